@@ -1,0 +1,58 @@
+"""Run one function under many configurations: one gives the caller its result, the others run beside it."""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+# From each public name to the module that has it. The modules open on first use, since pydantic alone takes a while.
+_ROOMS = {
+    "AsyncExperimentRunner": "spearmint.api",
+    "BackgroundStats": "spearmint.api",
+    "Bind": "spearmint.config",
+    "Config": "spearmint.config",
+    "DynamicValue": "spearmint.config",
+    "ExperimentCase": "spearmint.cases",
+    "ExperimentResults": "spearmint.results",
+    "ExperimentRunner": "spearmint.api",
+    "FunctionResult": "spearmint.results",
+    "RuntimeContext": "spearmint.context",
+    "Spearmint": "spearmint.api",
+    "aflush": "spearmint.api",
+    "background_stats": "spearmint.api",
+    "configure": "spearmint.api",
+    "experiment": "spearmint.api",
+    "flush": "spearmint.api",
+}
+
+__all__ = [  # noqa: PLE0604 - names of `_ROOMS`, kept in step by a test
+    "AsyncExperimentRunner",
+    "BackgroundStats",
+    "Bind",
+    "Config",
+    "DynamicValue",
+    "ExperimentCase",
+    "ExperimentResults",
+    "ExperimentRunner",
+    "FunctionResult",
+    "RuntimeContext",
+    "Spearmint",
+    "aflush",
+    "background_stats",
+    "configure",
+    "experiment",
+    "flush",
+]
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOMS.get(name)
+    if room is None:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = globals()[name] = getattr(importlib.import_module(room), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

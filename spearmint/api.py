@@ -1,0 +1,355 @@
+"""What users call: `Spearmint`, `experiment`, runs, and the settings and accounts of the process."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, overload
+
+from spearmint.config import Config, parse_configs
+from spearmint.errors import ConfigError, DeclarationError, ExecutionError
+from spearmint.execution import asyncio as tasks
+from spearmint.execution import threads
+from spearmint.execution.background import BackgroundStats, background
+from spearmint.execution.own_loop import own_loop
+from spearmint.execution.steps import Call, begin
+from spearmint.planning import select
+from spearmint.proxy import experiment_of, open_stream, wrap
+from spearmint.registry import ExperimentFunction, Settings, registry
+from spearmint.results import ExperimentResults, Outcome
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SETTINGS = frozenset(Settings.__slots__)
+
+
+class Spearmint:
+    """Experiments that share configs and settings.
+
+    Args:
+        strategy: Class, instance or function that chooses the main config and its variants.
+            Default: `spearmint.strategies.SingleConfigStrategy`.
+        configs: Any source that `spearmint.config.parse_configs` takes.
+        bindings: From a type or a parameter's name to a path in the config; None there leaves it to the caller.
+        on_variant_error: Called with the exception of a variant that fails, on the thread that ran it.
+        variant_timeout: Seconds that one variant may take; None for no bound.
+        copy_args: Whether each variant gets a deep copy of the arguments. By default they are shared.
+        combine: ``"product"`` of the options of nested experiments, or ``"one_at_a_time"``.
+        max_cases: How many cases a plan may hold, main included; None for no bound.
+        tracing: False, or None for the default. This version writes no traces, so True is refused.
+
+    Raises:
+        ConfigError: If a config cannot be read, or two differ under one id.
+        DeclarationError: If a setting is unknown or out of range.
+    """
+
+    def __init__(self, *, configs: Any = None, tracing: bool | None = None, **settings: Any) -> None:
+        _refuse_tracing(tracing)
+        self._settings = _changed(Settings(), settings)
+        self._configs = _parsed(configs)
+
+    @property
+    def configs(self) -> list[Config]:
+        """The expanded configs; copies, so that changing them changes no experiment."""
+        return [config.copy() for config in self._configs]
+
+    @overload
+    def experiment(self, function: Callable[P, R], /) -> Callable[P, R]: ...
+
+    @overload
+    def experiment(
+        self, function: None = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any
+    ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+
+    def experiment(
+        self, function: Any = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any
+    ) -> Any:
+        """Make an experiment of a function; ``@mint.experiment`` and ``@mint.experiment(...)`` both work.
+
+        Args:
+            function: A function, method, static or class method, or property.
+            configs: Configs of its own, instead of the instance's.
+            tracing: As for `Spearmint`.
+            **settings: Settings of its own, each instead of the instance's.
+
+        Returns:
+            The experiment, which is called as the function is; without ``function``, the decorator.
+
+        Raises:
+            ConfigError: If a config cannot be read, or two differ under one id.
+            BindingError: If a config does not reach a parameter.
+            DeclarationError: If it is no function, or a setting is unknown or out of range.
+            StrategyError: If the strategy cannot be made.
+        """
+        _refuse_tracing(tracing)
+        changed = _changed(self._settings, settings)
+        own = None if configs is None else _parsed(configs)
+
+        def declare(inner: Callable[..., Any]) -> ExperimentFunction:
+            made = ExperimentFunction(
+                inner,
+                self._configs if own is None else own,
+                changed,
+                has_own_configs=own is not None,
+                has_own_bindings="bindings" in settings,
+                namespace=_callers_namespace(),
+            )
+            registry.add(made)
+            return made
+
+        if function is not None:
+            return wrap(function, declare)
+        return lambda target: wrap(target, declare)
+
+    @staticmethod
+    def run(function: Callable[..., Any], *, await_variants: bool = False) -> "ExperimentRunner":
+        """Return what runs an experiment and tells everything that came of it.
+
+        Args:
+            function: An experiment, or a method that is one. An async one runs on a loop of Spearmint's own.
+            await_variants: Whether a call returns only when its variants have ended.
+
+        Returns:
+            A context manager that yields itself, to be called as the function is.
+
+        Raises:
+            DeclarationError: If ``function`` is no experiment.
+        """
+        return ExperimentRunner(function, await_variants=await_variants)
+
+    @staticmethod
+    def arun(function: Callable[..., Any], *, await_variants: bool = False) -> "AsyncExperimentRunner":
+        """Return the asynchronous twin of `run`, whose calls are awaited.
+
+        Args:
+            function: An experiment, or a method that is one, async or not.
+            await_variants: Whether a call returns only when its variants have ended.
+
+        Returns:
+            An asynchronous context manager that yields itself, to be called as the function is, and awaited.
+
+        Raises:
+            DeclarationError: If ``function`` is no experiment.
+        """
+        return AsyncExperimentRunner(function, await_variants=await_variants)
+
+
+def experiment(function: Any = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any) -> Any:
+    """Make an experiment of a function, without an instance of `Spearmint`.
+
+    Args:
+        function: A function, method, static or class method, or property.
+        configs: Any source that `spearmint.config.parse_configs` takes. Without any, it runs under the config of the
+            experiment that calls it.
+        tracing: As for `Spearmint`.
+        **settings: As for `Spearmint`.
+
+    Returns:
+        The experiment; without ``function``, the decorator.
+
+    Raises:
+        SpearmintError: As `Spearmint.experiment`.
+    """
+    return Spearmint().experiment(function, configs=configs, tracing=tracing, **settings)
+
+
+class _Runner:
+    """What both runners share: an experiment, and the results of its last call."""
+
+    def __init__(self, function: Callable[..., Any], *, await_variants: bool) -> None:
+        self._experiment, self._args, self._kwargs = experiment_of(function)
+        self._await_variants = await_variants
+        self.results: ExperimentResults | None = None
+
+    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
+        choice = select(self._experiment)
+        all_args, all_kwargs = (*self._args, *args), {**self._kwargs, **kwargs}
+        call = begin(
+            self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True
+        )
+        self.results = call.results
+        return call
+
+    @property
+    def _is_async(self) -> bool:
+        return self._experiment.kind in ("coroutine", "async_generator")
+
+    def _opens_stream(self) -> bool:
+        return self._experiment.kind in ("generator", "async_generator") and not self._experiment.collects
+
+    def _tell(self, call: Call, outcome: Outcome) -> ExperimentResults:
+        if outcome.exception is None or (self._experiment.collects and isinstance(outcome.exception, Exception)):
+            return call.results
+        try:
+            raise outcome.exception
+        finally:
+            del call, outcome  # The traceback holds this frame, which would hold the exception.
+
+
+class ExperimentRunner(_Runner):
+    """Runs an experiment and tells everything that came of it; `Spearmint.run` makes one.
+
+    Attributes:
+        results: What came of the last call, also when main raised; None before the first.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> ExperimentResults:
+        """Run the experiment once, as a plan of its own even where a case is running.
+
+        Args:
+            *args: As for the function.
+            **kwargs: As for the function.
+
+        Returns:
+            The results. The main result of a generator function is the stream, whose end starts the variants.
+
+        Raises:
+            BaseException: What main raises, unchanged.
+            StrategyError: If the strategy raises, or chooses what it was not given.
+            PlanError: If the plan holds more cases than ``max_cases``.
+            ExecutionError: If the function is async and an event loop is running.
+        """
+        if self._is_async:
+            self._refuse_running_loop()
+        call = self._begin(args, kwargs)
+        if self._opens_stream():
+            call.results.main_result.hold(open_stream(call))
+            return call.results
+        outcome = own_loop.run(tasks.run(call)) if self._is_async else threads.run(call)
+        return self._tell(call, outcome)
+
+    def _refuse_running_loop(self) -> None:
+        name = self._experiment.name
+        if self._opens_stream():
+            message = f"Cannot run {name} here: its stream needs the loop of whoever iterates it. "
+            raise ExecutionError(message + "Use `async with Spearmint.arun(...)`.")
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        message = f"Cannot run {name} here: it is async, and waiting for it would hold up the running event loop. "
+        raise ExecutionError(message + "Use `async with Spearmint.arun(...)` and await the runner.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._await_variants and self.results is not None and error is None:
+            self.results.wait()
+
+
+class AsyncExperimentRunner(_Runner):
+    """Runs an experiment, async or not, in a running event loop; `Spearmint.arun` makes one.
+
+    Attributes:
+        results: What came of the last call, also when main raised; None before the first.
+    """
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> ExperimentResults:
+        """Run the experiment once; otherwise as `ExperimentRunner.__call__`."""
+        call = self._begin(args, kwargs)
+        if self._opens_stream():
+            call.results.main_result.hold(open_stream(call))
+            return call.results
+        if self._is_async:
+            outcome = await tasks.run(call)
+        else:
+            outcome = threads.run(call, waits=False)
+            if call.awaits:
+                await call.results.await_variants()
+        return self._tell(call, outcome)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._await_variants and self.results is not None and error is None:
+            await self.results.await_variants()
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Wait for the background work that has been handed over so far.
+
+    Args:
+        timeout: Seconds to wait at most; None waits without end.
+
+    Returns:
+        True when all of it has ended; False after ``timeout``, or when the rest are tasks of an event loop that does
+        not run while this waits: use `aflush` there.
+    """
+    return background.flush(timeout)
+
+
+async def aflush(timeout: float | None = None) -> bool:  # noqa: ASYNC109 - the twin of `flush`
+    """Do what `flush` does without holding up the event loop, so that its own variants end too.
+
+    Args:
+        timeout: Seconds to wait at most; None waits without end.
+
+    Returns:
+        True when all of it has ended.
+    """
+    return await background.aflush(timeout)
+
+
+def background_stats() -> BackgroundStats:
+    """Return what became of the variants of this process, as one consistent snapshot.
+
+    Returns:
+        Counts, of which ``submitted`` is the sum of all others.
+    """
+    return background.stats()
+
+
+def configure(*, background: Mapping[str, Any] | None = None, tracing: Mapping[str, Any] | None = None) -> None:
+    """Set what holds for the whole process.
+
+    Args:
+        background: Some of ``max_workers``, ``queue_size``, ``overflow`` (``"drop"``, ``"block"`` or
+            ``"run_in_caller"``), ``exit_timeout`` (seconds), ``stream_items`` and ``stream_seconds``.
+        tracing: Only ``{"enabled": False}``; this version writes no traces.
+
+    Raises:
+        ConfigError: If a name is unknown or a value is out of range.
+    """
+    if tracing is not None and dict(tracing) != {"enabled": False}:
+        message = f"Cannot set tracing to {dict(tracing)!r}: this version writes no traces. Leave it out."
+        raise ConfigError(message)
+    if background is not None:
+        _configure_background(background)
+
+
+def _configure_background(changes: Mapping[str, Any]) -> None:
+    background.configure(**changes)
+
+
+def _refuse_tracing(tracing: bool | None) -> None:
+    if tracing:
+        message = f"Cannot set tracing to {tracing!r}: this version writes no traces. Leave it out."
+        raise DeclarationError(message)
+
+
+def _parsed(configs: Any) -> list[Config]:
+    return [] if configs is None else parse_configs(configs)
+
+
+def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    for name in changes:
+        if name not in _SETTINGS:
+            message = f"Cannot set {name!r}: there is no such setting. Give some of {', '.join(sorted(_SETTINGS))}."
+            raise DeclarationError(message)
+    return replace(settings, **changes)
+
+
+def _callers_namespace() -> Mapping[str, Any]:
+    """Return the names around the function that is being declared, which its annotations may use as text."""
+    frame = sys._getframe(1)  # noqa: SLF001 - no other way leads to the locals of who declares
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "spearmint":
+        frame = frame.f_back
+    return frame.f_locals

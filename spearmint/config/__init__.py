@@ -1,0 +1,16 @@
+"""Where configs come from and how they reach a parameter."""
+
+from spearmint.config.binding import Bind
+from spearmint.config.expansion import DynamicValue, generate_configurations
+from spearmint.config.model import Config, generate_config_id
+from spearmint.config.sources import iter_configs, parse_configs
+
+__all__ = [
+    "Bind",
+    "Config",
+    "DynamicValue",
+    "generate_config_id",
+    "generate_configurations",
+    "iter_configs",
+    "parse_configs",
+]

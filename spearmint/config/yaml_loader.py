@@ -1,0 +1,225 @@
+"""YAML text to plain data, by the core schema of YAML 1.2, with a place for every error; the only module with yaml.
+
+The parser's events are read here, and its composer and constructor left alone: the C composer recurses until the stack
+is gone, both copy or share what aliases name without a bound, and neither minds a key that is there twice.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import yaml
+
+from spearmint.config.canonical import MAX_DEPTH
+from spearmint.config.expansion import RANGE_KEY, SWEEP_KEY
+from spearmint.errors import ConfigError
+
+MAX_NODES = 200_000
+"""How many values a document may hold once its aliases are written out."""
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_STANDARD = "tag:yaml.org,2002:"
+_MERGE_KEY = "<<"
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_OPEN = object()
+
+_NULL = re.compile(r"null|Null|NULL|~|")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"
+)
+
+
+def _int(text: str) -> int:
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+_SCALARS: dict[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
+    "null": (_NULL, lambda _: None),
+    "bool": (_BOOL, lambda text: text.lower() == "true"),
+    "int": (_INT, _int),
+    "float": (_FLOAT, lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))),
+}
+
+
+def load_mapping(text: str, source: str) -> dict[Any, Any]:
+    """Read one YAML document with a mapping at its top.
+
+    Plain scalars mean what YAML 1.2 says: ``true`` and ``false`` are the only booleans, so that ``no`` and ``on`` are
+    text, as are ``12:30`` and ``2024-02-01``; ``1e-3`` is a number, and ``0o17`` an octal one. Merge keys (``<<``)
+    work. ``!sweep [a, b]`` gives ``{"$sweep": [a, b]}``, and ``!range {stop: 3}`` gives ``{"$range": {"stop": 3}}``;
+    no other tag than those of the core schema is known, and none makes an object. Aliases share what they name, until
+    `generate_configurations` gives each config containers of its own.
+
+    Args:
+        text: The document.
+        source: What to call it in errors, such as its path.
+
+    Raises:
+        ConfigError: The text is no such document, holds a key twice, or is too deep or too large; with line and column.
+    """
+    unprintable = _UNPRINTABLE.search(text)
+    if unprintable:
+        start = text.rfind("\n", 0, unprintable.start()) + 1
+        msg = f"Cannot read YAML: it holds the unprintable character {unprintable.group()!r}. Write it as an escape."
+        line = text.count("\n", 0, start) + 1
+        raise ConfigError(msg, source=source, line=line, column=unprintable.start() - start + 1)
+    try:
+        return _Reader(text, source).document()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
+        what = ", ".join(part for part in (error.context, error.problem) if part)
+        msg = f"Cannot read YAML: {what}. Correct the syntax there, or just before."
+        raise ConfigError(msg, source=source, **place) from error
+
+
+class _Reader:
+    """One pass over the events of one document."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self._source = source
+        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self._count = 0
+        self._anchors: dict[str, tuple[Any, int]] = {}  # with the number of values that each one stands for
+
+    def document(self) -> dict[Any, Any]:
+        next(self._events)  # the stream's start
+        start = next(self._events)
+        if isinstance(start, yaml.StreamEndEvent):
+            self._fail("the file is empty", "Write a mapping into it")
+        top = next(self._events)
+        data = self._value(top, 0)
+        if not isinstance(data, dict):
+            what = "the file is empty" if data is None else f"its top level is a {type(data).__name__}, not a mapping"
+            self._fail(what, "Write one mapping per file, or one per line of a .jsonl file", top)
+        next(self._events)  # the document's end
+        end = next(self._events)
+        if not isinstance(end, yaml.StreamEndEvent):
+            self._fail("there is a second document", "Write one per file, or one per line of a .jsonl file", end)
+        return data
+
+    def _value(self, event: Any, depth: int) -> Any:
+        if isinstance(event, yaml.AliasEvent):
+            return self._aliased(event)
+        if depth > MAX_DEPTH:
+            self._fail(f"it is nested deeper than {MAX_DEPTH} levels", "Flatten it", event)
+        before = self._count
+        self._add(1, event)
+        if event.anchor:
+            self._anchors[event.anchor] = _OPEN, 0
+        value = self._read(event, depth)
+        if event.anchor:
+            self._anchors[event.anchor] = value, self._count - before
+        return value
+
+    def _aliased(self, event: Any) -> Any:
+        if event.anchor not in self._anchors:
+            self._fail(f"nothing before has the anchor {event.anchor!r}", f"Define &{event.anchor} first", event)
+        value, size = self._anchors[event.anchor]
+        if value is _OPEN:
+            self._fail(f"the value with the anchor {event.anchor!r} contains itself", "Remove the alias", event)
+        self._add(size, event)
+        return value
+
+    def _add(self, count: int, event: Any) -> None:
+        self._count += count
+        if self._count > MAX_NODES:
+            cause = f"it holds more than {MAX_NODES:,} values once its aliases are written out"
+            self._fail(cause, "Split it, or keep large data in a .jsonl file", event)
+
+    def _read(self, event: Any, depth: int) -> Any:
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        tag = event.tag
+        if isinstance(event, yaml.SequenceStartEvent):
+            items = self._sequence(depth)
+            if tag in (None, "!", f"{_STANDARD}seq"):
+                return items
+            if tag == "!sweep":
+                return {SWEEP_KEY: items}
+        else:
+            mapping = self._mapping(depth)
+            if tag in (None, "!", f"{_STANDARD}map"):
+                return mapping
+            if tag == "!range":
+                return {RANGE_KEY: mapping}
+        return self._refuse_tag(event)
+
+    def _sequence(self, depth: int) -> list[Any]:
+        items = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._value(event, depth + 1))
+        return items
+
+    def _mapping(self, depth: int) -> dict[Any, Any]:
+        own: dict[Any, Any] = {}
+        merged: dict[Any, Any] = {}
+        seen: dict[Any, Any] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            key = self._value(event, depth + 1)
+            if isinstance(key, dict | list):
+                self._fail("a key is a collection", "Use text or a number as the key", event)
+            if key in seen:
+                first = seen[key].start_mark.line + 1
+                self._fail(f"the key {key!r} is there twice, first in line {first}", "Remove one of the two", event)
+            seen[key] = event
+            value_event = next(self._events)
+            value = self._value(value_event, depth + 1)
+            if _is_merge(event):
+                merged = self._merged(value, value_event)
+            else:
+                own[key] = value
+        return merged | own
+
+    def _merged(self, value: Any, event: Any) -> dict[Any, Any]:
+        result: dict[Any, Any] = {}
+        for source in value if isinstance(value, list) else [value]:
+            if not isinstance(source, dict) or source.keys() & {SWEEP_KEY, RANGE_KEY}:
+                self._fail("<< has something other than mappings", "Give it a mapping, or a list of them", event)
+            result = source | result  # the first one wins
+        return result
+
+    def _scalar(self, event: Any) -> Any:
+        text = event.value
+        if event.tag is None and event.implicit[0]:
+            for pattern, convert in _SCALARS.values():
+                if pattern.fullmatch(text):
+                    return self._converted(convert, event)
+            return text
+        if event.tag in (None, "!", f"{_STANDARD}str"):
+            return text
+        kind = event.tag.removeprefix(_STANDARD)
+        if kind == event.tag or kind not in _SCALARS:
+            self._refuse_tag(event)
+        pattern, convert = _SCALARS[kind]
+        if not pattern.fullmatch(text):
+            self._fail(f"{text!r} is no {kind}", "Correct the value or its tag", event)
+        return self._converted(convert, event)
+
+    def _converted(self, convert: Callable[[str], Any], event: Any) -> Any:
+        try:
+            return convert(event.value)
+        except ValueError as error:  # an integer of more digits than Python converts
+            self._fail(str(error), "Quote it, to have it as text", event)
+
+    def _refuse_tag(self, event: Any) -> NoReturn:
+        tag = event.tag.replace(_STANDARD, "!!")
+        self._fail(
+            f"the tag {tag!r} does not belong on this value",
+            "Use !sweep on a list, !range on a mapping, or a tag of YAML's core schema where it fits",
+            event,
+        )
+
+    def _fail(self, cause: str, advice: str, event: Any = None) -> NoReturn:
+        mark = event.start_mark if event is not None else None
+        msg = f"Cannot read YAML: {cause}. {advice}."
+        raise ConfigError(
+            msg, source=self._source, line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1
+        )
+
+
+def _is_merge(event: Any) -> bool:
+    is_plain = isinstance(event, yaml.ScalarEvent) and event.tag is None and event.implicit[0]
+    return is_plain and event.value == _MERGE_KEY

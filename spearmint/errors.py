@@ -1,0 +1,102 @@
+"""The one hierarchy of errors and warnings.
+
+::
+
+    Exception
+    └── SpearmintError
+        ├── ConfigError (ValueError)         a config cannot be read, expanded or identified
+        │   └── BindingError                 a config cannot reach a parameter
+        ├── DeclarationError (TypeError)     this cannot be made, or run as, an experiment
+        ├── CaseError (LookupError)          an experiment takes no part in a case
+        ├── StrategyError (RuntimeError)     a strategy raised, or chose what it was not given
+        ├── PlanError (ValueError)           a plan has more cases than ``max_cases``
+        └── ExecutionError (RuntimeError)    a run was asked for where it cannot happen
+
+    UserWarning
+    └── SpearmintWarning                     something was lost, skipped or is probably a slip
+"""
+
+__all__ = [
+    "BindingError",
+    "CaseError",
+    "ConfigError",
+    "DeclarationError",
+    "ExecutionError",
+    "PlanError",
+    "SpearmintError",
+    "SpearmintWarning",
+    "StrategyError",
+]
+
+
+class SpearmintError(Exception):
+    """The base of every error that Spearmint raises on purpose."""
+
+
+class ConfigError(SpearmintError, ValueError):
+    """A config cannot be read, expanded or identified.
+
+    Attributes:
+        source: Where the config comes from, such as ``"rank.yaml"`` or ``"configs[2]"``; None when unknown.
+        line: Line in the file, counted from 1; None outside a file.
+        column: Column in the line, counted from 1; None when unknown.
+    """
+
+    def __init__(
+        self, message: str, *, source: str | None = None, line: int | None = None, column: int | None = None
+    ) -> None:
+        self.source = source
+        self.line = line
+        self.column = column
+        place = ":".join(str(part) for part in (source, line, column) if part is not None)
+        super().__init__(f"{place}: {message}" if place else message)
+
+
+class BindingError(ConfigError):
+    """A config cannot reach a parameter of a function.
+
+    Attributes:
+        function: Name of the function, ``"module:qualified.name"``; None when unknown.
+        parameter: Name of the parameter; None when the function as a whole is meant.
+        path: Path in the config, such as ``"llm.model"``; empty for the whole config, None when it does not matter.
+        config_id: Id of the config that failed; None when no single config is to blame.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        function: str | None = None,
+        parameter: str | None = None,
+        path: str | None = None,
+        config_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.function = function
+        self.parameter = parameter
+        self.path = path
+        self.config_id = config_id
+
+
+class DeclarationError(SpearmintError, TypeError):
+    """Something cannot be made an experiment, or is not one where one is needed."""
+
+
+class CaseError(SpearmintError, LookupError):
+    """An experiment takes no part in the case that was asked for it."""
+
+
+class StrategyError(SpearmintError, RuntimeError):
+    """A strategy raised, or returned something other than a choice among the configs it was given."""
+
+
+class PlanError(SpearmintError, ValueError):
+    """A plan holds more cases than ``max_cases`` allows."""
+
+
+class ExecutionError(SpearmintError, RuntimeError):
+    """A run was asked for where it cannot happen, such as a synchronous run of an async function inside a running loop."""
+
+
+class SpearmintWarning(UserWarning):
+    """Something was lost, skipped or is probably a slip; the program goes on."""

@@ -1,0 +1,160 @@
+"""Drives the steps of a call with asyncio: main in the running task, variants as tasks beside it."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+from spearmint.cases import ExperimentCase
+from spearmint.context import experiment_case_var
+from spearmint.execution.background import Job, background
+from spearmint.execution.steps import Call, Step, steps
+from spearmint.execution.streams import adrain
+from spearmint.results import Outcome, outcome_of
+
+# Tasks that were told to stop and do not: asyncio itself would let them be collected in the middle.
+_lingering: set[asyncio.Task[Outcome]] = set()
+
+
+class TaskDriver:
+    """Does what the steps of one call of an async function say, on the running loop.
+
+    Args:
+        call: The call.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._steps = steps(call)
+
+    async def begin(self) -> None:
+        """Do everything that comes before main."""
+        await self._perform(next(self._steps))
+
+    async def end(self, outcome: Outcome) -> None:
+        """Do everything that comes after main.
+
+        Args:
+            outcome: How main ended.
+        """
+        try:
+            await self._perform(self._steps.send(outcome))
+        except StopIteration:
+            return
+
+    async def _perform(self, step: Step | None) -> None:
+        while step is not None and step is not Step.MAIN:
+            if step is Step.WAIT:
+                await self._call.results.await_variants()
+            else:
+                await self._hand_over(starts=step is Step.START)
+            step = next(self._steps, None)
+
+    async def _hand_over(self, *, starts: bool) -> None:
+        call = self._call
+        assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
+        for case in call.plan.variants():
+            job = call.job(case)
+            if starts:
+                await self._start(job, case)
+            else:
+                background.cancel(job)
+
+    async def _start(self, job: Job, case: ExperimentCase) -> None:
+        job.loop = asyncio.get_running_loop()
+        overflow = background.limits.overflow
+        has_room = background.admit(job) or self._call.awaits
+        if not has_room and overflow == "drop":
+            background.drop(job)
+            return
+        # Not by the loop's own factory, which may be eager and begin the variant within the caller's time.
+        job.task = asyncio.Task(_run_variant(job, self._call, case), loop=job.loop, context=job.context)
+        # A task that is cancelled before its first step runs none of its code, so it cannot settle its job.
+        job.task.add_done_callback(partial(_settle_unstarted, job))
+        if not has_room:
+            only_it = overflow == "run_in_caller"
+            tasks = {job.task} if only_it else background.tasks(job.loop)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _settle_unstarted(job: Job, _: asyncio.Task[None]) -> None:
+    background.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
+
+
+async def _run_variant(job: Job, call: Call, case: ExperimentCase) -> None:
+    if job.timeout is None:
+        outcome = await _outcome_of_variant(call, case)
+    else:
+        outcome = await _outcome_in_time(job.timeout, call, case)
+    background.settle(job, outcome)
+
+
+async def _outcome_in_time(timeout: float, call: Call, case: ExperimentCase) -> Outcome:
+    started = perf_counter()
+    inner = asyncio.ensure_future(_outcome_of_variant(call, case))
+    try:
+        await asyncio.wait({inner}, timeout=timeout)
+    except asyncio.CancelledError as error:
+        outcome = outcome_of(error, perf_counter() - started)
+    else:
+        outcome = inner.result() if inner.done() else _timed_out(timeout, perf_counter() - started)
+    if not inner.done():  # It is told to stop, and nobody waits to see whether it does.
+        inner.cancel()
+        _lingering.add(inner)
+        inner.add_done_callback(_lingering.discard)
+    return outcome
+
+
+def _timed_out(timeout: float, seconds: float) -> Outcome:
+    return Outcome("timed_out", exception=TimeoutError(f"the variant took longer than {timeout} s"), duration=seconds)
+
+
+async def _outcome_of_variant(call: Call, case: ExperimentCase) -> Outcome:
+    try:
+        args, kwargs = call.variant_arguments(case)
+    except Exception as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
+        return outcome_of(error, 0.0)
+    if call.is_stream:
+        return await adrain(case, call.experiment.function, args, kwargs)
+    return await arun_in_case(case, call.experiment.function, args, kwargs)
+
+
+async def arun_in_case(
+    case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Outcome:
+    """Await a function in a case; what it raises becomes part of the outcome."""
+    started = perf_counter()
+    token = experiment_case_var.set(case)
+    try:
+        value = await function(*args, **kwargs)
+    except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
+        return outcome_of(error, perf_counter() - started)
+    else:
+        return Outcome("success", value, None, perf_counter() - started)
+    finally:
+        with suppress(ValueError):  # The collector may end a suspended call in another context.
+            experiment_case_var.reset(token)
+
+
+async def run(call: Call) -> Outcome:
+    """Run a call of an async function, or drain an async stream whose outcomes are all collected.
+
+    Args:
+        call: The call.
+
+    Returns:
+        Main's outcome.
+    """
+    driver = TaskDriver(call)
+    await driver.begin()
+    try:
+        args, kwargs = call.main_arguments
+    except Exception as error:  # noqa: BLE001 - the caller gets it from the outcome
+        outcome = outcome_of(error, 0.0)
+    else:
+        run_main = adrain if call.is_stream else arun_in_case
+        outcome = await run_main(call.main, call.experiment.function, args, kwargs)
+    await driver.end(outcome)
+    return outcome

@@ -1,0 +1,180 @@
+"""What to do next in one call, without doing it. Threads and asyncio drive the same sequence."""
+
+import enum
+from collections.abc import Generator, Mapping
+from contextvars import copy_context
+from copy import deepcopy
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from spearmint.cases import ExperimentCase, Plan
+from spearmint.context import experiment_case_var
+from spearmint.errors import PlanError
+from spearmint.execution.background import Job, background
+from spearmint.registry import ExperimentFunction
+from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
+
+
+class Step(enum.Enum):
+    """What a driver does when it is told so."""
+
+    MAIN = "run main and send back its outcome"
+    START = "start every variant"
+    CANCEL = "settle every variant as cancelled"
+    WAIT = "wait for every variant"
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of an experiment outside any case, and where its results go.
+
+    Attributes:
+        experiment: The experiment.
+        args: Positional arguments as the caller gave them.
+        kwargs: Keyword arguments as the caller gave them.
+        main: The main case.
+        plan: Where the variants come from; None when there are none.
+        awaits: Whether the call ends only when its variants have.
+        results: What comes of it.
+        snapshot: Arguments for the variants, when they get copies: taken before main can change them.
+    """
+
+    experiment: ExperimentFunction
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    main: ExperimentCase
+    plan: Plan | None
+    awaits: bool
+    results: ExperimentResults = field(init=False)
+    snapshot: tuple[tuple[Any, ...], Mapping[str, Any]] | BaseException = field(init=False)
+
+    def __post_init__(self) -> None:
+        latch = None if self.plan is None else Latch(len(self.plan) - 1)
+        self.results = ExperimentResults(FunctionResult(self.main, "main"), latch)
+        self.snapshot = (self.args, self.kwargs)
+        if self.plan is not None and self.experiment.settings.copy_args:
+            try:
+                self.snapshot = deepcopy(self.snapshot)
+            except Exception as error:  # A variant that cannot have its copy fails; main does not.  # noqa: BLE001
+                self.snapshot = error
+
+    @property
+    def main_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments of main, its config's values in their places."""
+        return self.experiment.binder.fill(self.main.values, self.args, self.kwargs)
+
+    def variant_arguments(self, case: ExperimentCase) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and keyword arguments of a variant.
+
+        Raises:
+            Exception: If they were to be copied and cannot be.
+        """
+        if isinstance(self.snapshot, BaseException):
+            raise self.snapshot
+        args, kwargs = deepcopy(self.snapshot) if self.experiment.settings.copy_args else self.snapshot
+        return self.experiment.binder.fill(case.values, args, kwargs)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether calling the function gives a generator."""
+        return self.experiment.kind in ("generator", "async_generator")
+
+    @property
+    def variant_timeout(self) -> float | None:
+        """Seconds that a variant may take; a stream is bounded in any case."""
+        timeout = self.experiment.settings.variant_timeout
+        return background.limits.stream_seconds if timeout is None and self.is_stream else timeout
+
+    def job(self, case: ExperimentCase) -> Job:
+        """Return a variant as a job, with its place among the results; its work is the driver's to set."""
+        result = self.results.add_variant(case)
+        return Job(result, copy_context(), self.experiment.report, timeout=self.variant_timeout)
+
+
+def begin(
+    experiment: ExperimentFunction,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    choice: tuple[ExperimentCase, Plan | None],
+    *,
+    awaits: bool = False,
+    is_run: bool = False,
+) -> Call:
+    """Make a call of what was chosen for it.
+
+    Args:
+        experiment: The experiment.
+        args: Positional arguments as the caller gave them.
+        kwargs: Keyword arguments as the caller gave them.
+        choice: What `spearmint.planning.select` returned.
+        awaits: Whether the call ends only when its variants have.
+        is_run: Whether the caller asked for a run, who gets errors that a direct call is spared.
+
+    Returns:
+        The call.
+
+    Raises:
+        PlanError: In a run, if the plan holds more cases than ``max_cases``; a direct call loses its variants, counted.
+    """
+    main, plan = choice
+    # Variants that see just what the caller passed would all be main again, under names that are not theirs.
+    if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_pinned(args, kwargs):
+        plan = None
+    limit = experiment.settings.max_cases
+    if plan is not None and limit is not None and len(plan) > limit:
+        message = _too_many(plan, limit)
+        if is_run:
+            raise PlanError(message)
+        background.count_lost(len(plan) - 1, message)
+        plan = None
+    return Call(experiment, args, kwargs, main, plan, awaits or experiment.collects)
+
+
+def _too_many(plan: Plan, limit: int) -> str:
+    sizes = " x ".join(f"{size} ({name})" for name, size in plan.sizes.items())
+    return (
+        f"Cannot run {plan.root.name} over {len(plan)} cases: max_cases is {limit}, and its options are {sizes}. "
+        "Give fewer configs, combine='one_at_a_time', or a larger max_cases."
+    )
+
+
+def steps(call: Call) -> Generator[Step, Outcome | None, None]:
+    """Yield what to do next; after `Step.MAIN` the driver sends main's outcome."""
+    if call.plan is None:
+        call.results.main_result.settle(_told((yield Step.MAIN)))
+        return
+    starts_with_main = call.experiment.start == "with_main"
+    if starts_with_main:
+        yield Step.START
+    outcome = _told((yield Step.MAIN))
+    call.results.main_result.settle(outcome)
+    if not starts_with_main:
+        yield Step.START if _has_ended(outcome) else Step.CANCEL
+    # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
+    if call.awaits and _has_ended(outcome) and (call.experiment.collects or not call.is_stream):
+        yield Step.WAIT
+
+
+def _told(outcome: Outcome | None) -> Outcome:
+    assert outcome is not None  # noqa: S101 - what a driver sends after `Step.MAIN`
+    return outcome
+
+
+def _has_ended(outcome: Outcome) -> bool:
+    """Tell whether main came to an end of its own, rather than being cancelled or interrupted."""
+    return outcome.exception is None or isinstance(outcome.exception, Exception)
+
+
+def run_in_case(case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Outcome:
+    """Call a function in a case; what it raises becomes part of the outcome."""
+    started = perf_counter()
+    token = experiment_case_var.set(case)
+    try:
+        value = function(*args, **kwargs)
+    except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
+        return outcome_of(error, perf_counter() - started)
+    else:
+        return Outcome("success", value, None, perf_counter() - started)
+    finally:
+        experiment_case_var.reset(token)

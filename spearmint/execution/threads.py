@@ -1,0 +1,97 @@
+"""Drives the steps of a call with threads: main on the caller's, variants on the pool's."""
+
+from collections.abc import Callable
+from functools import partial
+
+from spearmint.cases import ExperimentCase
+from spearmint.execution.background import background
+from spearmint.execution.steps import Call, Step, run_in_case, steps
+from spearmint.execution.streams import drain
+from spearmint.results import Outcome, outcome_of
+
+
+class ThreadDriver:
+    """Does what the steps of one call say.
+
+    Args:
+        call: The call.
+        waits: Whether to wait for the variants where the steps say so; else the caller does.
+    """
+
+    def __init__(self, call: Call, *, waits: bool = True) -> None:
+        self._call = call
+        self._waits = waits
+        self._steps = steps(call)
+
+    def begin(self) -> None:
+        """Do everything that comes before main."""
+        self._perform(next(self._steps))
+
+    def end(self, outcome: Outcome) -> None:
+        """Do everything that comes after main.
+
+        Args:
+            outcome: How main ended.
+        """
+        try:
+            self._perform(self._steps.send(outcome))
+        except StopIteration:
+            return
+
+    def _perform(self, step: Step) -> None:
+        while step is not Step.MAIN:
+            if step is not Step.WAIT:
+                self._hand_over(starts=step is Step.START)
+            elif self._waits:
+                self._call.results.wait()
+            step = next(self._steps)
+
+    def _hand_over(self, *, starts: bool) -> None:
+        call = self._call
+        assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
+        for case in call.plan.variants():
+            job = call.job(case)
+            if starts:
+                job.work = self._work(case)
+                background.submit(job, must_run=call.awaits)
+            else:
+                background.cancel(job)
+
+    def _work(self, case: ExperimentCase) -> Callable[[], Outcome]:
+        return partial(_run_variant, self._call, case)
+
+
+def _run_variant(call: Call, case: ExperimentCase) -> Outcome:
+    try:
+        args, kwargs = call.variant_arguments(case)
+    except Exception as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
+        return outcome_of(error, 0.0)
+    if call.experiment.kind == "generator":
+        return drain(case, call.experiment.function, args, kwargs)
+    return run_in_case(case, call.experiment.function, args, kwargs)
+
+
+def run(call: Call, *, waits: bool = True) -> Outcome:
+    """Run a call of a function, or drain a stream whose outcomes are all collected.
+
+    Args:
+        call: The call.
+        waits: Whether to wait for the variants where the steps say so; else the caller does.
+
+    Returns:
+        Main's outcome.
+    """
+    driver = ThreadDriver(call, waits=waits)
+    driver.begin()
+    outcome = _run_main(call)
+    driver.end(outcome)
+    return outcome
+
+
+def _run_main(call: Call) -> Outcome:
+    try:
+        args, kwargs = call.main_arguments
+    except Exception as error:  # noqa: BLE001 - the caller gets it from the outcome
+        return outcome_of(error, 0.0)
+    run_main = drain if call.is_stream else run_in_case
+    return run_main(call.main, call.experiment.function, args, kwargs)

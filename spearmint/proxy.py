@@ -1,0 +1,280 @@
+"""The wrapt proxy around an experiment's function: a call goes in, and the fast path comes first.
+
+What a call does is known when the experiment is declared, all but the values. So each experiment gets a function of
+its own, written for its signature, as `dataclasses` writes an ``__init__``. Nothing on the way to the wrapped function
+is decided that could have been decided before.
+"""
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import wrapt
+
+from spearmint.cases import ExperimentCase, Plan
+from spearmint.config.binding import Slot
+from spearmint.context import experiment_case_var
+from spearmint.errors import DeclarationError
+from spearmint.execution import asyncio as tasks
+from spearmint.execution import threads
+from spearmint.execution.steps import Call, begin
+from spearmint.execution.streams import astream, stream
+from spearmint.planning import join, select
+from spearmint.registry import ExperimentFunction
+from spearmint.results import Outcome
+
+_HEAD = """\
+{define} call(*args, **kwargs):
+    case = current()
+    if case is None:
+        case = ready.get(None)
+        if case is None:
+            case, plan = select(experiment)
+            if plan is not None or {collects}:
+                return {perform}(experiment, args, kwargs, (case, plan))
+    else:
+        case = case.known.get(experiment) or join(case, experiment)
+"""
+_FILL = """\
+    if {is_missing}:
+        kwargs[{name!r}] = case.values[{position}]()
+"""
+_FILL_UNLESS_DEFAULT = """\
+    if {is_missing} and (value := case.values[{position}]) is not None:
+        kwargs[{name!r}] = value()
+"""
+_FILL_ALL = """\
+    args, kwargs = fill(case.values, args, kwargs)
+"""
+_CALL = """\
+    token = enter(case)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        leave(token)
+"""
+_AWAIT = """\
+    token = enter(case)
+    try:
+        return await function(*args, **kwargs)
+    finally:
+        try:
+            leave(token)
+        except ValueError:  # The collector may end a suspended call in another context.
+            pass
+"""
+_STREAM = """\
+    return {stream}(function(*args, **kwargs), case, None)
+"""
+
+
+class ExperimentProxy(wrapt.BaseObjectProxy):  # type: ignore[misc,unused-ignore]
+    """A function under experiment. To everything that looks at it, it is the function.
+
+    Args:
+        function: The function.
+        experiment: What Spearmint knows of it.
+    """
+
+    # A slot of that name makes the interpreter call what stands in it, with no Python frame of the proxy's own.
+    __slots__ = ("__call__", "_self_experiment")
+
+    def __init__(self, function: Callable[..., Any], experiment: ExperimentFunction) -> None:
+        super().__init__(function)
+        self._self_experiment = experiment
+        ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment))
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __reduce_ex__(self, protocol: Any) -> str:
+        """Pickle as the function does: by its name."""
+        name: str = self.__wrapped__.__qualname__
+        return name
+
+    def __copy__(self) -> "ExperimentProxy":
+        return self
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "ExperimentProxy":
+        return self
+
+
+def compile_call(experiment: ExperimentFunction) -> Callable[..., Any]:
+    """Write the function that a call of an experiment runs.
+
+    Args:
+        experiment: The experiment.
+
+    Returns:
+        A function, or coroutine function, that takes what the experiment's function takes.
+    """
+    is_async = experiment.kind == "coroutine"
+    is_stream = experiment.kind in ("generator", "async_generator")
+    performs_async = experiment.kind in ("coroutine", "async_generator")
+    perform: Any = aperform if performs_async else perform_call
+    if is_stream and not experiment.collects:
+        perform = begin_stream
+    body = _STREAM.format(stream="astream" if performs_async else "stream") if is_stream else _CALL
+    source = (
+        _HEAD.format(
+            define="async def" if is_async else "def",
+            collects=experiment.collects,
+            perform="await perform" if is_async else "perform",
+        )
+        + _fill_source(experiment.binder.slots)
+        + (_AWAIT if is_async else body)
+    )
+    namespace: dict[str, Any] = {
+        "astream": astream,
+        "current": experiment_case_var.get,
+        "enter": experiment_case_var.set,
+        "experiment": experiment,
+        "fill": experiment.binder.fill,
+        "function": experiment.function,
+        "join": join,
+        "leave": experiment_case_var.reset,
+        "perform": perform,
+        "ready": experiment.ready,
+        "select": select,
+        "stream": stream,
+    }
+    exec(_compiled(source), namespace)  # noqa: S102 - the source is made of the templates above and checked names
+    call: Callable[..., Any] = namespace["call"]
+    return call
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(source: str) -> types.CodeType:
+    return compile(source, "<spearmint>", "exec", dont_inherit=True)
+
+
+def _fill_source(slots: tuple[Slot, ...]) -> str:
+    if any(slot.override or slot.is_positional_only for slot in slots):
+        return _FILL_ALL
+    lines = ""
+    for position, slot in enumerate(slots):
+        is_missing = f"{slot.name!r} not in kwargs"
+        if slot.index is not None:
+            is_missing = f"len(args) <= {slot.index} and {is_missing}"
+        template = _FILL_UNLESS_DEFAULT if slot.has_default else _FILL
+        lines += template.format(is_missing=is_missing, name=slot.name, position=position)
+    return lines
+
+
+Choice = tuple[ExperimentCase, Plan | None]
+
+
+def perform_call(
+    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Choice
+) -> Any:
+    """Run a call that has variants, and give the caller what is the caller's."""
+    call = begin(experiment, args, kwargs, choice)
+    outcome = threads.run(call)
+    if outcome.exception is None or _is_collected(experiment, outcome):
+        return call.results if experiment.collects else outcome.value
+    try:
+        raise outcome.exception
+    finally:
+        del call, outcome  # The traceback holds this frame, which would hold the exception.
+
+
+async def aperform(
+    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Choice
+) -> Any:
+    """Do for an async function what `perform_call` does for a function."""
+    call = begin(experiment, args, kwargs, choice)
+    outcome = await tasks.run(call)
+    if outcome.exception is None or _is_collected(experiment, outcome):
+        return call.results if experiment.collects else outcome.value
+    try:
+        raise outcome.exception
+    finally:
+        del call, outcome
+
+
+def _is_collected(experiment: ExperimentFunction, outcome: Outcome) -> bool:
+    """Tell whether main's exception is one outcome among others, rather than an interruption of the whole call."""
+    return experiment.collects and isinstance(outcome.exception, Exception)
+
+
+def begin_stream(
+    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Choice
+) -> Any:
+    """Return main's stream, whose end starts the variants."""
+    return open_stream(begin(experiment, args, kwargs, choice))
+
+
+def open_stream(call: Call) -> Any:
+    """Create main's stream, which nothing runs until somebody iterates it.
+
+    Args:
+        call: The call of a generator or async generator function.
+
+    Returns:
+        The generator or async generator.
+    """
+    args, kwargs = call.main_arguments
+    made = call.experiment.function(*args, **kwargs)
+    if call.experiment.kind == "async_generator":
+        return astream(made, call.main, tasks.TaskDriver(call))
+    return stream(made, call.main, threads.ThreadDriver(call))
+
+
+def wrap(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction]) -> Any:
+    """Put a proxy around a function, or around the one inside a static or class method or property.
+
+    Args:
+        target: What is decorated.
+        declare: Makes an experiment of a function.
+
+    Returns:
+        The same kind of thing, with a proxy at its heart.
+
+    Raises:
+        DeclarationError: If there is no function in it.
+    """
+    if isinstance(target, staticmethod | classmethod):
+        return type(target)(wrap(target.__func__, declare))
+    if isinstance(target, property):
+        if target.fget is None:
+            message = f"Cannot make an experiment of {target!r}: the property has no getter. Decorate its setter."
+            raise DeclarationError(message)
+        return target.getter(wrap(target.fget, declare))
+    if isinstance(target, functools.cached_property):
+        return functools.cached_property(wrap(target.func, declare))
+    function = target.__wrapped__ if isinstance(target, ExperimentProxy) else target
+    proxy = ExperimentProxy(function, declare(function))
+    # The class statement makes class methods of these two by itself, but only of real functions.
+    if getattr(function, "__name__", "") in ("__init_subclass__", "__class_getitem__"):
+        return classmethod(proxy)
+    return proxy
+
+
+def experiment_of(target: Any) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
+    """Return the experiment behind a callable, and the arguments that the callable already holds.
+
+    Args:
+        target: An experiment, a method of an instance or class that is one, or a `functools.partial` of these.
+
+    Returns:
+        The experiment, positional arguments and keyword arguments.
+
+    Raises:
+        DeclarationError: If there is no experiment behind it.
+    """
+    if isinstance(target, functools.partial):
+        experiment, args, kwargs = experiment_of(target.func)
+        return experiment, (*args, *target.args), {**kwargs, **target.keywords}
+    if isinstance(target, types.MethodType) and isinstance(target.__func__, ExperimentProxy):
+        return target.__func__._self_experiment, (target.__self__,), {}
+    if isinstance(target, ExperimentProxy):
+        return target._self_experiment, (), {}
+    inner = inspect.unwrap(target, stop=lambda one: isinstance(one, ExperimentProxy)) if callable(target) else target
+    hint = "Decorate it with @experiment(...)"
+    if isinstance(inner, ExperimentProxy):
+        hint = "Another decorator stands around it; run what that one wraps, or put the experiment outermost"
+    message = f"Cannot run {target!r}: it is no experiment. {hint}."
+    raise DeclarationError(message)

@@ -1,0 +1,258 @@
+"""What came of the executions of one call."""
+
+import asyncio
+import html
+import threading
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from spearmint.cases import ExperimentCase
+from spearmint.config.model import Config
+
+Status = Literal["success", "failed", "cancelled", "timed_out", "dropped", "pending"]
+Role = Literal["main", "variant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one execution ended.
+
+    Attributes:
+        status: How it ended; ``"pending"`` while it has not.
+        value: What the function returned; for a drained stream the list of its items.
+        exception: What it raised, with its traceback, or why there is no value.
+        duration: Seconds that it took.
+    """
+
+    status: Status
+    value: Any = None
+    exception: BaseException | None = None
+    duration: float = 0.0
+
+
+PENDING = Outcome("pending")
+
+
+def outcome_of(error: BaseException, duration: float) -> Outcome:
+    """Return the outcome of an execution that raised.
+
+    Args:
+        error: What it raised, caught one frame above the function.
+        duration: Seconds that it took.
+
+    Returns:
+        A failed outcome, or a cancelled one. The traceback begins in the function, without the frame that caught it.
+    """
+    trace = error.__traceback__
+    if trace is not None and trace.tb_next is not None:
+        error = error.with_traceback(trace.tb_next)
+    status: Status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+    return Outcome(status, exception=error, duration=duration)
+
+
+class Latch:
+    """Counts executions that have not ended, and lets threads and coroutines wait for the last."""
+
+    __slots__ = ("_condition", "_left", "_wakers")
+
+    def __init__(self, count: int) -> None:
+        self._left = count
+        self._condition = threading.Condition()
+        self._wakers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def count_down(self) -> None:
+        """Tell that one execution has ended."""
+        with self._condition:
+            self._left -= 1
+            if self._left > 0:
+                return
+            self._condition.notify_all()
+            wakers, self._wakers = self._wakers, []
+        for loop, event in wakers:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(event.set)
+
+    def reinitialise(self) -> None:
+        """Let nobody wait: after a fork, the executions belong to the parent."""
+        self._condition = threading.Condition()
+        self._left = 0
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait for the last execution, at most ``timeout`` seconds; return whether it has ended."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._left <= 0, timeout)
+
+    async def wait_async(self, timeout: float | None) -> bool:
+        """Do the same without holding up the event loop."""
+        event = asyncio.Event()
+        with self._condition:
+            if self._left <= 0:
+                return True
+            self._wakers.append((asyncio.get_running_loop(), event))
+        try:
+            async with asyncio.timeout(timeout):
+                await event.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+class FunctionResult:
+    """The outcome of one execution. It settles once, when the execution ends.
+
+    Attributes:
+        experiment_case: The case that it ran in.
+        role: ``"main"`` or ``"variant"``.
+    """
+
+    __slots__ = ("_latch", "_outcome", "experiment_case", "role")
+
+    def __init__(self, experiment_case: ExperimentCase, role: Role, latch: Latch | None = None) -> None:
+        self.experiment_case = experiment_case
+        self.role = role
+        self._latch = latch
+        self._outcome = PENDING
+
+    def settle(self, outcome: Outcome) -> None:
+        """Record how the execution ended; Spearmint calls this once."""
+        held = self._outcome.value
+        self._outcome = outcome if held is None else replace(outcome, value=held)
+        if self._latch is not None:
+            self._latch.count_down()
+
+    def hold(self, stream: Any) -> None:
+        """Make a stream the result while its outcome is pending, and after."""
+        self._outcome = Outcome("pending", stream)
+
+    def forget(self) -> None:
+        """Record, in the child of a fork, that the execution goes on in the parent only."""
+        self._outcome = Outcome("dropped")
+        if self._latch is not None:
+            self._latch.reinitialise()
+
+    @property
+    def status(self) -> Status:
+        """``success``, ``failed``, ``cancelled``, ``timed_out``, ``dropped`` or ``pending``."""
+        return self._outcome.status
+
+    @property
+    def result(self) -> Any:
+        """What the function returned; None unless the status is ``success`` (a stream cut short keeps its items)."""
+        return self._outcome.value
+
+    @property
+    def exception(self) -> BaseException | None:
+        """What the function raised, with its traceback."""
+        return self._outcome.exception
+
+    @property
+    def duration(self) -> float:
+        """Seconds that the execution took."""
+        return self._outcome.duration
+
+    @property
+    def config(self) -> Config:
+        """The config of the experiment that was called; a copy of its own for each reader."""
+        return self.experiment_case.config
+
+    @property
+    def config_id(self) -> str:
+        """The id of that config."""
+        return self.experiment_case.config_id
+
+    def __repr__(self) -> str:
+        what = self.exception if self.exception is not None else self.result
+        return f"<FunctionResult {self.role} {self.config_id} {self.status} {what!r:.80}>"
+
+
+class ExperimentResults:
+    """The outcomes of one call: main's, and each variant's in the order of the plan. Iterating gives main first.
+
+    Attributes:
+        main_result: The outcome under the main config.
+        variant_results: The outcomes under the variants, ``pending`` until they have ended.
+    """
+
+    __slots__ = ("_latch", "main_result", "variant_results")
+
+    def __init__(self, main_result: FunctionResult, latch: Latch | None = None) -> None:
+        self.main_result = main_result
+        self.variant_results: list[FunctionResult] = []
+        self._latch = latch
+
+    def add_variant(self, case: ExperimentCase) -> FunctionResult:
+        """Append a pending result for a variant; Spearmint calls this as it starts one."""
+        made = FunctionResult(case, "variant", self._latch)
+        self.variant_results.append(made)
+        return made
+
+    @property
+    def is_streaming(self) -> bool:
+        """Whether main is a stream that has not ended, before which its variants do not start."""
+        return self.main_result.status == "pending"
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the variants.
+
+        Args:
+            timeout: Seconds to wait at most; None waits without end.
+
+        Returns:
+            True when all have ended; False after ``timeout``, or at once while main is a stream that has not ended,
+            since its variants start after it.
+        """
+        if self._latch is None:
+            return True
+        return not self.is_streaming and self._latch.wait(timeout)
+
+    async def await_variants(self, timeout: float | None = None) -> bool:
+        """Wait for the variants without holding up the event loop; otherwise as `wait`."""
+        if self._latch is None:
+            return True
+        return not self.is_streaming and await self._latch.wait_async(timeout)
+
+    def __iter__(self) -> Iterator[FunctionResult]:
+        """Yield main's result, then each variant's."""
+        yield self.main_result
+        yield from self.variant_results
+
+    def __len__(self) -> int:
+        """Return how many executions there are, main included."""
+        return 1 + len(self.variant_results)
+
+    def to_dataframe(self) -> Any:
+        """Return a `pandas.DataFrame` with a row per execution, main first.
+
+        Returns:
+            Columns: role, config_id, status, duration (seconds), result, exception, and ``config.<key>`` for each
+            top-level key of the configs.
+        """
+        import pandas as pd  # noqa: PLC0415 - it takes a second to import, and only this method needs it
+
+        rows = []
+        for one in self:
+            config = {f"config.{key}": value for key, value in one.config.items()}
+            rows.append({**_row(one), "result": one.result, "exception": one.exception, **config})
+        return pd.DataFrame(rows)
+
+    def __repr__(self) -> str:
+        return f"<ExperimentResults {', '.join(f'{one.role} {one.config_id} {one.status}' for one in self)}>"
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows."""
+        columns = ("role", "config_id", "status", "duration", "result")
+        head = "".join(f"<th>{column}</th>" for column in columns)
+        body = "".join(_html_row(one, columns) for one in self)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _row(one: FunctionResult) -> dict[str, Any]:
+    return {"role": one.role, "config_id": one.config_id, "status": one.status, "duration": one.duration}
+
+
+def _html_row(one: FunctionResult, columns: tuple[str, ...]) -> str:
+    shown = one.result if one.exception is None else one.exception
+    cells = {**_row(one), "duration": f"{one.duration:.3f} s", "result": f"{shown!r:.200}"}
+    return "<tr>" + "".join(f"<td>{html.escape(str(cells[column]))}</td>" for column in columns) + "</tr>"

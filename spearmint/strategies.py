@@ -1,0 +1,185 @@
+"""Strategies: pure choices of a main config and its variants. They call, start and await nothing."""
+
+import inspect
+import itertools
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+
+from spearmint.config.model import Config
+from spearmint.errors import StrategyError
+
+Choice = tuple[Config, Sequence[Config]]
+Start = Literal["after_main", "with_main"]
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """What chooses among the configs of an experiment, once per call.
+
+    A plain function will do. A second positional parameter, where there is one, gets the attributes of the
+    `spearmint.context.RuntimeContext` around the call, as a read-only mapping.
+
+    A strategy may also say, as attributes, how its choice is to be run:
+
+    * ``start``: ``"after_main"`` (default) or ``"with_main"``, when the variants start.
+    * ``collects``: True when a call returns `spearmint.results.ExperimentResults` with every outcome. Default False.
+    * ``is_constant``: True when it chooses the same each time, so that it need be asked only once. Default False.
+    * ``per_function()``: gives each experiment a strategy with state of its own, when one instance serves several.
+    """
+
+    def __call__(self, configs: list[Config], /) -> Choice:
+        """Return the main config and the variants, all of them taken from ``configs``."""
+
+
+class SingleConfigStrategy:
+    """The first config is main; there are no variants."""
+
+    is_constant: ClassVar[bool] = True
+
+    def __call__(self, configs: list[Config], /) -> Choice:
+        """Return the first config and no variants."""
+        return configs[0], ()
+
+
+class ShadowStrategy:
+    """The first config is main; all others run beside it, unseen by the caller.
+
+    Args:
+        start: ``"after_main"`` starts the variants when main has ended, so that they take nothing from it;
+            ``"with_main"`` starts them together.
+        sample_rate: Share of the calls, from 0 to 1, that run variants at all.
+
+    Raises:
+        StrategyError: If an argument is none of these.
+    """
+
+    def __init__(self, *, start: Start = "after_main", sample_rate: float = 1.0) -> None:
+        if start not in ("after_main", "with_main"):
+            message = f"Cannot start variants {start!r}: it is no known moment. Give 'after_main' or 'with_main'."
+            raise StrategyError(message)
+        if not isinstance(sample_rate, int | float) or not 0 <= sample_rate <= 1:
+            message = f"Cannot sample {sample_rate!r} of the calls: it is no share. Give a number from 0 to 1."
+            raise StrategyError(message)
+        self.start = start
+        self.sample_rate = sample_rate
+
+    def __call__(self, configs: list[Config], /) -> Choice:
+        """Return the first config, and all others if this call is sampled."""
+        # Sampling calls for statistics, not secrets.
+        if self.sample_rate >= 1 or random.random() < self.sample_rate:  # noqa: S311
+            return configs[0], configs[1:]
+        return configs[0], ()
+
+
+class MultiBranchStrategy:
+    """Every config runs, all at once, and the caller gets every outcome as `spearmint.results.ExperimentResults`."""
+
+    start: ClassVar[Start] = "with_main"
+    collects: ClassVar[bool] = True
+    is_constant: ClassVar[bool] = True
+
+    def __call__(self, configs: list[Config], /) -> Choice:
+        """Return the first config and all others."""
+        return configs[0], configs[1:]
+
+
+class RoundRobinStrategy:
+    """Each call takes the next config; there are no variants. Every experiment counts for itself."""
+
+    def __init__(self) -> None:
+        self._turns = itertools.count()
+
+    def per_function(self) -> Self:
+        """Return a strategy of this class that counts from the first config."""
+        return type(self)()
+
+    def __call__(self, configs: list[Config], /) -> Choice:
+        """Return the config whose turn it is, and no variants."""
+        # `next` on a count is one step that no other thread can come between.
+        return configs[next(self._turns) % len(configs)], ()
+
+
+def make_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
+    """Return the strategy that one experiment asks, with state of its own.
+
+    Args:
+        strategy: A strategy's class, an instance, or a plain function.
+        function: Name of the experiment's function, for messages.
+
+    Returns:
+        A callable strategy.
+
+    Raises:
+        StrategyError: If it cannot be called, or a class cannot be made without arguments.
+    """
+    if isinstance(strategy, type):
+        try:
+            strategy = strategy()
+        except Exception as error:
+            message = (
+                f"Cannot make strategy {strategy.__qualname__} for {function}: {type(error).__name__}: {error}. "
+                "Give an instance instead of the class."
+            )
+            raise StrategyError(message) from error
+    elif hasattr(strategy, "per_function"):
+        strategy = strategy.per_function()
+    if not callable(strategy):
+        message = (
+            f"Cannot use {strategy!r} as the strategy of {function}: it cannot be called. "
+            "Give a class such as ShadowStrategy, an instance, or a function of the configs."
+        )
+        raise StrategyError(message)
+    made: Callable[..., Choice] = strategy
+    return made
+
+
+def takes_attributes(strategy: Callable[..., Choice]) -> bool:
+    """Tell whether a strategy has a second positional parameter, which gets the context's attributes."""
+    try:
+        parameters = inspect.signature(strategy).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return sum(parameter.kind in positional for parameter in parameters) >= 2  # noqa: PLR2004 - configs and attributes
+
+
+def ask(
+    strategy: Callable[..., Choice], configs: list[Config], attributes: Mapping[str, Any] | None, function: str
+) -> Choice:
+    """Ask a strategy for its choice.
+
+    Args:
+        strategy: The strategy.
+        configs: The configs to choose from.
+        attributes: What its second parameter gets; None when it has none.
+        function: Name of the experiment's function, for messages.
+
+    Returns:
+        The main config and its variants, as the strategy gave them.
+
+    Raises:
+        StrategyError: If it raises, or returns no pair of a config and a sequence.
+    """
+    try:
+        choice = strategy(configs) if attributes is None else strategy(configs, attributes)
+    except Exception as error:
+        message = f"Cannot choose a config for {function}: {_label(strategy)} raised {type(error).__name__}: {error}."
+        raise StrategyError(message) from error
+    try:
+        main, variants = choice
+        return main, tuple(variants)
+    except (TypeError, ValueError) as error:
+        raise strange_choice(strategy, choice, function) from error
+
+
+def strange_choice(strategy: Callable[..., Choice], choice: Any, function: str) -> StrategyError:
+    """Return the error for a choice that is none."""
+    return StrategyError(
+        f"Cannot choose a config for {function}: {_label(strategy)} returned {choice!r:.200}. "
+        "Return (main, variants): a config and a list of configs, each one of those it was given."
+    )
+
+
+def _label(strategy: Callable[..., Choice]) -> str:
+    return getattr(strategy, "__qualname__", type(strategy).__qualname__)
