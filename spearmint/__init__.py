@@ -25,7 +25,7 @@ _ROOMS = {
     "flush": "spearmint.api",
 }
 
-__all__ = [  # noqa: PLE0604 - names of `_ROOMS`, kept in step by a test
+__all__ = [
     "AsyncExperimentRunner",
     "BackgroundStats",
     "Bind",

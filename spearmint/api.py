@@ -166,9 +166,7 @@ class _Runner:
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         choice = select(self._experiment)
         all_args, all_kwargs = (*self._args, *args), {**self._kwargs, **kwargs}
-        call = begin(
-            self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True
-        )
+        call = begin(self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True)
         self.results = call.results
         return call
 
@@ -286,7 +284,7 @@ def flush(timeout: float | None = None) -> bool:
     return background.flush(timeout)
 
 
-async def aflush(timeout: float | None = None) -> bool:  # noqa: ASYNC109 - the twin of `flush`
+async def aflush(timeout: float | None = None) -> bool:
     """Do what `flush` does without holding up the event loop, so that its own variants end too.
 
     Args:

@@ -153,7 +153,8 @@ class ExperimentCase:
         names = [experiment.name for experiment in self._plan_options]
         close = get_close_matches(str(wanted), names, n=1)
         suggestion = f" Did you mean {close[0]!r}?" if close else ""
-        message = f"Cannot tell the config of {wanted!r}: it takes no part in this case ({', '.join(names)}).{suggestion}"
+        part = f"it takes no part in this case, unlike {', '.join(names)}"
+        message = f"Cannot tell the config of {wanted!r}: {part}.{suggestion}"
         raise CaseError(message)
 
     def __repr__(self) -> str:

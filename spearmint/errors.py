@@ -95,7 +95,7 @@ class PlanError(SpearmintError, ValueError):
 
 
 class ExecutionError(SpearmintError, RuntimeError):
-    """A run was asked for where it cannot happen, such as a synchronous run of an async function inside a running loop."""
+    """A run was asked for where it cannot happen, as when an async function is run to its end inside a running loop."""
 
 
 class SpearmintWarning(UserWarning):

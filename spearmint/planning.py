@@ -1,33 +1,12 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
+from collections.abc import Iterable, Sequence
+
 from spearmint.cases import Dimension, ExperimentCase, Option, Plan
+from spearmint.config.model import Config
 from spearmint.context import attributes_var
 from spearmint.registry import ExperimentFunction
-from spearmint.strategies import ask, strange_choice
-
-
-def choose(experiment: ExperimentFunction) -> tuple[Option, tuple[Option, ...]]:
-    """Ask an experiment's strategy, once.
-
-    Args:
-        experiment: The experiment.
-
-    Returns:
-        The main option and the variants; for an experiment without configs, its plain option and none.
-
-    Raises:
-        StrategyError: If the strategy raises, or chooses what it was not given.
-    """
-    if not experiment.options:
-        return experiment.plain_option, ()
-    attributes = attributes_var.get() if experiment.takes_attributes else None
-    # A list of its own, so that a strategy may sort or shorten it.
-    choice = ask(experiment.strategy, list(experiment.configs), attributes, experiment.name)
-    main = experiment.option_of(choice[0])
-    variants = tuple(experiment.option_of(config) for config in choice[1])
-    if main is None or None in variants:
-        raise strange_choice(experiment.strategy, choice, experiment.name)
-    return main, variants  # type: ignore[return-value] - no None is left
+from spearmint.strategies import Choice, failed_choice, strange_choice
 
 
 def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]:
@@ -42,14 +21,49 @@ def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]
     Raises:
         StrategyError: If a strategy raises, or chooses what it was not given.
     """
-    main, variants = choose(experiment)
-    if not variants and not experiment.learned:
-        case = experiment.main_case(main)
-        if not experiment.options or (experiment.is_constant and not experiment.collects):
-            experiment.ready[None] = case
-        return case, None
-    plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
-    return plan.main, plan if len(plan) > 1 else None
+    if not experiment.options:
+        main, variants = _choose(experiment)
+    else:
+        choice = _consult(experiment)
+        case = experiment.lone_cases.get(id(choice[0]))
+        if case is not None and choice[1] == ():
+            return case, None
+        main, variants = _options(experiment, *choice)
+    if variants or experiment.has_learned:
+        plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
+        return plan.main, plan if len(plan) > 1 else None
+    return experiment.keep_lone_case(main), None
+
+
+def _consult(experiment: ExperimentFunction) -> Choice:
+    strategy = experiment.strategy
+    configs = [*experiment.configs]  # A list of its own, so that a strategy may sort or shorten it.
+    try:
+        choice = strategy(configs, attributes_var.get()) if experiment.takes_attributes else strategy(configs)
+    except Exception as error:
+        raise failed_choice(strategy, error, experiment.name) from error
+    try:
+        main, variants = choice
+    except (TypeError, ValueError) as error:
+        raise strange_choice(strategy, choice, experiment.name) from error
+    return main, variants
+
+
+def _options(
+    experiment: ExperimentFunction, main: Config, variants: Sequence[Config]
+) -> tuple[Option, tuple[Option, ...]]:
+    """Return the options for what a strategy chose."""
+    option = experiment.option_of(main)
+    others = [experiment.option_of(config) for config in variants] if isinstance(variants, Iterable) else [None]
+    found = tuple(other for other in others if other is not None)
+    if option is None or len(found) < len(others):
+        raise strange_choice(experiment.strategy, (main, variants), experiment.name)
+    return option, found
+
+
+def _choose(experiment: ExperimentFunction) -> tuple[Option, tuple[Option, ...]]:
+    """Return the main option and the variants that an experiment's strategy chooses, asked once."""
+    return _options(experiment, *_consult(experiment)) if experiment.options else (experiment.plain_option, ())
 
 
 def _dimensions(root: ExperimentFunction, options: tuple[Option, ...]) -> tuple[Dimension, ...]:
@@ -57,7 +71,7 @@ def _dimensions(root: ExperimentFunction, options: tuple[Option, ...]) -> tuple[
     for reference in root.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
         experiment = reference()
         if experiment is not None and experiment.options and experiment not in dimensions:
-            main, variants = choose(experiment)
+            main, variants = _choose(experiment)
             dimensions[experiment] = Dimension(experiment, (main, *variants))
     return tuple(dimensions.values())
 
@@ -80,7 +94,7 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
     if option is None:
         option = _inherited(case, experiment)
     if option is None:
-        option = case.assign(experiment, choose(experiment)[0])
+        option = case.assign(experiment, _choose(experiment)[0])
         if isinstance(case.root, ExperimentFunction):
             case.root.learn(experiment)
     return case.view(experiment, option)

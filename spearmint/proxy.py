@@ -9,7 +9,7 @@ import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import wrapt
 
@@ -29,7 +29,7 @@ _HEAD = """\
 {define} call(*args, **kwargs):
     case = current()
     if case is None:
-        case = ready.get(None)
+        case = ready[0]
         if case is None:
             case, plan = select(experiment)
             if plan is not None or {collects}:
@@ -70,7 +70,7 @@ _STREAM = """\
 """
 
 
-class ExperimentProxy(wrapt.BaseObjectProxy):  # type: ignore[misc,unused-ignore]
+class ExperimentProxy(wrapt.BaseObjectProxy[Any]):
     """A function under experiment. To everything that looks at it, it is the function.
 
     Args:
@@ -88,7 +88,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy):  # type: ignore[misc,unused-ignore
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.
-        return self if instance is None else types.MethodType(self, instance)
+        return self if instance is None else types.MethodType(cast("Callable[..., Any]", self), instance)
 
     def __reduce_ex__(self, protocol: Any) -> str:
         """Pickle as the function does: by its name."""
@@ -249,7 +249,7 @@ def wrap(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction
     proxy = ExperimentProxy(function, declare(function))
     # The class statement makes class methods of these two by itself, but only of real functions.
     if getattr(function, "__name__", "") in ("__init_subclass__", "__class_getitem__"):
-        return classmethod(proxy)
+        return classmethod(cast("Any", proxy))
     return proxy
 
 

@@ -1,7 +1,6 @@
 """A function with its configs, strategy and bindings, compiled when it is declared; and where such are found."""
 
 import inspect
-import itertools
 import logging
 import threading
 import weakref
@@ -77,7 +76,8 @@ class ExperimentFunction:
         options: The same, compiled for this function.
         binder: Which parameters they fill.
         settings: How it is run.
-        ready: The case of every call outside a case, under None, once it is known to be the same each time.
+        lone_cases: The cases of calls that reach no other experiment, by the identity of the main config.
+        ready: Holds the case of every call outside a case, once it is known to be the same each time.
         learned: Experiments that were called in its cases although no plan foresaw them, in the order of discovery.
 
     Raises:
@@ -116,11 +116,12 @@ class ExperimentFunction:
             own_bindings=has_own_bindings,
         )
         self.options = tuple(self._compile(config) for config in configs)
-        self._by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
+        self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
         self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
-        self._cases: dict[int, ExperimentCase] = {}
-        self.ready: dict[None, ExperimentCase] = {}
+        self.lone_cases: dict[int, ExperimentCase] = {}
+        self.ready: list[ExperimentCase | None] = [None]
         self.learned: weakref.WeakKeyDictionary[ExperimentFunction, None] = weakref.WeakKeyDictionary()
+        self.has_learned = False
 
     def _compile(self, config: Config) -> Option:
         try:
@@ -152,7 +153,7 @@ class ExperimentFunction:
         return refuse
 
     def option_of(self, config: Config) -> Option | None:
-        """Return the option for one of the configs that the strategy was given, by identity, or else by id.
+        """Return the option for one of the configs that the strategy was given, by id.
 
         Args:
             config: What the strategy returned.
@@ -160,9 +161,11 @@ class ExperimentFunction:
         Returns:
             The option; None for a stranger.
         """
-        found = self._by_identity.get(id(config))
-        if found is not None or not isinstance(config, Config):
+        found = self._option_by_identity.get(id(config))
+        if found is not None:
             return found
+        if not isinstance(config, Config):
+            return None
         return next((one for one in self.options if one.config_id == config.config_id and one.config == config), None)
 
     def inherit(self, option: Option) -> Option:
@@ -183,18 +186,25 @@ class ExperimentFunction:
             self._inherited[option] = made
         return made
 
-    def main_case(self, option: Option) -> ExperimentCase:
-        """Return the case of a call that reaches no other experiment; it is made once per option."""
-        case = self._cases.get(id(option))
-        if case is None:
-            case = self._cases[id(option)] = ExperimentCase(self, {self: option})
+    def keep_lone_case(self, option: Option) -> ExperimentCase:
+        """Return the case of a call that reaches no other experiment, and keep it for the next such call."""
+        case = ExperimentCase(self, {self: option})
+        self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is option)
+        if not self.options or (self.is_constant and not self.collects):
+            self.ready[0] = case
+        if self.has_learned:  # By another thread, meanwhile.
+            self._forget_lone_cases()
         return case
+
+    def _forget_lone_cases(self) -> None:
+        self.ready[0] = None
+        self.lone_cases.clear()
 
     def learn(self, experiment: "ExperimentFunction") -> None:
         """Remember an experiment that was called in a case of this one, so that later plans reckon with it."""
         self.learned[experiment] = None
-        self.ready.clear()
-        self._cases.clear()  # The running case has gained an assignment, which is for this call alone.
+        self.has_learned = True
+        self._forget_lone_cases()  # The running case has gained an assignment, which is for this call alone.
 
     def report(self, error: BaseException) -> None:
         """Tell of a variant's exception, once; nothing that goes wrong here goes further."""
@@ -202,7 +212,7 @@ class ExperimentFunction:
             logger.error("A variant of %s ended with %s", self.name, type(error).__name__, exc_info=error)
             if self.settings.on_variant_error is not None:
                 self.settings.on_variant_error(error)
-        except BaseException as second:  # noqa: BLE001 - neither a handler of logging nor the callback may harm the caller
+        except BaseException as second:  # Neither a handler of logging nor the callback may harm the caller.
             logger.error("on_variant_error of %s raised %s", self.name, type(second).__name__, exc_info=second)
 
     def __repr__(self) -> str:
@@ -218,7 +228,7 @@ def name_of(function: Callable[..., Any]) -> str:
     name = getattr(function, "__qualname__", None)
     if not inspect.isroutine(function) or not isinstance(name, str):
         what = "a class" if isinstance(function, type) else f"an object of type {type(function).__qualname__}"
-        message = f"Cannot make an experiment of {function!r}: it is {what}, not a function. Decorate a function or method."
+        message = f"Cannot make an experiment of {function!r}: it is {what}, not a function. Decorate a function."
         raise DeclarationError(message)
     return f"{getattr(function, '__module__', None) or 'builtins'}:{name}"
 

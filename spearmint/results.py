@@ -3,7 +3,6 @@
 import asyncio
 import html
 import threading
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal

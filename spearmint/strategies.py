@@ -3,7 +3,7 @@
 import inspect
 import itertools
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from spearmint.config.model import Config
@@ -144,33 +144,10 @@ def takes_attributes(strategy: Callable[..., Choice]) -> bool:
     return sum(parameter.kind in positional for parameter in parameters) >= 2  # noqa: PLR2004 - configs and attributes
 
 
-def ask(
-    strategy: Callable[..., Choice], configs: list[Config], attributes: Mapping[str, Any] | None, function: str
-) -> Choice:
-    """Ask a strategy for its choice.
-
-    Args:
-        strategy: The strategy.
-        configs: The configs to choose from.
-        attributes: What its second parameter gets; None when it has none.
-        function: Name of the experiment's function, for messages.
-
-    Returns:
-        The main config and its variants, as the strategy gave them.
-
-    Raises:
-        StrategyError: If it raises, or returns no pair of a config and a sequence.
-    """
-    try:
-        choice = strategy(configs) if attributes is None else strategy(configs, attributes)
-    except Exception as error:
-        message = f"Cannot choose a config for {function}: {_label(strategy)} raised {type(error).__name__}: {error}."
-        raise StrategyError(message) from error
-    try:
-        main, variants = choice
-        return main, tuple(variants)
-    except (TypeError, ValueError) as error:
-        raise strange_choice(strategy, choice, function) from error
+def failed_choice(strategy: Callable[..., Choice], error: Exception, function: str) -> StrategyError:
+    """Return the error for a strategy that raised."""
+    cause = f"{_label(strategy)} raised {type(error).__name__}: {error}"
+    return StrategyError(f"Cannot choose a config for {function}: {cause}. Mend the strategy.")
 
 
 def strange_choice(strategy: Callable[..., Choice], choice: Any, function: str) -> StrategyError:

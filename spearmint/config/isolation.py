@@ -110,10 +110,9 @@ def _dataclass_values(value: Any) -> Iterable[Any]:
 
 def _copier(value: Any) -> Callable[[], Any]:
     """Return the cheapest way to copy this value, chosen once: most configs are flat and need no `deepcopy`."""
-    if type(value) is Config and all(map(is_immutable, value.values())):
-        return value.copy
-    if type(value) in (dict, list, set) and all(map(is_immutable, _contents(value))):
-        return value.copy
+    if type(value) in (Config, dict, list, set) and all(map(is_immutable, _contents(value))):
+        flat: Callable[[], Any] = value.copier() if isinstance(value, Config) else value.copy
+        return flat
     if isinstance(value, BaseModel) and _copies_plainly(value) and all(map(is_immutable, _model_values(value))):
         return _model_copier(value)
     return partial(copy.deepcopy, value)

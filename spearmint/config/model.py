@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from functools import partial
 from hashlib import sha256
 from typing import Any, final
 
@@ -58,7 +59,7 @@ class Config(dict[str, Any]):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         is_copy = bool(args) and isinstance(args[0], Config) and not kwargs
-        _set_id(self, _get_id(args[0]) if is_copy else None)
+        _set_id(self, args[0]._config_id if is_copy else None)  # noqa: SLF001 - its own class
         take_id(self)
         for key, value in self.items():
             if type(value) not in ATOMS:
@@ -83,6 +84,22 @@ class Config(dict[str, Any]):
 
     __copy__ = copy
 
+    def copier(self) -> "Callable[[], Config]":
+        """Return what makes shallow copies of the config as it is now, as each call of an experiment needs one.
+
+        Only an id that somebody gave goes with a copy; another is computed from its content when it is asked for.
+        """
+        items, given = dict(self), given_id(self)
+        # A function of its own with everything at hand: the interpreter enters it without leaving Python.
+        new, update = _new, _update
+
+        def duplicate() -> Config:
+            made: Config = new(Config)
+            update(made, items)
+            return made
+
+        return duplicate if given is None else partial(assemble, items, given)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> "Config":
         made = _new(Config)
         memo[id(self)] = made
@@ -94,6 +111,8 @@ class Config(dict[str, Any]):
         return assemble, (dict(self), self._config_id)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_config_id":  # The slot of a copy for one execution is left empty, for speed.
+            return None
         try:
             return self[name]
         except KeyError:
@@ -123,7 +142,6 @@ class Config(dict[str, Any]):
 
 # The slot's own setter passes by `__setattr__`, which refuses all; copies are made on every call.
 _set_id = Config.__dict__["_config_id"].__set__
-_get_id = Config.__dict__["_config_id"].__get__
 
 
 def assemble(items: Mapping[str, Any] | Iterable[tuple[str, Any]], config_id: str | None = None) -> Config:
@@ -165,7 +183,7 @@ def give_id(config: Config, config_id: Any) -> None:
 
 def given_id(config: Mapping[Any, Any]) -> str | None:
     """Return the id that somebody gave a config, None where it is computed from the content."""
-    held = _get_id(config) if isinstance(config, Config) else None
+    held = config._config_id if isinstance(config, Config) else None  # noqa: SLF001 - its own module
     return held if isinstance(held, GivenId) else None
 
 

@@ -191,9 +191,9 @@ def _cut(items: list[Any], seconds: float) -> Outcome | None:
     limits = background.limits
     advice = "configure(background={'stream_items': ..., 'stream_seconds': ...}) sets the limits"
     if seconds >= limits.stream_seconds:
-        error: Exception = TimeoutError(f"the stream of a variant was closed after {limits.stream_seconds:g} s; {advice}")
-        return Outcome("timed_out", items, error, seconds)
+        message = f"the stream of a variant was closed after {limits.stream_seconds:g} s; {advice}"
+        return Outcome("timed_out", items, TimeoutError(message), seconds)
     if len(items) > limits.stream_items:
-        error = ExecutionError(f"Cannot drain more than {limits.stream_items} items of a variant's stream; {advice}.")
-        return Outcome("cancelled", items, error, seconds)
+        message = f"Cannot drain more than {limits.stream_items} items of a variant's stream; {advice}."
+        return Outcome("cancelled", items, ExecutionError(message), seconds)
     return None
