@@ -143,6 +143,9 @@ def compile_call(experiment: ExperimentFunction) -> Callable[..., Any]:
     }
     exec(_compiled(source), namespace)  # noqa: S102 - the source is made of the templates above and checked names
     call: Callable[..., Any] = namespace["call"]
+    # A coroutine that is never awaited is warned of by this name.
+    call.__name__ = experiment.function.__name__
+    call.__qualname__ = experiment.function.__qualname__
     return call
 
 

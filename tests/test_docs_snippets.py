@@ -1,0 +1,81 @@
+"""Every Python snippet of README and docs runs, and prints what the page says it prints.
+
+The snippets of a page share one namespace and run in order, in an empty directory. A ``text`` or ``output`` block that
+directly follows a snippet is what it prints.
+"""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+
+
+def run_page(page: Path) -> int:
+    """Run the snippets of a page and return how many there were."""
+    # A module that can be imported, as pickling and the resolving of annotations expect.
+    module = ModuleType("snippets")
+    sys.modules[module.__name__] = module
+    tokens = MarkdownIt().parse(page.read_text(encoding="utf-8"))
+    count = 0
+    try:
+        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+            if not is_fence(token, "python"):
+                continue
+            count += 1
+            line = token.map[0] + 1
+            # Blank lines before it give the snippet the line numbers of the page.
+            code = compile("\n" * line + token.content, str(page), "exec", dont_inherit=True)
+            with contextlib.redirect_stdout(io.StringIO()) as printed:
+                exec(code, vars(module))
+            if is_fence(following, "text", "output"):
+                assert printed.getvalue().rstrip() == following.content.rstrip(), f"printed by {page.name}:{line}"
+    finally:
+        del sys.modules[module.__name__]
+    return count
+
+
+def is_fence(token, *languages):
+    return token is not None and token.type == "fence" and token.info.strip() in languages
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_the_snippets_of_a_page_run_and_print_what_it_says(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run_page(page)
+
+
+def written(tmp_path, text):
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    return page
+
+
+def test_snippets_share_a_namespace_and_other_languages_are_left_alone(tmp_path):
+    page = written(
+        tmp_path, "```python\na = 1\n```\n\n```sh\nexit 1\n```\n\n* item\n\n  ```python\n  assert a == 1\n  ```\n"
+    )
+    assert run_page(page) == 2
+
+
+def test_an_output_that_differs_fails_with_the_place_of_its_snippet(tmp_path):
+    page = written(tmp_path, "# Title\n\n```python\nprint(1)\n```\n\n```text\n2\n```\n")
+    with pytest.raises(AssertionError, match=r"page\.md:3"):
+        run_page(page)
+
+
+def test_an_output_after_prose_belongs_to_no_snippet(tmp_path):
+    assert run_page(written(tmp_path, "```python\nprint(1)\n```\n\nLater:\n\n```text\n2\n```\n")) == 1
+
+
+def test_a_snippet_that_raises_fails_at_its_line_of_the_page(tmp_path):
+    page = written(tmp_path, "Text\n\n```python\na = 1\n1 / 0\n```\n")
+    with pytest.raises(ZeroDivisionError) as caught:
+        run_page(page)
+    assert (caught.traceback[-1].path, caught.traceback[-1].lineno + 1) == (page, 5)
