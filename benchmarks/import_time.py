@@ -1,4 +1,7 @@
-"""What ``import spearmint`` costs, against importing pydantic and wrapt, in fresh processes."""
+"""What ``import spearmint`` costs, against importing pydantic and wrapt, in fresh processes.
+
+Pydantic, as Spearmint, opens its rooms on first use. So the second row compares the two with their rooms open.
+"""
 
 import subprocess
 import sys
@@ -7,10 +10,11 @@ from pathlib import Path
 from floor import report, summary
 
 ROOT = Path(__file__).parent.parent
-FLOOR = "import pydantic, wrapt"
-OURS = "import spearmint"
 ROUNDS = 15
-LIMIT = 1.25
+QUESTIONS = (
+    ("import pydantic, wrapt", "import spearmint", 1.25),
+    ("import wrapt; from pydantic import BaseModel, SecretStr, TypeAdapter", "from spearmint import Spearmint", 1.6),
+)
 
 
 def seconds_to(statement: str) -> float:
@@ -21,11 +25,13 @@ def seconds_to(statement: str) -> float:
 
 
 def main() -> int:
-    """Print the ratio; return 1 when it is above the limit."""
-    for statement in (FLOOR, OURS):
-        seconds_to(statement)  # compile what is not yet compiled
-    samples = [(seconds_to(FLOOR), seconds_to(OURS)) for _ in range(ROUNDS)]
-    return 0 if report([summary(OURS, samples, LIMIT)]) else 1
+    """Print the ratios; return 1 when one is above the limit."""
+    rows = []
+    for floor, ours, limit in QUESTIONS:
+        for statement in (floor, ours):
+            seconds_to(statement)  # compile what is not yet compiled
+        rows.append(summary(ours, [(seconds_to(floor), seconds_to(ours)) for _ in range(ROUNDS)], limit))
+    return 0 if report(rows) else 1
 
 
 if __name__ == "__main__":

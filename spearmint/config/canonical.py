@@ -19,7 +19,7 @@ from pathlib import PurePath
 from typing import Any, get_args, get_origin
 from uuid import UUID
 
-from pydantic import AnyUrl, BaseModel, SecretBytes, SecretStr
+from pydantic import BaseModel, SecretBytes, SecretStr
 
 from spearmint.errors import ConfigError
 
@@ -70,7 +70,7 @@ _FORMS = {
     "date": _Form((date,), date.isoformat),
     "time": _Form((time,), time.isoformat),
     "timedelta": _Form((timedelta,), lambda delta: f"{delta.days},{delta.seconds},{delta.microseconds}"),
-    "text": _Form((Decimal, Fraction, UUID, AnyUrl, *_ADDRESSES), _class_name, str),
+    "text": _Form((Decimal, Fraction, UUID, *_ADDRESSES), _class_name, str),
     "bytes": _Form((bytes,), bytes.hex),
     "bytearray": _Form((bytearray,), bytearray.hex),
     "complex": _Form((complex,), lambda _: "", lambda number: [number.real, number.imag]),
@@ -166,6 +166,10 @@ class _Writer:
         return self._tagged("array", str(value.shape), [str(value.dtype), digest])
 
     def _other(self, value: Any, path: _Path) -> Any:
+        # Importing pydantic's URLs brings a third more modules; who has one has imported them.
+        networks = sys.modules.get("pydantic.networks")
+        if networks is not None and isinstance(value, networks.AnyUrl):
+            return self._tagged("text", _class_name(value), str(value))
         for kind, form in _FORMS.items():
             if isinstance(value, form.types):
                 return self._tagged(kind, form.label(value), self.form(form.content(value), path))
