@@ -54,8 +54,8 @@ def make_table(scores: Sequence[Score], default: Score) -> Table:
     """Lay the scores out, a row each, with a column for each parameter of the configs."""
     parameters = list(dict.fromkeys(path for score in scores for path in flatten(score.config)))
     caption = (
-        f"* default. MRR and hit@k look at the first {DEPTH} titles; a query that failed is a miss. Latencies hold "
-        "waits for the GIL, as all configs run at once; those that start first, like the default, wait most."
+        f"* default. MRR and hit@k look at the first {DEPTH} titles; a query that failed is a miss. All configs run at "
+        "once, in threads: p95 holds waits for the GIL, and the default, which runs first, finds the caches cold."
     )
     table = Table(caption=caption, caption_justify="left", box=box.SIMPLE_HEAD, padding=0, show_edge=False)
     table.add_column("config", no_wrap=True)
