@@ -29,10 +29,13 @@ def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]
         if case is not None and choice[1] == ():
             return case, None
         main, variants = _options(experiment, *choice)
-    if variants or experiment.has_learned:
-        plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
-        return plan.main, plan if len(plan) > 1 else None
-    return experiment.keep_lone_case(main), None
+    lessons = experiment.lessons
+    plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
+    case = plan.main
+    if len(plan) > 1:
+        return case, plan
+    experiment.keep(case, [dimension.experiment for dimension in plan.dimensions[1:]], lessons)
+    return case, None
 
 
 def _consult(experiment: ExperimentFunction) -> Choice:

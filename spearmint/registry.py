@@ -4,7 +4,7 @@ import inspect
 import logging
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
@@ -78,6 +78,7 @@ class ExperimentFunction:
         settings: How it is run.
         lone_cases: The cases of calls that reach no other experiment, by the identity of the main config.
         ready: Holds the case of every call outside a case, once it is known to be the same each time.
+        lessons: How often it has learned.
         learned: Experiments that were called in its cases although no plan foresaw them, in the order of discovery.
 
     Raises:
@@ -121,7 +122,7 @@ class ExperimentFunction:
         self.lone_cases: dict[int, ExperimentCase] = {}
         self.ready: list[ExperimentCase | None] = [None]
         self.learned: weakref.WeakKeyDictionary[ExperimentFunction, None] = weakref.WeakKeyDictionary()
-        self.has_learned = False
+        self.lessons = 0
 
     def _compile(self, config: Config) -> Option:
         try:
@@ -186,25 +187,31 @@ class ExperimentFunction:
             self._inherited[option] = made
         return made
 
-    def keep_lone_case(self, option: Option) -> ExperimentCase:
-        """Return the case of a call that reaches no other experiment, and keep it for the next such call."""
-        case = ExperimentCase(self, {self: option})
-        self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is option)
-        if not self.options or (self.is_constant and not self.collects):
-            self.ready[0] = case
-        if self.has_learned:  # By another thread, meanwhile.
-            self._forget_lone_cases()
-        return case
+    def keep(self, case: ExperimentCase, others: Iterable[Any], lessons: int) -> None:
+        """Keep the case of a call without variants for the next call that chooses the same.
 
-    def _forget_lone_cases(self) -> None:
+        Args:
+            case: The case.
+            others: The experiments in it beside this one.
+            lessons: The count of lessons when the case was made; it is not kept if more have been learned since.
+        """
+        is_settled = not self.collects and (self.is_constant or not self.options)
+        if is_settled and all(one.is_constant for one in others):
+            self.ready[0] = case
+        elif not lessons:
+            self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
+        if self.lessons != lessons:
+            self._forget_cases()
+
+    def _forget_cases(self) -> None:
         self.ready[0] = None
         self.lone_cases.clear()
 
     def learn(self, experiment: "ExperimentFunction") -> None:
         """Remember an experiment that was called in a case of this one, so that later plans reckon with it."""
         self.learned[experiment] = None
-        self.has_learned = True
-        self._forget_lone_cases()  # The running case has gained an assignment, which is for this call alone.
+        self.lessons += 1
+        self._forget_cases()  # The running case has gained an assignment, which is for this call alone.
 
     def report(self, error: BaseException) -> None:
         """Tell of a variant's exception, once; nothing that goes wrong here goes further."""
