@@ -1,7 +1,7 @@
 """What does a sweep cost beyond its configs and their ids?
 
-The floor is `itertools.product` into dicts plus ``sha256(json.dumps(config, sort_keys=True))``. Both sides make and keep
-100,000 configs, in turns.
+The floor is `itertools.product` into dicts plus ``sha256(json.dumps(config, sort_keys=True))``. Both sides make and
+keep 100,000 configs, in turns.
 """
 
 import json

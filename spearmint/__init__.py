@@ -7,14 +7,14 @@ __version__ = "0.1.0"
 
 # From each public name to the module that has it. The modules open on first use, since pydantic alone takes a while.
 _ROOMS = {
-    "AsyncExperimentRunner": "spearmint.api",
-    "BackgroundStats": "spearmint.api",
+    "AsyncExperimentRunner": "spearmint.runner",
+    "BackgroundStats": "spearmint.execution.limits",
     "Bind": "spearmint.config",
     "Config": "spearmint.config",
     "DynamicValue": "spearmint.config",
     "ExperimentCase": "spearmint.cases",
     "ExperimentResults": "spearmint.results",
-    "ExperimentRunner": "spearmint.api",
+    "ExperimentRunner": "spearmint.runner",
     "FunctionResult": "spearmint.results",
     "RuntimeContext": "spearmint.context",
     "Spearmint": "spearmint.api",

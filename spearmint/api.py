@@ -1,23 +1,17 @@
 """What users call: `Spearmint`, `experiment`, runs, and the settings and accounts of the process."""
 
-import asyncio
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
 from spearmint.config import Config, parse_configs
-from spearmint.errors import ConfigError, DeclarationError, ExecutionError
-from spearmint.execution import asyncio as tasks
-from spearmint.execution import threads
-from spearmint.execution.background import BackgroundStats, background
-from spearmint.execution.own_loop import own_loop
-from spearmint.execution.steps import Call, begin
-from spearmint.planning import select
-from spearmint.proxy import experiment_of, open_stream, wrap
+from spearmint.errors import ConfigError, DeclarationError
+from spearmint.execution.background import background
+from spearmint.execution.limits import BackgroundStats
+from spearmint.proxy import wrap
 from spearmint.registry import ExperimentFunction, Settings, registry
-from spearmint.results import ExperimentResults, Outcome
+from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,7 +98,7 @@ class Spearmint:
         return lambda target: wrap(target, declare)
 
     @staticmethod
-    def run(function: Callable[..., Any], *, await_variants: bool = False) -> "ExperimentRunner":
+    def run(function: Callable[..., Any], *, await_variants: bool = False) -> ExperimentRunner:
         """Return what runs an experiment and tells everything that came of it.
 
         Args:
@@ -120,7 +114,7 @@ class Spearmint:
         return ExperimentRunner(function, await_variants=await_variants)
 
     @staticmethod
-    def arun(function: Callable[..., Any], *, await_variants: bool = False) -> "AsyncExperimentRunner":
+    def arun(function: Callable[..., Any], *, await_variants: bool = False) -> AsyncExperimentRunner:
         """Return the asynchronous twin of `run`, whose calls are awaited.
 
         Args:
@@ -153,122 +147,6 @@ def experiment(function: Any = None, /, *, configs: Any = None, tracing: bool | 
         SpearmintError: As `Spearmint.experiment`.
     """
     return Spearmint().experiment(function, configs=configs, tracing=tracing, **settings)
-
-
-class _Runner:
-    """What both runners share: an experiment, and the results of its last call."""
-
-    def __init__(self, function: Callable[..., Any], *, await_variants: bool) -> None:
-        self._experiment, self._args, self._kwargs = experiment_of(function)
-        self._await_variants = await_variants
-        self.results: ExperimentResults | None = None
-
-    def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        choice = select(self._experiment)
-        all_args, all_kwargs = (*self._args, *args), {**self._kwargs, **kwargs}
-        call = begin(self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True)
-        self.results = call.results
-        return call
-
-    @property
-    def _is_async(self) -> bool:
-        return self._experiment.kind in ("coroutine", "async_generator")
-
-    def _opens_stream(self) -> bool:
-        return self._experiment.kind in ("generator", "async_generator") and not self._experiment.collects
-
-    def _tell(self, call: Call, outcome: Outcome) -> ExperimentResults:
-        if outcome.exception is None or (self._experiment.collects and isinstance(outcome.exception, Exception)):
-            return call.results
-        try:
-            raise outcome.exception
-        finally:
-            del call, outcome  # The traceback holds this frame, which would hold the exception.
-
-
-class ExperimentRunner(_Runner):
-    """Runs an experiment and tells everything that came of it; `Spearmint.run` makes one.
-
-    Attributes:
-        results: What came of the last call, also when main raised; None before the first.
-    """
-
-    def __call__(self, *args: Any, **kwargs: Any) -> ExperimentResults:
-        """Run the experiment once, as a plan of its own even where a case is running.
-
-        Args:
-            *args: As for the function.
-            **kwargs: As for the function.
-
-        Returns:
-            The results. The main result of a generator function is the stream, whose end starts the variants.
-
-        Raises:
-            BaseException: What main raises, unchanged.
-            StrategyError: If the strategy raises, or chooses what it was not given.
-            PlanError: If the plan holds more cases than ``max_cases``.
-            ExecutionError: If the function is async and an event loop is running.
-        """
-        if self._is_async:
-            self._refuse_running_loop()
-        call = self._begin(args, kwargs)
-        if self._opens_stream():
-            call.results.main_result.hold(open_stream(call))
-            return call.results
-        outcome = own_loop.run(tasks.run(call)) if self._is_async else threads.run(call)
-        return self._tell(call, outcome)
-
-    def _refuse_running_loop(self) -> None:
-        name = self._experiment.name
-        if self._opens_stream():
-            message = f"Cannot run {name} here: its stream needs the loop of whoever iterates it. "
-            raise ExecutionError(message + "Use `async with Spearmint.arun(...)`.")
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        message = f"Cannot run {name} here: it is async, and waiting for it would hold up the running event loop. "
-        raise ExecutionError(message + "Use `async with Spearmint.arun(...)` and await the runner.")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._await_variants and self.results is not None and error is None:
-            self.results.wait()
-
-
-class AsyncExperimentRunner(_Runner):
-    """Runs an experiment, async or not, in a running event loop; `Spearmint.arun` makes one.
-
-    Attributes:
-        results: What came of the last call, also when main raised; None before the first.
-    """
-
-    async def __call__(self, *args: Any, **kwargs: Any) -> ExperimentResults:
-        """Run the experiment once; otherwise as `ExperimentRunner.__call__`."""
-        call = self._begin(args, kwargs)
-        if self._opens_stream():
-            call.results.main_result.hold(open_stream(call))
-            return call.results
-        if self._is_async:
-            outcome = await tasks.run(call)
-        else:
-            outcome = threads.run(call, waits=False)
-            if call.awaits:
-                await call.results.await_variants()
-        return self._tell(call, outcome)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._await_variants and self.results is not None and error is None:
-            await self.results.await_variants()
 
 
 def flush(timeout: float | None = None) -> bool:
@@ -327,7 +205,7 @@ def _configure_background(changes: Mapping[str, Any]) -> None:
     background.configure(**changes)
 
 
-def _refuse_tracing(tracing: bool | None) -> None:
+def _refuse_tracing(tracing: object) -> None:
     if tracing:
         message = f"Cannot set tracing to {tracing!r}: this version writes no traces. Leave it out."
         raise DeclarationError(message)

@@ -24,11 +24,11 @@ def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]
     if not experiment.options:
         main, variants = _choose(experiment)
     else:
-        choice = _consult(experiment)
-        case = experiment.lone_cases.get(id(choice[0]))
-        if case is not None and choice[1] == ():
+        chosen, others = _consult(experiment)
+        case = experiment.lone_cases.get(id(chosen))
+        if case is not None and others == ():
             return case, None
-        main, variants = _options(experiment, *choice)
+        main, variants = _options(experiment, chosen, others)
     lessons = experiment.lessons
     plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
     case = plan.main

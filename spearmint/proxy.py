@@ -70,6 +70,9 @@ _STREAM = """\
 """
 
 
+_bound: Callable[[Any, object], types.MethodType] = types.MethodType
+
+
 class ExperimentProxy(wrapt.BaseObjectProxy[Any]):
     """A function under experiment. To everything that looks at it, it is the function.
 
@@ -88,7 +91,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any]):
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.
-        return self if instance is None else types.MethodType(cast("Callable[..., Any]", self), instance)
+        return self if instance is None else _bound(self, instance)
 
     def __reduce_ex__(self, protocol: Any) -> str:
         """Pickle as the function does: by its name."""
@@ -161,7 +164,7 @@ def _fill_source(slots: tuple[Slot, ...]) -> str:
     for position, slot in enumerate(slots):
         is_missing = f"{slot.name!r} not in kwargs"
         if slot.index is not None:
-            is_missing = f"len(args) <= {slot.index} and {is_missing}"
+            is_missing = f"{f'len(args) <= {slot.index}' if slot.index else 'not args'} and {is_missing}"
         template = _FILL_UNLESS_DEFAULT if slot.has_default else _FILL
         lines += template.format(is_missing=is_missing, name=slot.name, position=position)
     return lines
@@ -272,9 +275,9 @@ def experiment_of(target: Any) -> tuple[ExperimentFunction, tuple[Any, ...], dic
         experiment, args, kwargs = experiment_of(target.func)
         return experiment, (*args, *target.args), {**kwargs, **target.keywords}
     if isinstance(target, types.MethodType) and isinstance(target.__func__, ExperimentProxy):
-        return target.__func__._self_experiment, (target.__self__,), {}
+        return experiment_of(target.__func__)[0], (target.__self__,), {}
     if isinstance(target, ExperimentProxy):
-        return target._self_experiment, (), {}
+        return target._self_experiment, (), {}  # noqa: SLF001 - wrapt keeps attributes of that prefix to the proxy
     inner = inspect.unwrap(target, stop=lambda one: isinstance(one, ExperimentProxy)) if callable(target) else target
     hint = "Decorate it with @experiment(...)"
     if isinstance(inner, ExperimentProxy):

@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from typing import Any, Literal
 
 from spearmint.cases import Combine, ExperimentCase, Option
-from spearmint.config.binding import Binder, Bindings, compile_binder
+from spearmint.config.binding import Binder
 from spearmint.config.isolation import supplier
 from spearmint.config.model import Config
+from spearmint.config.parameters import Bindings, compile_binder
 from spearmint.errors import BindingError, ConfigError, DeclarationError
 from spearmint.strategies import SingleConfigStrategy, Start, make_strategy, takes_attributes
 
@@ -220,7 +221,7 @@ class ExperimentFunction:
             if self.settings.on_variant_error is not None:
                 self.settings.on_variant_error(error)
         except BaseException as second:  # Neither a handler of logging nor the callback may harm the caller.
-            logger.error("on_variant_error of %s raised %s", self.name, type(second).__name__, exc_info=second)
+            logger.exception("on_variant_error of %s raised %s", self.name, type(second).__name__)
 
     def __repr__(self) -> str:
         return f"<ExperimentFunction {self.name} with {len(self.options)} configs>"

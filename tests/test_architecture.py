@@ -18,11 +18,15 @@ LONGEST_MODULE = 320
 # its own floor or inside its folder, what is listed before it. A folder's __init__ is listed last without saying so.
 HOUSE = (
     (0, "errors", ""),
-    # Beyond the architecture's list stands what carries the model, the sources and the binding, each before what it carries;
-    # expansion comes early, as !sweep in a file is a DynamicValue.
-    (1, "config", "canonical model expansion yaml_loader files sources isolation annotations binding"),
-    # What both readers use comes first, then what the reading of bytecode stands on.
-    (1, "discovery", "calls values collecting versions opcodes stack flow from_ast from_bytecode graph"),
+    # Beyond the architecture's list: what carries the model, the sources and the binding, each before what it carries.
+    # Expansion comes early, as !sweep in a file is a DynamicValue.
+    (1, "config", "canonical model expansion yaml_loader files sources isolation binding annotations parameters"),
+    # What both readers use, then each reader after what it alone stands on.
+    (
+        1,
+        "discovery",
+        "calls values collecting versions constants expressions from_ast opcodes stack flow from_bytecode graph",
+    ),
     # The running case is a case.
     (2, "cases", ""),
     (2, "context", ""),
@@ -32,8 +36,9 @@ HOUSE = (
     (3, "planning", ""),
     (3, "tracing", "recorder mlflow"),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.
-    (4, "execution", "outcome deadlines background steps streams threads asyncio own_loop"),
+    (4, "execution", "deadlines limits background steps streams threads asyncio own_loop"),
     (5, "proxy", ""),
+    (6, "runner", ""),
     (6, "api", ""),
     (7, "instrument", "settings targets ast_rewrite bytecode_rewrite cache loaders finder install"),
     (7, "evaluation", "dataset scorers evaluate statistics report"),

@@ -181,7 +181,7 @@ class _Writer:
             return self._function(value, path)
         if callable(value) and isinstance(getattr(value, "__qualname__", None), str):
             return self._named(value, path)
-        raise _unidentifiable(path, f"a {type(value).__name__} has no form that is the same in every process")
+        raise _unidentifiable(path, f"its type {type(value).__name__} has no form that is the same in every process")
 
     def _function(self, function: types.FunctionType, path: _Path) -> Any:
         if function.__name__ == "<lambda>":

@@ -8,7 +8,7 @@ from threading import RLock
 from typing import Any, Generic, TypeVar, cast, overload
 
 from spearmint.config.canonical import MAX_DEPTH
-from spearmint.config.model import ATOMS, Config, assemble, give_id, given_id, rebuilt_tuple, take_id
+from spearmint.config.model import ATOMS, MAPPINGS, Config, assemble, give_id, given_id, rebuilt_tuple, take_id
 from spearmint.errors import ConfigError
 
 T = TypeVar("T")
@@ -157,7 +157,7 @@ def generate_configurations(config: Mapping[str, Any]) -> Iterator[Config]:
         >>> [(config.k, config.b) for config in generate_configurations(grid)]
         [(5, 0.1), (5, 0.2), (10, 0.1), (10, 0.2)]
     """
-    if not isinstance(config, Mapping):
+    if not isinstance(config, MAPPINGS):
         msg = f"Cannot expand {config!r}: it is no mapping. Give a config, or a dict."
         raise ConfigError(msg)
     axes: list[_Axis] = []

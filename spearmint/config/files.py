@@ -28,7 +28,7 @@ def read_file(path: Path) -> Iterator[_Entry]:
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
-        msg = f"Cannot read {str(path)!r}: {path.suffix or 'no suffix'} is not known. Use {', '.join(SUFFIXES)}."
+        msg = f"Cannot read {str(path)!r}: the suffix {path.suffix!r} is not known. Use {', '.join(SUFFIXES)}."
         raise ConfigError(msg, source=str(path))
     try:
         yield from reader(path)
@@ -79,8 +79,8 @@ def _read_json(path: Path) -> Iterator[_Entry]:
 def _read_jsonl(path: Path) -> Iterator[_Entry]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            text = decode(line, str(path), line=number) if line.strip() else ""
-            if text.strip():
+            text = decode(line, str(path), line=number).rstrip()
+            if text:
                 yield number, _parsed(text, str(path), line=number)
 
 
@@ -119,7 +119,7 @@ def _parsed(text: str, source: str, *, line: int = 1) -> _Data:
     except ValueError as error:  # an integer of more digits than Python converts
         fail(str(error), "Quote it, to have it as text", start)
     if not isinstance(data, dict):
-        cause = f"its top level is a {type(data).__name__}, not a mapping"
+        cause = f"its top level is no mapping but of type {type(data).__name__}"
         fail(cause, "Write one mapping per file, or one per line of a .jsonl file", start)
     return data
 

@@ -17,6 +17,8 @@ from spearmint.errors import ConfigError
 ID_KEY = "__config_id__"
 ATOMS = frozenset({str, int, float, bool, type(None)})
 """The types of most values in most configs: nothing to copy, nothing to look into."""
+MAPPINGS: tuple[type, ...] = (dict, Mapping)
+"""What a config is made of; `isinstance` is quick to find a dict, and slow to find a Mapping."""
 
 _encode = json.JSONEncoder(sort_keys=True).encode
 _new = dict.__new__
@@ -91,11 +93,11 @@ class Config(dict[str, Any]):
         """
         items, given = dict(self), given_id(self)
         # A function of its own with everything at hand: the interpreter enters it without leaving Python.
-        new, update = _new, _update
+        new = _new
 
         def duplicate() -> Config:
             made: Config = new(Config)
-            update(made, items)
+            made |= items  # An operator, as a call of dict.update takes longer to reach the same code.
             return made
 
         return duplicate if given is None else partial(assemble, items, given)
@@ -127,7 +129,7 @@ class Config(dict[str, Any]):
         raise AttributeError(msg)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *(key for key in self if isinstance(key, str))]
+        return [*super().__dir__(), *map(str, self)]
 
     def __or__(self, other: Any) -> Any:
         return Config(dict(self) | other) if isinstance(other, dict) else NotImplemented
@@ -206,9 +208,9 @@ def generate_config_id(config: Mapping[Any, Any]) -> str:
 
     Examples:
         >>> generate_config_id({"model": "tiny", "temperature": 0.5})
-        '8d0ee12d5d3e0ea3'
+        'a84ab7cc757bb468'
     """
-    if not isinstance(config, dict | Mapping):
+    if not isinstance(config, MAPPINGS):
         msg = f"Cannot identify {config!r}: it is no mapping. Give a config, or a dict."
         raise ConfigError(msg)
     if ID_KEY in config:
@@ -253,7 +255,7 @@ def _checked_id(given: Any) -> str:
 
 
 def _missing(config: Config, name: str) -> str:
-    keys = [key for key in config if isinstance(key, str)]
+    keys = [str(key) for key in config]
     close = get_close_matches(name, keys, n=3)
     hint = f"Did you mean {' or '.join(map(repr, close))}?" if close else "Read one that exists."
     return f"Cannot read {name!r}: the config has no such key, only {', '.join(map(repr, keys)) or 'none'}. {hint}"

@@ -17,10 +17,10 @@ from spearmint.config.model import Config, assign_id, generate_config_id, given_
 from spearmint.errors import ConfigError
 
 _ROOT = "configs"
-_ACCEPTED = (
-    "Give a mapping, a pydantic model or a dataclass instance, the path of a "
-    f"{', '.join(SUFFIXES)} file or of a folder, a glob, or an iterable of those"
-)
+_PATHS = f"the path of a {', '.join(SUFFIXES)} file or of a folder, or a glob"
+_ACCEPTED = f"Give a mapping, a pydantic model or a dataclass instance, {_PATHS}, or an iterable of those"
+_REFUSED = (type, bytes, bytearray, BaseModel)  # all but some classes can be iterated, to no sense here
+_SHOWN = 200
 
 _Located = tuple[str, Config]
 
@@ -90,9 +90,9 @@ def _located(source: Any, place: str, base: Path | None, depth: int = 0) -> Iter
         for config in _expanded(mapping, place, None):
             yield place, config
         return
-    if isinstance(source, type | bytes | bytearray) or not isinstance(source, Iterable) or depth > MAX_DEPTH:
+    if isinstance(source, _REFUSED) or not isinstance(source, Iterable) or depth > MAX_DEPTH:
         advice = "Give an instance of it" if isinstance(source, type) else _ACCEPTED
-        msg = f"Cannot read a config from {source!r}: {type(source).__name__} is no source of configs. {advice}."
+        msg = f"Cannot read a config from {_shown(source)}: {type(source).__name__} is no source of configs. {advice}."
         raise ConfigError(msg, source=place)
     for index, item in enumerate(source):
         yield from _located(item, f"{place}[{index}]", base, depth + 1)
@@ -157,8 +157,8 @@ def _files(text: str, place: str, base: Path | None) -> list[Path]:
         found = []
         cause = _why_missing(path) if text else "the path is empty"
     if not found:
-        folder = base or Path.cwd()
-        msg = f"Cannot read configs from {text!r}: {cause} (relative paths start from {str(folder)!r}). {_ACCEPTED}."
+        start = f"relative paths start from {str(base or Path.cwd())!r}"
+        msg = f"Cannot read configs from {_shown(text)}: {cause} ({start}). Give {_PATHS}."
         raise ConfigError(msg, source=place)
     return found
 
@@ -186,7 +186,12 @@ def _why_missing(path: Path) -> str:
         return f"there is no folder {str(path.parent)!r}"
     close = get_close_matches(path.name, names, n=3)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
-    return f"there is no {path.name!r} in {str(path.parent)!r}{hint}"
+    return f"there is no {_shown(path.name)} in {str(path.parent)!r}{hint}"
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _computed_id(config: Config, place: str) -> str:

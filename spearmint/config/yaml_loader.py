@@ -92,7 +92,11 @@ class _Reader:
         top = next(self._events)
         data = self._value(top, 0)
         if not isinstance(data, dict):
-            what = "the file is empty" if data is None else f"its top level is a {type(data).__name__}, not a mapping"
+            what = (
+                "the file is empty"
+                if data is None
+                else f"its top level is no mapping but of type {type(data).__name__}"
+            )
             self._fail(what, "Write one mapping per file, or one per line of a .jsonl file", top)
         next(self._events)  # the document's end
         end = next(self._events)
@@ -195,7 +199,7 @@ class _Reader:
             self._refuse_tag(event)
         pattern, convert = _SCALARS[kind]
         if not pattern.fullmatch(text):
-            self._fail(f"{text!r} is no {kind}", "Correct the value or its tag", event)
+            self._fail(f"{text!r} does not fit the tag '!!{kind}'", "Correct the value or its tag", event)
         return self._converted(convert, event)
 
     def _converted(self, convert: Callable[[str], Any], event: Any) -> Any:

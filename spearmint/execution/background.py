@@ -3,7 +3,6 @@
 import asyncio
 import atexit
 import logging
-import math
 import os
 import queue
 import sys
@@ -11,85 +10,15 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, fields
 from time import perf_counter
-from typing import Any, Literal, get_args
+from typing import Any
 
-from spearmint.errors import ConfigError
 from spearmint.execution.deadlines import Deadlines
+from spearmint.execution.limits import BackgroundStats, Limits, Overflow
 from spearmint.results import FunctionResult, Latch, Outcome
 
 logger = logging.getLogger("spearmint")
-
-Overflow = Literal["drop", "block", "run_in_caller"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What background work may take.
-
-    Attributes:
-        max_workers: Threads for variants of functions that are not async.
-        queue_size: Variants that may wait for a thread; also async variants that may be under way at once.
-        overflow: What happens to a variant beyond that: ``"drop"`` it, ``"block"`` the caller until there is room, or
-            ``"run_in_caller"``.
-        exit_timeout: Seconds that the exit of the process waits for what is under way.
-        stream_items: Items after which a variant's stream is closed.
-        stream_seconds: Seconds after which a variant's stream is closed.
-    """
-
-    max_workers: int = field(default_factory=lambda: min(32, (os.cpu_count() or 1) + 4))
-    queue_size: int = 1000
-    overflow: Overflow = "drop"
-    exit_timeout: float = 2.0
-    stream_items: int = 10_000
-    stream_seconds: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name, lowest in (("max_workers", 1), ("queue_size", 1), ("stream_items", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
-                raise _bad_limit(name, value, f"a whole number from {lowest}")
-        for name in ("exit_timeout", "stream_seconds"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < math.inf:
-                raise _bad_limit(name, value, "a number of seconds from 0")
-        if self.overflow not in get_args(Overflow):
-            raise _bad_limit("overflow", self.overflow, f"one of {', '.join(map(repr, get_args(Overflow)))}")
-
-    def with_changes(self, changes: dict[str, Any]) -> "Limits":
-        """Return these limits with some replaced.
-
-        Raises:
-            ConfigError: If a name is unknown or a value is out of range.
-        """
-        known = [item.name for item in fields(self)]
-        for name in changes:
-            if name not in known:
-                message = f"Cannot set background limit {name!r}: there is none. Give some of {', '.join(known)}."
-                raise ConfigError(message)
-        return replace(self, **changes)
-
-
-def _bad_limit(name: str, value: Any, wanted: str) -> ConfigError:
-    return ConfigError(f"Cannot set background limit {name!r} to {value!r}: it is out of range. Give {wanted}.")
-
-
-@dataclass(frozen=True, slots=True)
-class BackgroundStats:
-    """What became of the variants of this process, as counts.
-
-    ``submitted == finished + failed + cancelled + timed_out + dropped + abandoned + pending`` at any time.
-    """
-
-    submitted: int = 0
-    finished: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    timed_out: int = 0
-    dropped: int = 0
-    abandoned: int = 0
-    pending: int = 0
 
 
 @dataclass(slots=True, weakref_slot=True, eq=False)
@@ -162,6 +91,10 @@ class Background:
         """
         with self._lock:
             self._enter(job)
+        if self._is_worker():  # Were it to wait for this job, and all others for theirs, nobody would run them.
+            self._run(job)
+            return
+        with self._lock:
             has_worker = self._workers > 0 or self._start_worker()
             if has_worker and self._queued < self.limits.queue_size:
                 self._enqueue(job)
@@ -171,9 +104,9 @@ class Background:
             policy = "run_in_caller" if must_run else "drop"
         if policy == "drop":
             self.drop(job)
-        elif policy == "block" and not self._is_worker():
+        elif policy == "block":
             self._enqueue_when_there_is_room(job)
-        else:  # A worker that blocked could wait for itself.
+        else:
             self._run(job)
 
     def admit(self, job: Job) -> bool:
@@ -263,7 +196,7 @@ class Background:
     @contextmanager
     def _waiting(self, can_progress: Callable[[Job], bool]) -> Iterator[tuple[Latch, bool]]:
         with self._lock:
-            left = {job for job in self._open if can_progress(job)}
+            left = set(filter(can_progress, list(self._open)))  # The collector may add to it meanwhile.
             latch, is_whole = Latch(len(left)), len(left) == len(self._open - {self._current()})
             waiter = (left, latch)
             self._waiters.append(waiter)
@@ -274,8 +207,8 @@ class Background:
                 self._waiters.remove(waiter)
 
     def _can_progress(self, job: Job) -> bool:
-        """Tell whether a job may end while this thread waits: not its own, nor a task of the loop it holds up."""
-        if job is self._current():
+        """Tell whether a job may end while this thread waits: for a worker, or a task of the loop it holds up, none."""
+        if self._is_worker():  # The others may be waiting for this one.
             return False
         return job.loop is None or (job.loop.is_running() and job.loop is not _running_loop())
 
@@ -324,8 +257,6 @@ class Background:
             self._run(job)
             with self._lock:
                 self._busy -= 1
-                if job.has_stuck:
-                    self._stuck -= 1
                 if self._workers > self.limits.max_workers + self._stuck:
                     self._workers -= 1
                     return
@@ -340,6 +271,9 @@ class Background:
             self.settle(job, job.context.run(job.work))
         finally:
             self._here.job = outer
+            if job.has_stuck:
+                with self._lock:
+                    self._stuck -= 1
 
     def _expire(self, job: Job) -> None:
         """Record that a running job has taken too long; its thread cannot be stopped."""
@@ -381,9 +315,6 @@ class Background:
         if left:
             waited = f"after {self.limits.exit_timeout:g} s"
             sys.stderr.write(f"spearmint: {len(left)} background executions were abandoned at exit {waited}\n")
-
-    def __repr__(self) -> str:
-        return f"<Background {asdict(self.stats())}>"
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:
