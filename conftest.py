@@ -13,5 +13,4 @@ FLUSH_SECONDS = 5
 def clean_process() -> Iterator[None]:
     """Wait for what a test left running, so that it cannot reach into the next one."""
     yield
-    if hasattr(spearmint, "flush"):
-        spearmint.flush(FLUSH_SECONDS)
+    spearmint.flush(FLUSH_SECONDS)

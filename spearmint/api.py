@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar, overload
 
 from spearmint.config import Config, parse_configs
+from spearmint.config.isolation import supplier
 from spearmint.errors import ConfigError, DeclarationError
 from spearmint.execution.background import background
 from spearmint.execution.limits import BackgroundStats
@@ -47,7 +48,7 @@ class Spearmint:
     @property
     def configs(self) -> list[Config]:
         """The expanded configs; copies, so that changing them changes no experiment."""
-        return [config.copy() for config in self._configs]
+        return [supplier(config)() for config in self._configs]
 
     @overload
     def experiment(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -128,6 +129,16 @@ class Spearmint:
             DeclarationError: If ``function`` is no experiment.
         """
         return AsyncExperimentRunner(function, await_variants=await_variants)
+
+
+@overload
+def experiment(function: Callable[P, R], /) -> Callable[P, R]: ...
+
+
+@overload
+def experiment(
+    function: None = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any
+) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
 def experiment(function: Any = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any) -> Any:

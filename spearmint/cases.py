@@ -2,8 +2,9 @@
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Literal, Protocol
 
@@ -52,14 +53,47 @@ class ExperimentCase:
 
     __slots__ = ("_plan_options", "current", "known", "option", "parent", "root", "values")
 
+    _plan_options: dict[Reached, Option]
+    current: Reached
+    known: "dict[Reached, ExperimentCase]"
+    option: Option
+    parent: "ExperimentCase | None"
+    root: Reached
+    values: tuple[Callable[[], Any] | None, ...]
+
     def __init__(self, root: Reached, options: dict[Reached, Option]) -> None:
-        self._plan_options = options
-        self.root = root
-        self.current = root
-        self.option = options[root]
-        self.values = self.option.values
-        self.parent: ExperimentCase | None = None
-        self.known: dict[Reached, ExperimentCase] = {root: self}
+        self._set(root, options, root, options[root], None)
+
+    def _set(
+        self,
+        root: Reached,
+        options: dict[Reached, Option],
+        current: Reached,
+        option: Option,
+        parent: "ExperimentCase | None",
+    ) -> None:
+        assign = object.__setattr__
+        assign(self, "_plan_options", options)
+        assign(self, "root", root)
+        assign(self, "current", current)
+        assign(self, "option", option)
+        assign(self, "values", option.values)
+        assign(self, "parent", parent)
+        assign(self, "known", {current: self})
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        message = f"Cannot set {name!r} of an ExperimentCase: it cannot be changed. Run another config to get another."
+        raise AttributeError(message)
+
+    def __delattr__(self, name: str) -> None:
+        message = f"Cannot delete {name!r} of an ExperimentCase: it cannot be changed."
+        raise AttributeError(message)
+
+    def __copy__(self) -> "ExperimentCase":
+        return self
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "ExperimentCase":
+        return self
 
     def assign(self, experiment: Reached, option: Option) -> Option:
         """Let an unforeseen experiment take part; the first option it is given stays.
@@ -88,13 +122,7 @@ class ExperimentCase:
             A case with the same assignment, whose current experiment is that one.
         """
         made = object.__new__(ExperimentCase)
-        made._plan_options = self._plan_options
-        made.root = self.root
-        made.current = experiment
-        made.option = option
-        made.values = option.values
-        made.parent = self
-        made.known = {experiment: made}
+        made._set(self.root, self._plan_options, experiment, option, self)
         return self.known.setdefault(experiment, made)
 
     @property
@@ -143,23 +171,38 @@ class ExperimentCase:
     def _find(self, wanted: Callable[..., Any] | str) -> Option:
         function = getattr(wanted, "__func__", wanted)
         view: ExperimentCase | None = self
+        top = self
         while view is not None:  # An experiment that runs under its caller's config stands in a view only.
             if _is(view.current, function):
                 return view.option
-            view = view.parent
+            top, view = view, view.parent
         for experiment, option in tuple(self._plan_options.items()):
             if _is(experiment, function):
                 return option
+        below = next((view for view in _views(top) if _is(view.current, function)), None)
+        if below is not None:
+            return below.option
         names = [experiment.name for experiment in self._plan_options]
-        close = get_close_matches(str(wanted), names, n=1)
+        label = wanted if isinstance(wanted, str) else getattr(function, "__qualname__", None) or repr(wanted)
+        close = get_close_matches(label, names, n=1)
         suggestion = f" Did you mean {close[0]!r}?" if close else ""
         part = f"it takes no part in this case, unlike {', '.join(names)}"
-        message = f"Cannot tell the config of {wanted!r}: {part}.{suggestion}"
+        message = f"Cannot tell the config of {label!r}: {part}.{suggestion}"
         raise CaseError(message)
 
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}={config_id}" for name, config_id in self.assignment.items())
         return f"<ExperimentCase {parts}>"
+
+
+def _views(top: ExperimentCase) -> Iterator[ExperimentCase]:
+    """Yield the views below a case, those of nearer callers first."""
+    waiting = deque([top])
+    while waiting:
+        above = waiting.popleft()
+        views = [view for view in tuple(above.known.values()) if view is not above]
+        yield from views
+        waiting.extend(views)
 
 
 def _is(experiment: Reached, wanted: Callable[..., Any] | str) -> bool:
@@ -184,11 +227,13 @@ class Plan:
         root: The experiment that is called.
         dimensions: One for each experiment that has configs of its own, the root's first.
         combine: ``"product"`` for every combination, ``"one_at_a_time"`` for main plus each variation alone.
+        made: The variant cases, where they have been made to serve several calls.
     """
 
     root: Reached
     dimensions: tuple[Dimension, ...]
     combine: Combine = "product"
+    made: "tuple[ExperimentCase, ...]" = ()
 
     def __len__(self) -> int:
         """Return how many cases the plan holds, main included."""
@@ -207,8 +252,14 @@ class Plan:
 
     def variants(self) -> Iterator[ExperimentCase]:
         """Yield the variant cases one after another, in `itertools.product` order."""
+        if self.made:
+            return iter(self.made)
         combinations = self._product() if self.combine == "product" else self._one_at_a_time()
         return map(self._case, combinations)
+
+    def with_cases(self) -> "Plan":
+        """Return this plan with its variant cases made, for calls that choose the same."""
+        return replace(self, made=tuple(self.variants()))
 
     def _product(self) -> Iterator[tuple[Option, ...]]:
         return itertools.islice(itertools.product(*(dimension.options for dimension in self.dimensions)), 1, None)

@@ -21,6 +21,11 @@ def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]
     Raises:
         StrategyError: If a strategy raises, or chooses what it was not given.
     """
+    return experiment.ready_plan or select_anew(experiment)
+
+
+def select_anew(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]:
+    """Do what `select` does for an experiment whose strategy may choose differently each time."""
     if not experiment.options:
         main, variants = _choose(experiment)
     else:
@@ -31,11 +36,9 @@ def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]
         main, variants = _options(experiment, chosen, others)
     lessons = experiment.lessons
     plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
-    case = plan.main
-    if len(plan) > 1:
-        return case, plan
-    experiment.keep(case, [dimension.experiment for dimension in plan.dimensions[1:]], lessons)
-    return case, None
+    choice = plan.main, plan if len(plan) > 1 else None
+    experiment.keep(choice, [dimension.experiment for dimension in plan.dimensions[1:]], lessons)
+    return choice
 
 
 def _consult(experiment: ExperimentFunction) -> Choice:

@@ -21,7 +21,7 @@ from spearmint.execution import asyncio as tasks
 from spearmint.execution import threads
 from spearmint.execution.steps import Call, begin
 from spearmint.execution.streams import astream, stream
-from spearmint.planning import join, select
+from spearmint.planning import join, select, select_anew
 from spearmint.registry import ExperimentFunction
 from spearmint.results import Outcome
 
@@ -105,6 +105,15 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any]):
         return self
 
 
+class UnboundProxy(ExperimentProxy):
+    """The same around what takes no instance where it stands in a class: a builtin function, or a bound method."""
+
+    __slots__ = ()
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self
+
+
 def compile_call(experiment: ExperimentFunction) -> Callable[..., Any]:
     """Write the function that a call of an experiment runs.
 
@@ -141,7 +150,7 @@ def compile_call(experiment: ExperimentFunction) -> Callable[..., Any]:
         "leave": experiment_case_var.reset,
         "perform": perform,
         "ready": experiment.ready,
-        "select": select,
+        "select": select if experiment.is_constant else select_anew,
         "stream": stream,
     }
     exec(_compiled(source), namespace)  # noqa: S102 - the source is made of the templates above and checked names
@@ -252,7 +261,8 @@ def wrap(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction
     if isinstance(target, functools.cached_property):
         return functools.cached_property(wrap(target.func, declare))
     function = target.__wrapped__ if isinstance(target, ExperimentProxy) else target
-    proxy = ExperimentProxy(function, declare(function))
+    takes_instance = hasattr(function, "__get__") and not isinstance(function, types.MethodType)
+    proxy = (ExperimentProxy if takes_instance else UnboundProxy)(function, declare(function))
     # The class statement makes class methods of these two by itself, but only of real functions.
     if getattr(function, "__name__", "") in ("__init_subclass__", "__class_getitem__"):
         return classmethod(cast("Any", proxy))

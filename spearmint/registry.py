@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Literal
 
-from spearmint.cases import Combine, ExperimentCase, Option
+from spearmint.cases import Combine, ExperimentCase, Option, Plan
 from spearmint.config.binding import Binder
 from spearmint.config.isolation import supplier
 from spearmint.config.model import Config
@@ -18,6 +18,8 @@ from spearmint.errors import BindingError, ConfigError, DeclarationError
 from spearmint.strategies import SingleConfigStrategy, Start, make_strategy, takes_attributes
 
 logger = logging.getLogger("spearmint")
+
+_FEW_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
 
 Kind = Literal["function", "coroutine", "generator", "async_generator"]
 
@@ -78,7 +80,8 @@ class ExperimentFunction:
         binder: Which parameters they fill.
         settings: How it is run.
         lone_cases: The cases of calls that reach no other experiment, by the identity of the main config.
-        ready: Holds the case of every call outside a case, once it is known to be the same each time.
+        ready: Holds the case of every call outside a case, once it is known to be the same each time, without variants.
+        ready_plan: The same with variants.
         lessons: How often it has learned.
         learned: Experiments that were called in its cases although no plan foresaw them, in the order of discovery.
 
@@ -122,6 +125,7 @@ class ExperimentFunction:
         self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
         self.lone_cases: dict[int, ExperimentCase] = {}
         self.ready: list[ExperimentCase | None] = [None]
+        self.ready_plan: tuple[ExperimentCase, Plan | None] | None = None
         self.learned: weakref.WeakKeyDictionary[ExperimentFunction, None] = weakref.WeakKeyDictionary()
         self.lessons = 0
 
@@ -188,24 +192,25 @@ class ExperimentFunction:
             self._inherited[option] = made
         return made
 
-    def keep(self, case: ExperimentCase, others: Iterable[Any], lessons: int) -> None:
-        """Keep the case of a call without variants for the next call that chooses the same.
+    def keep(self, choice: tuple[ExperimentCase, Plan | None], others: Iterable[Any], lessons: int) -> None:
+        """Keep what was chosen for a call for the next call that chooses the same.
 
         Args:
-            case: The case.
+            choice: The main case, and the plan if it holds variants.
             others: The experiments in it beside this one.
-            lessons: The count of lessons when the case was made; it is not kept if more have been learned since.
+            lessons: The count of lessons when it was made; it is not kept if more have been learned since.
         """
-        is_settled = not self.collects and (self.is_constant or not self.options)
-        if is_settled and all(one.is_constant for one in others):
-            self.ready[0] = case
-        elif not lessons:
+        case, plan = choice
+        if (self.is_constant or not self.options) and all(one.is_constant for one in others):
+            self.ready_plan = choice if plan is None or len(plan) > _FEW_CASES else (case, plan.with_cases())
+            self.ready[0] = case if plan is None and not self.collects else None
+        elif plan is None and not lessons:
             self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
         if self.lessons != lessons:
             self._forget_cases()
 
     def _forget_cases(self) -> None:
-        self.ready[0] = None
+        self.ready[0] = self.ready_plan = None
         self.lone_cases.clear()
 
     def learn(self, experiment: "ExperimentFunction") -> None:

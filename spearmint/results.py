@@ -4,6 +4,7 @@ import asyncio
 import html
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -47,7 +48,9 @@ def outcome_of(error: BaseException, duration: float) -> Outcome:
     trace = error.__traceback__
     if trace is not None and trace.tb_next is not None:
         error = error.with_traceback(trace.tb_next)
-    status: Status = "cancelled" if isinstance(error, asyncio.CancelledError) else "failed"
+    # The collector throws GeneratorExit into a task whose loop was closed under it.
+    is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
+    status: Status = "cancelled" if is_cancelled else "failed"
     return Outcome(status, exception=error, duration=duration)
 
 
@@ -70,7 +73,7 @@ class Latch:
             self._condition.notify_all()
             wakers, self._wakers = self._wakers, []
         for loop, event in wakers:
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # The loop was closed; nobody waits there any more.
                 loop.call_soon_threadsafe(event.set)
 
     def reinitialise(self) -> None:
@@ -86,15 +89,19 @@ class Latch:
     async def wait_async(self, timeout: float | None) -> bool:
         """Do the same without holding up the event loop."""
         event = asyncio.Event()
+        waker = (asyncio.get_running_loop(), event)
         with self._condition:
             if self._left <= 0:
                 return True
-            self._wakers.append((asyncio.get_running_loop(), event))
+            self._wakers.append(waker)
         try:
             async with asyncio.timeout(timeout):
                 await event.wait()
         except TimeoutError:
             return False
+        finally:
+            with self._condition:
+                self._wakers = [one for one in self._wakers if one is not waker]
         return True
 
 
@@ -115,9 +122,12 @@ class FunctionResult:
         self._outcome = PENDING
 
     def settle(self, outcome: Outcome) -> None:
-        """Record how the execution ended; Spearmint calls this once."""
+        """Record how the execution ended; Spearmint calls this once, and `release` after it."""
         held = self._outcome.value
         self._outcome = outcome if held is None else replace(outcome, value=held)
+
+    def release(self) -> None:
+        """Let those go on who wait for the outcome."""
         if self._latch is not None:
             self._latch.count_down()
 

@@ -35,7 +35,10 @@ class Strategy(Protocol):
 class SingleConfigStrategy:
     """The first config is main; there are no variants."""
 
-    is_constant: ClassVar[bool] = True
+    @property
+    def is_constant(self) -> bool:
+        """Whether no subclass chooses otherwise."""
+        return type(self).__call__ is SingleConfigStrategy.__call__
 
     def __call__(self, configs: list[Config], /) -> Choice:
         """Return the first config and no variants."""
@@ -64,6 +67,11 @@ class ShadowStrategy:
         self.start = start
         self.sample_rate = sample_rate
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether every call is sampled, and no subclass chooses otherwise."""
+        return self.sample_rate >= 1 and type(self).__call__ is ShadowStrategy.__call__
+
     def __call__(self, configs: list[Config], /) -> Choice:
         """Return the first config, and all others if this call is sampled."""
         # Sampling calls for statistics, not secrets.
@@ -77,7 +85,11 @@ class MultiBranchStrategy:
 
     start: ClassVar[Start] = "with_main"
     collects: ClassVar[bool] = True
-    is_constant: ClassVar[bool] = True
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no subclass chooses otherwise."""
+        return type(self).__call__ is MultiBranchStrategy.__call__
 
     def __call__(self, configs: list[Config], /) -> Choice:
         """Return the first config and all others."""
@@ -113,17 +125,17 @@ def make_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
     Raises:
         StrategyError: If it cannot be called, or a class cannot be made without arguments.
     """
-    if isinstance(strategy, type):
+    is_class = isinstance(strategy, type)
+    make = strategy if is_class else getattr(strategy, "per_function", None)
+    if make is not None:
         try:
-            strategy = strategy()
+            strategy = make()
         except Exception as error:
+            advice = "Give an instance instead of the class." if is_class else "Mend its per_function()."
             message = (
-                f"Cannot make strategy {strategy.__qualname__} for {function}: {type(error).__name__}: {error}. "
-                "Give an instance instead of the class."
+                f"Cannot make strategy {_label(strategy)} for {function}: {type(error).__name__}: {error}. {advice}"
             )
             raise StrategyError(message) from error
-    elif hasattr(strategy, "per_function"):
-        strategy = strategy.per_function()
     if not callable(strategy):
         message = (
             f"Cannot use {strategy!r} as the strategy of {function}: it cannot be called. "

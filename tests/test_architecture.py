@@ -36,7 +36,7 @@ HOUSE = (
     (3, "planning", ""),
     (3, "tracing", "recorder mlflow"),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.
-    (4, "execution", "deadlines limits background steps streams threads asyncio own_loop"),
+    (4, "execution", "deadlines limits account background steps streams threads asyncio own_loop"),
     (5, "proxy", ""),
     (6, "runner", ""),
     (6, "api", ""),

@@ -1,11 +1,15 @@
 """A function's annotations as objects, also where they are text that names what cannot be imported."""
 
+import builtins
 import inspect
 import re
 import sys
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
+
+_TYPE_ALIASES: Any = getattr(typing, "TypeAliasType", ())  # new in 3.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +36,33 @@ def annotations_of(
 
     Args:
         function: A function, or what wraps one with `functools.wraps`.
-        namespace: Names beside the function's globals and closure, such as the locals of an enclosing function.
+        namespace: Names beside the function's globals and closure, such as the locals of an enclosing function. Those
+            of a scope that the function does not stand in come last.
         fallback: Names to try last, for classes that are imported for type checkers only.
 
     Returns:
         From parameter (and ``"return"``) to its annotation, with `Annotated` kept, or to `Unresolved`.
     """
     inner = inspect.unwrap(function)
-    known = {**fallback, **namespace, **_closure(inner)}
-    known.update((item.__name__, item) for item in getattr(inner, "__type_params__", ()))
     module = sys.modules.get(getattr(inner, "__module__", None) or "")
     globals_ = getattr(inner, "__globals__", None) or vars(module or object)
-    # A name of the function's own globals stands before a fallback of the same name, as it does in the code.
-    for name in fallback.keys() & globals_.keys():
-        known[name] = namespace.get(name, globals_[name])
+    # Names of the function's own globals, and builtins, stand before those from elsewhere, as they do in the code.
+    known = {
+        name: held
+        for name, held in {**fallback, **namespace}.items()
+        if name not in globals_ and not hasattr(builtins, name)
+    }
+    if _stands_in(inner, namespace):
+        known.update(namespace)
+    known.update(_closure(inner))
+    known.update((item.__name__, item) for item in getattr(inner, "__type_params__", ()))
     return {name: _evaluate(raw, dict(globals_), known) for name, raw in _raw_annotations(inner).items()}
+
+
+def _stands_in(function: Callable[..., Any], namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a namespace is a scope around a function, rather than that of a stranger who declares it."""
+    scope = getattr(function, "__qualname__", "").rpartition(".")[0]
+    return "<locals>" in scope or namespace.get("__qualname__", "") == scope != ""
 
 
 def _closure(function: Callable[..., Any]) -> dict[str, Any]:
@@ -76,7 +92,10 @@ def _evaluate(annotation: Any, globals_: dict[str, Any], known: Mapping[str, Any
 
     holder.__annotations__ = {"it": annotation}
     try:
-        return get_type_hints(holder, globals_, known, include_extras=True)["it"]
+        hint = get_type_hints(holder, globals_, known, include_extras=True)["it"]
+        while isinstance(hint, _TYPE_ALIASES):
+            hint = hint.__value__
     except Exception as error:  # An annotation as text is an expression: anything may go wrong in it.  # noqa: BLE001
         text = annotation if isinstance(annotation, str) else getattr(annotation, "__forward_arg__", repr(annotation))
         return Unresolved(text, error)
+    return hint

@@ -1,5 +1,6 @@
 """From a config to the parameters it fills: validated once per config, looked up on a call."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -8,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from spearmint.config.isolation import supplier
-from spearmint.config.model import Config
+from spearmint.config.model import ATOMS, Config
 from spearmint.errors import BindingError
 
 Supplier = Callable[[], Any]
@@ -38,6 +39,7 @@ class Slot:
         index: How many positional arguments a call must exceed to have filled it; None when only a keyword can.
         is_positional_only: Whether it cannot be given by keyword.
         has_default: Whether the function has a value of its own for it.
+        before: The defaults of the parameters before it, `inspect.Parameter.empty` where there is none.
         validate: Turns what stands at the path into what the function gets.
     """
 
@@ -47,6 +49,7 @@ class Slot:
     index: int | None
     is_positional_only: bool
     has_default: bool
+    before: tuple[Any, ...] = field(compare=False)
     validate: Callable[[Any], Any] = field(compare=False)
 
     def is_given(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -101,12 +104,12 @@ class Binder:
             is_given = slot.is_given(args, kwargs)
             if value is None or (is_given and not slot.override):
                 continue
-            if is_given and slot.name not in kwargs:
-                args = (*args[: slot.index], value(), *args[slot.index + 1 :])  # type: ignore[operator]
+            if slot.index is not None and len(args) > slot.index:
+                args = (*args[: slot.index], value(), *args[slot.index + 1 :])
             elif not slot.is_positional_only:
                 filled[slot.name] = value()
-            elif len(args) == slot.index:
-                args = (*args, value())
+            elif inspect.Parameter.empty not in (between := slot.before[len(args) :]):
+                args = (*args, *between, value())
         return args, filled
 
     def is_pinned(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
@@ -126,6 +129,9 @@ class Binder:
             problems = "; ".join(_problem(slot.path, item) for item in error.errors(include_url=False))
             hint = f"bindings={{{slot.name!r}: None}} leaves the parameter to the caller"
             raise self._error(slot, config, f"{problems}. Correct the config or the annotation; {hint}") from error
+        except Exception as error:  # A validator of the user's, or a model that lacks one of its names.
+            cause = f"validating it raised {type(error).__name__}: {error}"
+            raise self._error(slot, config, f"{cause}. Correct the annotation, or what validates it") from error
         try:
             return supplier(value)
         except Exception as error:
@@ -162,7 +168,7 @@ def look_up(config: Any, path: str) -> Any:
     for step in path.split(".") if path else ():
         try:
             here = _step(here, step)
-        except (LookupError, AttributeError, TypeError):
+        except (LookupError, AttributeError, TypeError, ValueError):
             raise KeyError(_missing(here, step, walked)) from None
         walked = f"{walked}.{step}" if walked else step
     return here
@@ -177,6 +183,8 @@ def _step(here: Any, step: str) -> Any:
         if not step.isdigit():
             raise KeyError(step)
         return here[int(step)]
+    if type(here) in ATOMS:  # The methods of text and numbers are nothing that a config says.
+        raise KeyError(step)
     return getattr(here, step)
 
 
@@ -188,7 +196,8 @@ def _missing(here: Any, step: str, walked: str) -> str:
         suggestion = f"; did you mean {close[0]!r}?" if close else ""
         return f"there is no {step!r} {place} (the keys there: {', '.join(map(repr, keys)) or 'none'}{suggestion})"
     if isinstance(here, Sequence) and not isinstance(here, str | bytes):
-        return f"there is no {step!r} {place}, a list of {len(here)} (its indexes: 0 to {len(here) - 1})"
+        indexes = f" (its indexes: 0 to {len(here) - 1})" if here else ""
+        return f"there is no {step!r} {place}, a list of {len(here)}{indexes}"
     return f"there is no {step!r} {place}, which is {type(here).__qualname__} {here!r:.80}"
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable
 from datetime import date, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
-from functools import partial
-from itertools import repeat
+from functools import cached_property, partial
+from itertools import chain, repeat
 from pathlib import PurePath
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretBytes, SecretStr
 
 from spearmint.config.model import Config
 
-# Values of these types, and of their subclasses without state of their own, cannot be changed by who receives them.
+# Values of these types, and of their subclasses without room for attributes, cannot be changed by who receives them.
 _ATOMS = (
     type(None),
     bool,
@@ -51,6 +51,17 @@ _ATOMS = (
     types.ModuleType,
     types.GenericAlias,
 )
+# Where the attributes of these types stand is no place for what an execution does to its config.
+_ATTRIBUTES_OF_ALL = (
+    type,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.ModuleType,
+    types.GenericAlias,
+    enum.Enum,
+    SecretStr,
+    SecretBytes,
+)
 
 
 def supplier(value: Any) -> Callable[[], Any]:
@@ -75,21 +86,29 @@ def supplier(value: Any) -> Callable[[], Any]:
 def is_immutable(value: Any) -> bool:
     """Tell whether nothing that can be reached from a value can change, so that executions may share it."""
     if isinstance(value, _ATOMS):
-        return not _has_state(value)
+        return not _has_room(value)
     if isinstance(value, tuple | frozenset):
-        return not _has_state(value) and all(map(is_immutable, value))
+        return not _has_room(value) and all(map(is_immutable, value))
     if isinstance(value, BaseModel):
-        return bool(value.model_config.get("frozen")) and all(map(is_immutable, _model_values(value)))
+        return _is_frozen_model(value) and all(map(is_immutable, _model_values(value)))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _is_frozen_dataclass(value) and all(map(is_immutable, _dataclass_values(value)))
     return False
 
 
-def _has_state(value: Any) -> bool:
-    """Tell whether a value of a subclass carries attributes that its immutable base does not know of."""
-    if isinstance(value, type | types.FunctionType | types.BuiltinFunctionType | types.ModuleType | enum.Enum):
-        return False
-    return bool(getattr(value, "__dict__", None))
+def _has_room(value: Any) -> bool:
+    """Tell whether a value of a subclass takes attributes that its immutable base does not know of."""
+    return not isinstance(value, _ATTRIBUTES_OF_ALL) and hasattr(value, "__dict__")
+
+
+def _is_frozen_model(model: BaseModel) -> bool:
+    # Private attributes of a frozen model can be set all the same.
+    return bool(model.model_config.get("frozen")) and not model.__pydantic_private__ and not _caches(type(model))
+
+
+def _caches(kind: type) -> bool:
+    """Tell whether instances, frozen or not, keep what a property of theirs has computed."""
+    return any(isinstance(held, cached_property) for base in kind.__mro__ for held in vars(base).values())
 
 
 def _model_values(model: BaseModel) -> Iterable[Any]:
@@ -99,12 +118,14 @@ def _model_values(model: BaseModel) -> Iterable[Any]:
 
 
 def _is_frozen_dataclass(value: Any) -> bool:
-    return bool(value.__dataclass_params__.frozen)
+    # A plain subclass of a frozen dataclass takes new attributes.
+    own = vars(type(value)).get("__dataclass_params__")
+    return own is not None and bool(own.frozen) and not _caches(type(value))
 
 
 def _dataclass_values(value: Any) -> Iterable[Any]:
-    yield from (getattr(value, field.name) for field in dataclasses.fields(value))
     names = {field.name for field in dataclasses.fields(value)}
+    yield from (getattr(value, name) for name in names if hasattr(value, name))
     yield from (held for name, held in getattr(value, "__dict__", {}).items() if name not in names)
 
 
@@ -119,7 +140,7 @@ def _copier(value: Any) -> Callable[[], Any]:
 
 
 def _contents(container: Any) -> Iterable[Any]:
-    return container.values() if isinstance(container, dict) else container
+    return chain(container, container.values()) if isinstance(container, dict) else container
 
 
 def _copies_plainly(model: BaseModel) -> bool:

@@ -17,6 +17,7 @@ from spearmint.errors import BindingError
 Bindings = Mapping[Any, "str | Bind | Mapping[str, Any] | None"]
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _WHOLE_CONFIG_TYPES = (dict, Mapping)
 
 
@@ -57,14 +58,16 @@ def compile_binder(
         raise BindingError(message, function=name) from error
     rules = {key: _rule(name, key, value) for key, value in bindings.items()}
     _refuse_unknown_names(name, rules, parameters)
+    parameters = {**parameters, **_collected(rules, parameters)}
     named_types = {key.__name__: key for key in rules if isinstance(key, type)}
     hints = annotations_of(function, namespace or {}, named_types)
     slots = []
+    defaults = tuple(parameter.default for parameter in parameters.values())
     for index, parameter in enumerate(parameters.values()):
         hint = hints.get(parameter.name, parameter.empty)
         rule = _choose(name, parameter, hint, rules)
         if rule is not None:
-            slots.append(_slot(name, parameter, index, hint, rule))
+            slots.append(_slot(name, parameter, defaults[:index], hint, rule))
     if own_bindings:
         _refuse_unused_types(name, rules, hints)
     if has_configs and not slots:
@@ -101,11 +104,10 @@ def _rule(function: str, key: Any, value: Any) -> Bind | None:
 def _refuse_unknown_names(
     function: str, rules: Mapping[Any, Bind | None], parameters: Mapping[str, inspect.Parameter]
 ) -> None:
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    known = [parameter.name for parameter in parameters.values() if parameter.kind is not parameter.VAR_POSITIONAL]
+    known = [parameter.name for parameter in parameters.values() if parameter.kind not in _VARIADIC]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for key in rules:
-        if isinstance(key, str) and key not in known:
+        if isinstance(key, str) and key not in known and (key in parameters or not takes_any):
             close = get_close_matches(key, known, n=1)
             suggestion = f" Did you mean {close[0]!r}?" if close else ""
             message = (
@@ -115,8 +117,16 @@ def _refuse_unknown_names(
             raise BindingError(message, function=function, parameter=key)
 
 
+def _collected(
+    rules: Mapping[Any, Bind | None], parameters: Mapping[str, inspect.Parameter]
+) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters that bindings name and that a function takes among its ``**kwargs`` only."""
+    names = [key for key in rules if isinstance(key, str) and key not in parameters]
+    return {name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in names}
+
+
 def _refuse_unused_types(function: str, rules: Mapping[Any, Bind | None], hints: Mapping[str, Any]) -> None:
-    annotated = [_bare(hint) for hint in hints.values()]
+    annotated = [_bare(hint) for parameter, hint in hints.items() if parameter != "return"]
     for key in rules:
         if not isinstance(key, str) and key not in annotated:
             label = getattr(key, "__qualname__", key)
@@ -145,7 +155,7 @@ def _unreadable(function: str, parameter: str, hint: Unresolved) -> BindingError
 
 def _choose(function: str, parameter: inspect.Parameter, hint: Any, rules: Mapping[Any, Bind | None]) -> Bind | None:
     """Return the rule for a parameter: its name's, its own `Bind`, its type's, or the one that its type implies."""
-    if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+    if parameter.kind in _VARIADIC:
         return None
     if parameter.name in rules:
         return rules[parameter.name]
@@ -168,14 +178,15 @@ def _bare(hint: Any) -> Any:
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
-def _slot(function: str, parameter: inspect.Parameter, index: int, hint: Any, rule: Bind) -> Slot:
+def _slot(function: str, parameter: inspect.Parameter, before: tuple[Any, ...], hint: Any, rule: Bind) -> Slot:
     return Slot(
         name=parameter.name,
         path=rule.path,
         override=rule.override,
-        index=index if parameter.kind in _POSITIONAL else None,
+        index=len(before) if parameter.kind in _POSITIONAL else None,
         is_positional_only=parameter.kind is parameter.POSITIONAL_ONLY,
         has_default=parameter.default is not parameter.empty,
+        before=before,
         validate=_validator(function, parameter, hint, rule),
     )
 

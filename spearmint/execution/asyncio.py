@@ -9,7 +9,8 @@ from typing import Any
 
 from spearmint.cases import ExperimentCase
 from spearmint.context import experiment_case_var
-from spearmint.execution.background import Job, background
+from spearmint.execution.account import Job, variant_var
+from spearmint.execution.background import background
 from spearmint.execution.steps import Call, Step, steps
 from spearmint.execution.streams import adrain
 from spearmint.results import Outcome, outcome_of
@@ -45,22 +46,23 @@ class TaskDriver:
             return
 
     async def _perform(self, step: Step | None) -> None:
-        while step is not None and step is not Step.MAIN:
-            if step is Step.WAIT:
+        while step is not None and step != "main":
+            if step == "wait":
                 await self._call.results.await_variants()
             else:
-                await self._hand_over(starts=step is Step.START)
+                await self._hand_over(starts=step == "start")
             step = next(self._steps, None)
 
     async def _hand_over(self, *, starts: bool) -> None:
         call = self._call
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
-        for case in call.plan.variants():
-            job = call.job(case)
-            if starts:
-                await self._start(job, case)
-            else:
-                background.cancel(job)
+        cases = call.plan.variants()
+        try:
+            for case in cases if starts else ():
+                await self._start(call.job(case), case)
+        finally:  # Nothing is left, unless main or this was interrupted.
+            for case in cases:
+                background.cancel(call.job(case))
 
     async def _start(self, job: Job, case: ExperimentCase) -> None:
         job.loop = asyncio.get_running_loop()
@@ -80,15 +82,16 @@ class TaskDriver:
 
 
 def _settle_unstarted(job: Job, _: asyncio.Task[None]) -> None:
-    background.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
+    background.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
 
 
 async def _run_variant(job: Job, call: Call, case: ExperimentCase) -> None:
+    variant_var.set(object())
     if job.timeout is None:
         outcome = await _outcome_of_variant(call, case)
     else:
         outcome = await _outcome_in_time(job.timeout, call, case)
-    background.settle(job, outcome)
+    background.account.settle(job, outcome)
 
 
 async def _outcome_in_time(timeout: float, call: Call, case: ExperimentCase) -> Outcome:
@@ -114,7 +117,7 @@ def _timed_out(timeout: float, seconds: float) -> Outcome:
 async def _outcome_of_variant(call: Call, case: ExperimentCase) -> Outcome:
     try:
         args, kwargs = call.variant_arguments(case)
-    except Exception as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
+    except BaseException as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
         return outcome_of(error, 0.0)
     if call.is_stream:
         return await adrain(case, call.experiment.function, args, kwargs)

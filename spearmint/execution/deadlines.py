@@ -1,16 +1,14 @@
 """One thread that tells when something has taken too long."""
 
-import heapq
-import itertools
+import math
 import threading
-import weakref
 from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 
 class Deadlines:
-    """Calls back for each thing whose deadline passes, unless it is gone by then; the thread starts with the first.
+    """Calls back for each thing whose deadline passes before it is forgotten; the thread starts with the first.
 
     Args:
         expire: Called with the thing, on the thread of the deadlines. It ignores things that have ended.
@@ -19,9 +17,9 @@ class Deadlines:
     def __init__(self, expire: Callable[[Any], None]) -> None:
         self._expire = expire
         self._changed = threading.Condition()
-        self._heap: list[tuple[float, int, weakref.ref[Any]]] = []
-        self._order = itertools.count()
-        self._thread: threading.Thread | None = None
+        self._watched: dict[Any, float] = {}
+        self._wakes_at = math.inf
+        self._has_thread = False
 
     def watch(self, thing: Any, deadline: float) -> None:
         """Call back for a thing when its time has come.
@@ -31,24 +29,44 @@ class Deadlines:
             deadline: Reading of `time.perf_counter` at which it is called.
         """
         with self._changed:
-            heapq.heappush(self._heap, (deadline, next(self._order), weakref.ref(thing)))
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="spearmint-deadlines", daemon=True)
-                self._thread.start()
-            elif self._heap[0][2]() is thing:
+            self._watched[thing] = deadline
+            if not self._has_thread:
+                self._has_thread = self._start()
+            elif deadline < self._wakes_at:
                 self._changed.notify()
+
+    def forget(self, thing: Any) -> None:
+        """Do not call back for a thing any more."""
+        with self._changed:
+            self._watched.pop(thing, None)
+
+    def _start(self) -> bool:
+        try:
+            threading.Thread(target=self._watch, name="spearmint-deadlines", daemon=True).start()
+        except RuntimeError:  # The machine has no more threads, or the interpreter is shutting down.
+            return False
+        return True
 
     def _watch(self) -> None:
         while True:
-            with self._changed:
-                thing = self._next_due()
-            if thing is not None:
+            self._wait()
+            for thing in self._due():
                 self._expire(thing)
+            thing = None  # Nothing is kept alive by waiting.
 
-    def _next_due(self) -> Any:
-        """Return a thing whose deadline has passed, or wait for one, or for an earlier deadline, and return None."""
-        left = self._heap[0][0] - perf_counter() if self._heap else None
-        if left is not None and left <= 0:
-            return heapq.heappop(self._heap)[2]()
-        self._changed.wait(left)
-        return None
+    def _wait(self) -> None:
+        with self._changed:
+            # Copied, since the collector may run code that watches one more while this is read.
+            self._wakes_at = min(self._watched.copy().values(), default=math.inf)
+            left = min(self._wakes_at - perf_counter(), threading.TIMEOUT_MAX)
+            if left > 0:
+                self._changed.wait(left)
+            self._wakes_at = math.inf
+
+    def _due(self) -> list[Any]:
+        now = perf_counter()
+        with self._changed:
+            due = [thing for thing, deadline in self._watched.copy().items() if deadline <= now]
+            for thing in due:
+                self._watched.pop(thing, None)
+        return due

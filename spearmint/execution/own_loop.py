@@ -6,7 +6,11 @@ import threading
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from spearmint.execution.background import background
+
 T = TypeVar("T")
+
+_STOP_SECONDS = 0.2
 
 
 class OwnLoop:
@@ -14,11 +18,13 @@ class OwnLoop:
 
     def __init__(self) -> None:
         self._is_registered = False
+        self._inherited: list[asyncio.AbstractEventLoop] = []
         self._reset()
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, with the context variables of the caller.
@@ -41,13 +47,32 @@ class OwnLoop:
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if not self._is_registered and hasattr(os, "register_at_fork"):
-                os.register_at_fork(after_in_child=self._reset)
+            if not self._is_registered:
                 self._is_registered = True
+                background.closers.append(self._close)
+                if hasattr(os, "register_at_fork"):
+                    os.register_at_fork(after_in_child=self._begin_again)
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                threading.Thread(target=self._loop.run_forever, name="spearmint-loop", daemon=True).start()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="spearmint-loop", daemon=True)
+                self._thread.start()
             return self._loop
+
+    def _begin_again(self) -> None:
+        """Let the child of a fork start afresh."""
+        if self._loop is not None:
+            # Not to be collected: closing it would take the parent's pipes out of the selector that both share.
+            self._inherited.append(self._loop)
+        self._reset()
+
+    def _close(self) -> None:
+        """Stop and close the loop at exit, unless something holds it up."""
+        if self._loop is None or self._thread is None:
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_STOP_SECONDS)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
 own_loop = OwnLoop()

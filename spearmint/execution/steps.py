@@ -1,63 +1,80 @@
 """What to do next in one call, without doing it. Threads and asyncio drive the same sequence."""
 
-import enum
 from collections.abc import Generator, Mapping
 from contextvars import copy_context
 from copy import deepcopy
-from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 from spearmint.cases import ExperimentCase, Plan
 from spearmint.context import experiment_case_var
 from spearmint.errors import PlanError
-from spearmint.execution.background import Job, background
+from spearmint.execution.account import Job
+from spearmint.execution.background import background
 from spearmint.registry import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
 
-
-class Step(enum.Enum):
-    """What a driver does when it is told so."""
-
-    MAIN = "run main and send back its outcome"
-    START = "start every variant"
-    CANCEL = "settle every variant as cancelled"
-    WAIT = "wait for every variant"
+# What a driver does next: run main and send back its outcome; start every variant, or settle each as cancelled; wait
+# for all. Plain text, since CPython 3.11 takes a call of a Python function to read a member of an enum.
+Step = Literal["main", "start", "cancel", "wait"]
 
 
-@dataclass(slots=True)
 class Call:
     """One call of an experiment outside any case, and where its results go.
 
-    Attributes:
+    Args:
         experiment: The experiment.
         args: Positional arguments as the caller gave them.
         kwargs: Keyword arguments as the caller gave them.
         main: The main case.
         plan: Where the variants come from; None when there are none.
         awaits: Whether the call ends only when its variants have.
-        results: What comes of it.
+        is_told: Whether anybody gets the results.
+
+    Attributes:
         snapshot: Arguments for the variants, when they get copies: taken before main can change them.
     """
 
-    experiment: ExperimentFunction
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    main: ExperimentCase
-    plan: Plan | None
-    awaits: bool
-    results: ExperimentResults = field(init=False)
-    snapshot: tuple[tuple[Any, ...], Mapping[str, Any]] | BaseException = field(init=False)
+    __slots__ = ("_results", "args", "awaits", "experiment", "kwargs", "main", "plan", "snapshot")
 
-    def __post_init__(self) -> None:
-        latch = None if self.plan is None else Latch(len(self.plan) - 1)
-        self.results = ExperimentResults(FunctionResult(self.main, "main"), latch)
-        self.snapshot = (self.args, self.kwargs)
-        if self.plan is not None and self.experiment.settings.copy_args:
+    def __init__(
+        self,
+        experiment: ExperimentFunction,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        main: ExperimentCase,
+        plan: Plan | None,
+        *,
+        awaits: bool,
+        is_told: bool,
+    ) -> None:
+        self.experiment = experiment
+        self.args = args
+        self.kwargs = kwargs
+        self.main = main
+        self.plan = plan
+        self.awaits = awaits
+        self._results: ExperimentResults | None = None
+        if is_told:
+            latch = None if plan is None else Latch(len(plan) - 1)
+            self._results = ExperimentResults(FunctionResult(main, "main"), latch)
+        self.snapshot: tuple[tuple[Any, ...], Mapping[str, Any]] | Exception = (args, kwargs)
+        if plan is not None and experiment.settings.copy_args:
             try:
                 self.snapshot = deepcopy(self.snapshot)
             except Exception as error:  # A variant that cannot have its copy fails; main does not.  # noqa: BLE001
                 self.snapshot = error
+
+    @property
+    def results(self) -> ExperimentResults:
+        """What comes of the call, if anybody is told."""
+        assert self._results is not None  # noqa: S101 - who asks has said so in `begin`
+        return self._results
+
+    def settle_main(self, outcome: Outcome) -> None:
+        """Record how main ended."""
+        if self._results is not None:
+            self._results.main_result.settle(outcome)
 
     @property
     def main_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -70,7 +87,7 @@ class Call:
         Raises:
             Exception: If they were to be copied and cannot be.
         """
-        if isinstance(self.snapshot, BaseException):
+        if isinstance(self.snapshot, Exception):
             raise self.snapshot
         args, kwargs = deepcopy(self.snapshot) if self.experiment.settings.copy_args else self.snapshot
         return self.experiment.binder.fill(case.values, args, kwargs)
@@ -88,8 +105,8 @@ class Call:
 
     def job(self, case: ExperimentCase) -> Job:
         """Return a variant as a job, with its place among the results; its work is the driver's to set."""
-        result = self.results.add_variant(case)
-        return Job(result, copy_context(), self.experiment.report, timeout=self.variant_timeout)
+        result = None if self._results is None else self._results.add_variant(case)
+        return Job(copy_context(), self.experiment.report, self.variant_timeout, result)
 
 
 def begin(
@@ -126,9 +143,10 @@ def begin(
         message = _too_many(plan, limit)
         if is_run:
             raise PlanError(message)
-        background.count_lost(len(plan) - 1, message)
+        background.account.lose(len(plan) - 1, message)
         plan = None
-    return Call(experiment, args, kwargs, main, plan, awaits or experiment.collects)
+    collects = experiment.collects
+    return Call(experiment, args, kwargs, main, plan, awaits=awaits or collects, is_told=is_run or collects)
 
 
 def _too_many(plan: Plan, limit: int) -> str:
@@ -140,24 +158,25 @@ def _too_many(plan: Plan, limit: int) -> str:
 
 
 def steps(call: Call) -> Generator[Step, Outcome | None, None]:
-    """Yield what to do next; after `Step.MAIN` the driver sends main's outcome."""
+    """Yield what to do next; after ``"main"`` the driver sends main's outcome."""
     if call.plan is None:
-        call.results.main_result.settle(_told((yield Step.MAIN)))
+        call.settle_main(_told((yield "main")))
         return
     starts_with_main = call.experiment.start == "with_main"
     if starts_with_main:
-        yield Step.START
-    outcome = _told((yield Step.MAIN))
-    call.results.main_result.settle(outcome)
+        yield "start"
+    outcome = _told((yield "main"))
+    call.settle_main(outcome)
+    has_ended = _has_ended(outcome)
     if not starts_with_main:
-        yield Step.START if _has_ended(outcome) else Step.CANCEL
+        yield "start" if has_ended else "cancel"
     # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
-    if call.awaits and _has_ended(outcome) and (call.experiment.collects or not call.is_stream):
-        yield Step.WAIT
+    if call.awaits and has_ended and (call.experiment.collects or not call.is_stream):
+        yield "wait"
 
 
 def _told(outcome: Outcome | None) -> Outcome:
-    assert outcome is not None  # noqa: S101 - what a driver sends after `Step.MAIN`
+    assert outcome is not None  # noqa: S101 - what a driver sends after "main"
     return outcome
 
 

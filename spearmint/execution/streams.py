@@ -78,6 +78,7 @@ def stream(
     finally:
         if driver is not None:
             driver.end(outcome)
+        del advance, outcome  # The traceback holds this frame, which would hold the exception.
 
 
 def _close(generator: Generator[Any, Any, Any], case: ExperimentCase) -> None:
@@ -124,6 +125,7 @@ async def astream(
     finally:
         if driver is not None:
             await driver.end(outcome)
+        del advance, outcome
 
 
 async def _aclose(generator: AsyncGenerator[Any, Any], case: ExperimentCase) -> None:
@@ -149,11 +151,11 @@ def drain(
     try:
         generator = function(*args, **kwargs)
         for item in generator:
-            items.append(item)
             cut = _cut(items, perf_counter() - started)
             if cut is not None:
                 generator.close()
                 return cut
+            items.append(item)
     except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
         return outcome_of(error, perf_counter() - started)
     else:
@@ -172,11 +174,11 @@ async def adrain(
     try:
         generator = function(*args, **kwargs)
         async for item in generator:
-            items.append(item)
             cut = _cut(items, perf_counter() - started)
             if cut is not None:
                 await generator.aclose()
                 return cut
+            items.append(item)
     except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
         return outcome_of(error, perf_counter() - started)
     else:
@@ -187,13 +189,13 @@ async def adrain(
 
 
 def _cut(items: list[Any], seconds: float) -> Outcome | None:
-    """Return the outcome of a stream that has reached a limit, else None."""
+    """Return the outcome of a stream that has yielded one more item than a limit lets in, else None."""
     limits = background.limits
     advice = "configure(background={'stream_items': ..., 'stream_seconds': ...}) sets the limits"
     if seconds >= limits.stream_seconds:
         message = f"the stream of a variant was closed after {limits.stream_seconds:g} s; {advice}"
         return Outcome("timed_out", items, TimeoutError(message), seconds)
-    if len(items) > limits.stream_items:
+    if len(items) >= limits.stream_items:
         message = f"Cannot drain more than {limits.stream_items} items of a variant's stream; {advice}."
         return Outcome("cancelled", items, ExecutionError(message), seconds)
     return None

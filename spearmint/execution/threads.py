@@ -1,6 +1,5 @@
 """Drives the steps of a call with threads: main on the caller's, variants on the pool's."""
 
-from collections.abc import Callable
 from functools import partial
 
 from spearmint.cases import ExperimentCase
@@ -39,9 +38,9 @@ class ThreadDriver:
             return
 
     def _perform(self, step: Step) -> None:
-        while step is not Step.MAIN:
-            if step is not Step.WAIT:
-                self._hand_over(starts=step is Step.START)
+        while step != "main":
+            if step != "wait":
+                self._hand_over(starts=step == "start")
             elif self._waits:
                 self._call.results.wait()
             step = next(self._steps)
@@ -49,16 +48,15 @@ class ThreadDriver:
     def _hand_over(self, *, starts: bool) -> None:
         call = self._call
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
-        for case in call.plan.variants():
-            job = call.job(case)
-            if starts:
-                job.work = self._work(case)
+        cases = call.plan.variants()
+        try:
+            for case in cases if starts else ():
+                job = call.job(case)
+                job.work = partial(_run_variant, call, case)
                 background.submit(job, must_run=call.awaits)
-            else:
-                background.cancel(job)
-
-    def _work(self, case: ExperimentCase) -> Callable[[], Outcome]:
-        return partial(_run_variant, self._call, case)
+        finally:  # Nothing is left, unless main or this was interrupted.
+            for case in cases:
+                background.cancel(call.job(case))
 
 
 def _run_variant(call: Call, case: ExperimentCase) -> Outcome:

@@ -1,0 +1,30 @@
+# What type checkers read, since `spearmint/__init__.py` opens its rooms only on first use.
+
+from spearmint.api import Spearmint, aflush, background_stats, configure, experiment, flush
+from spearmint.cases import ExperimentCase
+from spearmint.config import Bind, Config, DynamicValue
+from spearmint.context import RuntimeContext
+from spearmint.execution.limits import BackgroundStats
+from spearmint.results import ExperimentResults, FunctionResult
+from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
+
+__all__ = [
+    "AsyncExperimentRunner",
+    "BackgroundStats",
+    "Bind",
+    "Config",
+    "DynamicValue",
+    "ExperimentCase",
+    "ExperimentResults",
+    "ExperimentRunner",
+    "FunctionResult",
+    "RuntimeContext",
+    "Spearmint",
+    "aflush",
+    "background_stats",
+    "configure",
+    "experiment",
+    "flush",
+]
+
+__version__: str
