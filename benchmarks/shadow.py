@@ -133,7 +133,8 @@ def account() -> bool:
     after = spearmint.background_stats()
     submitted = after.submitted - before.submitted
     ended = after.finished + after.failed + after.cancelled + after.timed_out + after.dropped + after.abandoned
-    print(f"\n{CALLS:,} calls, 4 variants each: {submitted:,} handed over, {after.dropped:,} of all dropped and counted,")
+    dropped = after.dropped - before.dropped
+    print(f"\n{CALLS:,} calls, 4 variants each: {submitted:,} handed over, {dropped:,} dropped and counted,")
     print(f"{threads} worker threads, memory {(resident() - memory) / 2**20:+.1f} MiB")
     return submitted == 4 * CALLS and after.submitted == ended and threads <= Limits().max_workers
 

@@ -29,19 +29,20 @@ def select_anew(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | 
     if not experiment.options:
         main, variants = _choose(experiment)
     else:
-        chosen, others = _consult(experiment)
+        chosen, others, choice = _consult(experiment)
         case = experiment.lone_cases.get(id(chosen))
         if case is not None and others == ():
             return case, None
-        main, variants = _options(experiment, chosen, others)
+        main, variants = _options(experiment, chosen, others, choice)
     lessons = experiment.lessons
     plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
-    choice = plan.main, plan if len(plan) > 1 else None
-    experiment.keep(choice, [dimension.experiment for dimension in plan.dimensions[1:]], lessons)
-    return choice
+    planned = plan.main, plan if len(plan) > 1 else None
+    experiment.keep(planned, [dimension.experiment for dimension in plan.dimensions[1:]], lessons)
+    return planned
 
 
-def _consult(experiment: ExperimentFunction) -> Choice:
+def _consult(experiment: ExperimentFunction) -> tuple[Config, Sequence[Config], Choice]:
+    """Return what an experiment's strategy chooses: the main config, the variants, and the choice as it was given."""
     strategy = experiment.strategy
     configs = [*experiment.configs]  # A list of its own, so that a strategy may sort or shorten it.
     try:
@@ -52,18 +53,21 @@ def _consult(experiment: ExperimentFunction) -> Choice:
         main, variants = choice
     except (TypeError, ValueError) as error:
         raise strange_choice(strategy, choice, experiment.name) from error
-    return main, variants
+    return main, variants, choice
 
 
 def _options(
-    experiment: ExperimentFunction, main: Config, variants: Sequence[Config]
+    experiment: ExperimentFunction, main: Config, variants: Sequence[Config], choice: Choice
 ) -> tuple[Option, tuple[Option, ...]]:
     """Return the options for what a strategy chose."""
     option = experiment.option_of(main)
-    others = [experiment.option_of(config) for config in variants] if isinstance(variants, Iterable) else [None]
+    try:  # A generator computes the variants only here.
+        others = [experiment.option_of(config) for config in variants] if isinstance(variants, Iterable) else [None]
+    except Exception as error:
+        raise failed_choice(experiment.strategy, error, experiment.name) from error
     found = tuple(other for other in others if other is not None)
     if option is None or len(found) < len(others):
-        raise strange_choice(experiment.strategy, (main, variants), experiment.name)
+        raise strange_choice(experiment.strategy, choice, experiment.name)
     return option, found
 
 

@@ -293,7 +293,6 @@ def test_an_experiment_does_not_see_what_is_done_to_the_configs_of_its_instance(
     assert ask() == {"llm": {"ks": [1]}}
 
 
-@pytest.mark.xfail(strict=True, reason="Spearmint.configs gives shallow copies: nested values are the instance's own")
 def test_the_configs_of_an_instance_are_copies_all_the_way_down():
     mint = Spearmint(configs=[{"llm": {"ks": [1]}}])
     mint.configs[0]["llm"]["ks"].append(2)
