@@ -4,8 +4,8 @@
     python benchmarks/parity.py sqlalchemy pandas     installed packages
     python benchmarks/parity.py --optimize 2 --under test
 
-Every difference is printed. Status 1 when fewer scopes are equal than asked: all of the standard library's, 99.99 % of a
-package's.
+Every difference is printed. Status 1 when fewer scopes are equal than asked: all of the standard library's, 99.99 % of
+a package's.
 """
 
 import argparse
