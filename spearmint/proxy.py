@@ -190,6 +190,7 @@ def perform_call(
     outcome = threads.run(call)
     if outcome.exception is None or _is_collected(experiment, outcome):
         return call.results if experiment.collects else outcome.value
+    release_callers(outcome.exception)
     try:
         raise outcome.exception
     finally:
@@ -204,6 +205,7 @@ async def aperform(
     outcome = await tasks.run(call)
     if outcome.exception is None or _is_collected(experiment, outcome):
         return call.results if experiment.collects else outcome.value
+    release_callers(outcome.exception)
     try:
         raise outcome.exception
     finally:
@@ -213,6 +215,24 @@ async def aperform(
 def _is_collected(experiment: ExperimentFunction, outcome: Outcome) -> bool:
     """Tell whether main's exception is one outcome among others, rather than an interruption of the whole call."""
     return experiment.collects and isinstance(outcome.exception, Exception)
+
+
+def release_callers(error: BaseException | None) -> None:
+    """Empty the finished frames of ours behind an exception: they hold the call, whose results hold the exception.
+
+    A traceback keeps the frame that raised, and that one keeps, since CPython 3.11, the frames that called it.
+
+    Args:
+        error: What main raised, about to be raised again.
+    """
+    trace = None if error is None else error.__traceback__
+    frame = None if trace is None else trace.tb_frame.f_back
+    while frame is not None and str(frame.f_globals.get("__name__")).startswith("spearmint."):
+        try:
+            frame.clear()
+        except RuntimeError:  # It is still running.
+            return
+        frame = frame.f_back
 
 
 def begin_stream(

@@ -159,7 +159,7 @@ class ExperimentFunction:
         return refuse
 
     def option_of(self, config: Config) -> Option | None:
-        """Return the option for one of the configs that the strategy was given, by id.
+        """Return the option for one of the configs that the strategy was given, or for one equal to it.
 
         Args:
             config: What the strategy returned.
@@ -170,9 +170,11 @@ class ExperimentFunction:
         found = self._option_by_identity.get(id(config))
         if found is not None:
             return found
-        if not isinstance(config, Config):
+        if not isinstance(config, Mapping):
             return None
-        return next((one for one in self.options if one.config_id == config.config_id and one.config == config), None)
+        config_id = config.config_id if isinstance(config, Config) else None  # A plain dict has content only.
+        equal = (one for one in self.options if one.config == config)
+        return next((one for one in equal if config_id in (None, one.config_id)), None)
 
     def inherit(self, option: Option) -> Option:
         """Return the caller's config as this experiment uses it.

@@ -46,7 +46,7 @@ def outcome_of(error: BaseException, duration: float) -> Outcome:
         A failed outcome, or a cancelled one. The traceback begins in the function, without the frame that caught it.
     """
     trace = error.__traceback__
-    if trace is not None and trace.tb_next is not None:
+    if trace is not None:  # Nothing is left of one that the call itself raised, for arguments that do not fit.
         error = error.with_traceback(trace.tb_next)
     # The collector throws GeneratorExit into a task whose loop was closed under it.
     is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)

@@ -1,6 +1,7 @@
 import ast
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
@@ -26,8 +27,8 @@ def test_each_error_is_spearmints_and_the_builtin_that_callers_expect(name, buil
 
 
 def test_every_class_of_the_module_is_public_and_drawn_in_its_docstring():
-    with open(errors.__file__, encoding="utf-8") as file:
-        classes = {node.name for node in ast.parse(file.read()).body if isinstance(node, ast.ClassDef)}
+    source = Path(errors.__file__).read_text(encoding="utf-8")
+    classes = {node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
     assert classes == set(errors.__all__)
     assert classes <= set(re.findall(r"\w+", errors.__doc__))
 

@@ -43,7 +43,7 @@ class Ranker:
 
     @mint.experiment
     @property
-    def around_property(self, config=None):
+    def around_property(self, config=None):  # noqa: PLR0206 - Spearmint gives it
         return config.limit
 
     @around_property.setter
@@ -52,17 +52,17 @@ class Ranker:
 
     @property
     @mint.experiment
-    def inside_property(self, config=None):
+    def inside_property(self, config=None):  # noqa: PLR0206 - Spearmint gives it
         return config.limit
 
     @mint.experiment
     @functools.cached_property
-    def around_cached(self, config=None):
+    def around_cached(self, config=None):  # noqa: PLR0206 - Spearmint gives it
         return [config.limit]
 
     @functools.cached_property
     @mint.experiment
-    def inside_cached(self, config=None):
+    def inside_cached(self, config=None):  # noqa: PLR0206 - Spearmint gives it
         return [config.limit]
 
     by_partial = functools.partialmethod(score, "partial")
@@ -329,7 +329,7 @@ def test_a_dataclass_takes_methods_and_defaults_that_are_experiments() -> None:
             return self.base + config.limit
 
         @mint.experiment
-        def __post_init__(self, config=None):
+        def __post_init__(self, config=None):  # noqa: RUF033 - no field
             self.base += config.limit
 
     assert [field.name for field in dataclasses.fields(Data)] == ["base", "function"]
@@ -355,7 +355,7 @@ def test_an_enum_takes_methods_and_no_more_members() -> None:
 
         @mint.experiment
         @property
-        def length(self, config=None):
+        def length(self, config=None):  # noqa: PLR0206 - Spearmint gives it
             return config.limit
 
     assert list(Word) == [Word.A]

@@ -215,7 +215,9 @@ def test_a_sample_rate_that_is_no_share_is_refused(rate):
 
 
 def test_a_start_that_is_no_moment_is_refused():
-    with pytest.raises(StrategyError, match="Cannot start variants 'before': it is no known moment. Give 'after_main'"):
+    with pytest.raises(
+        StrategyError, match=r"Cannot start variants 'before': it is no known moment. Give 'after_main'"
+    ):
         ShadowStrategy(start="before")
 
 
@@ -411,7 +413,14 @@ def test_a_choice_that_is_none_is_an_error_in_a_call_and_in_a_run(choice):
             attempt()
         message = str(caught.value)
         assert message.startswith(f"Cannot choose a config for {name_of(ask)}: {strange.__qualname__} returned ")
-        assert message.endswith("Return (main, variants): a config and a list of configs, each one of those it was given.")
+        assert message.endswith(
+            "Return (main, variants): a config and a list of configs, each one of those it was given."
+        )
+
+
+def test_plain_dicts_equal_to_its_configs_may_be_chosen():
+    ask = made(lambda configs: (dict(configs[1]), [dict(configs[0])]))
+    assert ran(ask) == ["b", "a"]
 
 
 def test_variants_that_raise_while_they_are_made_are_an_error():
@@ -419,7 +428,7 @@ def test_variants_that_raise_while_they_are_made_are_an_error():
         return configs[0], (config["nowhere"] for config in configs)
 
     ask = made(strategy)
-    with pytest.raises(StrategyError, match="raised KeyError: 'nowhere'. Mend the strategy"):
+    with pytest.raises(StrategyError, match=r"raised KeyError: 'nowhere'. Mend the strategy"):
         ran(ask)
 
 

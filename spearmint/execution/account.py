@@ -63,7 +63,7 @@ class Account:
         self._counts = dict.fromkeys((item.name for item in fields(BackgroundStats)), 0)
         self._open: set[Job] = set()
         self._waiters: list[tuple[set[Job], Latch]] = []
-        self._has_warned = False
+        self._told: set[str] = set()
 
     def stats(self) -> BackgroundStats:
         """Return one consistent snapshot."""
@@ -125,10 +125,11 @@ class Account:
         self.warn_of_loss(reason)
 
     def warn_of_loss(self, reason: str) -> None:
-        """Log the first loss; the counts tell of the others."""
+        """Log a loss for the first time of each reason; the counts tell of the others."""
         with self.lock:
-            has_warned, self._has_warned = self._has_warned, True
-        if not has_warned:
+            is_told = reason in self._told
+            self._told.add(reason)
+        if not is_told:
             advice = "background_stats() counts what is lost, configure(background=...) sets the limits"
             with suppress(Exception):  # As above.
                 logger.warning("Variants are lost: %s; %s. This is said once.", reason, advice)

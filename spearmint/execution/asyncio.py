@@ -11,7 +11,7 @@ from spearmint.cases import ExperimentCase
 from spearmint.context import experiment_case_var
 from spearmint.execution.account import Job, variant_var
 from spearmint.execution.background import background
-from spearmint.execution.steps import Call, Step, steps
+from spearmint.execution.steps import Call, Step, after_main, before_main
 from spearmint.execution.streams import adrain
 from spearmint.results import Outcome, outcome_of
 
@@ -28,11 +28,11 @@ class TaskDriver:
 
     def __init__(self, call: Call) -> None:
         self._call = call
-        self._steps = steps(call)
 
     async def begin(self) -> None:
         """Do everything that comes before main."""
-        await self._perform(next(self._steps))
+        for step in before_main(self._call):
+            await self._perform(step)
 
     async def end(self, outcome: Outcome) -> None:
         """Do everything that comes after main.
@@ -40,18 +40,14 @@ class TaskDriver:
         Args:
             outcome: How main ended.
         """
-        try:
-            await self._perform(self._steps.send(outcome))
-        except StopIteration:
-            return
+        for step in after_main(self._call, outcome):
+            await self._perform(step)
 
-    async def _perform(self, step: Step | None) -> None:
-        while step is not None and step != "main":
-            if step == "wait":
-                await self._call.results.await_variants()
-            else:
-                await self._hand_over(starts=step == "start")
-            step = next(self._steps, None)
+    async def _perform(self, step: Step) -> None:
+        if step == "wait":
+            await self._call.results.await_variants()
+        else:
+            await self._hand_over(starts=step == "start")
 
     async def _hand_over(self, *, starts: bool) -> None:
         call = self._call
@@ -68,20 +64,23 @@ class TaskDriver:
         job.loop = asyncio.get_running_loop()
         overflow = background.limits.overflow
         has_room = background.admit(job) or self._call.awaits
+        if getattr(job.loop, "_asyncgens_shutdown_called", False):  # It is being closed, and has just closed a stream.
+            _settle_as_cancelled(job)
+            return
         if not has_room and overflow == "drop":
             background.drop(job)
             return
         # Not by the loop's own factory, which may be eager and begin the variant within the caller's time.
         job.task = asyncio.Task(_run_variant(job, self._call, case), loop=job.loop, context=job.context)
         # A task that is cancelled before its first step runs none of its code, so it cannot settle its job.
-        job.task.add_done_callback(partial(_settle_unstarted, job))
+        job.task.add_done_callback(partial(_settle_as_cancelled, job))
         if not has_room:
             only_it = overflow == "run_in_caller"
             tasks = {job.task} if only_it else background.tasks(job.loop)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _settle_unstarted(job: Job, _: asyncio.Task[None]) -> None:
+def _settle_as_cancelled(job: Job, _: asyncio.Task[None] | None = None) -> None:
     background.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
 
 

@@ -88,7 +88,9 @@ class Background:
         policy = "block" if must_run else self.limits.overflow
         if not self._can_work():  # Waiting would not end. What hung the pool is not to hang the caller either.
             policy = "run_in_caller" if must_run and not self._stuck else "drop"
-        if is_locked or policy == "drop":
+        if sys.is_finalizing():  # A stream is collected with the interpreter: logging could hang, as a thread would.
+            self.account.settle(job, Outcome("dropped"))
+        elif is_locked or policy == "drop":
             self.drop(job)
         elif policy == "block":
             self._enqueue_when_there_is_room(job)
@@ -146,7 +148,7 @@ class Background:
 
     def _can_work(self) -> bool:
         """Tell whether some worker is not stuck, starting one if need be."""
-        return self._workers > self._stuck or self._start_worker()
+        return not sys.is_finalizing() and (self._workers > self._stuck or self._start_worker())
 
     def _enqueue(self, job: Job) -> None:
         self._queued += 1
@@ -212,11 +214,12 @@ class Background:
         if job.timeout is not None:
             self._deadlines.watch(job, perf_counter() + job.timeout)
         try:
-            self.account.settle(job, job.context.run(_outcome_of, job))
-        finally:
-            self._here.is_busy = was_busy
+            outcome = job.context.run(_outcome_of, job)
             if job.timeout is not None:
                 self._deadlines.forget(job)
+            self.account.settle(job, outcome)
+        finally:
+            self._here.is_busy = was_busy
 
     def _expire(self, job: Job) -> None:
         """Record that a running job has taken too long; its thread cannot be stopped. The lock is not held."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from spearmint.execution.background import background
@@ -38,11 +39,20 @@ class OwnLoop:
         Raises:
             BaseException: What it raises; also what interrupts the wait for it, which cancels it.
         """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
+        told: Future[T] = Future()
+        loop = self._started()
+        tasks: list[asyncio.Task[None]] = []
+
+        def begin() -> None:
+            task = loop.create_task(_tell(coroutine, told))
+            task.add_done_callback(lambda _: coroutine.close())  # It may have been cancelled before it began.
+            tasks.append(task)
+
+        loop.call_soon_threadsafe(begin)
         try:
-            return future.result()
+            return told.result()
         except BaseException:
-            future.cancel()
+            loop.call_soon_threadsafe(lambda: tasks[0].cancel())
             raise
 
     def _started(self) -> asyncio.AbstractEventLoop:
@@ -73,6 +83,14 @@ class OwnLoop:
         self._thread.join(_STOP_SECONDS)
         if not self._thread.is_alive():
             self._loop.close()
+
+
+async def _tell(coroutine: Coroutine[Any, Any, T], told: "Future[T]") -> None:
+    """Tell the caller at once: what the coroutine has put on the loop may hold the loop up."""
+    try:
+        told.set_result(await coroutine)
+    except BaseException as error:  # noqa: BLE001 - it is the caller's
+        told.set_exception(error)
 
 
 own_loop = OwnLoop()

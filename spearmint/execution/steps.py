@@ -1,6 +1,6 @@
 """What to do next in one call, without doing it. Threads and asyncio drive the same sequence."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from contextvars import copy_context
 from copy import deepcopy
 from time import perf_counter
@@ -14,9 +14,9 @@ from spearmint.execution.background import background
 from spearmint.registry import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
 
-# What a driver does next: run main and send back its outcome; start every variant, or settle each as cancelled; wait
-# for all. Plain text, since CPython 3.11 takes a call of a Python function to read a member of an enum.
-Step = Literal["main", "start", "cancel", "wait"]
+# What a driver does around main: start every variant, or settle each as cancelled; wait for all. Plain text, since
+# CPython 3.11 takes a call of a Python function to read a member of an enum.
+Step = Literal["start", "cancel", "wait"]
 
 
 class Call:
@@ -157,27 +157,34 @@ def _too_many(plan: Plan, limit: int) -> str:
     )
 
 
-def steps(call: Call) -> Generator[Step, Outcome | None, None]:
-    """Yield what to do next; after ``"main"`` the driver sends main's outcome."""
-    if call.plan is None:
-        call.settle_main(_told((yield "main")))
-        return
-    starts_with_main = call.experiment.start == "with_main"
-    if starts_with_main:
-        yield "start"
-    outcome = _told((yield "main"))
+def before_main(call: Call) -> tuple[Step, ...]:
+    """Return what comes before main."""
+    return ("start",) if call.plan is not None and call.experiment.start == "with_main" else ()
+
+
+def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
+    """Record how main ended, and return what comes after it.
+
+    Args:
+        call: The call.
+        outcome: How main ended.
+
+    Returns:
+        The steps. They are no generator's, which the collector could close before the stream that would send to it.
+    """
     call.settle_main(outcome)
+    if call.plan is None:
+        return ()
     has_ended = _has_ended(outcome)
-    if not starts_with_main:
-        yield "start" if has_ended else "cancel"
+    starts = () if call.experiment.start == "with_main" else _START if has_ended else _CANCEL
     # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
     if call.awaits and has_ended and (call.experiment.collects or not call.is_stream):
-        yield "wait"
+        return (*starts, "wait")
+    return starts
 
 
-def _told(outcome: Outcome | None) -> Outcome:
-    assert outcome is not None  # noqa: S101 - what a driver sends after "main"
-    return outcome
+_START: tuple[Step, ...] = ("start",)
+_CANCEL: tuple[Step, ...] = ("cancel",)
 
 
 def _has_ended(outcome: Outcome) -> bool:

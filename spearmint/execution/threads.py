@@ -4,7 +4,7 @@ from functools import partial
 
 from spearmint.cases import ExperimentCase
 from spearmint.execution.background import background
-from spearmint.execution.steps import Call, Step, run_in_case, steps
+from spearmint.execution.steps import Call, Step, after_main, before_main, run_in_case
 from spearmint.execution.streams import drain
 from spearmint.results import Outcome, outcome_of
 
@@ -20,11 +20,11 @@ class ThreadDriver:
     def __init__(self, call: Call, *, waits: bool = True) -> None:
         self._call = call
         self._waits = waits
-        self._steps = steps(call)
 
     def begin(self) -> None:
         """Do everything that comes before main."""
-        self._perform(next(self._steps))
+        for step in before_main(self._call):
+            self._perform(step)
 
     def end(self, outcome: Outcome) -> None:
         """Do everything that comes after main.
@@ -32,18 +32,14 @@ class ThreadDriver:
         Args:
             outcome: How main ended.
         """
-        try:
-            self._perform(self._steps.send(outcome))
-        except StopIteration:
-            return
+        for step in after_main(self._call, outcome):
+            self._perform(step)
 
     def _perform(self, step: Step) -> None:
-        while step != "main":
-            if step != "wait":
-                self._hand_over(starts=step == "start")
-            elif self._waits:
-                self._call.results.wait()
-            step = next(self._steps)
+        if step != "wait":
+            self._hand_over(starts=step == "start")
+        elif self._waits:
+            self._call.results.wait()
 
     def _hand_over(self, *, starts: bool) -> None:
         call = self._call

@@ -453,10 +453,12 @@ def test_a_missing_path_names_function_parameter_path_config_and_the_keys_that_e
     name = f"{__name__}:test_a_missing_path_names_function_parameter_path_config_and_the_keys_that_exist.<locals>.ask"
     assert str(error) == (
         f"Cannot bind parameter 't' of {name} to 'llm.temprature' of config 'one': there is no 'temprature' at 'llm' "
-        "(the keys there: 'model', 'temperature'; did you mean 'temperature'?). Add it to the config or correct the path."
+        "(the keys there: 'model', 'temperature'; did you mean 'temperature'?). "
+        "Add it to the config or correct the path."
     )
     assert (error.function, error.parameter, error.path, error.config_id) == (name, "t", "llm.temprature", "one")
-    assert isinstance(error, ConfigError | SpearmintError | ValueError)
+    assert isinstance(error, ConfigError)
+    assert isinstance(error, SpearmintError)
 
 
 @pytest.mark.parametrize(
@@ -573,9 +575,7 @@ def test_a_config_that_cannot_be_copied_is_an_error_that_names_function_and_conf
     def ask(config):
         return config
 
-    with pytest.raises(
-        ConfigError, match=r"Cannot copy config 'one' for .*ask: TypeError: cannot pickle"
-    ):
+    with pytest.raises(ConfigError, match=r"Cannot copy config 'one' for .*ask: TypeError: cannot pickle"):
         bound(ask, {"__config_id__": "one", "lock": threading.Lock()})
 
 

@@ -84,7 +84,7 @@ class Plain:
     __hash__ = None
 
 
-class Text(str):
+class Text(str):  # noqa: SLOT000 - that is the case
     """Has room for attributes."""
 
 
@@ -92,7 +92,7 @@ class Level(enum.Enum):
     LOW = 1
 
 
-Point = namedtuple("Point", "x y")
+Point = namedtuple("Point", "x y")  # noqa: PYI024 - its fields have no types
 
 leaves = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=3) | st.just(Level.LOW)
 hashables = st.integers(-9, 9) | st.text(max_size=3)

@@ -1,0 +1,426 @@
+"""Variants of async functions: tasks beside main on its loop."""
+
+import asyncio
+import gc
+import logging
+import sys
+import weakref
+from contextvars import ContextVar
+
+import pytest
+
+import spearmint
+from spearmint import Config, Spearmint
+from spearmint.execution import asyncio as tasks
+from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
+
+pytestmark = pytest.mark.usefixtures("account")
+
+CONFIGS = [{"n": 0}, {"n": 1}]
+SECONDS = 10
+SHORT = 0.02
+
+
+def test_main_answers_before_its_variant_begins() -> None:
+    order = []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def task(config: Config) -> int:
+        order.append(config["n"])
+        return config["n"]
+
+    async def main() -> None:
+        assert await task() == 0
+        order.append("answered")
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert order == [0, "answered", 1]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
+def test_an_eager_loop_does_not_run_variants_in_the_callers_time() -> None:
+    order = []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def task(config: Config) -> None:
+        order.append(config["n"])
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+        await task()
+        order.append("answered")
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert order == [0, "answered", 1]
+
+
+def test_variants_that_start_with_main_run_while_it_does() -> None:
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy(start="with_main")).experiment
+    async def beside(begun: asyncio.Event, config: Config) -> bool:
+        if config["n"]:
+            begun.set()
+        return await asyncio.wait_for(begun.wait(), SECONDS)
+
+    async def main() -> None:
+        assert await beside(asyncio.Event())
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+
+
+def test_multi_branch_awaits_every_outcome_in_the_order_of_the_plan() -> None:
+    @Spearmint(configs=[*CONFIGS, {"n": 2}], strategy=MultiBranchStrategy).experiment
+    async def inverse(barrier: asyncio.Barrier, config: Config) -> float:
+        await barrier.wait()
+        return 1 / (1 - config["n"])
+
+    async def main() -> None:
+        results = await inverse(asyncio.Barrier(3))
+        assert [one.status for one in results] == ["success", "failed", "success"]
+        assert [one.result for one in results] == [1.0, None, -1.0]
+
+    asyncio.run(main())
+
+
+def test_a_waiting_variant_is_not_lost_to_the_collector(account) -> None:
+    kept = []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def task(config: Config) -> None:
+        if config["n"]:
+            future = asyncio.get_running_loop().create_future()
+            kept.append(weakref.ref(future))
+            await future
+
+    async def main() -> None:
+        await task()
+        await asyncio.sleep(0)
+        gc.collect()
+        kept[0]().set_result(None)
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 1, "finished": 1}
+
+
+@pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, RecursionError])
+def test_nothing_that_a_variant_raises_reaches_the_loop_or_the_caller(account, error) -> None:
+    told = []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy, on_variant_error=told.append).experiment
+    async def fails(config: Config) -> int:
+        if config["n"]:
+            raise error
+        return 5
+
+    async def main() -> None:
+        assert await fails() == 5
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert [type(one) for one in told] == [error]
+    assert account() == {"submitted": 1, "failed": 1}
+
+
+def test_mains_exception_stays_the_same_object_and_starts_the_variants(account) -> None:
+    original = KeyError("orig")
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def fails(config: Config) -> None:
+        if config["n"] == 0:
+            raise original
+
+    async def main() -> None:
+        with pytest.raises(KeyError) as caught:
+            await fails()
+        assert caught.value is original
+        assert len(caught.traceback) <= 4
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 1, "finished": 1}
+
+
+def test_a_cancelled_main_stays_cancelled_and_so_do_its_variants(account) -> None:
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def waits(config: Config) -> None:
+        assert config["n"] == 0
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        async with Spearmint.arun(waits) as runner:
+            running = asyncio.ensure_future(runner())
+            await asyncio.sleep(0)
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+        assert running.cancelled()
+        assert [one.status for one in runner.results] == ["cancelled", "cancelled"]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(waits(), SHORT)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 2, "cancelled": 2}
+
+
+def test_variants_that_the_end_of_the_loop_cancels_are_counted_and_told_once(account, caplog) -> None:
+    @Spearmint(configs=[*CONFIGS, {"n": 2}], strategy=ShadowStrategy).experiment
+    async def waits(config: Config) -> int:
+        if config["n"]:
+            await asyncio.Event().wait()
+        return 3
+
+    with caplog.at_level(logging.WARNING):
+        assert asyncio.run(waits()) == 3
+    assert account() == {"submitted": 2, "cancelled": 2}
+    (record,) = caplog.records
+    assert record.message.startswith("Variants are lost: their event loop ended, or somebody cancelled them;")
+
+
+def test_variants_on_a_loop_that_was_closed_under_them_are_cancelled(account, caplog) -> None:
+    has_cleaned_up = []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def waits(config: Config) -> None:
+        if config["n"]:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                has_cleaned_up.append(True)
+
+    async def main() -> None:
+        await waits()
+        await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(main())
+    assert not spearmint.flush(), "a loop that does not run could run again"
+    assert account() == {"submitted": 1, "pending": 1}
+    loop.run_until_complete(waits())
+    loop.close()
+    assert spearmint.flush()
+    assert account() == {"submitted": 2, "cancelled": 2}
+    assert all(has_cleaned_up)
+    assert has_cleaned_up
+    gc.collect()
+    assert [record.name for record in caplog.records] == ["spearmint"]
+    assert asyncio.run(spearmint.aflush(0))
+
+
+def test_a_sync_call_works_after_the_loop_was_closed(account) -> None:
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    def quick(config: Config) -> int:
+        return 1
+
+    async def main() -> int:
+        return quick()
+
+    assert asyncio.run(main()) == 1
+    assert quick() == 1
+    assert spearmint.flush(SECONDS)
+    assert account() == {"submitted": 2, "finished": 2}
+
+
+def test_a_variant_beyond_its_time_is_cancelled(account) -> None:
+    seen = []
+    told = []
+
+    @Spearmint(
+        configs=CONFIGS, strategy=MultiBranchStrategy, variant_timeout=SHORT, on_variant_error=told.append
+    ).experiment
+    async def waits(config: Config) -> int:
+        if config["n"]:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                seen.append("cancelled")
+                raise
+        return 3
+
+    async def main() -> None:
+        first, variant = await waits()
+        assert first.result == 3
+        assert (variant.status, variant.result) == ("timed_out", None)
+        assert str(variant.exception) == f"the variant took longer than {SHORT} s"
+        assert told == [variant.exception]
+        await asyncio.sleep(0)
+
+    asyncio.run(main())
+    assert seen == ["cancelled"]
+    assert account() == {"submitted": 1, "timed_out": 1}
+
+
+def test_a_variant_that_swallows_its_cancellation_is_not_waited_for(account) -> None:
+    @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy, variant_timeout=SHORT).experiment
+    async def stubborn(gate: asyncio.Event, config: Config) -> int:
+        while config["n"] and not gate.is_set():
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                gc.collect()
+        return 3
+
+    async def main() -> None:
+        gate = asyncio.Event()
+        results = await stubborn(gate)
+        assert [one.status for one in results] == ["success", "timed_out"]
+        await asyncio.sleep(0)
+        (lingering,) = tasks._lingering
+        gate.set()
+        await lingering
+        assert results.variant_results[0].result is None
+
+    asyncio.run(main())
+    assert tasks._lingering == set()
+    assert account() == {"submitted": 1, "timed_out": 1}
+
+
+def test_a_variant_within_its_time_keeps_its_result() -> None:
+    @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy, variant_timeout=SECONDS).experiment
+    async def quick(config: Config) -> int:
+        return config["n"]
+
+    async def main() -> None:
+        assert [one.result for one in await quick()] == [0, 1]
+
+    asyncio.run(main())
+
+
+def test_a_full_background_drops_the_newest_task(account) -> None:
+    spearmint.configure(background={"queue_size": 2})
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def waits(gate: asyncio.Event, config: Config) -> int:
+        if config["n"]:
+            await gate.wait()
+        return config["n"]
+
+    async def main() -> None:
+        gate = asyncio.Event()
+        for _ in range(5):
+            assert await waits(gate) == 0
+        assert account() == {"submitted": 5, "dropped": 3, "pending": 2}
+        gate.set()
+        assert await spearmint.aflush(SECONDS)
+        assert await waits(gate) == 0
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 6, "dropped": 3, "finished": 3}
+
+
+@pytest.mark.parametrize("overflow", ["block", "run_in_caller"])
+def test_a_full_background_that_blocks_holds_the_calling_task_only(account, overflow) -> None:
+    spearmint.configure(background={"queue_size": 1, "overflow": overflow})
+    ended = []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def waits(name: str, gate: asyncio.Event, config: Config) -> None:
+        if config["n"]:
+            await gate.wait()
+            ended.append(name)
+
+    async def main() -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+        await waits("first", first)
+        caller = asyncio.ensure_future(waits("second", second))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not caller.done()
+        assert account() == {"submitted": 2, "pending": 2}
+        (first if overflow == "block" else second).set()
+        await asyncio.wait_for(caller, SECONDS)
+        assert ended == ["first" if overflow == "block" else "second"]
+        first.set()
+        second.set()
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 2, "finished": 2}
+
+
+def test_a_cancelled_wait_for_room_cancels_the_variants_that_are_left(account) -> None:
+    spearmint.configure(background={"queue_size": 1, "overflow": "block"})
+
+    @Spearmint(configs=[{"n": n} for n in range(4)], strategy=ShadowStrategy).experiment
+    async def waits(gate: asyncio.Event, config: Config) -> None:
+        if config["n"]:
+            await gate.wait()
+
+    async def main() -> None:
+        gate = asyncio.Event()
+        async with Spearmint.arun(waits) as runner:
+            caller = asyncio.ensure_future(runner(gate))
+            for _ in range(5):
+                await asyncio.sleep(0)
+            caller.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await caller
+        assert [one.status for one in runner.results] == ["success", "pending", "pending", "cancelled"]
+        gate.set()
+        assert await runner.results.await_variants(SECONDS)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 3, "finished": 2, "cancelled": 1}
+
+
+def test_an_awaited_run_may_have_more_variants_than_the_queue_holds(account) -> None:
+    spearmint.configure(background={"queue_size": 2})
+
+    @Spearmint(configs=[{"n": n} for n in range(20)], strategy=MultiBranchStrategy).experiment
+    async def many(config: Config) -> int:
+        await asyncio.sleep(0)
+        return config["n"]
+
+    async def main() -> None:
+        assert [one.result for one in await many()] == list(range(20))
+
+    asyncio.run(main())
+    assert account() == {"submitted": 19, "finished": 19}
+
+
+def test_variants_see_the_callers_context_variables_and_change_only_their_own() -> None:
+    user = ContextVar("user", default="nobody")
+    seen = []
+
+    @Spearmint(configs=[*CONFIGS, {"n": 2}], strategy=ShadowStrategy).experiment
+    async def reads(config: Config) -> None:
+        if config["n"]:
+            seen.append(user.get())
+            user.set("variant")
+
+    async def main() -> None:
+        user.set("ann")
+        await reads()
+        assert await spearmint.aflush(SECONDS)
+        assert user.get() == "ann"
+
+    asyncio.run(main())
+    assert seen == ["ann", "ann"]
+
+
+def test_main_arguments_that_cannot_be_filled_are_the_callers_error() -> None:
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def takes(x: int, config: Config) -> None:
+        pass
+
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'x'"):
+        asyncio.run(takes())
+
+
+def test_tasks_are_accounted_for_over_many_calls(account) -> None:
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def quick(config: Config) -> None:
+        pass
+
+    async def main() -> None:
+        for _ in range(2_000):
+            await quick()
+            if len(asyncio.all_tasks()) > 500:
+                assert await spearmint.aflush(SECONDS)
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 2_000, "finished": 2_000}

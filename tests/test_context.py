@@ -1,0 +1,130 @@
+import contextvars
+import threading
+
+import pytest
+
+from spearmint import RuntimeContext, Spearmint, experiment
+from spearmint.context import attributes_var, experiment_case_var
+from spearmint.errors import DeclarationError
+from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
+
+CONFIGS = [{"model": "a"}, {"model": "b"}]
+
+
+def cases():
+    ask = Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment(lambda config: config["model"])
+    with Spearmint.run(ask, await_variants=True) as runner:
+        return [one.experiment_case for one in runner()]
+
+
+def test_outside_there_is_no_case_and_no_attribute():
+    assert experiment_case_var.get() is None
+    assert dict(attributes_var.get()) == {}
+
+
+def test_a_case_is_current_inside_and_no_longer_outside():
+    main, variant = cases()
+    with RuntimeContext(main) as context:
+        assert isinstance(context, RuntimeContext)
+        assert experiment_case_var.get() is main
+        with RuntimeContext(variant):
+            assert experiment_case_var.get() is variant
+        assert experiment_case_var.get() is main
+    assert experiment_case_var.get() is None
+
+
+def test_attributes_join_those_around_and_the_inner_value_wins():
+    with RuntimeContext(attributes={"user_id": "ann", "plan": "free"}):
+        with RuntimeContext(attributes={"plan": "pro", "n": 1}):
+            assert dict(attributes_var.get()) == {"user_id": "ann", "plan": "pro", "n": 1}
+        assert dict(attributes_var.get()) == {"user_id": "ann", "plan": "free"}
+    assert dict(attributes_var.get()) == {}
+
+
+def test_a_case_leaves_the_attributes_and_attributes_leave_the_case():
+    main, _ = cases()
+    with RuntimeContext(attributes={"n": 1}), RuntimeContext(main):
+        assert (experiment_case_var.get(), dict(attributes_var.get())) == (main, {"n": 1})
+        with RuntimeContext(attributes={"n": 2}):
+            assert (experiment_case_var.get(), dict(attributes_var.get())) == (main, {"n": 2})
+
+
+def test_both_can_be_given_at_once():
+    main, _ = cases()
+    with RuntimeContext(main, attributes={"n": 1}):
+        assert (experiment_case_var.get(), dict(attributes_var.get())) == (main, {"n": 1})
+
+
+def test_an_exception_leaves_nothing_behind_and_goes_on():
+    main, _ = cases()
+    with pytest.raises(KeyError, match="mine"), RuntimeContext(main, attributes={"n": 1}):
+        raise KeyError("mine")
+    assert experiment_case_var.get() is None
+    assert dict(attributes_var.get()) == {}
+
+
+def test_a_context_can_be_entered_again_and_inside_itself():
+    context = RuntimeContext(attributes={"n": 1})
+    for _ in range(2):
+        with context, context:
+            assert attributes_var.get()["n"] == 1
+        assert dict(attributes_var.get()) == {}
+
+
+def test_attributes_are_as_they_were_given():
+    given = {"n": 1}
+    context = RuntimeContext(attributes=given)
+    given["n"] = 2
+    with context:
+        assert attributes_var.get()["n"] == 1
+        with pytest.raises(TypeError, match="does not support item assignment"):
+            attributes_var.get()["n"] = 3
+
+
+def test_another_thread_has_a_context_of_its_own():
+    seen = []
+    with RuntimeContext(cases()[0], attributes={"n": 1}):
+        thread = threading.Thread(
+            target=contextvars.Context().run,
+            args=(lambda: seen.append((experiment_case_var.get(), dict(attributes_var.get()))),),
+        )
+        thread.start()
+        thread.join(10)
+    assert seen == [(None, {})]
+
+
+def test_variants_see_the_attributes_around_the_call():
+    mint = Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy)
+
+    @mint.experiment
+    def ask(config):
+        return attributes_var.get()["user_id"]
+
+    with RuntimeContext(attributes={"user_id": "ann"}):
+        results = ask()
+    assert [one.result for one in results] == ["ann", "ann"]
+
+
+def test_a_call_leaves_the_case_as_it_was_also_when_it_raises():
+    @experiment(configs=CONFIGS)
+    def ask(config):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError):
+        ask()
+    assert experiment_case_var.get() is None
+
+
+@pytest.mark.parametrize("case", [{"user_id": "ann"}, "case", 3], ids=repr)
+def test_what_is_no_case_is_refused(case):
+    with pytest.raises(DeclarationError) as caught:
+        RuntimeContext(case)
+    assert str(caught.value) == (
+        f"Cannot make {case!r} current: it is no ExperimentCase. "
+        "Take one from results, or give attributes by keyword: RuntimeContext(attributes={...})."
+    )
+
+
+def test_attributes_that_are_no_mapping_are_refused():
+    with pytest.raises(DeclarationError, match=r"Cannot use \['ann'\] as attributes: it is no mapping. Give a dict"):
+        RuntimeContext(attributes=["ann"])
