@@ -25,8 +25,10 @@ HOUSE = (
     (
         1,
         "discovery",
-        "calls values collecting versions constants scopes expressions statements from_ast opcodes stack steps flow "
-        "from_bytecode graph",
+        (
+            "calls values collecting versions constants scopes expressions statements from_ast "
+            "opcodes stack steps flow from_bytecode graph"
+        ),
     ),
     # The running case is a case.
     (2, "cases", ""),

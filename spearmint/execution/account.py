@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -129,7 +130,7 @@ class Account:
         with self.lock:
             is_told = reason in self._told
             self._told.add(reason)
-        if not is_told:
+        if not is_told and not sys.is_finalizing():  # By then, a daemon thread may hold a lock of logging for ever.
             advice = "background_stats() counts what is lost, configure(background=...) sets the limits"
             with suppress(Exception):  # As above.
                 logger.warning("Variants are lost: %s; %s. This is said once.", reason, advice)

@@ -53,34 +53,41 @@ class TaskDriver:
         call = self._call
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
         cases = call.plan.variants()
+        loop = _open_loop()
         try:
-            for case in cases if starts else ():
-                await self._start(call.job(case), case)
-        finally:  # Nothing is left, unless main or this was interrupted.
+            for case in cases if starts and loop is not None else ():
+                await self._start(call.job(case), case, loop)
+        finally:  # Nothing is left, unless main or this was interrupted, or the loop is gone.
             for case in cases:
-                background.cancel(call.job(case))
+                background.cancel(call.job(case), is_lost=starts)
 
-    async def _start(self, job: Job, case: ExperimentCase) -> None:
-        job.loop = asyncio.get_running_loop()
+    async def _start(self, job: Job, case: ExperimentCase, loop: asyncio.AbstractEventLoop) -> None:
+        job.loop = loop
         overflow = background.limits.overflow
         has_room = background.admit(job) or self._call.awaits
-        if getattr(job.loop, "_asyncgens_shutdown_called", False):  # It is being closed, and has just closed a stream.
-            _settle_as_cancelled(job)
-            return
         if not has_room and overflow == "drop":
             background.drop(job)
             return
         # Not by the loop's own factory, which may be eager and begin the variant within the caller's time.
-        job.task = asyncio.Task(_run_variant(job, self._call, case), loop=job.loop, context=job.context)
+        job.task = asyncio.Task(_run_variant(job, self._call, case), loop=loop, context=job.context)
         # A task that is cancelled before its first step runs none of its code, so it cannot settle its job.
-        job.task.add_done_callback(partial(_settle_as_cancelled, job))
+        job.task.add_done_callback(partial(_settle_unstarted, job))
         if not has_room:
             only_it = overflow == "run_in_caller"
-            tasks = {job.task} if only_it else background.tasks(job.loop)
+            tasks = {job.task} if only_it else background.tasks(loop)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _settle_as_cancelled(job: Job, _: asyncio.Task[None] | None = None) -> None:
+def _open_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the running loop; None where the collector closes a stream after its loop, or a closing loop does."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return None if getattr(loop, "_asyncgens_shutdown_called", False) else loop
+
+
+def _settle_unstarted(job: Job, _: asyncio.Task[None]) -> None:
     background.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
 
 

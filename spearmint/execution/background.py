@@ -88,9 +88,7 @@ class Background:
         policy = "block" if must_run else self.limits.overflow
         if not self._can_work():  # Waiting would not end. What hung the pool is not to hang the caller either.
             policy = "run_in_caller" if must_run and not self._stuck else "drop"
-        if sys.is_finalizing():  # A stream is collected with the interpreter: logging could hang, as a thread would.
-            self.account.settle(job, Outcome("dropped"))
-        elif is_locked or policy == "drop":
+        if is_locked or policy == "drop":
             self.drop(job)
         elif policy == "block":
             self._enqueue_when_there_is_room(job)
@@ -120,10 +118,15 @@ class Background:
         full = f"the queue of {self.limits.queue_size} is full"
         self.account.warn_of_loss("every worker is held by a variant beyond its time" if is_stuck else full)
 
-    def cancel(self, job: Job) -> None:
-        """Enter a job that is not to run, since the call was interrupted, and settle it."""
+    def cancel(self, job: Job, *, is_lost: bool = False) -> None:
+        """Enter a job that cannot run, and settle it.
+
+        Args:
+            job: The job.
+            is_lost: Whether it was to run all the same, rather than main being interrupted.
+        """
         self.account.enter(job)
-        self.account.settle(job, Outcome("cancelled"))
+        self.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError() if is_lost else None))
 
     def flush(self, timeout: float | None) -> bool:
         """Wait for what has been handed over; see `spearmint.flush`."""
@@ -148,6 +151,7 @@ class Background:
 
     def _can_work(self) -> bool:
         """Tell whether some worker is not stuck, starting one if need be."""
+        # A stream may be collected with the interpreter, when a new thread would never begin.
         return not sys.is_finalizing() and (self._workers > self._stuck or self._start_worker())
 
     def _enqueue(self, job: Job) -> None:

@@ -52,7 +52,7 @@ class OwnLoop:
         try:
             return told.result()
         except BaseException:
-            loop.call_soon_threadsafe(lambda: tasks[0].cancel())
+            loop.call_soon_threadsafe(lambda: tasks[0].cancel())  # noqa: PLW0108 - `begin` fills the list first
             raise
 
     def _started(self) -> asyncio.AbstractEventLoop:
