@@ -55,8 +55,9 @@ class TaskDriver:
         cases = call.plan.variants()
         loop = _open_loop()
         try:
-            for case in cases if starts and loop is not None else ():
-                await self._start(call.job(case), case, loop)
+            if starts and loop is not None:
+                for case in cases:
+                    await self._start(call.job(case), case, loop)
         finally:  # Nothing is left, unless main or this was interrupted, or the loop is gone.
             for case in cases:
                 background.cancel(call.job(case), is_lost=starts)
