@@ -77,12 +77,11 @@ class Account:
             return self._open.copy()
 
     def enter(self, job: Job) -> None:
-        """Take a job into account."""
-        with self.lock:
-            self._counts["submitted"] += 1
-            self._open.add(job)
-            if job.loop is not None:
-                self.tasks += 1
+        """Take a job into account; the caller holds the lock."""
+        self._counts["submitted"] += 1
+        self._open.add(job)
+        if job.loop is not None:
+            self.tasks += 1
 
     def settle(self, job: Job, outcome: Outcome) -> None:
         """Record how a job ended, unless that is known already."""

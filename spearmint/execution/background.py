@@ -66,10 +66,8 @@ class Background:
         """
         if not self._is_registered:
             self._register()
-        # The collector may close a stream under the lock, on any thread: then nothing may run here, or wait.
-        is_locked = self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001
         # Were a worker to wait for this job, and all others for theirs, nobody would run them.
-        is_worker = not is_locked and self._is_worker()
+        is_worker = self._is_worker() and not self._is_locked()
         try:
             with self._lock:
                 self.account.enter(job)
@@ -79,16 +77,16 @@ class Background:
             if is_worker:
                 self._run(job)
             else:
-                self._overflow(job, must_run=must_run, is_locked=is_locked)
+                self._overflow(job, must_run=must_run)
         except BaseException:  # The caller was interrupted.
             self.account.settle(job, Outcome("cancelled"))
             raise
 
-    def _overflow(self, job: Job, *, must_run: bool, is_locked: bool) -> None:
+    def _overflow(self, job: Job, *, must_run: bool) -> None:
         policy = "block" if must_run else self.limits.overflow
         if not self._can_work():  # Waiting would not end. What hung the pool is not to hang the caller either.
             policy = "run_in_caller" if must_run and not self._stuck else "drop"
-        if is_locked or policy == "drop":
+        if policy == "drop" or self._is_locked():
             self.drop(job)
         elif policy == "block":
             self._enqueue_when_there_is_room(job)
@@ -125,7 +123,8 @@ class Background:
             job: The job.
             is_lost: Whether it was to run all the same, rather than main being interrupted.
         """
-        self.account.enter(job)
+        with self._lock:
+            self.account.enter(job)
         self.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError() if is_lost else None))
 
     def flush(self, timeout: float | None) -> bool:
@@ -149,10 +148,14 @@ class Background:
         """Tell whether this thread is running a job; no lock is needed."""
         return getattr(self._here, "is_busy", False)
 
+    def _is_locked(self) -> bool:
+        """Tell whether the collector closes a stream under the lock: then nothing may run or wait on this thread."""
+        is_owned: bool = self._lock._is_owned()  # type: ignore[attr-defined]  # noqa: SLF001
+        return is_owned
+
     def _can_work(self) -> bool:
         """Tell whether some worker is not stuck, starting one if need be."""
-        # A stream may be collected with the interpreter, when a new thread would never begin.
-        return not sys.is_finalizing() and (self._workers > self._stuck or self._start_worker())
+        return self._workers > self._stuck or self._start_worker()
 
     def _enqueue(self, job: Job) -> None:
         self._queued += 1
@@ -177,7 +180,9 @@ class Background:
 
     def _start_worker(self) -> bool:
         # A worker that a hung variant holds is replaced, at most once each, so that variants go on.
-        if self._workers >= self.limits.max_workers + min(self._stuck, self.limits.max_workers):
+        is_full = self._workers >= self.limits.max_workers + min(self._stuck, self.limits.max_workers)
+        # A stream may be collected with the interpreter, when a new thread would never begin.
+        if is_full or sys.is_finalizing():
             return False
         self._workers += 1
         name = f"spearmint-worker-{self._workers}"

@@ -97,16 +97,14 @@ class Call:
         """Whether calling the function gives a generator."""
         return self.experiment.kind in ("generator", "async_generator")
 
-    @property
-    def variant_timeout(self) -> float | None:
-        """Seconds that a variant may take; a stream is bounded in any case."""
-        timeout = self.experiment.settings.variant_timeout
-        return background.limits.stream_seconds if timeout is None and self.is_stream else timeout
-
     def job(self, case: ExperimentCase) -> Job:
         """Return a variant as a job, with its place among the results; its work is the driver's to set."""
+        experiment = self.experiment
+        timeout = experiment.settings.variant_timeout
+        if timeout is None and self.is_stream:  # Which is bounded in any case.
+            timeout = background.limits.stream_seconds
         result = None if self._results is None else self._results.add_variant(case)
-        return Job(copy_context(), self.experiment.report, self.variant_timeout, result)
+        return Job(copy_context(), experiment.report, timeout, result)
 
 
 def begin(
@@ -175,7 +173,8 @@ def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
     call.settle_main(outcome)
     if call.plan is None:
         return ()
-    has_ended = _has_ended(outcome)
+    # To an end of its own, rather than being cancelled or interrupted.
+    has_ended = outcome.exception is None or isinstance(outcome.exception, Exception)
     starts = () if call.experiment.start == "with_main" else _START if has_ended else _CANCEL
     # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
     if call.awaits and has_ended and (call.experiment.collects or not call.is_stream):
@@ -185,11 +184,6 @@ def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
 
 _START: tuple[Step, ...] = ("start",)
 _CANCEL: tuple[Step, ...] = ("cancel",)
-
-
-def _has_ended(outcome: Outcome) -> bool:
-    """Tell whether main came to an end of its own, rather than being cancelled or interrupted."""
-    return outcome.exception is None or isinstance(outcome.exception, Exception)
 
 
 def run_in_case(case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Outcome:

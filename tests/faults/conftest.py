@@ -18,6 +18,9 @@ import spearmint
 from spearmint import Config, Spearmint
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
+# In its debug mode it warns of every step that a busy machine makes slow.
+logging.getLogger("asyncio").setLevel(logging.ERROR)
+
 CONFIGS = [{"n": 0}, {"n": 1}]
 shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
 

@@ -42,10 +42,6 @@ def test_hung_and_queued_variants_are_abandoned_after_the_wait_with_one_line(pro
 
         for _ in range(3):
             hangs()
-        import atexit
-        begun = time.monotonic()
-        # What was registered first runs last.
-        atexit.register(lambda: None)
         print(counts())
     """)
     assert done.stderr == abandoned(3, "0.2")
@@ -275,7 +271,7 @@ def test_a_loop_left_open_with_variants_is_abandoned_quietly(program) -> None:
         loop = asyncio.new_event_loop()
         loop.run_until_complete(waits())
         import atexit
-        atexit.register(loop.close)  # It runs before ours, which was registered... by the first variant.
+        atexit.register(loop.close)  # What was registered last runs first.
     """)
     assert "Traceback" not in done.stderr
     assert "Task was destroyed" not in done.stderr
