@@ -161,7 +161,7 @@ def experiment(function: Any = None, /, *, configs: Any = None, tracing: bool | 
 
 
 def flush(timeout: float | None = None) -> bool:
-    """Wait for the background work that has been handed over so far.
+    """Wait for the background work that has been handed over so far; in a variant, for what that variant handed over.
 
     Args:
         timeout: Seconds to wait at most; None waits without end.

@@ -2,7 +2,6 @@
 
 import inspect
 import logging
-import threading
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -261,13 +260,11 @@ class ExperimentFunctionRegistry:
     """Where the experiments of the process are found by name. It keeps none of them alive."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._by_name: weakref.WeakValueDictionary[str, ExperimentFunction] = weakref.WeakValueDictionary()
 
     def add(self, experiment: ExperimentFunction) -> None:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
-        with self._lock:
-            self._by_name[experiment.name] = experiment
+        self._by_name[experiment.name] = experiment
 
     def get(self, name: str) -> ExperimentFunction:
         """Return the experiment of a name.
@@ -293,7 +290,8 @@ class ExperimentFunctionRegistry:
         return name in self._by_name
 
     def __iter__(self) -> Iterator[ExperimentFunction]:
-        return iter(list(self._by_name.values()))
+        references = self._by_name.valuerefs()  # A list, which other threads do not lengthen meanwhile.
+        return iter([found for reference in references if (found := reference()) is not None])
 
     def __len__(self) -> int:
         return len(self._by_name)
