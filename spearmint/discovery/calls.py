@@ -14,10 +14,10 @@ class CallSite:
         line: Line of the call, counted from 1, where a traceback would point.
         column: Offset of the call in that line, in UTF-8 bytes, counted from 0; -1 where the code does not tell.
         kind: `"call"` for `f(x)`; `"decorator"` for `@f`; `"chained"` for what is called on the result of a call, such
-            as `super().f(x)` and `Ranker().score(x)`; `"reference"` for a name that is an argument of a call and may
-            thus be called by the callee, such as `f` in `map(f, xs)` and in `sorted(xs, key=f)`.
+            as `super().f(x)`, `Ranker().score(x)` and `f()(x)`; `"reference"` for a name that is an argument of a call
+            and may thus be called by the callee, such as `f` in `map(f, xs)` and in `sorted(xs, key=f)`.
         target: The dotted name as the running code looks it up, private names mangled: `"f"`, `"module.f"`,
-            `"self.f"`, `"self._Class__f"`; for a chained call `"super().f"`.
+            `"self.f"`, `"self._Class__f"`; for a chained call `"super().f"` or `"f()"`.
     """
 
     line: int

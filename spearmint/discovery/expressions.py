@@ -1,7 +1,7 @@
 """The calls in the expressions of one scope, and what the expressions may evaluate to."""
 
 import ast
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import ClassVar, TypeAlias
 
@@ -41,6 +41,10 @@ class _Readers(dict[type[ast.AST], _Reader]):
         return self._default
 
 
+def _joined(values: Sequence[Value]) -> Value:
+    return reduce(merge, values) if values else None
+
+
 class Expressions:
     """Reads the expressions of one scope.
 
@@ -74,7 +78,7 @@ class Expressions:
 
     def truth(self, node: ast.expr) -> bool | None:
         """Tell which way the compiler decides an expression, or None if the running program decides."""
-        return truth(node, self.unit.optimize, decides_operations=self.unit.facts.decides_operations)
+        return truth(node, self.unit.optimize, self.unit.facts)
 
     def condition(self, node: ast.expr) -> tuple[bool, bool]:
         """Note the calls of an expression that decides where control goes.
@@ -190,7 +194,7 @@ class Expressions:
         return merge(self.value(node.body), self.value(node.orelse))
 
     def _and_or(self, node: ast.BoolOp) -> Value:
-        return merge(*self._outcomes(node))
+        return _joined(self._outcomes(node))
 
     def _outcomes(self, node: ast.expr) -> tuple[Value, Value]:
         """Read an operand of `and` or `or`; give its value if it is true, and if it is false."""
@@ -198,22 +202,22 @@ class Expressions:
             value = self.value(node)
             return value, value
         is_and = isinstance(node.op, ast.And)
-        stopping: list[Value] = []
-        last: tuple[Value, Value] = (None, None)
+        when_true: list[Value] = []
+        when_false: list[Value] = []
         for operand in node.values[:-1]:
             constant = self.truth(operand)
             if constant is None:
                 outcomes = self._outcomes(operand)
-                stopping.append(outcomes[1] if is_and else outcomes[0])
+                (when_false if is_and else when_true).append(outcomes[is_and])
             elif constant != is_and:
                 break
         else:
-            last = self._outcomes(node.values[-1])
-        stopped = reduce(merge, stopping) if stopping else None
-        when_true, when_false = (last[0], merge(last[1], stopped)) if is_and else (merge(last[0], stopped), last[1])
+            outcomes = self._outcomes(node.values[-1])
+            when_true.append(outcomes[0])
+            when_false.append(outcomes[1])
         if self.unit.facts.threads_conditions:
-            return when_true, when_false
-        value = merge(when_true, when_false)
+            return _joined(when_true), _joined(when_false)
+        value = _joined([*when_true, *when_false])
         return value, value
 
     def _display(self, node: ast.List | ast.Tuple | ast.Set) -> Value:

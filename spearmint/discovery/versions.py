@@ -15,18 +15,20 @@ class CompilerFacts:
         mangles_generic_bases: Private names in the bases of a generic class are mangled, with the name of that class.
         threads_conditions: In `a and b or c`, a false `a` goes straight to `c`, so that `a` is not a possible value.
         decides_operations: Operations on constants are folded before conditions are decided, as in `if -1:`.
+        folds_empty_f_strings: An f-string without any text is a constant.
     """
 
     defers_annotations: bool = False
     mangles_generic_bases: bool = False
     threads_conditions: bool = False
     decides_operations: bool = True
+    folds_empty_f_strings: bool = True
 
 
 COMPILERS: Mapping[tuple[int, int], CompilerFacts] = MappingProxyType(
     {
-        (3, 11): CompilerFacts(threads_conditions=True),
-        (3, 12): CompilerFacts(mangles_generic_bases=True),
+        (3, 11): CompilerFacts(threads_conditions=True, folds_empty_f_strings=False),
+        (3, 12): CompilerFacts(mangles_generic_bases=True, folds_empty_f_strings=False),
         (3, 13): CompilerFacts(),
         (3, 14): CompilerFacts(
             defers_annotations=True,
