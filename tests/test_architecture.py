@@ -27,7 +27,7 @@ HOUSE = (
         "discovery",
         (
             "calls values collecting versions constants scopes expressions statements from_ast "
-            "opcodes stack steps flow from_bytecode graph"
+            "opcodes stack steps flow from_bytecode known graph"
         ),
     ),
     # The running case is a case.
@@ -46,7 +46,7 @@ HOUSE = (
     (7, "instrument", "settings targets ast_rewrite bytecode_rewrite cache loaders finder install"),
     (7, "evaluation", "dataset scorers evaluate statistics report"),
     (8, "__init__", ""),
-    (9, "cli", "run check graph configs evaluate"),
+    (9, "cli", "run check graph configs traces evaluate"),
     (9, "pytest_plugin", ""),
     (9, "__main__", ""),
 )

@@ -1,0 +1,29 @@
+"""The ``spearmint`` command. Each subcommand is a module, which opens when it is asked for."""
+
+import importlib
+
+import click
+
+# From each subcommand to the module that has a command of that name.
+_COMMANDS: dict[str, str] = {}
+
+
+class LazyGroup(click.Group):
+    """A group whose subcommands are imported on first use, so that ``--help`` and completion stay quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all subcommands."""
+        return sorted({*super().list_commands(ctx), *_COMMANDS})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of a subcommand, and return the command."""
+        if cmd_name not in _COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), cmd_name)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="spearmint-experiments", prog_name="spearmint")
+def main() -> None:
+    """Run functions under many configs, and find out which is better."""

@@ -1,0 +1,45 @@
+"""What import time leaves is found again by module and function."""
+
+from spearmint.discovery import CallTable, calls_in_source
+from spearmint.discovery.known import KnownCode
+
+SOURCE = """
+def f(): one()
+if True:
+    def f(): two()
+"""
+
+
+def test_an_instrumented_package_covers_its_submodules_and_no_namesake():
+    known = KnownCode()
+    known.add_packages(["shop"])
+    assert [known.is_instrumented(name) for name in ("shop", "shop.rank", "shopping", "other")] == [
+        True,
+        True,
+        False,
+        False,
+    ]
+
+
+def test_a_package_that_was_added_twice_stays_until_it_is_dropped_twice():
+    known = KnownCode()
+    known.add_packages(["shop"])
+    known.add_packages(["shop"])
+    known.drop_packages(["shop"])
+    assert known.is_instrumented("shop")
+    known.drop_packages(["shop"])
+    assert not known.is_instrumented("shop")
+
+
+def test_the_table_of_a_function_is_that_of_its_definition():
+    known = KnownCode()
+    namespace = {"__name__": "shop"}
+    exec(compile(SOURCE, "shop.py", "exec"), namespace)
+    function = namespace["f"]
+    assert known.table_of(function) is None
+    known.leave_tables("shop", calls_in_source(SOURCE, "shop.py"))
+    table = known.table_of(function)
+    assert isinstance(table, CallTable)
+    assert table.targets == {"two"}
+    known.forget_tables("shop")
+    assert known.table_of(function) is None
