@@ -7,6 +7,9 @@ from spearmint.discovery.values import Marker, Value, items_of, names_of, result
 
 MODULE = "<module>"
 
+_COMPREHENSIONS = frozenset({"<dictcomp>", "<genexpr>", "<listcomp>", "<setcomp>"})
+_TYPE_PARAMETERS = "<generic parameters of "
+
 
 class ScopeCalls:
     """The calls of one scope, while they are being found.
@@ -66,6 +69,11 @@ class ScopeCalls:
             # What a call returned is an argument here, not a function that the scope could name.
             if "(" not in name:
                 self._found.add((line, column, "reference", name))
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether code of that name is no scope of its own: that of a comprehension, or of type parameters."""
+    return name in _COMPREHENSIONS or name.startswith(_TYPE_PARAMETERS)
 
 
 def scope_name(owner: str, name: str, *, owner_is_class: bool) -> str:

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from types import CodeType
 
 from spearmint.discovery.calls import CallTable
-from spearmint.discovery.collecting import ScopeCalls, scope_name, tables_by_name
+from spearmint.discovery.collecting import ScopeCalls, is_hidden, scope_name, tables_by_name
 from spearmint.discovery.flow import loaded_code
 from spearmint.discovery.versions import require_support
 
-_COMPREHENSIONS = frozenset({"<dictcomp>", "<genexpr>", "<listcomp>", "<setcomp>"})
-_TYPE_PARAMETERS = "<generic parameters of "
 _OPTIMIZED = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
 
 
@@ -37,7 +35,7 @@ def calls_in_code(code: CodeType) -> Mapping[str, CallTable]:
     while pending:
         running, scope, is_class = pending.pop()
         for child, position in loaded_code(running, scope):
-            if child.co_name in _COMPREHENSIONS or child.co_name.startswith(_TYPE_PARAMETERS):
+            if is_hidden(child.co_name):
                 pending.append((child, scope, is_class))
                 continue
             found = ScopeCalls(_child_name(scope.name, child, owner_is_class=is_class), child.co_firstlineno, position)
@@ -58,4 +56,4 @@ def _child_name(owner: str, child: CodeType, *, owner_is_class: bool) -> str:
 
 def _without_hidden_scopes(qualified_name: str) -> str:
     parts = qualified_name.split(".")
-    return ".".join(part for part in parts if part not in _COMPREHENSIONS and not part.startswith(_TYPE_PARAMETERS))
+    return ".".join(part for part in parts if not is_hidden(part))

@@ -1,0 +1,233 @@
+"""From a function to the functions it reaches, by globals, aliases, attributes, methods, closures and references."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from types import FunctionType
+from typing import Any, Literal
+
+from spearmint.discovery.bodies import line_of
+from spearmint.discovery.known import known_code, module_of
+from spearmint.discovery.lookup import MISSING, Bound, Instance, callables_in, cell_contents, wrapped_in
+from spearmint.discovery.resolving import Called, Receiver, Resolver
+from spearmint.discovery.watches import Watches
+
+EdgeKind = Literal["call", "reference", "wraps"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """A function that is reached, or a wrapper or proxy of one.
+
+    Attributes:
+        function: The object itself; its identity is what counts, never its name.
+        receiver: What its first parameter stands for: an instance, a class, an `Instance` of a class if it is not known
+            which, or `MISSING` where nothing is known of it. One function reached with two receivers is two nodes.
+    """
+
+    function: Any
+    receiver: Any
+
+    @property
+    def name(self) -> str:
+        """``"module:qualified.name"``."""
+        function = self.function
+        while type(function) is not FunctionType and (inner := wrapped_in(function)) is not MISSING:
+            function = inner
+        if type(function) is FunctionType:
+            return f"{module_of(function)}:{function.__qualname__}"
+        return f"{type(function).__module__}:{type(function).__qualname__}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edge:
+    """One way from a function to another.
+
+    Attributes:
+        caller: Whose body names the callee.
+        callee: What is called.
+        kind: ``"call"``; ``"reference"`` where it is handed on, to be called by somebody else; ``"wraps"`` from a
+            decorated function to the one inside.
+        target: The dotted name that the body uses; empty for ``"wraps"``.
+    """
+
+    caller: Node
+    callee: Node
+    kind: EdgeKind
+    target: str
+
+    @property
+    def line(self) -> int:
+        """The line of the first such call, counted from 1; that of the definition for ``"wraps"``; 0 if unknown."""
+        function = self.caller.function
+        return line_of(function, self.target) if type(function) is FunctionType else 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """What a function reaches.
+
+    Attributes:
+        root: The function.
+        nodes: What it reaches, itself first, in the order in which the calls stand in the code.
+        edges: The ways between them, those from one node in the order of its code.
+        watches: What all of this was read from.
+        receiver: The receiver of the root, and which of its attributes mattered; None where it did not matter at all.
+    """
+
+    root: Node
+    nodes: tuple[Node, ...]
+    edges: tuple[Edge, ...]
+    watches: Watches
+    receiver: Receiver | None
+
+
+IsFollowed = Callable[[str], bool]
+IsKept = Callable[[Any], bool]
+
+
+def in_package_of(module: str) -> IsFollowed:
+    """Return what tells whether a module belongs to the code around another one.
+
+    Args:
+        module: Name of a module.
+
+    Returns:
+        A predicate that holds for modules of the same top-level package, of instrumented packages, and for
+        ``__main__``.
+    """
+    package = module.partition(".")[0]
+
+    def is_followed(other: str) -> bool:
+        return other.partition(".")[0] in (package, "__main__") or known_code.is_instrumented(other)
+
+    return is_followed
+
+
+def reach(
+    function: Callable[..., Any],
+    receiver: Any = MISSING,
+    *,
+    is_followed: IsFollowed | None = None,
+    is_kept: IsKept = lambda _: False,
+) -> Reach:
+    """Find the functions that a function reaches, without running or reading any of them.
+
+    Names are resolved as they stand at the moment of the call. What no name leads to is not found: what lies in a dict
+    or list, what a call returns, what a parameter or local variable holds.
+
+    Args:
+        function: The function; a method is taken with its receiver, of a wrapper what is inside.
+        receiver: What the first parameter stands for.
+        is_followed: Tells of which modules, by name, the functions are looked into. By default those `in_package_of`
+            the function's. Others are in the result only where something that is leads on from them.
+        is_kept: Tells which wrappers and proxies are in the result whatever is inside.
+
+    Returns:
+        The nodes, the edges, and what they were read from.
+    """
+    (inner, bound, _), *_ = [*callables_in(function), (function, MISSING, False)]
+    known = bound if receiver is MISSING else receiver
+    plain = inner
+    while type(plain) is not FunctionType and (below := wrapped_in(plain)) is not MISSING:
+        plain = below
+    if is_followed is None:
+        is_followed = in_package_of(module_of(plain) if type(plain) is FunctionType else "")
+    return _Walk(is_followed, is_kept, None if known is MISSING else Receiver(known)).from_root(inner)
+
+
+class _Walk:
+    """One search, depth first, so that the order is that of the code."""
+
+    def __init__(self, is_followed: IsFollowed, is_kept: IsKept, receiver: Receiver | None) -> None:
+        self._is_followed = lru_cache(is_followed)
+        self._is_kept = is_kept
+        self._receiver = receiver
+        self._nodes: dict[tuple[Any, ...], Node] = {}
+        self._edges: list[Edge] = []
+        self._watches = Watches()
+        self._resolver = Resolver(self._watches, receiver, self._is_followed)
+        self._passed: set[Node] = set()
+
+    def from_root(self, function: Any) -> Reach:
+        root = self._node(function, MISSING if self._receiver is None else self._receiver.stands_for)
+        waiting = [self._ways_from(root, is_root=True)]
+        while waiting:
+            edge = next(waiting[-1], None)
+            if edge is None:
+                waiting.pop()
+                continue
+            self._edges.append(edge)
+            if edge.callee not in self._passed:
+                self._passed.add(edge.callee)
+                waiting.append(self._ways_from(edge.callee))
+        nodes, edges = self._pruned(root)
+        receiver = self._receiver if self._receiver is not None and self._receiver.is_used else None
+        return Reach(root, nodes, edges, self._watches, receiver)
+
+    def _node(self, function: Any, receiver: Any) -> Node:
+        kind = type(receiver)
+        key = (id(function), id(receiver.of) if kind is Instance else id(receiver), kind is Instance)
+        found = self._nodes.get(key)
+        if found is None:
+            found = self._nodes[key] = Node(function, receiver)
+        return found
+
+    def _ways_from(self, node: Node, *, is_root: bool = False) -> Iterator[Edge]:
+        self._passed.add(node)
+        function = node.function
+        inner = wrapped_in(function)
+        if inner is not MISSING:
+            for one, receiver, _ in callables_in(inner):
+                yield Edge(node, self._node(one, node.receiver if receiver is MISSING else receiver), "wraps", "")
+        if type(function) is not FunctionType:
+            return
+        seen: set[tuple[Node, bool]] = set()
+        is_open = is_root or self._is_followed(module_of(function))
+        calls = self._resolver.calls_of(function, node.receiver) if is_open else _held(function)
+        for value, target, is_handed_on in calls:
+            for one, receiver, is_reference in _plain(value) or callables_in(value):
+                if not self._resolver.leads_on(one):
+                    continue
+                is_call = not (is_reference or is_handed_on)
+                callee = self._node(one, receiver)
+                if (callee, is_call) not in seen:
+                    seen.add((callee, is_call))
+                    yield Edge(node, callee, "call" if is_call else "reference", target)
+
+    def _pruned(self, root: Node) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+        """Leave out what is neither followed nor kept and from which nothing of that kind is reached."""
+        callers: dict[Node, list[Node]] = {}
+        for edge in self._edges:
+            callers.setdefault(edge.callee, []).append(edge.caller)
+        wanted = {root}
+        waiting = [node for node in self._passed if self._is_wanted(node.function)]
+        while waiting:
+            node = waiting.pop()
+            if node not in wanted:
+                wanted.add(node)
+                waiting.extend(callers.get(node, ()))
+        nodes = dict.fromkeys([root, *(edge.callee for edge in self._edges)])
+        edges = tuple(edge for edge in self._edges if edge.callee in wanted and edge.caller in wanted)
+        return tuple(node for node in nodes if node in wanted), edges
+
+    def _is_wanted(self, function: Any) -> bool:
+        return self._is_followed(module_of(function)) if type(function) is FunctionType else self._is_kept(function)
+
+
+def _plain(value: Any) -> tuple[tuple[Any, Any, bool], ...]:
+    """Do what `callables_in` does for the two kinds of values that nearly all are; empty for others."""
+    kind = type(value)
+    if kind is FunctionType:
+        return ((value, MISSING, False),)
+    if kind is Bound and type(value.function) is FunctionType:
+        return ((value.function, value.receiver, False),)
+    return ()
+
+
+def _held(function: FunctionType) -> Iterator[Called]:
+    """Yield what a function that is not looked into holds in its closure, as a decorator's does."""
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        value = cell_contents(cell)
+        if type(value) is FunctionType or (value is not MISSING and wrapped_in(value) is not MISSING):
+            yield Called(value, name, is_reference=True)
