@@ -89,7 +89,7 @@ class Spearmint:
                 changed,
                 has_own_configs=own is not None,
                 has_own_bindings="bindings" in settings,
-                namespace=_callers_namespace(),
+                namespace=callers_namespace(),
             )
             registry.add(made)
             return made
@@ -234,7 +234,7 @@ def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
     return replace(settings, **changes)
 
 
-def _callers_namespace() -> Mapping[str, Any]:
+def callers_namespace() -> Mapping[str, Any]:
     """Return the names around the function that is being declared, which its annotations may use as text."""
     frame = sys._getframe(1)  # noqa: SLF001 - no other way leads to the locals of who declares
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "spearmint":

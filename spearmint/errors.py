@@ -5,7 +5,8 @@
     Exception
     └── SpearmintError
         ├── ConfigError (ValueError)         a config cannot be read, expanded or identified
-        │   └── BindingError                 a config cannot reach a parameter
+        │   ├── BindingError                 a config cannot reach a parameter
+        │   └── SettingsError                what spearmint.yaml, or its like, says cannot be done
         ├── DeclarationError (TypeError)     this cannot be made, or run as, an experiment
         ├── CaseError (LookupError)          an experiment takes no part in a case
         ├── StrategyError (RuntimeError)     a strategy raised, or chose what it was not given
@@ -16,6 +17,8 @@
     └── SpearmintWarning                     something was lost, skipped or is probably a slip
 """
 
+from collections.abc import Sequence
+
 __all__ = [
     "BindingError",
     "CaseError",
@@ -23,6 +26,7 @@ __all__ = [
     "DeclarationError",
     "ExecutionError",
     "PlanError",
+    "SettingsError",
     "SpearmintError",
     "SpearmintWarning",
     "StrategyError",
@@ -76,6 +80,28 @@ class BindingError(ConfigError):
         self.parameter = parameter
         self.path = path
         self.config_id = config_id
+
+
+class SettingsError(ConfigError):
+    """What a settings file, or a mapping in its place, says cannot be done.
+
+    Attributes:
+        others: The errors found beside this one, which the message lists too.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        source: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        others: "Sequence[SettingsError]" = (),
+    ) -> None:
+        super().__init__(message, source=source, line=line, column=column)
+        self.others = tuple(others)
+        if others:
+            self.args = ("\n".join(map(str, (self, *others))),)
 
 
 class DeclarationError(SpearmintError, TypeError):

@@ -43,7 +43,15 @@ HOUSE = (
     (5, "proxy", ""),
     (6, "runner", ""),
     (6, "api", ""),
-    (7, "instrument", "settings targets ast_rewrite bytecode_rewrite cache loaders finder install"),
+    # What the settings say, then what is done about it.
+    (
+        7,
+        "instrument",
+        (
+            "patterns strategy_names settings places problems toml_places reading targets annotated declarations "
+            "ast_rewrite bytecode_rewrite cache loaders finder install"
+        ),
+    ),
     (7, "evaluation", "dataset scorers evaluate statistics report"),
     (8, "__init__", ""),
     (9, "cli", "run check graph configs traces evaluate"),

@@ -99,7 +99,7 @@ def _located(source: Any, place: str, base: Path | None, depth: int = 0) -> Iter
 
 
 def _from_path(source: str | os.PathLike[Any], place: str, base: Path | None) -> Iterator[_Located]:
-    for path in _files(os.fsdecode(source), place, base):
+    for path in find_files(os.fsdecode(source), place, base):
         for line, mapping in read_file(path):
             where = f"{path}:{line}" if line else str(path)
             for config in _expanded(mapping, str(path), line):
@@ -138,8 +138,17 @@ def _expanded(mapping: Mapping[Any, Any], source: str, line: int | None) -> Iter
         raise ConfigError(str(error), source=source, line=line) from error.__cause__
 
 
-def _files(text: str, place: str, base: Path | None) -> list[Path]:
-    """Return the files that a path stands for: itself, those in a folder, or those that match a glob."""
+def find_files(text: str, place: str, base: Path | None) -> list[Path]:
+    """Return the files that a path stands for: itself, those in a folder, or those that match a glob.
+
+    Args:
+        text: The path, folder or glob.
+        place: Where it was given, for messages.
+        base: The folder that relative paths start from; None for the working directory.
+
+    Raises:
+        ConfigError: If there are none; the message names what is close.
+    """
     # The functions of os.path say no where pathlib raises: names that are too long, no home, no permission.
     root = Path(base or "")
     expanded = os.path.expanduser(text)  # noqa: PTH111

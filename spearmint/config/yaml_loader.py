@@ -43,7 +43,14 @@ _SCALARS: dict[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
 }
 
 
-def load_mapping(text: str, source: str) -> dict[Any, Any]:
+Place = tuple[int, int]
+"""Line and column of something in a file, both counted from 1."""
+
+Marks = dict[tuple[Any, ...], Place]
+"""Where each value stands, by the keys and indexes that lead to it: the place of its key, or of the item of a list."""
+
+
+def load_mapping(text: str, source: str, marks: Marks | None = None) -> dict[Any, Any]:
     """Read one YAML document with a mapping at its top.
 
     Plain scalars mean what YAML 1.2 says: ``true`` and ``false`` are the only booleans, so that ``no`` and ``on`` are
@@ -55,6 +62,8 @@ def load_mapping(text: str, source: str) -> dict[Any, Any]:
     Args:
         text: The document.
         source: What to call it in errors, such as its path.
+        marks: Gains the place of every value, for who goes on to find fault with what the document says. What an alias
+            names, or a merge key brings, is marked where it was written out.
 
     Raises:
         ConfigError: The text is no such document, holds a key twice, or is too deep or too large; with line and column.
@@ -66,7 +75,7 @@ def load_mapping(text: str, source: str) -> dict[Any, Any]:
         line = text.count("\n", 0, start) + 1
         raise ConfigError(msg, source=source, line=line, column=unprintable.start() - start + 1)
     try:
-        return _Reader(text, source).document()
+        return _Reader(text, source, marks).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
@@ -78,8 +87,10 @@ def load_mapping(text: str, source: str) -> dict[Any, Any]:
 class _Reader:
     """One pass over the events of one document."""
 
-    def __init__(self, text: str, source: str) -> None:
+    def __init__(self, text: str, source: str, marks: Marks | None) -> None:
         self._source = source
+        self._marks = marks
+        self._path: list[Any] = []
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._count = 0
         self._anchors: dict[str, tuple[Any, int]] = {}  # with the number of values that each one stands for
@@ -152,10 +163,20 @@ class _Reader:
         return self._refuse_tag(event)
 
     def _sequence(self, depth: int) -> list[Any]:
-        items = []
+        items: list[Any] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            items.append(self._value(event, depth + 1))
+            items.append(self._marked(len(items), event, event, depth))
         return items
+
+    def _marked(self, key: Any, key_event: Any, event: Any, depth: int) -> Any:
+        """Read the value of a key or an index, and note where it stands."""
+        if self._marks is None:
+            return self._value(event, depth + 1)
+        self._path.append(key)
+        self._marks[tuple(self._path)] = key_event.start_mark.line + 1, key_event.start_mark.column + 1
+        value = self._value(event, depth + 1)
+        self._path.pop()
+        return value
 
     def _mapping(self, depth: int) -> dict[Any, Any]:
         own: dict[Any, Any] = {}
@@ -170,7 +191,7 @@ class _Reader:
                 self._fail(f"the key {key!r} is there twice, first in line {first}", "Remove one of the two", event)
             seen[key] = event
             value_event = next(self._events)
-            value = self._value(value_event, depth + 1)
+            value = self._marked(key, event, value_event, depth)
             if _is_merge(event):
                 merged = self._merged(value, value_event)
             else:

@@ -7,6 +7,7 @@ from time import perf_counter
 import pytest
 
 from spearmint.config import parse_configs
+from spearmint.config.yaml_loader import load_mapping
 from spearmint.errors import ConfigError
 
 
@@ -241,3 +242,21 @@ def test_bad_jsonl_is_refused_at_the_line_of_the_file(refusal, text, message):
 @pytest.mark.parametrize("name", ["a.toml", "a"])
 def test_an_unknown_suffix_is_refused(refusal, name):
     assert "is not known. Use .yaml, .yml, .json, .jsonl." in refusal("a = 1", name)
+
+
+def test_marks_tell_where_the_values_of_a_yaml_file_stand():
+    marks = {}
+    text = "a: 1\nb:\n  - x\n  - {c: !sweep [1,\n     2]}\n'd e': *none\n".replace(": *none", ": &n {f: 2}\ng: *n")
+    load_mapping(text, "a.yaml", marks)
+    assert marks == {
+        ("a",): (1, 1),
+        ("b",): (2, 1),
+        ("b", 0): (3, 5),
+        ("b", 1): (4, 5),
+        ("b", 1, "c"): (4, 6),
+        ("b", 1, "c", 0): (4, 17),
+        ("b", 1, "c", 1): (5, 6),
+        ("d e",): (6, 1),
+        ("d e", "f"): (6, 12),
+        ("g",): (7, 1),
+    }

@@ -1,0 +1,89 @@
+"""Which functions ask for a config by their annotations, for ``auto: annotated``."""
+
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_args, get_origin
+
+from pydantic import BaseModel
+
+from spearmint.config import Bind, Config
+from spearmint.config.annotations import Unresolved, annotations_of
+from spearmint.errors import SpearmintWarning
+
+
+def asks_for_config(
+    function: Callable[..., Any], name: str, namespace: Mapping[str, Any], models: Mapping[str, Any]
+) -> bool:
+    """Tell whether a parameter is annotated with `Config`, with a `Bind`, or with a model.
+
+    Args:
+        function: A function that has been made.
+        name: Its name for messages, ``"module:qualified.name"``.
+        namespace: Names around it that its annotations may use.
+        models: The import paths of the models that count; every pydantic model does where this is empty.
+    """
+    if not _has_annotations(function):
+        return False
+    for parameter, hint in annotations_of(function, namespace, {}).items():
+        if parameter == "return":
+            continue
+        if isinstance(hint, Unresolved):
+            if hint.mentions("Bind", "Config"):
+                _warn(name, parameter, hint)
+        elif _is_config(hint, models):
+            return True
+    return False
+
+
+def bindings_by_type(
+    function: Callable[..., Any], namespace: Mapping[str, Any], models: Mapping[str, Any]
+) -> dict[Any, Any]:
+    """Return the entries of ``models`` whose types parameters of a function are annotated with.
+
+    Args:
+        function: A function that has been made.
+        namespace: Names around it that its annotations may use.
+        models: From import paths, such as ``"pkg.mod:Model"``, to anything.
+
+    Returns:
+        From the types themselves to the same.
+    """
+    if not models or not _has_annotations(function):
+        return {}
+    hints = annotations_of(function, namespace, {})
+    types = [_bare(hint) for parameter, hint in hints.items() if parameter != "return"]
+    return {one: models[path] for one in types if (path := _path_of(one)) is not None and path in models}
+
+
+def _has_annotations(function: Callable[..., Any]) -> bool:
+    if sys.version_info >= (3, 14):
+        return getattr(function, "__annotate__", None) is not None
+    return bool(getattr(function, "__annotations__", None))
+
+
+def _is_config(hint: Any, models: Mapping[str, Any]) -> bool:
+    if get_origin(hint) is Annotated and any(isinstance(item, Bind) for item in get_args(hint)[1:]):
+        return True
+    bare = _bare(hint)
+    if not isinstance(bare, type):
+        return False
+    if models and _path_of(bare) in models:
+        return True
+    return issubclass(bare, Config) or (not models and issubclass(bare, BaseModel))
+
+
+def _bare(hint: Any) -> Any:
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+
+
+def _path_of(one: Any) -> str | None:
+    return f"{one.__module__}:{one.__qualname__}" if isinstance(one, type) else None
+
+
+def _warn(name: str, parameter: str, hint: Unresolved) -> None:
+    message = (
+        f"Cannot tell whether {name} is an experiment: the annotation {hint.text!r} of its parameter {parameter!r} "
+        f"cannot be read ({hint.cause}). It is left as it is; name it under 'experiments', or import what it names."
+    )
+    warnings.warn(message, SpearmintWarning, stacklevel=2)

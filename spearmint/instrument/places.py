@@ -1,0 +1,85 @@
+"""Where settings come from, and where in them each thing stands."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spearmint.config.yaml_loader import Marks
+from spearmint.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where settings were read.
+
+    Attributes:
+        path: The file; None for a mapping.
+        folder: Where relative paths in them start.
+        root: The keys that lead to the settings in the file, such as ``("tool", "spearmint")``.
+        marks: The places of what the file says.
+    """
+
+    path: Path | None
+    folder: Path
+    root: tuple[str, ...] = ()
+    marks: Marks = field(default_factory=dict, repr=False)
+
+    def line_of(self, keys: tuple[Any, ...]) -> int | None:
+        """Return the line of what keys and indexes lead to, or of the nearest thing around it that has one."""
+        place = self._place(keys)
+        return place[0] if place else None
+
+    def error(self, message: str, keys: tuple[Any, ...] = ()) -> SettingsError:
+        """Return an error that points to a place.
+
+        Args:
+            message: What is wrong there, and what to do.
+            keys: Keys and indexes that lead there.
+        """
+        if self.path is None:
+            return SettingsError(message, source=dotted(keys) or "settings")
+        line, column = self._place(keys) or (None, None)
+        return SettingsError(message, source=str(self.path), line=line, column=column)
+
+    def _place(self, keys: tuple[Any, ...]) -> tuple[int, int] | None:
+        path = (*self.root, *keys)
+        return next(
+            (self.marks[path[:length]] for length in range(len(path), -1, -1) if path[:length] in self.marks), None
+        )
+
+
+def dotted(keys: tuple[Any, ...]) -> str:
+    """Return keys and indexes as one path: ``experiments[0].bindings.limit``."""
+    text = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+    return text.removeprefix(".")
+
+
+def raise_all(errors: Sequence[SettingsError]) -> None:
+    """Raise errors as one that lists them in the order of the file; do nothing if there are none.
+
+    Raises:
+        SettingsError: The first of them, which carries the others.
+    """
+    if not errors:
+        return
+    first, *others = sorted(errors, key=lambda error: (error.line or 0, error.column or 0))
+    if not others:
+        raise first from first.__cause__
+    message = str(first).removeprefix(_prefix(first))
+    raise SettingsError(
+        message, source=first.source, line=first.line, column=first.column, others=others
+    ) from first.__cause__
+
+
+def each_of(error: SettingsError) -> list[SettingsError]:
+    """Return every error that one carries, each on its own."""
+    if not error.others:
+        return [error]
+    message = str(error).partition("\n")[0].removeprefix(_prefix(error))
+    alone = SettingsError(message, source=error.source, line=error.line, column=error.column)
+    return [alone, *error.others]
+
+
+def _prefix(error: SettingsError) -> str:
+    return ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None) + ": "

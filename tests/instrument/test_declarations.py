@@ -1,0 +1,243 @@
+"""Functions that become experiments because the settings say so, as injected code hands them over."""
+
+import sys
+import types
+from typing import Annotated
+
+import pytest
+from pydantic import BaseModel
+
+import spearmint
+from spearmint import Bind, Config, Spearmint
+from spearmint.errors import BindingError, SettingsError, SpearmintWarning
+from spearmint.instrument.declarations import Declarations, parameters_in_code, parameters_of
+from spearmint.instrument.reading import read_settings
+from spearmint.instrument.targets import Targets
+
+
+class Model(BaseModel):
+    k: int
+
+
+def declarations(settings):
+    return Declarations(Targets(read_settings(settings)))
+
+
+def made(entry, function, name=None):
+    """Declare a function as the only experiment of module m."""
+    declared = declarations({"experiments": [{"target": "m:f", **entry}]})
+    return declared.declare(function, "m", name or "f")
+
+
+def test_a_function_that_no_rule_is_about_stays_itself():
+    def f(x): ...
+
+    declared = declarations({"packages": ["m"], "experiments": [{"target": "m:g"}]})
+    assert declared.declare(f, "m", "f") is f
+    assert declared.declare(f, "elsewhere", "g") is f
+
+
+def test_a_target_runs_under_its_configs_by_its_strategy_and_bindings():
+    def f(x, k=0):
+        return x, k
+
+    entry = {"configs": [{"a": {"k": 1}}, {"a": {"k": 2}}], "strategy": "round_robin", "bindings": {"k": "a.k"}}
+    experiment = made(entry, f)
+    assert [experiment("x"), experiment("x"), experiment("x")] == [("x", 1), ("x", 2), ("x", 1)]
+    assert experiment("x", k=9) == ("x", 9)
+
+
+def test_override_wins_over_a_caller_that_hard_codes_the_value():
+    def f(x, k=0):
+        return x, k
+
+    experiment = made({"configs": [{"k": 1}], "bindings": {"k": {"path": "k", "override": True}}}, f)
+    assert experiment("x", 9) == ("x", 1)
+    assert experiment("x", k=9) == ("x", 1)
+    assert experiment("x") == ("x", 1)
+
+
+def test_options_of_an_entry_reach_the_experiment():
+    def f(k): ...
+
+    seen = []
+    entry = {"configs": [{"k": 1}], "variant_timeout": 2, "max_cases": None, "on_variant_error": seen.append}
+    settings = made({**entry, "bindings": {"k": "k"}}, f)._self_experiment.settings
+    assert (settings.variant_timeout, settings.max_cases, settings.on_variant_error) == (2, None, seen.append)
+
+
+def test_configs_are_read_when_the_first_function_needs_them_and_from_the_folder_of_the_file(tmp_path, monkeypatch):
+    (tmp_path / "k.yaml").write_text("[broken")
+    path = tmp_path / "spearmint.yaml"
+    path.write_text("experiments: [{target: 'm:f', configs: [k.yaml], bindings: {k: k}}]")
+    declared = declarations(path)
+    (tmp_path / "k.yaml").write_text("k: 7")
+    assert declared.declare(lambda k: k, "m", "f")() == 7
+
+
+def test_a_strategy_is_imported_by_path_and_made_with_its_arguments(monkeypatch):
+    class Last:
+        def __init__(self, *, back=1):
+            self.back = back
+
+        def __call__(self, configs):
+            return configs[-self.back], ()
+
+    module = types.ModuleType("own_strategies")
+    module.Last = Last
+    monkeypatch.setitem(sys.modules, "own_strategies", module)
+    entry = {"configs": [{"k": 1}, {"k": 2}, {"k": 3}], "bindings": {"k": "k"}}
+    assert made({**entry, "strategy": "own_strategies:Last"}, lambda k: k)() == 3
+    strategy = {"use": "own_strategies:Last", "with": {"back": 2}}
+    assert made({**entry, "strategy": strategy}, lambda k: k)() == 2
+    with pytest.raises(SettingsError, match=r"^experiments\[0\].strategy: Cannot make strategy .*It takes 'back'\.$"):
+        made({**entry, "strategy": {"use": "own_strategies:Last", "with": {"front": 2}}}, lambda k: k)
+    with pytest.raises(SettingsError, match=r"^experiments\[0\].strategy: Cannot import 'own_strategies:First': "):
+        made({**entry, "strategy": "own_strategies:First"}, lambda k: k)
+
+
+def test_a_parameter_that_the_function_does_not_have_is_an_error_at_its_line(tmp_path):
+    path = tmp_path / "spearmint.yaml"
+    path.write_text("experiments:\n- target: m:f\n  configs: [{k: 1}]\n  bindings:\n    limt: k\n")
+
+    def f(limit): ...
+
+    with pytest.raises(SettingsError) as caught:
+        declarations(path).declare(f, "m", "f")
+    assert str(caught.value).startswith(f"{path}:5:5: Cannot bind parameter 'limt' of ")
+    assert str(caught.value).endswith("Did you mean 'limit'?")
+    assert isinstance(caught.value.__cause__, BindingError)
+
+
+def test_a_config_that_does_not_reach_a_parameter_is_an_error_at_its_binding():
+    def f(limit): ...
+
+    with pytest.raises(SettingsError, match=r"^experiments\[0\].bindings.limit: Cannot bind parameter 'limit' of "):
+        made({"configs": [{"k": 1}], "bindings": {"limit": "n"}}, f)
+
+
+def test_a_glob_gives_each_function_the_bindings_that_it_has_parameters_for():
+    def one(a):
+        return a
+
+    def two(b):
+        return b
+
+    entry = {"target": "m:*", "configs": [{"a": 1, "b": 2}], "bindings": {"a": "a", "b": "b"}}
+    declared = declarations({"experiments": [entry]})
+    assert declared.declare(one, "m", "one")() == 1
+    assert declared.declare(two, "m", "two")() == 2
+
+
+def test_functions_of_one_entry_pass_a_config_on_and_those_of_two_multiply():
+    def inner(k):
+        return k
+
+    def outer(k):
+        return k, declared_inner()
+
+    package = {"name": "m", "auto": "named", "configs": [{"k": 1}, {"k": 2}], "strategy": "multi_branch"}
+    declared = declarations({"packages": [{**package, "bindings": {"k": "k"}}]})
+    declared_inner = declared.declare(inner, "m", "inner")
+    results = declared.declare(outer, "m", "outer")()
+    assert [one.result for one in results] == [(1, 1), (2, 2)]
+
+    entries = [
+        {"target": "m:inner", "configs": [{"k": "a"}], "bindings": {"k": "k"}},
+        {"target": "m:outer", "configs": [{"k": 1}, {"k": 2}], "bindings": {"k": "k"}, "strategy": "multi_branch"},
+    ]
+    declared = declarations({"experiments": entries})
+    declared_inner = declared.declare(inner, "m", "inner")
+    results = declared.declare(outer, "m", "outer")()
+    assert [one.result for one in results] == [(1, "a"), (2, "a")]
+
+
+def annotated(function, **entry):
+    package = {"name": "m", "auto": "annotated", "configs": [{"k": 3, "deep": {"k": 4}}], **entry}
+    return declarations({"packages": [package]}).declare(function, "m", "f")
+
+
+def test_annotated_takes_functions_that_ask_for_a_config():
+    def by_config(config: Config):
+        return config["k"]
+
+    def by_bind(k: Annotated[int, Bind("deep.k")]):
+        return k
+
+    def by_model(model: Model):
+        return model.k
+
+    def by_text(model: "Model"):
+        return model.k
+
+    assert annotated(by_config)() == 3
+    assert annotated(by_bind)() == 4
+    assert annotated(by_model)() == 3
+    assert annotated(by_text)() == 3
+
+
+def test_annotated_leaves_functions_alone_that_do_not():
+    def plain(x, config=None): ...
+    def typed(x: int, y: "str") -> Config: ...
+
+    assert annotated(plain) is plain
+    assert annotated(typed) is typed
+
+
+def test_a_binding_by_import_path_of_a_model_reaches_the_parameters_that_have_it_and_no_other_model_counts():
+    class Other(BaseModel):
+        k: int
+
+    def by_model(model: Model):
+        return model.k
+
+    def by_other(model: Other):
+        return model.k
+
+    bindings = {f"{Model.__module__}:Model": "deep"}
+    assert annotated(by_model, bindings=bindings)() == 4
+    assert annotated(by_other, bindings=bindings) is by_other
+    assert made({"configs": [{"deep": {"k": 4}}], "bindings": bindings}, by_model)() == 4
+    with pytest.raises(SettingsError, match="no parameter of 'm:f' is annotated with it"):
+        made({"configs": [{"deep": {"k": 4}}], "bindings": bindings}, by_other)
+
+
+def test_an_annotation_that_cannot_be_read_is_warned_of_where_it_may_be_a_config():
+    def f(config: "missing.Config"): ...  # noqa: F821
+
+    def g(config: "missing.Thing"): ...  # noqa: F821
+
+    with pytest.warns(SpearmintWarning, match=r"^Cannot tell whether m:f is an experiment: the annotation 'missing.Co"):
+        assert annotated(f) is f
+    assert annotated(g) is g
+
+
+def test_an_annotation_may_name_a_local_class_of_who_makes_the_function():
+    class Local(BaseModel):
+        k: int
+
+    def f(model: "Local"):
+        return model.k
+
+    package = {"name": "m", "auto": "annotated", "configs": [{"k": 3}]}
+    assert declarations({"packages": [package]}).declare(f, "m", "f")() == 3
+
+
+def test_the_parameters_of_a_function_leave_out_the_variadic_ones():
+    def f(a, /, b, *args, c, **kwargs):
+        return 1
+
+    assert parameters_in_code(f.__code__) == ("a", "b", "c")
+    assert parameters_of(f) == ("a", "b", "c")
+    assert parameters_of(sorted) == ("iterable", "key", "reverse")
+    assert parameters_of(print) == ("sep", "end", "file", "flush")
+
+
+def test_what_is_declared_is_an_experiment_that_can_be_run():
+    def f(k):
+        return k
+
+    experiment = made({"configs": [{"k": 1}, {"k": 2}], "strategy": "shadow", "bindings": {"k": "k"}}, f)
+    with Spearmint.run(experiment, await_variants=True) as runner:
+        assert [one.result for one in runner()] == [1, 2]
+    assert spearmint.flush(5)
