@@ -1,0 +1,1 @@
+"""Evaluate an experiment over data: every config on every row, scored and compared."""
