@@ -1,19 +1,29 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
+import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 from spearmint.cases import Dimension, ExperimentCase, Option, Plan
 from spearmint.config.model import Config
 from spearmint.context import attributes_var
+from spearmint.outlook import Outlook
 from spearmint.registry import ExperimentFunction
 from spearmint.strategies import Choice, failed_choice, strange_choice
 
+_FEW_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
 
-def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]:
+
+def select(
+    experiment: ExperimentFunction, args: tuple[Any, ...] = (), *, wholly: bool = False
+) -> tuple[ExperimentCase, Plan | None]:
     """Choose for a call outside any case.
 
     Args:
         experiment: The experiment that is called.
+        args: The positional arguments of the call, of which the first may be a receiver.
+        wholly: Whether to make sure that what is known of the code is still so, rather than to look at a part of it.
 
     Returns:
         The main case, and the plan if it holds variants.
@@ -21,24 +31,121 @@ def select(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]
     Raises:
         StrategyError: If a strategy raises, or chooses what it was not given.
     """
-    return experiment.ready_plan or select_anew(experiment)
+    outlook = _outlook_of(experiment, args, wholly=wholly)
+    choice = outlook.choice
+    if choice is None:
+        return _choose_for_call(experiment, outlook)
+    if choice[1] is None and experiment.ready[0] is None:
+        _keep_ready(experiment, choice[0])
+    return choice
 
 
-def select_anew(experiment: ExperimentFunction) -> tuple[ExperimentCase, Plan | None]:
+def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> tuple[ExperimentCase, Plan | None]:
     """Do what `select` does for an experiment whose strategy may choose differently each time."""
-    if not experiment.options:
-        main, variants = _choose(experiment)
+    if not experiment.lone_cases:
+        return select(experiment, args)
+    chosen, others, choice = _consult(experiment)
+    case = experiment.lone_cases.get(id(chosen))
+    if case is not None and others == ():
+        return case, None
+    return _choose_for_call(experiment, _outlook_of(experiment, args), _options(experiment, chosen, others, choice))
+
+
+def full_plan(
+    experiment: ExperimentFunction, configs: Sequence[Config] | None = None, args: tuple[Any, ...] = ()
+) -> Plan:
+    """Return the plan of a call that runs under every config, whatever the strategy would choose.
+
+    Args:
+        experiment: The experiment.
+        configs: The configs, main first; by default all of its own.
+        args: The positional arguments of the call, of which the first may be a receiver.
+
+    Returns:
+        The plan. The experiments that a call reaches add what their strategies choose, as always.
+
+    Raises:
+        StrategyError: If one of those raises, or chooses what it was not given.
+        ConfigError: If a config does not reach a parameter, or cannot be copied.
+    """
+    if configs is None:
+        options = experiment.options or (experiment.plain_option,)
     else:
-        chosen, others, choice = _consult(experiment)
-        case = experiment.lone_cases.get(id(chosen))
-        if case is not None and others == ():
-            return case, None
-        main, variants = _options(experiment, chosen, others, choice)
+        options = tuple(experiment.option_of(config) or experiment.compile_option(config) for config in configs)
+    return _plan(experiment, _outlook_of(experiment, args, wholly=True), options)
+
+
+def _outlook_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, wholly: bool = False) -> Outlook:
+    """Return what a call reaches.
+
+    It is looked for anew when an experiment in it has learned of another, or when a name that mattered stands for
+    something else, as after a reload. Where there are many names, some are looked at each time, in turn.
+
+    Args:
+        experiment: The experiment that is called.
+        args: The positional arguments, of which the first may be a receiver.
+        wholly: Whether to look at every name.
+
+    Returns:
+        The outlook.
+    """
+    key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
+    found: Outlook | None = experiment.outlooks.get(key)
+    if found is not None and ((found.needs_no_look and not wholly) or found.holds(wholly=wholly)):
+        return found
+    # Opened with the first plan: the rooms that read code take a while to import.
+    from spearmint.reaching import look_out  # noqa: PLC0415
+
+    experiment.forget_cases()
+    return look_out(experiment, args)
+
+
+def _choose_for_call(
+    experiment: ExperimentFunction, outlook: Outlook, chosen: tuple[Option, tuple[Option, ...]] | None = None
+) -> tuple[ExperimentCase, Plan | None]:
+    main, variants = _choose(experiment) if chosen is None else chosen
     lessons = experiment.lessons
-    plan = Plan(experiment, _dimensions(experiment, (main, *variants)), experiment.settings.combine)
-    planned = plan.main, plan if len(plan) > 1 else None
-    experiment.keep(planned, [dimension.experiment for dimension in plan.dimensions[1:]], lessons)
-    return planned
+    plan = _plan(experiment, outlook, (main, *variants))
+    case = plan.main
+    has_variants = len(plan) > 1
+    if (experiment.is_constant or not experiment.options) and outlook.is_constant:
+        plan = plan if len(plan) > _FEW_CASES or plan.excess or not has_variants else plan.with_cases()
+        outlook.choice = case, plan if has_variants else None
+        if not has_variants:
+            _keep_ready(experiment, case)
+    elif not has_variants and not outlook.dimensions and experiment.key_of is None:
+        experiment.keep_lone(case)
+    if experiment.lessons != lessons:  # Another thread has learned meanwhile.
+        experiment.forget_cases()
+        outlook.choice = None
+    return case, plan if has_variants else None
+
+
+def _keep_ready(experiment: ExperimentFunction, case: ExperimentCase) -> None:
+    if not experiment.collects and experiment.key_of is None:
+        experiment.keep_ready(case)
+
+
+def _plan(experiment: ExperimentFunction, outlook: Outlook, options: tuple[Option, ...]) -> Plan:
+    dimensions = [Dimension(experiment, options)]
+    for one in outlook.dimensions:
+        main, variants = _choose(one)
+        dimensions.append(Dimension(one, (main, *variants)))
+    plan = Plan(experiment, tuple(dimensions), experiment.settings.combine, outlook.ways)
+    return bounded(plan, experiment)
+
+
+def bounded(plan: Plan, experiment: ExperimentFunction) -> Plan:
+    """Return a plan that says of itself whether it holds more cases than ``max_cases``."""
+    limit = experiment.settings.max_cases
+    if limit is None or len(plan) <= limit:
+        return plan
+    sizes = " x ".join(f"{size} ({name})" for name, size in plan.sizes.items())
+    message = (
+        f"Cannot run {plan.root.name} over {len(plan)} cases: max_cases is {limit}, and its options are {sizes}. "
+        "Give fewer configs, combine='one_at_a_time', or a larger max_cases."
+    )
+    return replace(plan, excess=message)
 
 
 def _consult(experiment: ExperimentFunction) -> tuple[Config, Sequence[Config], Choice]:
@@ -76,16 +183,6 @@ def _choose(experiment: ExperimentFunction) -> tuple[Option, tuple[Option, ...]]
     return _options(experiment, *_consult(experiment)) if experiment.options else (experiment.plain_option, ())
 
 
-def _dimensions(root: ExperimentFunction, options: tuple[Option, ...]) -> tuple[Dimension, ...]:
-    dimensions = {root: Dimension(root, options)}
-    for reference in root.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
-        experiment = reference()
-        if experiment is not None and experiment.options and experiment not in dimensions:
-            main, variants = _choose(experiment)
-            dimensions[experiment] = Dimension(experiment, (main, *variants))
-    return tuple(dimensions.values())
-
-
 def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase:
     """Return the running case as seen from an experiment that is called in it.
 
@@ -100,14 +197,31 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
         StrategyError: If the strategy of an experiment that no plan foresaw raises, or chooses what it was not given.
         BindingError: If the caller's config does not reach its parameters.
     """
-    option = case.assigned(experiment)
+    is_root = experiment is case.root and bool(experiment.options)
+    option = case.assigned(experiment) if is_root else _inherited(case, experiment)
     if option is None:
-        option = _inherited(case, experiment)
+        option = case.assigned(experiment)
     if option is None:
-        option = case.assign(experiment, _choose(experiment)[0])
-        if isinstance(case.root, ExperimentFunction):
-            case.root.learn(experiment)
+        joined = case.plan.joined
+        if experiment not in joined:  # Asked once for all cases of the call.
+            main, variants = _choose(experiment)
+            joined.setdefault(experiment, (main, *variants))
+        option = case.assign(experiment, joined[experiment][0])
+        _learn(case, experiment)
     return case.view(experiment, option)
+
+
+def _learn(case: ExperimentCase, experiment: ExperimentFunction) -> None:
+    """Remember who has called an experiment that no plan foresaw."""
+    frame = sys._getframe(2).f_back  # noqa: SLF001 - who called the experiment, which called `join`
+    place = (
+        "" if frame is None else f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}, line {frame.f_lineno}"
+    )
+    caller, root = case.current, case.root
+    if isinstance(caller, ExperimentFunction):
+        caller.learn(experiment, place)
+    if isinstance(root, ExperimentFunction):
+        root.forget_cases()  # The running case has gained an assignment, which is for this call alone.
 
 
 def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> Option | None:

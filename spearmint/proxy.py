@@ -22,7 +22,7 @@ from spearmint.execution import threads
 from spearmint.execution.steps import Call, begin
 from spearmint.execution.streams import astream, stream
 from spearmint.planning import join, select, select_anew
-from spearmint.registry import ExperimentFunction
+from spearmint.registry import Carrier, ExperimentFunction
 from spearmint.results import Outcome
 
 _HEAD = """\
@@ -31,7 +31,7 @@ _HEAD = """\
     if case is None:
         case = ready[0]
         if case is None:
-            case, plan = select(experiment)
+            case, plan = select(experiment, args)
             if plan is not None or {collects}:
                 return {perform}(experiment, args, kwargs, (case, plan))
     else:
@@ -73,7 +73,7 @@ _STREAM = """\
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
 
 
-class ExperimentProxy(wrapt.BaseObjectProxy[Any]):
+class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
     """A function under experiment. To everything that looks at it, it is the function.
 
     Args:

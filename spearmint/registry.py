@@ -1,26 +1,22 @@
 """A function with its configs, strategy and bindings, compiled when it is declared; and where such are found."""
 
-import inspect
 import logging
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any
 
-from spearmint.cases import Combine, ExperimentCase, Option, Plan
+from spearmint.cases import Combine, ExperimentCase, Option
 from spearmint.config.binding import Binder
 from spearmint.config.isolation import supplier
 from spearmint.config.model import Config
 from spearmint.config.parameters import Bindings, compile_binder
 from spearmint.errors import BindingError, ConfigError, DeclarationError
+from spearmint.functions import Kind, kind_of, name_of
 from spearmint.strategies import SingleConfigStrategy, Start, make_strategy, takes_attributes
 
 logger = logging.getLogger("spearmint")
-
-_FEW_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
-
-Kind = Literal["function", "coroutine", "generator", "async_generator"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +74,14 @@ class ExperimentFunction:
         options: The same, compiled for this function.
         binder: Which parameters they fill.
         settings: How it is run.
-        lone_cases: The cases of calls that reach no other experiment, by the identity of the main config.
         ready: Holds the case of every call outside a case, once it is known to be the same each time, without variants.
-        ready_plan: The same with variants.
+        lone_cases: The cases of calls that reach no other experiment, by the identity of the main config.
+        outlooks: What a call reaches, by what matters of its receiver; `spearmint.outlook` fills it.
+        key_of: Tells receivers apart that make a difference to what a call reaches; None where none does.
+        receiver_names: The attributes of a receiver that it looks at.
+        learned: Experiments that are called in its cases although no analysis found them, each with the place of the
+            first such call, in the order of discovery.
         lessons: How often it has learned.
-        learned: Experiments that were called in its cases although no plan foresaw them, in the order of discovery.
 
     Raises:
         DeclarationError: If ``function`` is not one.
@@ -102,7 +101,7 @@ class ExperimentFunction:
     ) -> None:
         self.function = function
         self.name = name_of(function)
-        self.kind = kind_of(function)
+        self.kind: Kind = kind_of(function)
         self.settings = settings
         self.configs = configs
         self.has_own_configs = has_own_configs
@@ -119,16 +118,23 @@ class ExperimentFunction:
             has_configs=bool(configs),
             own_bindings=has_own_bindings,
         )
-        self.options = tuple(self._compile(config) for config in configs)
+        self.options = tuple(self.compile_option(config) for config in configs)
         self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
         self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
-        self.lone_cases: dict[int, ExperimentCase] = {}
         self.ready: list[ExperimentCase | None] = [None]
-        self.ready_plan: tuple[ExperimentCase, Plan | None] | None = None
-        self.learned: weakref.WeakKeyDictionary[ExperimentFunction, None] = weakref.WeakKeyDictionary()
+        self.lone_cases: dict[int, ExperimentCase] = {}
+        self.outlooks: dict[Hashable, Any] = {}
+        self.key_of: Callable[[Any], Hashable] | None = None
+        self.receiver_names: frozenset[str] = frozenset()
+        self.learned: weakref.WeakKeyDictionary[ExperimentFunction, str] = weakref.WeakKeyDictionary()
         self.lessons = 0
 
-    def _compile(self, config: Config) -> Option:
+    def compile_option(self, config: Config) -> Option:
+        """Return a config as this function uses it.
+
+        Raises:
+            ConfigError: If it cannot be copied, or does not reach a parameter.
+        """
         try:
             master = supplier(config)()
         except Exception as error:
@@ -193,32 +199,26 @@ class ExperimentFunction:
             self._inherited[option] = made
         return made
 
-    def keep(self, choice: tuple[ExperimentCase, Plan | None], others: Iterable[Any], lessons: int) -> None:
-        """Keep what was chosen for a call for the next call that chooses the same.
+    def keep_ready(self, case: ExperimentCase) -> None:
+        """Let every call outside a case run in this one, until something may be different."""
+        self.ready[0] = case
+        registry.note_kept(self)
 
-        Args:
-            choice: The main case, and the plan if it holds variants.
-            others: The experiments in it beside this one.
-            lessons: The count of lessons when it was made; it is not kept if more have been learned since.
-        """
-        case, plan = choice
-        if (self.is_constant or not self.options) and all(one.is_constant for one in others):
-            self.ready_plan = choice if plan is None or len(plan) > _FEW_CASES else (case, plan.with_cases())
-            self.ready[0] = case if plan is None and not self.collects else None
-        elif plan is None and not lessons:
-            self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
-        if self.lessons != lessons:
-            self._forget_cases()
+    def keep_lone(self, case: ExperimentCase) -> None:
+        """Let calls run in this case for whose main config the strategy chooses that of the case."""
+        self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
+        registry.note_kept(self)
 
-    def _forget_cases(self) -> None:
-        self.ready[0] = self.ready_plan = None
+    def forget_cases(self) -> None:
+        """Let the next call make a case anew."""
+        self.ready[0] = None
         self.lone_cases.clear()
 
-    def learn(self, experiment: "ExperimentFunction") -> None:
-        """Remember an experiment that was called in a case of this one, so that later plans reckon with it."""
-        self.learned[experiment] = None
+    def learn(self, experiment: "ExperimentFunction", place: str) -> None:
+        """Remember an experiment that was called from this one, so that later plans reckon with it."""
+        self.learned.setdefault(experiment, place)
         self.lessons += 1
-        self._forget_cases()  # The running case has gained an assignment, which is for this call alone.
+        registry.changes += 1
 
     def report(self, error: BaseException) -> None:
         """Tell of a variant's exception, once; nothing that goes wrong here goes further."""
@@ -233,38 +233,39 @@ class ExperimentFunction:
         return f"<ExperimentFunction {self.name} with {len(self.options)} configs>"
 
 
-def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name, ``"module:qualified.name"``.
+class Carrier:
+    """What stands where an experiment's function stood, and knows the experiment."""
 
-    Raises:
-        DeclarationError: If it is not a function.
-    """
-    name = getattr(function, "__qualname__", None)
-    if not inspect.isroutine(function) or not isinstance(name, str):
-        what = "a class" if isinstance(function, type) else f"an object of type {type(function).__qualname__}"
-        message = f"Cannot make an experiment of {function!r}: it is {what}, not a function. Decorate a function."
-        raise DeclarationError(message)
-    return f"{getattr(function, '__module__', None) or 'builtins'}:{name}"
-
-
-def kind_of(function: Callable[..., Any]) -> Kind:
-    """Return what calling a function gives: a value, a coroutine, or one of the two kinds of streams."""
-    if inspect.isasyncgenfunction(function):
-        return "async_generator"
-    if inspect.isgeneratorfunction(function):
-        return "generator"
-    return "coroutine" if inspect.iscoroutinefunction(function) else "function"
+    __slots__ = ()
+    _self_experiment: ExperimentFunction
 
 
 class ExperimentFunctionRegistry:
-    """Where the experiments of the process are found by name. It keeps none of them alive."""
+    """Where the experiments of the process are found by name. It keeps none of them alive.
+
+    Attributes:
+        changes: Counts what may make a plan stale: experiments declared, and lessons learned.
+    """
 
     def __init__(self) -> None:
         self._by_name: weakref.WeakValueDictionary[str, ExperimentFunction] = weakref.WeakValueDictionary()
+        self._kept: list[weakref.ref[ExperimentFunction]] = []
+        self.changes = 0
 
     def add(self, experiment: ExperimentFunction) -> None:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
         self._by_name[experiment.name] = experiment
+        self.changes += 1
+        # Any other may reach it now. It is asked for its cases anew, and will find most of them as they were.
+        kept, self._kept = self._kept, []
+        for reference in kept:
+            other = reference()
+            if other is not None:
+                other.forget_cases()
+
+    def note_kept(self, experiment: ExperimentFunction) -> None:
+        """Note that an experiment keeps cases, which a new experiment makes doubtful."""
+        self._kept.append(weakref.ref(experiment))
 
     def get(self, name: str) -> ExperimentFunction:
         """Return the experiment of a name.

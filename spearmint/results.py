@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from spearmint.cases import ExperimentCase
+from spearmint.cases import ExperimentCase, Plan
 from spearmint.config.model import Config
 
 Status = Literal["success", "failed", "cancelled", "timed_out", "dropped", "pending"]
@@ -63,6 +63,11 @@ class Latch:
         self._left = count
         self._condition = threading.Condition()
         self._wakers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    def add(self, count: int) -> None:
+        """Count more executions, once all others have ended."""
+        with self._condition:
+            self._left += count
 
     def count_down(self) -> None:
         """Tell that one execution has ended."""
@@ -182,12 +187,15 @@ class ExperimentResults:
     Attributes:
         main_result: The outcome under the main config.
         variant_results: The outcomes under the variants, ``pending`` until they have ended.
+        plan: The plan of the call: ``print(results.plan)`` draws how each experiment is reached, and which options it
+            adds.
     """
 
-    __slots__ = ("_latch", "main_result", "variant_results")
+    __slots__ = ("_latch", "main_result", "plan", "variant_results")
 
-    def __init__(self, main_result: FunctionResult, latch: Latch | None = None) -> None:
+    def __init__(self, main_result: FunctionResult, latch: Latch | None, plan: Plan) -> None:
         self.main_result = main_result
+        self.plan = plan
         self.variant_results: list[FunctionResult] = []
         self._latch = latch
 
@@ -196,6 +204,17 @@ class ExperimentResults:
         made = FunctionResult(case, "variant", self._latch)
         self.variant_results.append(made)
         return made
+
+    def expect(self, plan: Plan) -> None:
+        """Count on the variants by which the plan has grown; Spearmint calls this when all others have ended."""
+        self.plan = plan
+        if self._latch is not None:
+            self._latch.add(plan.variant_count)
+
+    def put_in_order(self) -> None:
+        """Bring the variants into the order of a plan that has grown; Spearmint calls this when all have ended."""
+        if self.plan.since:
+            self.variant_results.sort(key=lambda one: self.plan.position(one.experiment_case))
 
     @property
     def is_streaming(self) -> bool:

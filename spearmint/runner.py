@@ -8,8 +8,10 @@ from typing import Any, Self
 from spearmint.errors import ExecutionError
 from spearmint.execution import asyncio as tasks
 from spearmint.execution import threads
+from spearmint.execution.asyncio import TaskDriver
 from spearmint.execution.own_loop import own_loop
 from spearmint.execution.steps import Call, begin
+from spearmint.execution.threads import ThreadDriver
 from spearmint.planning import select
 from spearmint.proxy import experiment_of, open_stream
 from spearmint.results import ExperimentResults, Outcome
@@ -21,13 +23,14 @@ class _Runner:
     def __init__(self, function: Callable[..., Any], *, await_variants: bool) -> None:
         self._experiment, self._args, self._kwargs = experiment_of(function)
         self._await_variants = await_variants
+        self._call: Call | None = None
         self.results: ExperimentResults | None = None
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
-        choice = select(self._experiment)
         all_args, all_kwargs = (*self._args, *args), {**self._kwargs, **kwargs}
+        choice = select(self._experiment, all_args, wholly=True)
         call = begin(self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True)
-        self.results = call.results
+        self._call, self.results = call, call.results
         return call
 
     @property
@@ -96,8 +99,12 @@ class ExperimentRunner(_Runner):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._await_variants and self.results is not None and error is None:
-            self.results.wait()
+        if self._call is None or not self._await_variants or error is not None:
+            return
+        if self._call.results.wait() and self._opens_stream():
+            driver = ThreadDriver(self._call)
+            while driver.extend():
+                self._call.results.wait()
 
 
 class AsyncExperimentRunner(_Runner):
@@ -119,7 +126,14 @@ class AsyncExperimentRunner(_Runner):
             outcome = threads.run(call, waits=False)
             if call.awaits:
                 await call.results.await_variants()
+            if call.awaits and (outcome.exception is None or isinstance(outcome.exception, Exception)):
+                await self._await_others(call)
         return self._tell(call, outcome)
+
+    async def _await_others(self, call: Call) -> None:
+        """Run and await the cases that unforeseen experiments add."""
+        while await TaskDriver(call).extend() if self._is_async else ThreadDriver(call).extend():
+            await call.results.await_variants()
 
     async def __aenter__(self) -> Self:
         return self
@@ -127,5 +141,7 @@ class AsyncExperimentRunner(_Runner):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._await_variants and self.results is not None and error is None:
-            await self.results.await_variants()
+        if self._call is None or not self._await_variants or error is not None:
+            return
+        if await self._call.results.await_variants() and self._opens_stream():
+            await self._await_others(self._call)

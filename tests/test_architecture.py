@@ -30,12 +30,17 @@ HOUSE = (
             "opcodes stack steps flow from_bytecode known bodies glance lookup watches resolving graph"
         ),
     ),
-    # The running case is a case.
+    # A plan tells its ways, and the running case is a case.
+    (2, "ways", ""),
     (2, "cases", ""),
     (2, "context", ""),
     (2, "results", ""),
     (2, "strategies", ""),
+    (3, "functions", ""),
     (3, "registry", ""),
+    # Reaching is opened when an outlook is first asked for, and the plan stands on both.
+    (3, "outlook", ""),
+    (3, "reaching", ""),
     (3, "planning", ""),
     (3, "tracing", "recorder mlflow"),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.

@@ -7,7 +7,8 @@ import pytest
 
 from spearmint import Config, Spearmint, experiment
 from spearmint.errors import DeclarationError
-from spearmint.registry import ExperimentFunction, ExperimentFunctionRegistry, kind_of, name_of, registry
+from spearmint.functions import kind_of, name_of
+from spearmint.registry import ExperimentFunction, ExperimentFunctionRegistry, registry
 
 CONFIGS = [{"k": 1}, {"k": 2}]
 

@@ -26,7 +26,7 @@ class Site:
         called: The attributes that follow a call of these, where the target is chained: none for `f()(x)`. None where
             it is not.
         target: The whole name.
-        line: Line of the call, counted from 1.
+        place: Line of the call, counted from 1, and column; what is handed to a call has its place.
         is_reference: Whether the name is an argument, to be called by somebody else.
     """
 
@@ -34,7 +34,7 @@ class Site:
     path: tuple[str, ...]
     called: tuple[str, ...] | None
     target: str
-    line: int
+    place: tuple[int, int]
     is_reference: bool
 
 
@@ -101,7 +101,7 @@ def body_of(function: FunctionType) -> Body:
 def line_of(function: FunctionType, target: str) -> int:
     """Return the line on which a function, or one defined in it, first names a target; else that of its definition."""
     sites = (site for scope in body_of(function).scopes for site in scope.sites if site.target == target)
-    return min((site.line for site in sites), default=function.__code__.co_firstlineno)
+    return min((site.place[0] for site in sites), default=function.__code__.co_firstlineno)
 
 
 def has_tables(function: FunctionType) -> bool:
@@ -166,7 +166,7 @@ def _taken_apart(site: CallSite) -> Site:
     head, is_chained, tail = site.target.partition("()")
     root, *path = head.split(".")
     called = tuple(tail.split(".")[1:]) if is_chained else None
-    return Site(root, tuple(path), called, site.target, site.line, site.kind == "reference")
+    return Site(root, tuple(path), called, site.target, (site.line, site.column), site.kind == "reference")
 
 
 def _imports_in(code: CodeType) -> Iterator[tuple[str, Imported]]:

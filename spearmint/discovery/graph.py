@@ -110,6 +110,8 @@ def reach(
     *,
     is_followed: IsFollowed | None = None,
     is_kept: IsKept = lambda _: False,
+    is_end: IsKept = lambda _: False,
+    watches: Watches | None = None,
 ) -> Reach:
     """Find the functions that a function reaches, without running or reading any of them.
 
@@ -117,40 +119,44 @@ def reach(
     or list, what a call returns, what a parameter or local variable holds.
 
     Args:
-        function: The function; a method is taken with its receiver, of a wrapper what is inside.
-        receiver: What the first parameter stands for.
+        function: The function; a method is taken with its receiver.
+        receiver: What the first parameter stands for; a `Receiver` is not kept alive by the result.
         is_followed: Tells of which modules, by name, the functions are looked into. By default those `in_package_of`
             the function's. Others are in the result only where something that is leads on from them.
         is_kept: Tells which wrappers and proxies are in the result whatever is inside.
+        is_end: Tells which of these are in it and are not looked into.
+        watches: Where to note what the result was read from; by default a new one.
 
     Returns:
         The nodes, the edges, and what they were read from.
     """
     (inner, bound, _), *_ = [*callables_in(function), (function, MISSING, False)]
-    known = bound if receiver is MISSING else receiver
+    if receiver is MISSING and bound is not MISSING:
+        receiver = Receiver(bound)
     plain = inner
     while type(plain) is not FunctionType and (below := wrapped_in(plain)) is not MISSING:
         plain = below
     if is_followed is None:
         is_followed = in_package_of(module_of(plain) if type(plain) is FunctionType else "")
-    return _Walk(is_followed, is_kept, None if known is MISSING else Receiver(known)).from_root(inner)
+    return _Walk(is_followed, is_kept, is_end, Watches() if watches is None else watches).reach(inner, receiver)
 
 
 class _Walk:
     """One search, depth first, so that the order is that of the code."""
 
-    def __init__(self, is_followed: IsFollowed, is_kept: IsKept, receiver: Receiver | None) -> None:
+    def __init__(self, is_followed: IsFollowed, is_kept: IsKept, is_end: IsKept, watches: Watches) -> None:
         self._is_followed = lru_cache(is_followed)
         self._is_kept = is_kept
-        self._receiver = receiver
+        self._is_end = is_end
+        self._watches = watches
         self._nodes: dict[tuple[Any, ...], Node] = {}
         self._edges: list[Edge] = []
-        self._watches = Watches()
-        self._resolver = Resolver(self._watches, receiver, self._is_followed)
         self._passed: set[Node] = set()
 
-    def from_root(self, function: Any) -> Reach:
-        root = self._node(function, MISSING if self._receiver is None else self._receiver.stands_for)
+    def reach(self, function: Any, receiver: Any) -> Reach:
+        tracked = receiver if type(receiver) is Receiver else None
+        self._resolver = Resolver(self._watches, tracked, self._is_followed)
+        root = self._node(function, receiver if tracked is None else tracked.stands_for)
         waiting = [self._ways_from(root, is_root=True)]
         while waiting:
             edge = next(waiting[-1], None)
@@ -162,8 +168,8 @@ class _Walk:
                 self._passed.add(edge.callee)
                 waiting.append(self._ways_from(edge.callee))
         nodes, edges = self._pruned(root)
-        receiver = self._receiver if self._receiver is not None and self._receiver.is_used else None
-        return Reach(root, nodes, edges, self._watches, receiver)
+        used = tracked if tracked is not None and tracked.is_used else None
+        return Reach(root, nodes, edges, self._watches, used)
 
     def _node(self, function: Any, receiver: Any) -> Node:
         kind = type(receiver)
@@ -176,6 +182,8 @@ class _Walk:
     def _ways_from(self, node: Node, *, is_root: bool = False) -> Iterator[Edge]:
         self._passed.add(node)
         function = node.function
+        if not is_root and self._is_end(function):
+            return
         inner = wrapped_in(function)
         if inner is not MISSING:
             for one, receiver, _ in callables_in(inner):
@@ -212,7 +220,9 @@ class _Walk:
         return tuple(node for node in nodes if node in wanted), edges
 
     def _is_wanted(self, function: Any) -> bool:
-        return self._is_followed(module_of(function)) if type(function) is FunctionType else self._is_kept(function)
+        if type(function) is FunctionType:
+            return self._is_followed(module_of(function))
+        return self._is_kept(function) or self._is_end(function)
 
 
 def _plain(value: Any) -> tuple[tuple[Any, Any, bool], ...]:

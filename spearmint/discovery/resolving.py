@@ -27,6 +27,8 @@ from spearmint.discovery.lookup import (
 )
 from spearmint.discovery.watches import Watches
 
+_PACKAGE = __name__.partition(".")[0]
+_QUESTIONS = (".get_config", ".get_config_id")  # A case is asked these of a function, which is not called.
 _BUILTINS: Mapping[str, Any] = vars(builtins)
 _FUNCTIONS = frozenset({FunctionType, MethodType, BuiltinFunctionType, ModuleType})
 _AROUND = frozenset({Bound, Getter, MethodType, staticmethod, classmethod})
@@ -44,6 +46,12 @@ class Called(NamedTuple):
     value: Any
     target: str
     is_reference: bool
+
+
+def _is_ours(value: Any) -> bool:
+    """Tell whether something is Spearmint's own, as `Spearmint.run` is: what it is handed runs in cases of its own."""
+    function = value.function if type(value) is Bound else value
+    return type(function) is FunctionType and module_of(function).partition(".")[0] == _PACKAGE
 
 
 class Receiver:
@@ -134,9 +142,12 @@ class Resolver:
         body = body_of(function)
         frame = _Frame(function, receiver, body, self)
         for scope in body.scopes:
-            for site in scope.sites:
+            ours: set[tuple[int, int]] = set()
+            for site in scope.sites:  # The callee comes before what is handed to it.
                 value = self._value_of(site, scope, frame)
-                if value is not MISSING and self.leads_on(value):
+                if not site.is_reference and (_is_ours(value) or site.target.endswith(_QUESTIONS)):
+                    ours.add(site.place)
+                elif value is not MISSING and self.leads_on(value) and not (site.is_reference and site.place in ours):
                     yield Called(value, site.target, site.is_reference)
 
     def leads_on(self, value: Any) -> bool:

@@ -46,8 +46,17 @@ class TaskDriver:
     async def _perform(self, step: Step) -> None:
         if step == "wait":
             await self._call.results.await_variants()
+            while await self.extend():
+                await self._call.results.await_variants()
         else:
             await self._hand_over(starts=step == "start")
+
+    async def extend(self) -> bool:
+        """Hand over the cases that unforeseen experiments add, when all others have ended; tell if there are any."""
+        if not self._call.extend():
+            return False
+        await self._hand_over(starts=True)
+        return True
 
     async def _hand_over(self, *, starts: bool) -> None:
         call = self._call

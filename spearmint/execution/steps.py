@@ -11,6 +11,7 @@ from spearmint.context import experiment_case_var
 from spearmint.errors import PlanError
 from spearmint.execution.account import Job
 from spearmint.execution.background import background
+from spearmint.planning import bounded
 from spearmint.registry import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
 
@@ -26,8 +27,8 @@ class Call:
         experiment: The experiment.
         args: Positional arguments as the caller gave them.
         kwargs: Keyword arguments as the caller gave them.
-        main: The main case.
-        plan: Where the variants come from; None when there are none.
+        choice: The main case, and the plan where the variants come from; None when there are none.
+        base: The plan that the call is told of, and that grows when unforeseen experiments join it.
         awaits: Whether the call ends only when its variants have.
         is_told: Whether anybody gets the results.
 
@@ -42,24 +43,24 @@ class Call:
         experiment: ExperimentFunction,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        main: ExperimentCase,
-        plan: Plan | None,
+        choice: tuple[ExperimentCase, Plan | None],
         *,
+        base: Plan,
         awaits: bool,
         is_told: bool,
     ) -> None:
         self.experiment = experiment
         self.args = args
         self.kwargs = kwargs
-        self.main = main
-        self.plan = plan
+        self.main, self.plan = choice
+        plan = self.plan
         self.awaits = awaits
         self._results: ExperimentResults | None = None
         if is_told:
-            latch = None if plan is None else Latch(len(plan) - 1)
-            self._results = ExperimentResults(FunctionResult(main, "main"), latch)
+            latch = None if plan is None and not awaits else Latch(0 if plan is None else plan.variant_count)
+            self._results = ExperimentResults(FunctionResult(self.main, "main"), latch, base)
         self.snapshot: tuple[tuple[Any, ...], Mapping[str, Any]] | Exception = (args, kwargs)
-        if plan is not None and experiment.settings.copy_args:
+        if (plan is not None or awaits) and experiment.settings.copy_args:
             try:
                 self.snapshot = deepcopy(self.snapshot)
             except Exception as error:  # A variant that cannot have its copy fails; main does not.  # noqa: BLE001
@@ -75,6 +76,25 @@ class Call:
         """Record how main ended."""
         if self._results is not None:
             self._results.main_result.settle(outcome)
+
+    def extend(self) -> bool:
+        """Take in the cases that experiments add which no plan foresaw, once all others have ended.
+
+        Returns:
+            Whether there are any: they are the variants of the plan now, to be handed over and waited for.
+        """
+        results = self.results
+        larger = bounded(results.plan.extended(), self.experiment)
+        if results.plan.excess or larger.since == len(larger.dimensions):
+            results.put_in_order()
+            return False
+        if larger.excess:  # It is too late for an error: the others have been run.
+            background.account.lose(larger.variant_count, larger.excess)
+            results.put_in_order()
+            return False
+        self.plan = larger
+        results.expect(larger)
+        return True
 
     @property
     def main_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -133,26 +153,18 @@ def begin(
         PlanError: In a run, if the plan holds more cases than ``max_cases``; a direct call loses its variants, counted.
     """
     main, plan = choice
+    base = main.plan if plan is None else plan
     # Variants that see just what the caller passed would all be main again, under names that are not theirs.
     if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_pinned(args, kwargs):
-        plan = None
-    limit = experiment.settings.max_cases
-    if plan is not None and limit is not None and len(plan) > limit:
-        message = _too_many(plan, limit)
+        base, plan = plan.without_variants(), None
+    if plan is not None and plan.excess:
         if is_run:
-            raise PlanError(message)
-        background.account.lose(len(plan) - 1, message)
+            raise PlanError(plan.excess)
+        background.account.lose(plan.variant_count, plan.excess)
         plan = None
     collects = experiment.collects
-    return Call(experiment, args, kwargs, main, plan, awaits=awaits or collects, is_told=is_run or collects)
-
-
-def _too_many(plan: Plan, limit: int) -> str:
-    sizes = " x ".join(f"{size} ({name})" for name, size in plan.sizes.items())
-    return (
-        f"Cannot run {plan.root.name} over {len(plan)} cases: max_cases is {limit}, and its options are {sizes}. "
-        "Give fewer configs, combine='one_at_a_time', or a larger max_cases."
-    )
+    choice = main, plan
+    return Call(experiment, args, kwargs, choice, base=base, awaits=awaits or collects, is_told=is_run or collects)
 
 
 def before_main(call: Call) -> tuple[Step, ...]:
@@ -171,11 +183,12 @@ def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
         The steps. They are no generator's, which the collector could close before the stream that would send to it.
     """
     call.settle_main(outcome)
-    if call.plan is None:
+    if call.plan is None and not call.awaits:
         return ()
     # To an end of its own, rather than being cancelled or interrupted.
     has_ended = outcome.exception is None or isinstance(outcome.exception, Exception)
-    starts = () if call.experiment.start == "with_main" else _START if has_ended else _CANCEL
+    is_done = call.plan is None or call.experiment.start == "with_main"
+    starts = () if is_done else _START if has_ended else _CANCEL
     # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
     if call.awaits and has_ended and (call.experiment.collects or not call.is_stream):
         return (*starts, "wait")

@@ -122,7 +122,9 @@ class Shop(Base):
 root = Shop()
 """)
     assert [node.name for node in reach(namespace.root).nodes] == ["shop.code:Base.root", "shop.code:Shop.step"]
-    assert [node.name for node in reach(type(namespace).root, type(namespace)).nodes][1:] == ["shop.code:Shop.step"]
+    assert [node.name for node in reach(type(namespace).root, Instance(type(namespace))).nodes][1:] == [
+        "shop.code:Shop.step"
+    ]
 
 
 def test_the_receiver_is_told_where_it_mattered_with_its_own_attributes():
@@ -177,6 +179,18 @@ def test_instrumented_packages_and_main_are_followed_from_anywhere():
     known_code.add_packages(["lib"])
     assert is_followed("lib.x")
     known_code.drop_packages(["lib"])
+
+
+def test_an_end_is_in_the_result_and_not_looked_into():
+    root = function("""
+import functools
+def inner(): pass
+@functools.lru_cache
+def end(): return inner()
+def root(): end()
+""")
+    end = root.__globals__["end"]
+    assert [node.function for node in reach(root, is_end=lambda one: one is end).nodes] == [root, end]
 
 
 def test_code_that_no_compiler_emits_reaches_nothing():

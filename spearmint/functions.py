@@ -1,0 +1,32 @@
+"""What can be told of a function before it becomes an experiment: its name, and what calling it gives."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any, Literal
+
+from spearmint.errors import DeclarationError
+
+Kind = Literal["function", "coroutine", "generator", "async_generator"]
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """Return a function's name, ``"module:qualified.name"``.
+
+    Raises:
+        DeclarationError: If it is not a function.
+    """
+    name = getattr(function, "__qualname__", None)
+    if not inspect.isroutine(function) or not isinstance(name, str):
+        what = "a class" if isinstance(function, type) else f"an object of type {type(function).__qualname__}"
+        message = f"Cannot make an experiment of {function!r}: it is {what}, not a function. Decorate a function."
+        raise DeclarationError(message)
+    return f"{getattr(function, '__module__', None) or 'builtins'}:{name}"
+
+
+def kind_of(function: Callable[..., Any]) -> Kind:
+    """Return what calling a function gives: a value, a coroutine, or one of the two kinds of streams."""
+    if inspect.isasyncgenfunction(function):
+        return "async_generator"
+    if inspect.isgeneratorfunction(function):
+        return "generator"
+    return "coroutine" if inspect.iscoroutinefunction(function) else "function"

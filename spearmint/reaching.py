@@ -1,0 +1,175 @@
+"""From an experiment to the experiments that it reaches, by what its code names and by what earlier calls have told."""
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from spearmint.discovery.graph import Edge, Node, Reach, reach
+from spearmint.discovery.lookup import MISSING, Instance, is_class, own_attributes
+from spearmint.discovery.resolving import Receiver, seen_from_outside
+from spearmint.discovery.watches import Watches
+from spearmint.outlook import Outlook
+from spearmint.registry import Carrier, ExperimentFunction, registry
+from spearmint.ways import Way, WayKind
+
+_MANY_OUTLOOKS = 64  # for one experiment, by what matters of its receivers
+
+
+def look_out(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Outlook:
+    """Find what a call reaches, and keep it with the experiment.
+
+    Args:
+        experiment: The experiment that is called.
+        args: The positional arguments, of which the first may be a receiver.
+
+    Returns:
+        The outlook.
+    """
+    receiver = _receiver(experiment, args)
+    found = _Search(experiment, receiver).outlook()
+    if receiver is not None and receiver.is_used:
+        names = experiment.receiver_names | receiver.own_names
+        if experiment.key_of is None or names != experiment.receiver_names:
+            experiment.receiver_names = names
+            experiment.key_of = _key_of(tuple(sorted(names)))
+            experiment.outlooks.clear()
+    if len(experiment.outlooks) >= _MANY_OUTLOOKS:
+        experiment.outlooks.clear()
+    key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
+    experiment.outlooks[key] = found
+    return found
+
+
+def _receiver(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Receiver | None:
+    """Return the first argument, if the function stands in its class."""
+    owner, _, _ = experiment.name.partition(":")[2].rpartition(".")
+    if not args or not owner or owner.endswith("<locals>"):
+        return None
+    kind = args[0] if is_class(args[0]) else type(args[0])
+    return Receiver(args[0]) if any(base.__qualname__ == owner for base in kind.__mro__) else None
+
+
+def _key_of(names: tuple[str, ...]) -> Callable[[Any], Hashable]:
+    """Return what tells receivers apart: by their class, and by what they hold under some names."""
+
+    def key_of(receiver: Any) -> Hashable:
+        if is_class(receiver):
+            return id(receiver)
+        if not names:
+            return id(type(receiver))
+        own = own_attributes(receiver) or {}
+        return (id(type(receiver)), *(_identity(seen_from_outside(own.get(name, MISSING))) for name in names))
+
+    return key_of
+
+
+def _identity(value: Any) -> tuple[bool, int]:
+    return (True, id(value.of)) if type(value) is Instance else (False, id(value))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A place in the search: an experiment, what its receiver is, and whose configs its callers pass on."""
+
+    experiment: ExperimentFunction
+    receiver: Any
+    passing: frozenset[int]
+
+
+class _Search:
+    """A search from experiment to experiment, depth first."""
+
+    def __init__(self, root: ExperimentFunction, receiver: Receiver | None) -> None:
+        self._root = root
+        self._receiver = receiver
+        self._watches = Watches()
+        self._ways: dict[tuple[Hashable, ...], list[tuple[Way, Any]]] = {}
+
+    def outlook(self) -> Outlook:
+        changes = registry.changes
+        dimensions: dict[ExperimentFunction, None] = {}
+        experiments = {self._root: None}
+        passed: set[tuple[Hashable, ...]] = set()
+        waiting = [_Step(self._root, MISSING if self._receiver is None else self._receiver, frozenset())]
+        while waiting:
+            step = waiting.pop()
+            key = (step.experiment, _identity(step.receiver), step.passing)
+            if key in passed:
+                continue
+            passed.add(key)
+            experiments[step.experiment] = None
+            if step.experiment is not self._root and _adds_dimension(step):
+                dimensions[step.experiment] = None
+            passing = step.passing | _passed_on(step.experiment)
+            following = reversed(self._ways_from(step))
+            waiting.extend(_Step(way.experiment, receiver, passing) for way, receiver in following)
+        ways = [way for found in self._ways.values() for way, _ in found]
+        return Outlook(ways, tuple(dimensions), experiments, self._watches, changes)
+
+    def _ways_from(self, step: _Step) -> list[tuple[Any, Any]]:
+        """Return how an experiment leads to others, each with what its receiver will be."""
+        key = (step.experiment, _identity(step.receiver))
+        if key not in self._ways:
+            self._ways[key] = [*self._ways_by_name(step), *_ways_learned(step.experiment)]
+        return self._ways[key]
+
+    def _ways_by_name(self, step: _Step) -> Iterator[tuple[Way, Any]]:
+        reached = reach(step.experiment.function, step.receiver, is_end=_is_carrier, watches=self._watches)
+        called = _called(reached)
+        best: dict[Node, Edge] = {}
+        for edge in reached.edges:
+            is_call = edge.kind == "call" and edge.caller in called
+            if _is_carrier(edge.callee.function) and (edge.callee not in best or is_call):
+                best[edge.callee] = edge
+        for node, edge in best.items():
+            kind: WayKind = "call" if node in called else "reference"
+            receiver = node.receiver
+            if self._receiver is not None and receiver is self._receiver.stands_for:
+                receiver = self._receiver
+            yield Way(node.function._self_experiment, step.experiment, kind, partial(_place, edge)), receiver  # noqa: SLF001
+
+
+def _ways_learned(experiment: ExperimentFunction) -> Iterator[tuple[Way, Any]]:
+    for reference in experiment.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
+        other = reference()
+        if other is not None:
+            yield Way(other, experiment, "learned", partial(_place_learned, experiment, other)), MISSING
+
+
+def _place_learned(experiment: ExperimentFunction, other: ExperimentFunction) -> str:
+    return experiment.learned.get(other, "")
+
+
+def _called(reached: Reach) -> set[Node]:
+    """Return the nodes that calls alone lead to."""
+    below: dict[Node, list[Node]] = {}
+    for edge in reached.edges:
+        if edge.kind != "reference":
+            below.setdefault(edge.caller, []).append(edge.callee)
+    found = {reached.root}
+    waiting = [reached.root]
+    while waiting:
+        new = [node for node in below.get(waiting.pop(), ()) if node not in found]
+        found.update(new)
+        waiting.extend(new)
+    return found
+
+
+def _place(edge: Edge) -> str:
+    return f"{edge.caller.name}, line {edge.line}"
+
+
+def _adds_dimension(step: _Step) -> bool:
+    experiment = step.experiment
+    return bool(experiment.options) and (experiment.has_own_configs or id(experiment.configs) not in step.passing)
+
+
+def _passed_on(experiment: ExperimentFunction) -> frozenset[int]:
+    """Return whose configs an experiment passes on to those that share them."""
+    shares = experiment.options and not experiment.has_own_configs
+    return frozenset({id(experiment.configs)} if shares else ())
+
+
+def _is_carrier(value: Any) -> bool:
+    return issubclass(type(value), Carrier)
