@@ -1,18 +1,14 @@
-"""One assignment of a config to every experiment that a call reaches, and the plan made of such cases."""
+"""One assignment of a config to every experiment that a call reaches."""
 
-import itertools
-import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Protocol
 
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
-from spearmint.ways import Part, Reached, Way, parts_of, table, tree
-
-Combine = Literal["product", "one_at_a_time"]
+from spearmint.ways import Reached
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -32,6 +28,18 @@ class Option:
     values: tuple[Callable[[], Any] | None, ...]
 
 
+class Origin(Protocol):
+    """What a case is one of: a `spearmint.plans.Plan`."""
+
+    @property
+    def root(self) -> Reached:
+        """The experiment that is called."""
+
+    @property
+    def joined(self) -> dict[Reached, tuple[Option, ...]]:
+        """For each experiment that was not foreseen and was called in a case of the plan, its options."""
+
+
 class ExperimentCase:
     """One assignment of a config to every experiment that one call reaches.
 
@@ -47,16 +55,16 @@ class ExperimentCase:
     known: "dict[Reached, ExperimentCase]"
     option: Option
     parent: "ExperimentCase | None"
-    plan: "Plan"
+    plan: Origin
     root: Reached
     values: tuple[Callable[[], Any] | None, ...]
 
-    def __init__(self, plan: "Plan", options: dict[Reached, Option]) -> None:
+    def __init__(self, plan: Origin, options: dict[Reached, Option]) -> None:
         self._set(plan, options, plan.root, options[plan.root], None)
 
     def _set(
         self,
-        plan: "Plan",
+        plan: Origin,
         options: dict[Reached, Option],
         current: Reached,
         option: Option,
@@ -186,6 +194,20 @@ class ExperimentCase:
         return f"<ExperimentCase {parts}>"
 
 
+class AstrayCase(ExperimentCase):
+    """A case on a thread that was started in it and does not keep it. Experiments that are called there are outside."""
+
+    __slots__ = ()
+
+    @classmethod
+    def of(cls, case: ExperimentCase) -> "AstrayCase":
+        """Return a case that tells the same, and that no experiment joins."""
+        made = object.__new__(cls)
+        made._set(case.plan, case._plan_options, case.current, case.option, case.parent)  # noqa: SLF001 - of its base
+        made.known.clear()
+        return made
+
+
 def _views(top: ExperimentCase) -> Iterator[ExperimentCase]:
     """Yield the views below a case, those of nearer callers first."""
     waiting = deque([top])
@@ -200,119 +222,3 @@ def _is(experiment: Reached, wanted: Callable[..., Any] | str) -> bool:
     if isinstance(wanted, str):
         return experiment.name == wanted
     return experiment.function == wanted  # A proxy equals the function that it wraps.
-
-
-@dataclass(frozen=True, slots=True)
-class Dimension:
-    """The options of one experiment in a plan, main first."""
-
-    experiment: Reached
-    options: tuple[Option, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Plan:
-    """The main case and the variant cases of one call, made when they are asked for.
-
-    Attributes:
-        root: The experiment that is called.
-        dimensions: One for each experiment that has configs of its own, the root's first.
-        combine: ``"product"`` for every combination, ``"one_at_a_time"`` for main plus each variation alone.
-        ways: How the experiments beside the root are reached, also those without a dimension.
-        excess: Why it holds more cases than it may; empty if it does not.
-        since: How many of the dimensions make cases that have been run before; none of those is a variant any more.
-        made: The variant cases, where they have been made to serve several calls.
-        joined: For each experiment that no plan foresaw and that was called in a case of this one, its options.
-    """
-
-    root: Reached
-    dimensions: tuple[Dimension, ...]
-    combine: Combine = "product"
-    ways: Sequence[Way] = ()
-    excess: str = ""
-    since: int = 0
-    made: "tuple[ExperimentCase, ...]" = ()
-    joined: dict[Reached, tuple[Option, ...]] = field(default_factory=dict)
-
-    def __len__(self) -> int:
-        """Return how many cases the plan holds, main and those run before included."""
-        return self._count(self.dimensions)
-
-    @property
-    def variant_count(self) -> int:
-        """How many variants it holds."""
-        return len(self) - self._count(self.dimensions[: self.since])
-
-    def _count(self, dimensions: Sequence[Dimension]) -> int:
-        sizes = [len(dimension.options) for dimension in dimensions]
-        return math.prod(sizes) if self.combine == "product" else 1 + sum(size - 1 for size in sizes)
-
-    @property
-    def main(self) -> ExperimentCase:
-        """A new main case: every experiment under its main config."""
-        return self._case(tuple(dimension.options[0] for dimension in self.dimensions))
-
-    @property
-    def sizes(self) -> Mapping[str, int]:
-        """From the name of each experiment to the number of its options."""
-        return {dimension.experiment.name: len(dimension.options) for dimension in self.dimensions}
-
-    def variants(self) -> Iterator[ExperimentCase]:
-        """Yield the variant cases one after another, in `itertools.product` order."""
-        if self.made:
-            return iter(self.made)
-        combinations = self._product() if self.combine == "product" else self._one_at_a_time()
-        return map(self._case, combinations)
-
-    def with_cases(self) -> "Plan":
-        """Return this plan with its variant cases made, for calls that choose the same."""
-        return replace(self, made=tuple(self.variants()))
-
-    def without_variants(self) -> "Plan":
-        """Return the plan of main alone."""
-        mains = tuple(replace(dimension, options=dimension.options[:1]) for dimension in self.dimensions)
-        return replace(self, dimensions=mains, made=())
-
-    def extended(self) -> "Plan":
-        """Return the plan that foresees what has joined this one's cases; its variants are the cases that this adds."""
-        foreseen = {dimension.experiment for dimension in self.dimensions}
-        joined = [Dimension(one, options) for one, options in tuple(self.joined.items()) if one not in foreseen]
-        return replace(self, dimensions=(*self.dimensions, *joined), since=len(self.dimensions), made=())
-
-    def position(self, case: ExperimentCase) -> tuple[int, ...]:
-        """Return what sorts cases of this plan, and of those that it has grown from, into its order."""
-        pairs = ((dimension.options, case.assigned(dimension.experiment)) for dimension in self.dimensions)
-        places = tuple(0 if option not in options else options.index(option) for options, option in pairs)
-        alone = next(((number, place) for number, place in enumerate(places) if place), ())
-        return places if self.combine == "product" else alone
-
-    @property
-    def parts(self) -> list[Part]:
-        """The experiments of the plan: how each is reached, and the ids of the options that it adds."""
-        ids = {one.experiment: tuple(option.config_id for option in one.options) for one in self.dimensions}
-        return parts_of(self.root, self.ways, ids)
-
-    def __str__(self) -> str:
-        """Draw the plan as a tree."""
-        return tree(self.parts, len(self))
-
-    def _repr_html_(self) -> str:
-        """Return the table that a notebook shows."""
-        return table(self.parts, len(self))
-
-    def _product(self) -> Iterator[tuple[Option, ...]]:
-        combinations = itertools.product(*(dimension.options for dimension in self.dimensions))
-        if not self.since:
-            return itertools.islice(combinations, 1, None)
-        mains = tuple(dimension.options[0] for dimension in self.dimensions[self.since :])
-        return (one for one in combinations if one[self.since :] != mains)
-
-    def _one_at_a_time(self) -> Iterator[tuple[Option, ...]]:
-        mains = tuple(dimension.options[0] for dimension in self.dimensions)
-        for position, dimension in enumerate(self.dimensions[self.since :], self.since):
-            for option in dimension.options[1:]:
-                yield (*mains[:position], option, *mains[position + 1 :])
-
-    def _case(self, options: tuple[Option, ...]) -> ExperimentCase:
-        experiments = (dimension.experiment for dimension in self.dimensions)
-        return ExperimentCase(self, dict(zip(experiments, options, strict=True)))

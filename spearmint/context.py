@@ -1,12 +1,17 @@
 """What is current while code runs: the case, and attributes such as a user's id that strategies may read."""
 
-from collections.abc import Mapping
-from contextvars import ContextVar, Token
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token, copy_context
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from spearmint.cases import ExperimentCase
 from spearmint.errors import DeclarationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 experiment_case_var: ContextVar[ExperimentCase | None] = ContextVar("experiment_case", default=None)
 attributes_var: ContextVar[Mapping[str, Any]] = ContextVar("spearmint_attributes", default=MappingProxyType({}))
@@ -62,3 +67,44 @@ class RuntimeContext:
             attributes_var.reset(attributes)
         if case is not None:
             experiment_case_var.reset(case)
+
+
+def propagate(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that runs in the case that is current now, wherever it is called.
+
+    A new thread, or one of a pool, starts outside any case: an experiment called there runs under its main config.
+    Hand over ``propagate(f)`` instead of ``f``, and it takes part in the case. The attributes, and all other context
+    variables, are kept too.
+
+    Args:
+        function: A function, or an async function.
+
+    Returns:
+        The same with the context of this moment. It may be called many times, also at once.
+
+    >>> with RuntimeContext(attributes={"user_id": "ann"}):
+    ...     ask = propagate(lambda: attributes_var.get()["user_id"])
+    >>> ask()
+    'ann'
+    """
+    context = copy_context()
+    if inspect.iscoroutinefunction(function):
+        case, attributes = experiment_case_var.get(), attributes_var.get()
+
+        async def acall(*args: P.args, **kwargs: P.kwargs) -> Any:
+            # A coroutine has the context of the task that awaits it, so it is this that is changed.
+            tokens = experiment_case_var.set(case), attributes_var.set(attributes)
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                attributes_var.reset(tokens[1])
+                experiment_case_var.reset(tokens[0])
+
+        return functools.update_wrapper(cast("Any", acall), function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        # A copy for each call, since no two may be inside one context at once.
+        return context.copy().run(function, *args, **kwargs)
+
+    return call

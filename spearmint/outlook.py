@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from spearmint.cases import ExperimentCase, Plan
+from spearmint.cases import ExperimentCase
+from spearmint.plans import Plan
 from spearmint.registry import ExperimentFunction, registry
 from spearmint.ways import Way
 

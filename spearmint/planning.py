@@ -1,17 +1,21 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
 import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from spearmint.cases import Dimension, ExperimentCase, Option, Plan
+from spearmint.cases import AstrayCase, ExperimentCase, Option
 from spearmint.config.model import Config
 from spearmint.context import attributes_var
+from spearmint.errors import SpearmintWarning
 from spearmint.outlook import Outlook
+from spearmint.plans import Dimension, Plan
 from spearmint.registry import ExperimentFunction
 from spearmint.strategies import Choice, failed_choice, strange_choice
 
+_told: set[str] = set()
 _FEW_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
 
 
@@ -197,6 +201,9 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
         StrategyError: If the strategy of an experiment that no plan foresaw raises, or chooses what it was not given.
         BindingError: If the caller's config does not reach its parameters.
     """
+    if type(case) is AstrayCase:
+        _warn_of_thread(case, experiment)
+        return select(experiment)[0]
     is_root = experiment is case.root and bool(experiment.options)
     option = case.assigned(experiment) if is_root else _inherited(case, experiment)
     if option is None:
@@ -209,6 +216,18 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
         option = case.assign(experiment, joined[experiment][0])
         _learn(case, experiment)
     return case.view(experiment, option)
+
+
+def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> None:
+    """Say, once for each, that an experiment was called on a thread that was started in a case and did not keep it."""
+    if experiment.name not in _told:
+        _told.add(experiment.name)
+        message = (
+            f"{experiment.name} runs outside the case of {case.root.name}, under its main config: it was called on a "
+            "thread that was started there. Hand spearmint.context.propagate(f) to the thread, or use "
+            "install(propagate_threads=True). This is said once."
+        )
+        warnings.warn(message, SpearmintWarning, stacklevel=4)
 
 
 def _learn(case: ExperimentCase, experiment: ExperimentFunction) -> None:

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import wrapt
 
-from spearmint.cases import ExperimentCase, Plan
+from spearmint.cases import ExperimentCase
 from spearmint.config.binding import Slot
 from spearmint.context import experiment_case_var
 from spearmint.errors import DeclarationError
@@ -22,6 +22,7 @@ from spearmint.execution import threads
 from spearmint.execution.steps import Call, begin
 from spearmint.execution.streams import astream, stream
 from spearmint.planning import join, select, select_anew
+from spearmint.plans import Plan
 from spearmint.registry import Carrier, ExperimentFunction
 from spearmint.results import Outcome
 

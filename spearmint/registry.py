@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from spearmint.cases import Combine, ExperimentCase, Option
+from spearmint.cases import ExperimentCase, Option
 from spearmint.config.binding import Binder
 from spearmint.config.isolation import supplier
 from spearmint.config.model import Config
 from spearmint.config.parameters import Bindings, compile_binder
 from spearmint.errors import BindingError, ConfigError, DeclarationError
 from spearmint.functions import Kind, kind_of, name_of
+from spearmint.plans import Combine
 from spearmint.strategies import SingleConfigStrategy, Start, make_strategy, takes_attributes
 
 logger = logging.getLogger("spearmint")

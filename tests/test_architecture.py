@@ -33,6 +33,7 @@ HOUSE = (
     # A plan tells its ways, and the running case is a case.
     (2, "ways", ""),
     (2, "cases", ""),
+    (2, "plans", ""),
     (2, "context", ""),
     (2, "results", ""),
     (2, "strategies", ""),
@@ -42,6 +43,7 @@ HOUSE = (
     (3, "outlook", ""),
     (3, "reaching", ""),
     (3, "planning", ""),
+    (3, "propagation", ""),
     (3, "tracing", "recorder mlflow"),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.
     (4, "execution", "deadlines limits account background steps streams threads asyncio own_loop"),

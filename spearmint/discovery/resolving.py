@@ -28,6 +28,7 @@ from spearmint.discovery.lookup import (
 from spearmint.discovery.watches import Watches
 
 _PACKAGE = __name__.partition(".")[0]
+_CALLING = (f"{_PACKAGE}.context", f"{_PACKAGE}.propagation")  # These call what they are handed, within the case.
 _QUESTIONS = (".get_config", ".get_config_id")  # A case is asked these of a function, which is not called.
 _BUILTINS: Mapping[str, Any] = vars(builtins)
 _FUNCTIONS = frozenset({FunctionType, MethodType, BuiltinFunctionType, ModuleType})
@@ -51,7 +52,8 @@ class Called(NamedTuple):
 def _is_ours(value: Any) -> bool:
     """Tell whether something is Spearmint's own, as `Spearmint.run` is: what it is handed runs in cases of its own."""
     function = value.function if type(value) is Bound else value
-    return type(function) is FunctionType and module_of(function).partition(".")[0] == _PACKAGE
+    module = module_of(function) if type(function) is FunctionType else ""
+    return module.partition(".")[0] == _PACKAGE and module not in _CALLING
 
 
 class Receiver:

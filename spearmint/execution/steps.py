@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from contextvars import copy_context
 from copy import deepcopy
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-from spearmint.cases import ExperimentCase, Plan
+from spearmint.cases import ExperimentCase
 from spearmint.context import experiment_case_var
 from spearmint.errors import PlanError
 from spearmint.execution.account import Job
 from spearmint.execution.background import background
 from spearmint.planning import bounded
+from spearmint.plans import Plan
 from spearmint.registry import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
 
@@ -153,7 +154,7 @@ def begin(
         PlanError: In a run, if the plan holds more cases than ``max_cases``; a direct call loses its variants, counted.
     """
     main, plan = choice
-    base = main.plan if plan is None else plan
+    base = cast("Plan", main.plan) if plan is None else plan
     # Variants that see just what the caller passed would all be main again, under names that are not theirs.
     if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_pinned(args, kwargs):
         base, plan = plan.without_variants(), None
