@@ -61,7 +61,7 @@ HOUSE = (
     ),
     (7, "evaluation", "dataset scorers evaluate statistics report"),
     (8, "__init__", ""),
-    (9, "cli", "run check graph configs traces evaluate"),
+    (9, "cli", "launch output modules checking program drawing run check graph configs completion traces evaluate"),
     (9, "pytest_plugin", ""),
     (9, "__main__", ""),
 )

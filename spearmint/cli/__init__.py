@@ -1,11 +1,19 @@
 """The ``spearmint`` command. Each subcommand is a module, which opens when it is asked for."""
 
 import importlib
+from typing import Any
 
 import click
 
+from spearmint.cli.launch import Launch
+from spearmint.errors import SpearmintError
+
 # From each subcommand to the module that has a command of that name.
-_COMMANDS: dict[str, str] = {}
+_COMMANDS: dict[str, str] = {
+    "check": "spearmint.cli.check",
+    "completion": "spearmint.cli.completion",
+    "configs": "spearmint.cli.configs",
+}
 
 
 class LazyGroup(click.Group):
@@ -21,6 +29,21 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), cmd_name)
         return command
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run the command, and the program that it starts."""
+        try:
+            return super().main(*args, **options)
+        except Launch as launch:
+            start = launch.start
+        return start()
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand, and tell what Spearmint refuses as a command does: a line on stderr, and exit status 1."""
+        try:
+            return super().invoke(ctx)
+        except SpearmintError as error:
+            raise click.ClickException(str(error)) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

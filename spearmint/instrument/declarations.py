@@ -1,14 +1,16 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
 from spearmint.api import Spearmint, callers_namespace
-from spearmint.config import parse_configs
+from spearmint.config import Config, parse_configs
+from spearmint.config.binding import look_up
 from spearmint.errors import BindingError, SettingsError, SpearmintError
 from spearmint.instrument.annotated import asks_for_config, bindings_by_type
+from spearmint.instrument.places import Origin, raise_all
 from spearmint.instrument.settings import Binding, Experiment, Options, Package, StrategyChoice
 from spearmint.instrument.strategy_names import import_path, make_strategy
 from spearmint.instrument.targets import Rule, Targets
@@ -104,9 +106,11 @@ class Declarations:
             key = "configs"
             configs = None if entry.configs is None else parse_configs(entry.configs, relative_to=origin.folder)
             key = "tracing"
-            return Spearmint(configs=configs, **options)
+            made = Spearmint(configs=configs, **options)
         except SpearmintError as error:
             raise origin.error(str(error), (*rule.keys, key)) from error
+        raise_all(list(dead_bindings(origin, rule.keys, entry, configs or [])))
+        return made
 
     def _located(self, error: SpearmintError, rule: Rule, entry: Options) -> SettingsError:
         keys: tuple[Any, ...] = rule.keys
@@ -114,6 +118,38 @@ class Declarations:
             is_named = error.parameter in entry.bindings
             keys = (*keys, "bindings", error.parameter) if is_named else (*keys, "configs")
         return self._targets.origin.error(str(error), keys)
+
+
+def dead_bindings(
+    origin: Origin, keys: tuple[Any, ...], entry: Options, configs: Sequence[Config]
+) -> Iterator[SettingsError]:
+    """Yield an error for each binding whose path leads nowhere in any config, so that it would never bind a thing.
+
+    Args:
+        origin: Where the settings come from.
+        keys: Where the entry stands in them.
+        entry: The entry.
+        configs: Its configs; without any, what its functions run under is not known.
+    """
+    for parameter, binding in entry.bindings.items():
+        if binding is None or not configs:
+            continue
+        missing = [cause for config in configs if (cause := _missing(config, binding.path))]
+        if len(missing) == len(configs):
+            message = (
+                f"Cannot bind {parameter!r} to {binding.path!r}: no config has it; in the first one, {missing[0]}. "
+                "Correct the path, or add it to a config."
+            )
+            yield origin.error(message, (*keys, "bindings", parameter))
+
+
+def _missing(config: Config, path: str) -> str | None:
+    try:
+        look_up(config, path)
+    except KeyError as error:
+        cause: str = error.args[0]
+        return cause
+    return None
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:

@@ -1,5 +1,6 @@
 """Settings from a file, a mapping, or where they are found; every error in them at once, with its place."""
 
+import itertools
 import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -34,11 +35,16 @@ class Loaded:
 
     settings: InstallSettings
     origin: Origin
+    _left_out: frozenset[tuple[Any, ...]] = frozenset()
 
     def entries(self) -> Iterator[tuple[tuple[str, int], Package | Experiment]]:
         """Yield every entry with the keys that lead to it, experiments first."""
-        yield from ((("experiments", index), entry) for index, entry in enumerate(self.settings.experiments))
-        yield from ((("packages", index), entry) for index, entry in enumerate(self.settings.packages))
+        yield from self._placed("experiments", self.settings.experiments)
+        yield from self._placed("packages", self.settings.packages)
+
+    def _placed(self, kind: str, entries: Iterable[Any]) -> Iterator[tuple[tuple[str, int], Any]]:
+        kept = ((kind, index) for index in itertools.count() if (kind, index) not in self._left_out)
+        return zip(kept, entries, strict=False)  # There is no end of places.
 
 
 def read_settings(
@@ -58,18 +64,37 @@ def read_settings(
     Raises:
         SettingsError: If there are none and no packages either, or they say what cannot be done. It lists every error.
     """
+    loaded, errors = inspect_settings(config, packages=packages)
+    raise_all(errors)
+    return loaded
+
+
+def inspect_settings(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, packages: Iterable[str] = ()
+) -> tuple[Loaded, list[SettingsError]]:
+    """Do what `read_settings` does, and go on where an entry is wrong: leave it out.
+
+    Args:
+        config: As for `read_settings`.
+        packages: As for `read_settings`.
+
+    Returns:
+        The settings without what cannot be used, and an error for each slip.
+
+    Raises:
+        SettingsError: If there are no settings, or they cannot be read at all.
+    """
     names = [packages] if isinstance(packages, str) else list(packages)
     data, origin = _source(config, is_needed=not names)
     if names:
         data = {**data, "packages": _with_packages(data.get("packages") or [], names)}
     try:
-        settings = InstallSettings.model_validate(data)
+        loaded, errors = Loaded(InstallSettings.model_validate(data), origin), []
     except ValidationError as error:
-        raise_all(list(problems(error, origin)))
-        raise
-    loaded = Loaded(settings, origin)
-    raise_all(list(_slips(loaded)))
-    return loaded
+        errors = list(problems(error, origin))
+        wrong = frozenset(_entry_of(found["loc"]) for found in error.errors())
+        loaded = Loaded(InstallSettings.model_validate(_without(data, wrong)), origin, wrong)
+    return loaded, [*errors, *_slips(loaded)]
 
 
 def find_settings(start: Path | None = None) -> Path | None:
@@ -103,6 +128,19 @@ def _has_table(path: Path) -> bool:
         return False
     # A file that does not hold the word need not be parsed; one that is broken otherwise is not ours to judge.
     return _OURS.encode() in data and toml_marks(decode(data, str(path))).keys() >= {_TABLE}
+
+
+def _entry_of(keys: tuple[Any, ...]) -> tuple[Any, ...]:
+    is_entry = keys[0] in ("packages", "experiments") and len(keys) > 1
+    return keys[:2] if is_entry else keys[:1]
+
+
+def _without(data: Mapping[str, Any], wrong: frozenset[tuple[Any, ...]]) -> dict[str, Any]:
+    kept = {key: value for key, value in data.items() if (key,) not in wrong}
+    for kind in ("packages", "experiments"):
+        if kind in kept:
+            kept[kind] = [entry for index, entry in enumerate(kept[kind]) if (kind, index) not in wrong]
+    return kept
 
 
 def _with_packages(given: Any, names: list[str]) -> Any:

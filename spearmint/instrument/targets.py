@@ -147,7 +147,7 @@ class Targets:
             if target is None or target.has_module_glob or target.module != module:
                 continue
             if not any(target.matches(name) for name in found):
-                message = _unmatched_message(target, known)
+                message = unmatched_message(target, known)
                 errors.append(self.loaded.origin.error(message, (*rule.keys, "target")))
         return errors
 
@@ -183,7 +183,13 @@ def _rule(keys: tuple[str, int], entry: Package | Experiment) -> Rule:
     return Rule(keys, parse_target(entry.target), None, parameters)
 
 
-def _unmatched_message(target: Target, defined: list[str]) -> str:
+def unmatched_message(target: Target, defined: Iterable[str]) -> str:
+    """Return what is said of a target that matches nothing.
+
+    Args:
+        target: The target.
+        defined: Names of everything that its module defines.
+    """
     plain = [name for name in defined if "<lambda>" not in name and name != "<module>"]
     if target.name in plain and target.number is None:
         cause = f"{target.name!r} is a class, a stub, or was removed by the compiler; a target names a function"

@@ -112,8 +112,20 @@ def test_a_parameter_that_the_function_does_not_have_is_an_error_at_its_line(tmp
 def test_a_config_that_does_not_reach_a_parameter_is_an_error_at_its_binding():
     def f(limit): ...
 
+    entry = {"configs": [{"n": 1}, {"k": 1}], "bindings": {"limit": "n"}}
     with pytest.raises(SettingsError, match=r"^experiments\[0\].bindings.limit: Cannot bind parameter 'limit' of "):
-        made({"configs": [{"k": 1}], "bindings": {"limit": "n"}}, f)
+        made(entry, f)
+
+
+def test_a_path_that_no_config_has_is_an_error_even_where_the_function_has_a_default():
+    def f(limit=3): ...
+
+    message = (
+        r"^experiments\[0\].bindings.limit: Cannot bind 'limit' to 'n.m': no config has it; in the first one, there"
+    )
+    with pytest.raises(SettingsError, match=message):
+        made({"configs": [{"n": 1}, {"k": 1}], "bindings": {"limit": "n.m"}}, f)
+    assert made({"configs": [{"k": 1}, {"n": {"m": 5}}], "bindings": {"limit": "n.m"}}, lambda limit=3: limit)() == 3
 
 
 def test_a_glob_gives_each_function_the_bindings_that_it_has_parameters_for():

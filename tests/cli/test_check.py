@@ -1,0 +1,216 @@
+"""``spearmint check``: every error with its place, and nothing of the user's runs."""
+
+import py_compile
+import shutil
+import sys
+import zipfile
+
+import pytest
+
+SHOP = {
+    "shop____init_____py": "raise SystemExit('imported')\nfrom shop.rank import score",
+    "shop__rank___py": """
+        def score(x, *, boost=1, **more):
+            def inner(z): return z
+            return inner(x)
+        def plain(x): return x
+        class Ranker:
+            def score(self, x, limit): return x
+            def __hidden(self, k): return k
+        def twice(a): return a
+        def twice(b): return b
+    """,
+    "shop__deep____init_____py": "",
+    "shop__deep__er___py": "def dig(spade): return spade",
+}
+
+
+@pytest.fixture
+def shop(write, folder, monkeypatch):
+    write(**{name.replace("____init_____py", "__~___py"): text for name, text in SHOP.items()})
+    for path in folder.glob("**/~.py"):
+        path.rename(path.with_name("__init__.py"))
+    yield folder
+    assert "shop" not in sys.modules
+
+
+@pytest.fixture
+def problems(shop, write, invoke):
+    """What check says of settings, without the name of the file."""
+
+    def check(text):
+        write(spearmint___yaml=text)
+        result = invoke("check")
+        assert result.exit_code == (1 if result.stderr else 0)
+        return result.stdout.splitlines() if result.exit_code else []
+
+    return check
+
+
+def test_settings_without_a_slip_end_with_status_0_and_say_how_much_they_are_about(shop, write, invoke):
+    write(
+        k___yaml="{k: 1, page: {limit: 3}}",
+        spearmint___yaml="""
+        packages:
+          - shop
+          - {name: shop.deep, auto: named, bindings: {spade: k}, configs: [k.yaml]}
+          - {name: json, auto: annotated}
+        experiments:
+          - target: shop.rank:Ranker.score
+            configs: [k.yaml, {page: {limit: !sweep [1, 2]}}]
+            bindings: {limit: {path: page.limit, override: true}}
+          - {target: "shop.rank:score", bindings: {boost: k, other: k}, configs: k.yaml}
+          - {target: "shop.rank:score.<locals>.inner"}
+          - {target: "shop.rank:Ranker.__hidden"}
+          - {target: "shop.rank:twice#2", bindings: {b: k}}
+          - {target: "shop.*:*", bindings: {spade: k}, strategy: {use: "json:JSONDecoder", with: {strict: true}}}
+          - {target: "__main__:anything"}
+        """,
+    )
+    result = invoke("check")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.startswith("spearmint.yaml: 10 entries and the ")
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("target: shp:f", "3:3: Cannot find the module 'shp' of the target 'shp:f': there is none on sys.path"),
+        ("target: shop.rnk:f", "there is none in package 'shop'. Correct the name, or install what has it. Did you"),
+        ("target: shop.rnk.x:f", "Cannot find the module 'shop.rnk' of the target 'shop.rnk.x:f'"),
+        ("target: shop.rank:scor", "module 'shop.rank' defines no such function. "),
+        ("target: shop.rank:scor", "Did you mean 'score'"),
+        ("target: shop.rank:inner", "Did you mean 'score.<locals>.inner'?"),
+        ("target: shop.rank:Ranker", "'Ranker' is a class, a stub, or was removed by the compiler; a target names a"),
+        ("target: shop.rank:twice#3", "module 'shop.rank' defines no such function"),
+        ("target: shop:score", "It imports it: write 'shop.rank:score'."),
+        ("target: shop.*:nothing", "no module that it covers defines such a function. Correct one of its parts."),
+        ("target: shp.*:nothing", "Cannot find the module 'shp' of the target 'shp.*:nothing'"),
+        (
+            "target: shop.rank:plain\n  bindings: {y: y}",
+            (
+                "4:14: Cannot bind parameter 'y' of 'shop.rank:plain': there is no such parameter (its parameters: "
+                "'x'). Correct or remove the binding."
+            ),
+        ),
+        (
+            "target: shop.rank:t*\n  bindings:\n    c: c",
+            "5:5: Cannot bind parameter 'c' of 'shop.rank:t*': there is no",
+        ),
+        (
+            "target: shop.rank:plain\n  bindings: {x: p.y}\n  configs: [{p: {x: 1}}, {p: 2}]",
+            (
+                "4:14: Cannot bind 'x' to 'p.y': no config has it; in the first one, there is no 'y' at 'p' (the keys "
+                "there: 'x'). Correct the path, or add it to a config."
+            ),
+        ),
+        ("target: shop.rank:plain\n  strategy: shop.rank:Stratgy", "4:3: Cannot import 'shop.rank:Stratgy': module"),
+        (
+            "target: shop.rank:plain\n  strategy: shop.rnk:S",
+            "4:3: Cannot find the module 'shop.rnk' of the import path",
+        ),
+        ("target: shop.rank:plain\n  on_variant_error: shop.rank:tell", "4:3: Cannot import 'shop.rank:tell': module"),
+        ("target: shop.rank:plain\n  configs: [gone.yaml]", "4:13: Cannot read configs from 'gone.yaml': there is no"),
+        (
+            "target: shop.rank:plain\n  configs: [{__config_id__: x, a: 1}, {__config_id__: x, a: 2}]",
+            "Cannot tell two configs apart: ",
+        ),
+    ],
+)
+def test_a_slip_in_an_experiment_is_told_with_its_place_and_a_way_out(problems, entry, problem):
+    (told,) = problems(f"experiments:\n# here\n- {entry}\n")
+    assert told.startswith("spearmint.yaml:")
+    assert problem in told
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        ("shp", "2:3: Cannot find the module 'shp' of the package 'shp': there is none on sys.path"),
+        ("{name: shop.dep}", "2:4: Cannot find the module 'shop.dep' of the package 'shop.dep': there is none in"),
+        (
+            "{name: shop.deep, auto: named, bindings: {spde: k}}",
+            "2:45: Cannot bind parameter 'spde' of any function of package 'shop.deep': there is no such parameter ",
+        ),
+        ("{name: shop.deep, auto: named, bindings: {spde: k}}", "Did you mean 'spade'?"),
+    ],
+)
+def test_a_slip_in_a_package_is_told_with_its_place_and_a_way_out(problems, entry, problem):
+    (told,) = problems(f"packages:\n- {entry}\n")
+    assert problem in told
+
+
+def test_an_error_of_the_file_itself_does_not_hide_those_behind_it(problems):
+    told = problems(
+        """\
+        packages: [shp]
+        experiments:
+          - {target: "shop.rank:scor", strategy: shadow}
+          - {target: "shop.rank:score", strategy: shadwo}
+          - {target: "shop.rank:plain", bindings: {y: y}}
+        backgrund: {}
+        """
+    )
+    assert [line.split(": ")[0] for line in told] == [
+        f"spearmint.yaml:{place}" for place in ("1:12", "3:6", "4:33", "5:44", "6:1")
+    ]
+
+
+def test_a_module_that_does_not_compile_is_told_once_with_its_own_place(problems, write):
+    write(shop__broken___py="x = 1\ndef f(:\n")
+    entries = '[{target: "shop.broken:f"}, {target: "shop.broken:g"}, {target: "shop.*:nothing"}]'
+    told = problems(f"experiments: {entries}")
+    broken = [line for line in told if "broken.py" in line]
+    assert len(broken) == 1
+    assert "broken.py:2:7: Cannot compile module 'shop.broken': invalid syntax. Correct the syntax there." in broken[0]
+
+
+def test_an_error_in_a_file_of_configs_is_told_at_its_place_there(problems, write):
+    write(k___yaml="a: [")
+    (told,) = problems('experiments: [{target: "shop.rank:plain", configs: k.yaml}]')
+    assert "k.yaml:1:5: Cannot read YAML: " in told or "k.yaml:2:1: Cannot read YAML: " in told
+
+
+def test_modules_without_source_are_checked_as_those_with_it(problems, shop):
+    for path in shop.glob("shop/**/*.py"):
+        py_compile.compile(str(path), cfile=str(path.with_suffix(".pyc")))
+        path.unlink()
+    entry = '{target: "shop.rank:Ranker.score", bindings: {limt: k}}'
+    (told,) = problems(f"experiments: [{entry}]")
+    assert (
+        "Cannot bind parameter 'limt' of 'shop.rank:Ranker.score': there is no such parameter (its parameters: " in told
+    )
+    assert told.endswith("Did you mean 'limit'?")
+    assert problems('experiments: [{target: "shop.rank:score.<locals>.inner"}, {target: "shop.*:dig"}]') == []
+
+
+def test_modules_in_a_zip_file_and_in_a_namespace_package_are_found(problems, shop, write, monkeypatch):
+    with zipfile.ZipFile(shop / "all.zip", "w") as archive:
+        for path in shop.glob("shop/**/*.py"):
+            archive.write(path, path.relative_to(shop))
+    shutil.rmtree(shop / "shop")
+    write(space__inner__mod___py="def f(x): ...")
+    monkeypatch.syspath_prepend(str(shop / "all.zip"))
+    assert problems('experiments: [{target: "shop.rank:plain"}, {target: "shop.*:dig"}]') == []
+    assert problems('experiments: [{target: "space.inner.mod:f"}, {target: "space.*:f"}]') == []
+    (told,) = problems('experiments: [{target: "space.inner.mod:g"}]')
+    assert "module 'space.inner.mod' defines no such function" in told
+
+
+def test_settings_are_read_from_the_path_that_is_given_or_found(shop, write, invoke):
+    write(my___yaml="packages: [shp]", pyproject___toml="[tool.spearmint]\npackages = ['shop', 'shp']\n")
+    assert invoke("check", "my.yaml").stdout.startswith("my.yaml:1:12: ")
+    assert invoke("check").stdout.startswith("pyproject.toml:2:1: ")
+    gone = invoke("check", "gone.yaml")
+    assert (gone.exit_code, gone.stderr) == (1, "1 error.\n")
+    assert gone.stdout.startswith("gone.yaml: Cannot read settings from 'gone.yaml': No such file or directory.")
+
+
+def test_settings_beside_their_package_are_checked_from_elsewhere(shop, write, invoke, monkeypatch):
+    write(spearmint___yaml="packages: [shop]", other__x___txt="")
+    monkeypatch.chdir(shop / "other")
+    assert invoke("check", "../spearmint.yaml").exit_code == 0
+
+
+def test_a_builtin_extension_module_is_asked_what_it_holds(problems):
+    assert problems('experiments: [{target: "_json:scanstring"}]') == []

@@ -1,0 +1,73 @@
+"""``spearmint configs``: the table, JSON, ids, and how much of a sweep is expanded."""
+
+import json
+
+from spearmint.config import generate_config_id
+
+SWEEP = """
+    llm: {temperature: !sweep [0, 0.5], model: x}
+    k: !range {start: 1, stop: 3}
+"""
+
+
+def test_the_table_has_ids_what_differs_and_what_is_shared(invoke, write):
+    write(a___yaml=SWEEP)
+    lines = invoke("configs", "a.yaml").stdout.splitlines()
+    assert lines[0].strip() == "4 configs"
+    assert lines[1].split() == ["id", "llm.temperature", "k"]
+    first = generate_config_id({"llm": {"temperature": 0, "model": "x"}, "k": 1})
+    assert lines[2].split() == [first, "0", "1"]
+    assert [line.split()[1:] for line in lines[3:6]] == [["0", "2"], ["0.5", "1"], ["0.5", "2"]]
+    assert lines[6] == "All of them: llm.model=x"
+
+
+def test_a_single_config_is_told_whole_and_a_value_that_one_lacks_is_a_dash(invoke, write):
+    write(a___yaml="a: {b: [1, 2], c: [{d: true}]}", b___json='{"__config_id__": "mine", "a": 1}')
+    lines = invoke("configs", "a.yaml").stdout.splitlines()
+    assert lines[0].strip() == "1 config"
+    assert lines[-1] == "a.b=[1, 2]  a.c.0.d=true"
+    lines = invoke("configs", "a.yaml", "b.json").stdout.splitlines()
+    assert lines[1].split() == ["id", "a.b", "a.c.0.d", "a"]
+    assert lines[3].split() == ["mine", "-", "-", "1"]
+
+
+def test_configs_that_differ_in_much_are_told_in_one_column(invoke, write):
+    write(a___jsonl='{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1}\n{"a":2,"j":"x"}\n')
+    lines = [line.rstrip() for line in invoke("configs", "a.jsonl").stdout.splitlines()]
+    assert lines[2].endswith("a=1  b=1  c=1  d=1  e=1  f=1  g=1  h=1  i=1")
+    assert lines[3].endswith("a=2  j=x")
+
+
+def test_json_holds_ids_and_configs_and_ids_alone_can_be_had(invoke, write):
+    write(a___yaml=SWEEP)
+    entries = json.loads(invoke("configs", "a.yaml", "--format", "json").stdout)
+    assert [entry["config"]["k"] for entry in entries] == [1, 2, 1, 2]
+    assert all(entry["id"] == generate_config_id(entry["config"]) for entry in entries)
+    assert invoke("configs", "a.yaml", "--format", "ids").stdout.split() == [entry["id"] for entry in entries]
+
+
+def test_a_sweep_that_nobody_could_list_is_listed_as_far_as_the_limit(invoke, write):
+    write(a___yaml="\n".join(f"{key}: !range {{start: 0, stop: 1000}}" for key in "abc"))
+    result = invoke("configs", "a.yaml", "--format", "ids", "--limit", "3")
+    assert len(result.stdout.split()) == 3
+    assert result.stderr == "There are more than 3; --limit 0 lists all of them.\n"
+    assert len(invoke("configs", "a.yaml", "--format", "ids").stdout.split()) == 100
+
+
+def test_all_are_listed_without_a_limit_and_nothing_is_said_when_none_is_left_out(invoke, write):
+    write(a___yaml="a: !range {start: 0, stop: 101}")
+    assert len(invoke("configs", "a.yaml", "--format", "ids", "--limit", "0").stdout.split()) == 101
+    assert invoke("configs", "a.yaml", "--limit", "101").stderr == ""
+
+
+def test_two_configs_under_one_id_are_refused(invoke, write):
+    write(a___yaml="{__config_id__: x, a: 1}", b___yaml="{__config_id__: x, a: 2}")
+    result = invoke("configs", "a.yaml", "b.yaml")
+    assert result.exit_code == 1
+    assert "Cannot tell two configs apart" in result.stderr
+
+
+def test_text_in_a_config_is_no_markup(invoke, write):
+    write(a___yaml="a: !sweep ['[red]x[/red]', '[/]']")
+    lines = invoke("configs", "a.yaml").stdout.splitlines()
+    assert [line.split()[1] for line in lines[2:]] == ["[red]x[/red]", "[/]"]
