@@ -11,6 +11,10 @@ FLUSH_SECONDS = 5
 
 @pytest.fixture(autouse=True)
 def clean_process() -> Iterator[None]:
-    """Wait for what a test left running, so that it cannot reach into the next one."""
+    """Wait for what a test left running, so that it cannot reach into the next one.
+
+    A test of something else, in a process that has imported mlflow, writes no traces into the working directory.
+    """
+    spearmint.configure(tracing={"enabled": False})
     yield
     spearmint.flush(FLUSH_SECONDS)

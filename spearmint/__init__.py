@@ -18,11 +18,13 @@ _ROOMS = {
     "FunctionResult": "spearmint.results",
     "RuntimeContext": "spearmint.context",
     "Spearmint": "spearmint.api",
+    "TracingStats": "spearmint.tracing.worker",
     "aflush": "spearmint.api",
     "background_stats": "spearmint.api",
     "configure": "spearmint.api",
     "experiment": "spearmint.api",
     "flush": "spearmint.api",
+    "tracing_stats": "spearmint.api",
 }
 
 __all__ = [
@@ -37,11 +39,13 @@ __all__ = [
     "FunctionResult",
     "RuntimeContext",
     "Spearmint",
+    "TracingStats",
     "aflush",
     "background_stats",
     "configure",
     "experiment",
     "flush",
+    "tracing_stats",
 ]
 
 

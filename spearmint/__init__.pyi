@@ -1,12 +1,13 @@
 # What type checkers read, since `spearmint/__init__.py` opens its rooms only on first use.
 
-from spearmint.api import Spearmint, aflush, background_stats, configure, experiment, flush
+from spearmint.api import Spearmint, aflush, background_stats, configure, experiment, flush, tracing_stats
 from spearmint.cases import ExperimentCase
 from spearmint.config import Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
 from spearmint.execution.limits import BackgroundStats
 from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
+from spearmint.tracing.worker import TracingStats
 
 __all__ = [
     "AsyncExperimentRunner",
@@ -20,11 +21,13 @@ __all__ = [
     "FunctionResult",
     "RuntimeContext",
     "Spearmint",
+    "TracingStats",
     "aflush",
     "background_stats",
     "configure",
     "experiment",
     "flush",
+    "tracing_stats",
 ]
 
 __version__: str

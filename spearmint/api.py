@@ -3,16 +3,20 @@
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from time import monotonic
 from typing import Any, ParamSpec, TypeVar, overload
 
 from spearmint.config import Config, parse_configs
 from spearmint.config.isolation import supplier
-from spearmint.errors import ConfigError, DeclarationError
+from spearmint.errors import DeclarationError
 from spearmint.execution.background import background
 from spearmint.execution.limits import BackgroundStats
 from spearmint.proxy import wrap
 from spearmint.registry import ExperimentFunction, Settings, registry
 from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
+from spearmint.tracing import recorder
+from spearmint.tracing.worker import TracingStats
+from spearmint.tracing.worker import worker as traces
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,15 +37,17 @@ class Spearmint:
         copy_args: Whether each variant gets a deep copy of the arguments. By default they are shared.
         combine: ``"product"`` of the options of nested experiments, or ``"one_at_a_time"``.
         max_cases: How many cases a plan may hold, main included; None for no bound.
-        tracing: False, or None for the default. This version writes no traces, so True is refused.
+        compare: Compares main's result with a variant's, on the thread that writes the traces; what it returns is taken
+            as true or false. Default: the strategy's ``compare``, else ``==``.
+        tracing: Whether executions become MLflow traces: True, False, or None for as soon as the process has imported
+            mlflow. Also a mapping with ``enabled``, which is one of these, and ``sample_rate``.
 
     Raises:
         ConfigError: If a config cannot be read, or two differ under one id.
         DeclarationError: If a setting is unknown or out of range.
     """
 
-    def __init__(self, *, configs: Any = None, tracing: bool | None = None, **settings: Any) -> None:
-        _refuse_tracing(tracing)
+    def __init__(self, *, configs: Any = None, **settings: Any) -> None:
         self._settings = _changed(Settings(), settings)
         self._configs = _parsed(configs)
 
@@ -55,18 +61,15 @@ class Spearmint:
 
     @overload
     def experiment(
-        self, function: None = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any
+        self, function: None = None, /, *, configs: Any = None, **settings: Any
     ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
-    def experiment(
-        self, function: Any = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any
-    ) -> Any:
+    def experiment(self, function: Any = None, /, *, configs: Any = None, **settings: Any) -> Any:
         """Make an experiment of a function; ``@mint.experiment`` and ``@mint.experiment(...)`` both work.
 
         Args:
             function: A function, method, static or class method, or property.
             configs: Configs of its own, instead of the instance's.
-            tracing: As for `Spearmint`.
             **settings: Settings of its own, each instead of the instance's.
 
         Returns:
@@ -78,7 +81,6 @@ class Spearmint:
             DeclarationError: If it is no function, or a setting is unknown or out of range.
             StrategyError: If the strategy cannot be made.
         """
-        _refuse_tracing(tracing)
         changed = _changed(self._settings, settings)
         own = None if configs is None else _parsed(configs)
 
@@ -137,18 +139,17 @@ def experiment(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def experiment(
-    function: None = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any
+    function: None = None, /, *, configs: Any = None, **settings: Any
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
-def experiment(function: Any = None, /, *, configs: Any = None, tracing: bool | None = None, **settings: Any) -> Any:
+def experiment(function: Any = None, /, *, configs: Any = None, **settings: Any) -> Any:
     """Make an experiment of a function, without an instance of `Spearmint`.
 
     Args:
         function: A function, method, static or class method, or property.
         configs: Any source that `spearmint.config.parse_configs` takes. Without any, it runs under the config of the
             experiment that calls it.
-        tracing: As for `Spearmint`.
         **settings: As for `Spearmint`.
 
     Returns:
@@ -157,20 +158,24 @@ def experiment(function: Any = None, /, *, configs: Any = None, tracing: bool | 
     Raises:
         SpearmintError: As `Spearmint.experiment`.
     """
-    return Spearmint().experiment(function, configs=configs, tracing=tracing, **settings)
+    return Spearmint().experiment(function, configs=configs, **settings)
 
 
 def flush(timeout: float | None = None) -> bool:
     """Wait for the background work that has been handed over so far; in a variant, for what that variant handed over.
 
+    Then wait for the traces of all of it to be written.
+
     Args:
-        timeout: Seconds to wait at most; None waits without end.
+        timeout: Seconds to wait at most, for both together; None waits without end.
 
     Returns:
         True when all of it has ended; False after ``timeout``, or when the rest are tasks of an event loop that does
         not run while this waits: use `aflush` there.
     """
-    return background.flush(timeout)
+    deadline = None if timeout is None else monotonic() + timeout
+    has_ended = background.flush(timeout)
+    return traces.flush(_left(deadline)) and has_ended
 
 
 async def aflush(timeout: float | None = None) -> bool:
@@ -182,7 +187,13 @@ async def aflush(timeout: float | None = None) -> bool:
     Returns:
         True when all of it has ended.
     """
-    return await background.aflush(timeout)
+    deadline = None if timeout is None else monotonic() + timeout
+    has_ended = await background.aflush(timeout)
+    return await traces.aflush(_left(deadline)) and has_ended
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - monotonic())
 
 
 def background_stats() -> BackgroundStats:
@@ -194,32 +205,36 @@ def background_stats() -> BackgroundStats:
     return background.stats()
 
 
+def tracing_stats() -> TracingStats:
+    """Return what became of the traces of this process, as one consistent snapshot.
+
+    Returns:
+        Counts, of which ``recorded`` is the sum of all others.
+    """
+    return traces.stats()
+
+
 def configure(*, background: Mapping[str, Any] | None = None, tracing: Mapping[str, Any] | None = None) -> None:
     """Set what holds for the whole process.
 
     Args:
         background: Some of ``max_workers``, ``queue_size``, ``overflow`` (``"drop"``, ``"block"`` or
             ``"run_in_caller"``), ``exit_timeout`` (seconds), ``stream_items`` and ``stream_seconds``.
-        tracing: Only ``{"enabled": False}``; this version writes no traces.
+        tracing: Some of ``enabled``, ``sample_rate``, ``mode``, ``experiment``, ``tracking_uri``, ``queue_size``,
+            ``max_chars``, ``max_items``, ``mask`` and ``timeout``; `spearmint.tracing.options.Options` says what they
+            are.
 
     Raises:
         ConfigError: If a name is unknown or a value is out of range.
     """
-    if tracing is not None and dict(tracing) != {"enabled": False}:
-        message = f"Cannot set tracing to {dict(tracing)!r}: this version writes no traces. Leave it out."
-        raise ConfigError(message)
+    if tracing is not None:
+        recorder.configure(tracing)
     if background is not None:
         _configure_background(background)
 
 
 def _configure_background(changes: Mapping[str, Any]) -> None:
     background.configure(**changes)
-
-
-def _refuse_tracing(tracing: object) -> None:
-    if tracing:
-        message = f"Cannot set tracing to {tracing!r}: this version writes no traces. Leave it out."
-        raise DeclarationError(message)
 
 
 def _parsed(configs: Any) -> list[Config]:

@@ -1,9 +1,4 @@
-"""The wrapt proxy around an experiment's function: a call goes in, and the fast path comes first.
-
-What a call does is known when the experiment is declared, all but the values. So each experiment gets a function of
-its own, written for its signature, as `dataclasses` writes an ``__init__``. Nothing on the way to the wrapped function
-is decided that could have been decided before.
-"""
+"""The wrapt proxy around an experiment's function: a call goes in, and the fast path comes first."""
 
 import functools
 import inspect
@@ -13,63 +8,16 @@ from typing import Any, cast
 
 import wrapt
 
+from spearmint.calling import compile_call
 from spearmint.cases import ExperimentCase
-from spearmint.config.binding import Slot
-from spearmint.context import experiment_case_var
 from spearmint.errors import DeclarationError
 from spearmint.execution import asyncio as tasks
 from spearmint.execution import threads
 from spearmint.execution.steps import Call, begin
 from spearmint.execution.streams import astream, stream
-from spearmint.planning import join, select, select_anew
 from spearmint.plans import Plan
 from spearmint.registry import Carrier, ExperimentFunction
 from spearmint.results import Outcome
-
-_HEAD = """\
-{define} call(*args, **kwargs):
-    case = current()
-    if case is None:
-        case = ready[0]
-        if case is None:
-            case, plan = select(experiment, args)
-            if plan is not None or {collects}:
-                return {perform}(experiment, args, kwargs, (case, plan))
-    else:
-        case = case.known.get(experiment) or join(case, experiment)
-"""
-_FILL = """\
-    if {is_missing}:
-        kwargs[{name!r}] = case.values[{position}]()
-"""
-_FILL_UNLESS_DEFAULT = """\
-    if {is_missing} and (value := case.values[{position}]) is not None:
-        kwargs[{name!r}] = value()
-"""
-_FILL_ALL = """\
-    args, kwargs = fill(case.values, args, kwargs)
-"""
-_CALL = """\
-    token = enter(case)
-    try:
-        return function(*args, **kwargs)
-    finally:
-        leave(token)
-"""
-_AWAIT = """\
-    token = enter(case)
-    try:
-        return await function(*args, **kwargs)
-    finally:
-        try:
-            leave(token)
-        except ValueError:  # The collector may end a suspended call in another context.
-            pass
-"""
-_STREAM = """\
-    return {stream}(function(*args, **kwargs), case, None)
-"""
-
 
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
 
@@ -88,7 +36,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
     def __init__(self, function: Callable[..., Any], experiment: ExperimentFunction) -> None:
         super().__init__(function)
         self._self_experiment = experiment
-        ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment))
+        ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment, performer_of(experiment)))
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.
@@ -115,72 +63,14 @@ class UnboundProxy(ExperimentProxy):
         return self
 
 
-def compile_call(experiment: ExperimentFunction) -> Callable[..., Any]:
-    """Write the function that a call of an experiment runs.
-
-    Args:
-        experiment: The experiment.
-
-    Returns:
-        A function, or coroutine function, that takes what the experiment's function takes.
-    """
-    is_async = experiment.kind == "coroutine"
-    is_stream = experiment.kind in ("generator", "async_generator")
-    performs_async = experiment.kind in ("coroutine", "async_generator")
-    perform: Any = aperform if performs_async else perform_call
-    if is_stream and not experiment.collects:
-        perform = begin_stream
-    body = _STREAM.format(stream="astream" if performs_async else "stream") if is_stream else _CALL
-    source = (
-        _HEAD.format(
-            define="async def" if is_async else "def",
-            collects=experiment.collects,
-            perform="await perform" if is_async else "perform",
-        )
-        + _fill_source(experiment.binder.slots)
-        + (_AWAIT if is_async else body)
-    )
-    namespace: dict[str, Any] = {
-        "astream": astream,
-        "current": experiment_case_var.get,
-        "enter": experiment_case_var.set,
-        "experiment": experiment,
-        "fill": experiment.binder.fill,
-        "function": experiment.function,
-        "join": join,
-        "leave": experiment_case_var.reset,
-        "perform": perform,
-        "ready": experiment.ready,
-        "select": select if experiment.is_constant else select_anew,
-        "stream": stream,
-    }
-    exec(_compiled(source), namespace)  # noqa: S102 - the source is made of the templates above and checked names
-    call: Callable[..., Any] = namespace["call"]
-    # A coroutine that is never awaited is warned of by this name.
-    call.__name__ = experiment.function.__name__
-    call.__qualname__ = experiment.function.__qualname__
-    return call
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(source: str) -> types.CodeType:
-    return compile(source, "<spearmint>", "exec", dont_inherit=True)
-
-
-def _fill_source(slots: tuple[Slot, ...]) -> str:
-    if any(slot.override or slot.is_positional_only for slot in slots):
-        return _FILL_ALL
-    lines = ""
-    for position, slot in enumerate(slots):
-        is_missing = f"{slot.name!r} not in kwargs"
-        if slot.index is not None:
-            is_missing = f"{f'len(args) <= {slot.index}' if slot.index else 'not args'} and {is_missing}"
-        template = _FILL_UNLESS_DEFAULT if slot.has_default else _FILL
-        lines += template.format(is_missing=is_missing, name=slot.name, position=position)
-    return lines
-
-
 Choice = tuple[ExperimentCase, Plan | None]
+
+
+def performer_of(experiment: ExperimentFunction) -> Callable[..., Any]:
+    """Return what runs calls of an experiment that have variants."""
+    if experiment.kind in ("generator", "async_generator") and not experiment.collects:
+        return begin_stream
+    return aperform if experiment.kind in ("coroutine", "async_generator") else perform_call
 
 
 def perform_call(
@@ -254,9 +144,10 @@ def open_stream(call: Call) -> Any:
     """
     args, kwargs = call.main_arguments
     made = call.experiment.function(*args, **kwargs)
+    begin_main = None if call.decision is None else functools.partial(call.begin_main, args, kwargs)
     if call.experiment.kind == "async_generator":
-        return astream(made, call.main, tasks.TaskDriver(call))
-    return stream(made, call.main, threads.ThreadDriver(call))
+        return astream(made, call.main, tasks.TaskDriver(call), begin_main)
+    return stream(made, call.main, threads.ThreadDriver(call), begin_main)
 
 
 def wrap(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction]) -> Any:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from spearmint.cases import ExperimentCase, Option
+from spearmint.checks import bad_setting, check_tracing, is_positive
 from spearmint.config.binding import Binder
 from spearmint.config.isolation import supplier
 from spearmint.config.model import Config
@@ -31,28 +32,36 @@ class Settings:
     copy_args: bool = False
     combine: Combine = "product"
     max_cases: int | None = 1000
+    compare: Callable[[Any, Any], Any] | None = None
+    tracing: bool | Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.bindings, Mapping):
-            raise _bad_setting("bindings", self.bindings, "a mapping from types or parameter names to paths")
+            raise bad_setting("bindings", self.bindings, "a mapping from types or parameter names to paths")
         if self.on_variant_error is not None and not callable(self.on_variant_error):
-            raise _bad_setting("on_variant_error", self.on_variant_error, "a function of the exception")
-        if self.variant_timeout is not None and not _is_positive(self.variant_timeout, int | float):
-            raise _bad_setting("variant_timeout", self.variant_timeout, "a number of seconds above 0, or None")
+            raise bad_setting("on_variant_error", self.on_variant_error, "a function of the exception")
+        if self.variant_timeout is not None and not is_positive(self.variant_timeout, int | float):
+            raise bad_setting("variant_timeout", self.variant_timeout, "a number of seconds above 0, or None")
         if not isinstance(self.copy_args, bool):
-            raise _bad_setting("copy_args", self.copy_args, "True or False")
+            raise bad_setting("copy_args", self.copy_args, "True or False")
         if self.combine not in ("product", "one_at_a_time"):
-            raise _bad_setting("combine", self.combine, "'product' or 'one_at_a_time'")
-        if self.max_cases is not None and not _is_positive(self.max_cases, int):
-            raise _bad_setting("max_cases", self.max_cases, "a whole number above 0, or None for no bound")
+            raise bad_setting("combine", self.combine, "'product' or 'one_at_a_time'")
+        if self.max_cases is not None and not is_positive(self.max_cases, int):
+            raise bad_setting("max_cases", self.max_cases, "a whole number above 0, or None for no bound")
+        if self.compare is not None and not callable(self.compare):
+            raise bad_setting("compare", self.compare, "a function of main's and a variant's result")
+        check_tracing(self.tracing)
 
+    @property
+    def is_traced(self) -> bool | None:
+        """Whether executions are traced; None for as the process has it."""
+        enabled: bool | None = self.tracing.get("enabled") if isinstance(self.tracing, Mapping) else self.tracing
+        return enabled
 
-def _is_positive(value: Any, kind: Any) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool) and value > 0
-
-
-def _bad_setting(name: str, value: Any, wanted: str) -> DeclarationError:
-    return DeclarationError(f"Cannot set {name!r} to {value!r}: it is of no use there. Give {wanted}.")
+    @property
+    def sample_rate(self) -> float | None:
+        """Which share of the calls is traced; None for as the process has it."""
+        return self.tracing.get("sample_rate") if isinstance(self.tracing, Mapping) else None
 
 
 class ExperimentFunction:
@@ -74,6 +83,9 @@ class ExperimentFunction:
         configs: The configs; strategies get a list of just these objects.
         options: The same, compiled for this function.
         binder: Which parameters they fill.
+        is_traced: Whether its executions are traced; None for as the process has it.
+        sample_rate: Which share of the calls is traced; None for as the process has it.
+        compare: Compares main's result with a variant's, for the traces; None for ``==``.
         settings: How it is run.
         ready: Holds the case of every call outside a case, once it is known to be the same each time, without variants.
         lone_cases: The cases of calls that reach no other experiment, by the identity of the main config.
@@ -111,6 +123,9 @@ class ExperimentFunction:
         self.is_constant = bool(getattr(self.strategy, "is_constant", False))
         self.start: Start = getattr(self.strategy, "start", "after_main")
         self.collects = bool(getattr(self.strategy, "collects", False))
+        self.is_traced = settings.is_traced
+        self.sample_rate = settings.sample_rate
+        self.compare: Callable[[Any, Any], Any] | None = settings.compare or getattr(self.strategy, "compare", None)
         self.binder: Binder = compile_binder(
             function,
             self.name,

@@ -117,13 +117,15 @@ class FunctionResult:
     Attributes:
         experiment_case: The case that it ran in.
         role: ``"main"`` or ``"variant"``.
+        trace_id: The id of its trace in MLflow; None while it has not begun, and where it is not traced.
     """
 
-    __slots__ = ("_latch", "_outcome", "experiment_case", "role")
+    __slots__ = ("_latch", "_outcome", "experiment_case", "role", "trace_id")
 
     def __init__(self, experiment_case: ExperimentCase, role: Role, latch: Latch | None = None) -> None:
         self.experiment_case = experiment_case
         self.role = role
+        self.trace_id: str | None = None
         self._latch = latch
         self._outcome = PENDING
 
@@ -216,6 +218,11 @@ class ExperimentResults:
         """Bring the variants into the order of a plan that has grown; Spearmint calls this when all have ended."""
         if self.plan.since:
             self.variant_results.sort(key=lambda one: self.plan.position(one.experiment_case))
+
+    @property
+    def trace_ids(self) -> list[str]:
+        """The ids of the traces of all executions that have begun and are traced, main's first."""
+        return [one.trace_id for one in self if one.trace_id is not None]
 
     @property
     def is_streaming(self) -> bool:

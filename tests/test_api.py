@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import re
 from typing import Annotated, Any
 
 import pytest
@@ -134,8 +135,8 @@ def test_copy_args_gives_each_variant_its_own() -> None:
 
 def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
     expected = (
-        "Cannot set 'strategi': there is no such setting. Give some of bindings, combine, copy_args, max_cases, "
-        "on_variant_error, strategy, variant_timeout."
+        "Cannot set 'strategi': there is no such setting. Give some of bindings, combine, compare, copy_args, "
+        "max_cases, on_variant_error, strategy, tracing, variant_timeout."
     )
     for declare in (Spearmint, mint.experiment, experiment):
         with pytest.raises(DeclarationError) as caught:
@@ -171,11 +172,16 @@ def test_a_setting_error_is_a_type_error_too() -> None:
 
 
 @pytest.mark.parametrize("declare", [Spearmint, mint.experiment, experiment])
-def test_tracing_can_be_left_out_or_off_but_not_on(declare) -> None:
-    assert declare(tracing=False)
-    assert declare(tracing=None)
-    with pytest.raises(DeclarationError, match=r"^Cannot set tracing to True: this version writes no traces\. Leave"):
-        declare(tracing=True)
+@pytest.mark.parametrize("tracing", [True, False, None, {"enabled": True, "sample_rate": 0.1}, {}])
+def test_tracing_can_be_on_off_sampled_or_left_to_the_process(declare, tracing) -> None:
+    assert declare(tracing=tracing)
+
+
+@pytest.mark.parametrize("declare", [Spearmint, mint.experiment, experiment])
+@pytest.mark.parametrize("tracing", ["yes", 1.5, {"enabled": "yes"}, {"sample_rate": 2}, {"queue_size": 3}])
+def test_tracing_cannot_be_anything_else(declare, tracing) -> None:
+    with pytest.raises(DeclarationError, match=r"^Cannot set 'tracing' to .*: it is of no use there\. Give "):
+        declare(tracing=tracing)
 
 
 def test_a_strategy_that_cannot_be_called_is_refused_when_the_experiment_is_declared() -> None:
@@ -300,11 +306,25 @@ def test_a_run_takes_methods_and_partials_with_what_they_hold() -> None:
     assert result(Ranker.size) == result(ranker.size) == 1
 
 
-@pytest.mark.parametrize("tracing", [{"enabled": True}, {"sample_rate": 0.5}, {}])
-def test_the_process_cannot_be_set_to_trace(tracing) -> None:
-    with pytest.raises(ConfigError, match=r"^Cannot set tracing to \{.*\}: this version writes no traces\. Leave it"):
+@pytest.mark.parametrize(
+    ("tracing", "problem"),
+    [
+        ({"enable": True}, "tracing option 'enable': there is none. Give some of enabled, "),
+        ({"sample_rate": 2}, "tracing option 'sample_rate' to 2: it is out of range. Give a number from 0 to 1."),
+        ({"mode": "slow"}, "tracing option 'mode' to 'slow': it is out of range. Give one of 'auto', "),
+        ({"queue_size": 0}, "tracing option 'queue_size' to 0: it is out of range. Give a whole number from 1."),
+        ({"experiment": ""}, "tracing option 'experiment' to '': it is out of range. Give a text "),
+        ({"timeout": 0}, "tracing option 'timeout' to 0: it is out of range. Give a number of seconds above 0."),
+        (
+            {"mask": "token"},
+            "tracing option 'mask' to 'token': it is out of range. Give a list of regular expressions.",
+        ),
+        ({"mask": ["("]}, "mask names by '(': it is no regular expression"),
+    ],
+)
+def test_what_cannot_be_set_about_tracing_is_named(tracing, problem) -> None:
+    with pytest.raises(ConfigError, match=f"^Cannot (set )?{re.escape(problem)}"):
         spearmint.configure(tracing=tracing)
-    spearmint.configure(tracing={"enabled": False})
 
 
 def test_an_unknown_limit_of_the_background_is_refused() -> None:

@@ -37,6 +37,7 @@ HOUSE = (
     (2, "context", ""),
     (2, "results", ""),
     (2, "strategies", ""),
+    (2, "checks", ""),
     (3, "functions", ""),
     (3, "registry", ""),
     # Reaching is opened when an outlook is first asked for, and the plan stands on both.
@@ -44,9 +45,15 @@ HOUSE = (
     (3, "reaching", ""),
     (3, "planning", ""),
     (3, "propagation", ""),
-    (3, "tracing", "recorder mlflow"),
+    # What a caller pays for comes last; presence, stores, live and mlflow know MLflow, and the last three import it.
+    (
+        3,
+        "tracing",
+        "masking options snapshots rendering records comparing describing presence stores mlflow worker recorder",
+    ),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.
     (4, "execution", "deadlines limits account background steps streams threads asyncio own_loop"),
+    (5, "calling", ""),
     (5, "proxy", ""),
     (6, "runner", ""),
     (6, "api", ""),

@@ -8,14 +8,29 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from spearmint.execution.limits import BackgroundStats
 from spearmint.results import FunctionResult, Latch, Outcome
+from spearmint.tracing.recorder import end_with
 
 logger = logging.getLogger("spearmint")
 
 # Stands for the variant that the code runs in; what a variant hands over has it as its parent.
 variant_var: ContextVar[object | None] = ContextVar("spearmint_variant", default=None)
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """What is recorded of one variant. Its work fills it in, and must not hold the job, which holds the work.
+
+    Attributes:
+        result: Is told the id of the trace.
+        span: What is recorded, once it has begun.
+    """
+
+    result: FunctionResult | None
+    span: Any = None
 
 
 @dataclass(slots=True, eq=False)
@@ -31,6 +46,7 @@ class Job:
         loop: The event loop that its task runs on, None for a thread.
         task: Holds the task, which asyncio itself would not keep alive.
         parent: The variant that handed it over, None outside variants.
+        recording: What is recorded of it; None where it is not traced.
         has_worker: Whether a thread of the pool runs it, and nothing else meanwhile.
         has_stuck: Whether it keeps that thread beyond its time.
         is_settled: Whether its end is known, or none of this process's business.
@@ -44,6 +60,7 @@ class Job:
     loop: asyncio.AbstractEventLoop | None = None
     task: asyncio.Task[None] | None = None
     parent: object | None = field(default_factory=variant_var.get)
+    recording: Recording | None = None
     has_worker: bool = False
     has_stuck: bool = False
     is_settled: bool = False
@@ -89,6 +106,7 @@ class Account:
             if job.is_settled:
                 return
             job.is_settled = True
+        end_with(job.recording and job.recording.span, outcome)
         if outcome.exception is not None:
             with suppress(BaseException):  # A handler of logging that raises must not lose the job.
                 self._tell(job, outcome.exception)
@@ -141,6 +159,7 @@ class Account:
             self._counts["abandoned"] += len(left)
         for job in left:
             job.is_settled = True
+            end_with(job.recording and job.recording.span, Outcome("cancelled"), "abandoned")
             _quieten(job)
         return len(left)
 

@@ -14,6 +14,7 @@ from spearmint.execution.background import background
 from spearmint.execution.steps import Call, Step, after_main, before_main
 from spearmint.execution.streams import adrain
 from spearmint.results import Outcome, outcome_of
+from spearmint.tracing.recorder import enter, leave
 
 # Tasks that were told to stop and do not: asyncio itself would let them be collected in the middle.
 _lingering: set[asyncio.Task[Outcome]] = set()
@@ -104,15 +105,15 @@ def _settle_unstarted(job: Job, _: asyncio.Task[None]) -> None:
 async def _run_variant(job: Job, call: Call, case: ExperimentCase) -> None:
     variant_var.set(object())
     if job.timeout is None:
-        outcome = await _outcome_of_variant(call, case)
+        outcome = await _outcome_of_variant(call, job, case)
     else:
-        outcome = await _outcome_in_time(job.timeout, call, case)
+        outcome = await _outcome_in_time(job.timeout, call, job, case)
     background.account.settle(job, outcome)
 
 
-async def _outcome_in_time(timeout: float, call: Call, case: ExperimentCase) -> Outcome:
+async def _outcome_in_time(timeout: float, call: Call, job: Job, case: ExperimentCase) -> Outcome:
     started = perf_counter()
-    inner = asyncio.ensure_future(_outcome_of_variant(call, case))
+    inner = asyncio.ensure_future(_outcome_of_variant(call, job, case))
     try:
         await asyncio.wait({inner}, timeout=timeout)
     except asyncio.CancelledError as error:
@@ -130,20 +131,21 @@ def _timed_out(timeout: float, seconds: float) -> Outcome:
     return Outcome("timed_out", exception=TimeoutError(f"the variant took longer than {timeout} s"), duration=seconds)
 
 
-async def _outcome_of_variant(call: Call, case: ExperimentCase) -> Outcome:
+async def _outcome_of_variant(call: Call, job: Job, case: ExperimentCase) -> Outcome:
     try:
         args, kwargs = call.variant_arguments(case)
     except BaseException as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
         return outcome_of(error, 0.0)
-    if call.is_stream:
-        return await adrain(case, call.experiment.function, args, kwargs)
-    return await arun_in_case(case, call.experiment.function, args, kwargs)
+    run_variant = adrain if call.is_stream else arun_in_case
+    span = call.begin_variant(job.recording, case, args, kwargs)
+    return await run_variant(case, call.experiment.function, args, kwargs, span)
 
 
 async def arun_in_case(
-    case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
 ) -> Outcome:
-    """Await a function in a case; what it raises becomes part of the outcome."""
+    """Await a function in a case, as what its span records; what it raises becomes part of the outcome."""
+    traced = None if span is None else enter(span)
     started = perf_counter()
     token = experiment_case_var.set(case)
     try:
@@ -155,6 +157,8 @@ async def arun_in_case(
     finally:
         with suppress(ValueError):  # The collector may end a suspended call in another context.
             experiment_case_var.reset(token)
+        if traced is not None:
+            leave(traced)
 
 
 async def run(call: Call) -> Outcome:
@@ -174,6 +178,7 @@ async def run(call: Call) -> Outcome:
         outcome = outcome_of(error, 0.0)
     else:
         run_main = adrain if call.is_stream else arun_in_case
-        outcome = await run_main(call.main, call.experiment.function, args, kwargs)
+        span = call.begin_main(args, kwargs)
+        outcome = await run_main(call.main, call.experiment.function, args, kwargs, span)
     await driver.end(outcome)
     return outcome

@@ -15,6 +15,7 @@ from spearmint.execution.account import Account, Job, variant_var
 from spearmint.execution.deadlines import Deadlines
 from spearmint.execution.limits import BackgroundStats, Limits
 from spearmint.results import Outcome, outcome_of
+from spearmint.tracing.worker import worker as traces
 
 
 class Background:
@@ -30,6 +31,7 @@ class Background:
         self.limits = Limits()
         self.closers: list[Callable[[], None]] = []
         self._is_registered = False
+        self._is_drained = False
         self._reset()
 
     def _reset(self) -> None:
@@ -268,6 +270,9 @@ class Background:
             if not self._is_registered:
                 self._is_registered = True
                 atexit.register(self._drain_at_exit)
+                # Whichever of the two exits comes first, the traces of the variants are written after the variants.
+                traces.before_exit.append(self._drain_at_exit)
+                traces.exit_timeout = lambda: self.limits.exit_timeout
                 if hasattr(os, "register_at_fork"):
                     os.register_at_fork(after_in_child=self._begin_again)
 
@@ -278,6 +283,9 @@ class Background:
         inherited.leave_to_parent()
 
     def _drain_at_exit(self) -> None:
+        if self._is_drained:
+            return
+        self._is_drained = True
         with suppress(KeyboardInterrupt):  # Whoever presses the key again wants the wait to end.
             self.flush(self.limits.exit_timeout)
         left = self.account.abandon()

@@ -9,12 +9,22 @@ from typing import Any, Literal, cast
 from spearmint.cases import ExperimentCase
 from spearmint.context import experiment_case_var
 from spearmint.errors import PlanError
-from spearmint.execution.account import Job
+from spearmint.execution.account import Job, Recording
 from spearmint.execution.background import background
 from spearmint.planning import bounded
 from spearmint.plans import Plan
 from spearmint.registry import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
+from spearmint.tracing.recorder import (
+    Decision,
+    begin_root,
+    decide,
+    end_with,
+    enter,
+    is_traced,
+    leave,
+    trace_id_of,
+)
 
 # What a driver does around main: start every variant, or settle each as cancelled; wait for all. Plain text, since
 # CPython 3.11 takes a call of a Python function to read a member of an enum.
@@ -35,9 +45,11 @@ class Call:
 
     Attributes:
         snapshot: Arguments for the variants, when they get copies: taken before main can change them.
+        decision: What ties the traces of main and its variants together; None where tracing is off.
+        span: What is recorded of main, once it has begun.
     """
 
-    __slots__ = ("_results", "args", "awaits", "experiment", "kwargs", "main", "plan", "snapshot")
+    __slots__ = ("_results", "args", "awaits", "decision", "experiment", "kwargs", "main", "plan", "snapshot", "span")
 
     def __init__(
         self,
@@ -57,6 +69,8 @@ class Call:
         plan = self.plan
         self.awaits = awaits
         self._results: ExperimentResults | None = None
+        self.decision = decide(experiment, compares=plan is not None or awaits) if is_traced(experiment) else None
+        self.span: Any = None
         if is_told:
             latch = None if plan is None and not awaits else Latch(0 if plan is None else plan.variant_count)
             self._results = ExperimentResults(FunctionResult(self.main, "main"), latch, base)
@@ -75,6 +89,7 @@ class Call:
 
     def settle_main(self, outcome: Outcome) -> None:
         """Record how main ended."""
+        end_with(self.span, outcome)
         if self._results is not None:
             self._results.main_result.settle(outcome)
 
@@ -96,6 +111,34 @@ class Call:
         self.plan = larger
         results.expect(larger)
         return True
+
+    def begin_main(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Begin to record main.
+
+        Args:
+            args: Positional arguments, its config's values in their places.
+            kwargs: Keyword arguments.
+
+        Returns:
+            What is to be current in `spearmint.tracing.recorder.span_var` while it runs.
+        """
+        if not isinstance(self.decision, Decision):
+            return self.decision
+        self.span = begin_root(self.decision, "main", self.experiment, self.main, (args, kwargs))
+        if self._results is not None:
+            self._results.main_result.trace_id = trace_id_of(self.span)
+        return self.span
+
+    def begin_variant(
+        self, recording: Recording | None, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Begin to record a variant; otherwise as `begin_main`."""
+        if recording is None or not isinstance(self.decision, Decision):
+            return self.decision
+        recording.span = begin_root(self.decision, "variant", self.experiment, case, (args, kwargs))
+        if recording.result is not None:
+            recording.result.trace_id = trace_id_of(recording.span)
+        return recording.span
 
     @property
     def main_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -125,7 +168,8 @@ class Call:
         if timeout is None and self.is_stream:  # Which is bounded in any case.
             timeout = background.limits.stream_seconds
         result = None if self._results is None else self._results.add_variant(case)
-        return Job(copy_context(), experiment.report, timeout, result)
+        recording = None if self.decision is None else Recording(result)
+        return Job(copy_context(), experiment.report, timeout, result, recording=recording)
 
 
 def begin(
@@ -200,8 +244,11 @@ _START: tuple[Step, ...] = ("start",)
 _CANCEL: tuple[Step, ...] = ("cancel",)
 
 
-def run_in_case(case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Outcome:
-    """Call a function in a case; what it raises becomes part of the outcome."""
+def run_in_case(
+    case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
+) -> Outcome:
+    """Call a function in a case, as what its span records; what it raises becomes part of the outcome."""
+    traced = None if span is None else enter(span)
     started = perf_counter()
     token = experiment_case_var.set(case)
     try:
@@ -212,3 +259,5 @@ def run_in_case(case: ExperimentCase, function: Any, args: tuple[Any, ...], kwar
         return Outcome("success", value, None, perf_counter() - started)
     finally:
         experiment_case_var.reset(token)
+        if traced is not None:
+            leave(traced)

@@ -11,6 +11,10 @@ from spearmint.context import experiment_case_var
 from spearmint.errors import ExecutionError
 from spearmint.execution.background import background
 from spearmint.results import Outcome, outcome_of
+from spearmint.tracing.recorder import collect, end_with, enter, leave
+
+# Begins to record a stream, and returns what is current while a step of it runs.
+Begin = Callable[[], Any]
 
 
 class Driver(Protocol):
@@ -33,8 +37,8 @@ class AsyncDriver(Protocol):
         """Do everything that comes after main."""
 
 
-def stream(
-    generator: Generator[Any, Any, Any], case: ExperimentCase, driver: Driver | None
+def stream(  # noqa: C901 - a delegate has as many cases as PEP 380 names
+    generator: Generator[Any, Any, Any], case: ExperimentCase, driver: Driver | None, begin: Begin | None = None
 ) -> Generator[Any, Any, Any]:
     """Hand on a generator whose body sees its case at every step; a delegate as in PEP 380.
 
@@ -42,6 +46,7 @@ def stream(
         generator: What calling the function gave.
         case: The case it runs in.
         driver: Told when the first step is taken and when the stream has ended or is closed; None inside a case.
+        begin: Begins to record the stream, when the first step is taken; None where it is not traced.
 
     Yields:
         What the generator yields; what is sent and thrown in reaches it.
@@ -52,9 +57,11 @@ def stream(
     advance = partial(next, generator)
     if driver is not None:
         driver.begin()
+    span = None if begin is None else begin()
     try:
         while True:
             token = experiment_case_var.set(case)
+            traced = None if span is None else enter(span)
             try:
                 item = advance()
             except StopIteration as stop:
@@ -65,6 +72,10 @@ def stream(
                 raise
             finally:
                 experiment_case_var.reset(token)
+                if traced is not None:
+                    leave(traced)
+            if span is not None:
+                collect(span, item)
             try:
                 sent = yield item
             except GeneratorExit:
@@ -76,6 +87,7 @@ def stream(
             else:
                 advance = partial(generator.send, sent)
     finally:
+        end_with(span, outcome)
         if driver is not None:
             driver.end(outcome)
         del advance, outcome  # The traceback holds this frame, which would hold the exception.
@@ -89,8 +101,8 @@ def _close(generator: Generator[Any, Any, Any], case: ExperimentCase) -> None:
         experiment_case_var.reset(token)
 
 
-async def astream(
-    generator: AsyncGenerator[Any, Any], case: ExperimentCase, driver: AsyncDriver | None
+async def astream(  # noqa: C901 - as `stream`
+    generator: AsyncGenerator[Any, Any], case: ExperimentCase, driver: AsyncDriver | None, begin: Begin | None = None
 ) -> AsyncGenerator[Any, Any]:
     """Do for an async generator what `stream` does for a generator."""
     outcome = Outcome("cancelled")
@@ -98,9 +110,11 @@ async def astream(
     advance: Callable[[], Any] = generator.__anext__
     if driver is not None:
         await driver.begin()
+    span = None if begin is None else begin()
     try:
         while True:
             token = experiment_case_var.set(case)
+            traced = None if span is None else enter(span)
             try:
                 item = await advance()
             except StopAsyncIteration:
@@ -112,6 +126,10 @@ async def astream(
             finally:
                 with suppress(ValueError):  # The collector may end a suspended step in another context.
                     experiment_case_var.reset(token)
+                if traced is not None:
+                    leave(traced)
+            if span is not None:
+                collect(span, item)
             try:
                 sent = yield item
             except GeneratorExit:
@@ -123,6 +141,7 @@ async def astream(
             else:
                 advance = partial(generator.asend, sent)
     finally:
+        end_with(span, outcome)
         if driver is not None:
             await driver.end(outcome)
         del advance, outcome
@@ -138,7 +157,7 @@ async def _aclose(generator: AsyncGenerator[Any, Any], case: ExperimentCase) -> 
 
 
 def drain(
-    case: ExperimentCase, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    case: ExperimentCase, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
 ) -> Outcome:
     """Run a generator function to its end, within the limits of the background.
 
@@ -146,6 +165,7 @@ def drain(
         The list of its items; ``timed_out`` or ``cancelled``, with the items so far, where a limit cut it short.
     """
     items: list[Any] = []
+    traced = None if span is None else enter(span)
     started = perf_counter()
     token = experiment_case_var.set(case)
     try:
@@ -162,13 +182,16 @@ def drain(
         return Outcome("success", items, None, perf_counter() - started)
     finally:
         experiment_case_var.reset(token)
+        if traced is not None:
+            leave(traced)
 
 
 async def adrain(
-    case: ExperimentCase, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    case: ExperimentCase, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
 ) -> Outcome:
     """Do for an async generator function what `drain` does for a generator function."""
     items: list[Any] = []
+    traced = None if span is None else enter(span)
     started = perf_counter()
     token = experiment_case_var.set(case)
     try:
@@ -186,6 +209,8 @@ async def adrain(
     finally:
         with suppress(ValueError):
             experiment_case_var.reset(token)
+        if traced is not None:
+            leave(traced)
 
 
 def _cut(items: list[Any], seconds: float) -> Outcome | None:

@@ -3,6 +3,7 @@
 from functools import partial
 
 from spearmint.cases import ExperimentCase
+from spearmint.execution.account import Recording
 from spearmint.execution.background import background
 from spearmint.execution.steps import Call, Step, after_main, before_main, run_in_case
 from spearmint.execution.streams import drain
@@ -57,21 +58,21 @@ class ThreadDriver:
         try:
             for case in cases if starts else ():
                 job = call.job(case)
-                job.work = partial(_run_variant, call, case)
+                job.work = partial(_run_variant, call, job.recording, case)
                 background.submit(job, must_run=call.awaits)
         finally:  # Nothing is left, unless main or this was interrupted.
             for case in cases:
                 background.cancel(call.job(case))
 
 
-def _run_variant(call: Call, case: ExperimentCase) -> Outcome:
+def _run_variant(call: Call, recording: Recording | None, case: ExperimentCase) -> Outcome:
     try:
         args, kwargs = call.variant_arguments(case)
     except Exception as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
         return outcome_of(error, 0.0)
-    if call.experiment.kind == "generator":
-        return drain(case, call.experiment.function, args, kwargs)
-    return run_in_case(case, call.experiment.function, args, kwargs)
+    run_variant = drain if call.experiment.kind == "generator" else run_in_case
+    span = call.begin_variant(recording, case, args, kwargs)
+    return run_variant(case, call.experiment.function, args, kwargs, span)
 
 
 def run(call: Call, *, waits: bool = True) -> Outcome:
@@ -97,4 +98,5 @@ def _run_main(call: Call) -> Outcome:
     except Exception as error:  # noqa: BLE001 - the caller gets it from the outcome
         return outcome_of(error, 0.0)
     run_main = drain if call.is_stream else run_in_case
-    return run_main(call.main, call.experiment.function, args, kwargs)
+    span = call.begin_main(args, kwargs)
+    return run_main(call.main, call.experiment.function, args, kwargs, span)

@@ -1,0 +1,201 @@
+"""Writes traces into MLflow's store, in batches and without its queues; the worker's thread opens this module.
+
+MLflow's own exporter takes three transactions per trace, gives a loss no number, and its ``atexit`` waits without end.
+"""
+
+import json
+from collections import defaultdict
+from typing import Any
+
+import mlflow
+from mlflow.entities import SpanType, Trace, TraceData
+from mlflow.entities.span import Span as MlflowSpan
+from mlflow.entities.trace_info import TraceInfo
+from mlflow.entities.trace_location import TraceLocation
+from mlflow.entities.trace_state import TraceState
+from mlflow.tracing.constant import TRACE_SCHEMA_VERSION, TRACE_SCHEMA_VERSION_KEY, TraceMetadataKey, TraceTagKey
+from mlflow.tracing.constant import SpanAttributeKey as Key
+from mlflow.tracing.utils.environment import resolve_env_metadata
+from mlflow.tracing.utils.truncation import set_request_response_preview
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+
+from spearmint.tracing import records
+from spearmint.tracing.comparing import verdict
+from spearmint.tracing.describing import Description, describe
+from spearmint.tracing.options import Options
+from spearmint.tracing.stores import Store, forget_connections, open_store
+
+_PREVIEW = 250  # As MLflow cuts what it shows of inputs and outputs in its table.
+_RESOURCE = Resource.get_empty()
+_SAMPLED = TraceFlags(TraceFlags.SAMPLED)
+
+
+class MlflowWriter:
+    """Writes batches of traces."""
+
+    def __init__(self) -> None:
+        self._stores: dict[tuple[str, float], Store] = {}
+
+    def write(self, traces: list[Any], options: Options) -> list[BaseException | None]:
+        """Write traces, and tell of each what went wrong, or None.
+
+        Args:
+            traces: `spearmint.tracing.records.Trace` objects, or traces of MLflow's own that were live.
+            options: Where to write, and what to mask and cut.
+        """
+        errors: list[BaseException | None] = [None] * len(traces)
+        batches: dict[tuple[str, str], list[tuple[int, Trace]]] = defaultdict(list)
+        broken: dict[str, Exception] = {}
+        for index, trace in enumerate(traces):
+            place = trace.place
+            uri = options.tracking_uri or (place and place.tracking_uri) or mlflow.get_tracking_uri()
+            if uri in broken:
+                errors[index] = broken[uri]
+                continue
+            try:
+                store = self._store(uri, options)
+            except Exception as error:  # noqa: BLE001 - it is told and counted
+                errors[index] = broken[uri] = error
+                continue
+            try:
+                experiment_id = _experiment_id(store, place, options)
+                made = trace.made if isinstance(trace, Live) else _mlflow_trace(trace, experiment_id, options)
+                batches[uri, experiment_id].append((index, made))
+            except Exception as error:  # noqa: BLE001 - as above
+                errors[index] = error
+        for (uri, experiment_id), batch in batches.items():
+            found = self._store(uri, options).save(experiment_id, [made for _, made in batch])
+            for (index, _), problem in zip(batch, found, strict=True):
+                errors[index] = problem
+        return errors
+
+    def _store(self, uri: str, options: Options) -> Store:
+        key = (uri, options.timeout)
+        if key not in self._stores:
+            self._stores[key] = open_store(uri, options.timeout)
+        return self._stores[key]
+
+
+class Live:
+    """A trace whose spans were MLflow's from the start.
+
+    Args:
+        made: The finished trace.
+        place: Where MLflow was set to write.
+    """
+
+    __slots__ = ("made", "place")
+
+    def __init__(self, made: Trace, place: Any) -> None:
+        self.made = made
+        self.place = place
+
+
+def _experiment_id(store: Store, place: Any, options: Options) -> str:
+    if options.experiment is not None:
+        return store.experiment_id(options.experiment)
+    if place is not None and place.experiment_id:
+        return str(place.experiment_id)
+    return store.default_experiment_id()
+
+
+def _mlflow_trace(trace: records.Trace, experiment_id: str, options: Options) -> Trace:
+    """Return a recorded trace as MLflow has it."""
+    described = describe(trace, options)
+    root = trace.spans[0]
+    spans = [_span(trace, span, one, experiment_id) for span, one in zip(trace.spans, described, strict=True)]
+    marks = marks_of(trace, described[0])
+    metadata = {
+        **resolve_env_metadata(),
+        TRACE_SCHEMA_VERSION_KEY: str(TRACE_SCHEMA_VERSION),
+        TraceMetadataKey.INPUTS: _preview(spans[0], Key.INPUTS),
+        TraceMetadataKey.OUTPUTS: _preview(spans[0], Key.OUTPUTS),
+        **marks,
+    }
+    if trace.place is not None and trace.place.run_id:
+        metadata[TraceMetadataKey.SOURCE_RUN] = trace.place.run_id
+    equality = verdict(trace)
+    tags = marks if equality is None else {**marks, "spearmint.equal": equality}
+    info = TraceInfo(
+        trace_id=trace.trace_id,
+        trace_location=TraceLocation.from_experiment_id(experiment_id),
+        request_time=root.started // 1_000_000,
+        execution_duration=(root.ended - root.started) // 1_000_000,
+        state=TraceState.OK if root.status == "success" else TraceState.ERROR,
+        trace_metadata=metadata,
+        tags={TraceTagKey.TRACE_NAME: described[0].name, **tags},
+    )
+    data = TraceData(spans)
+    set_request_response_preview(info, data)
+    return Trace(info, data)
+
+
+def marks_of(trace: records.Trace, root: Description) -> dict[str, str]:
+    """Return what a trace can be searched by, as tags and as metadata."""
+    span = trace.spans[0]
+    return {
+        "spearmint.config_id": span.option.config_id,
+        "spearmint.experiment": span.experiment.name,
+        "spearmint.role": trace.role,
+        "spearmint.call_id": trace.call_id,
+        "spearmint.status": root.status,
+    }
+
+
+def _span(trace: records.Trace, span: records.Span, described: Description, experiment_id: str) -> MlflowSpan:
+    context = SpanContext(trace.number, span.number, is_remote=False, trace_flags=_SAMPLED)
+    parent = None
+    if span.parent is not None:
+        parent = SpanContext(trace.number, span.parent.number, is_remote=False, trace_flags=_SAMPLED)
+    attributes = {
+        Key.REQUEST_ID: trace.trace_id,
+        Key.EXPERIMENT_ID: experiment_id,
+        Key.SPAN_TYPE: SpanType.CHAIN,
+        Key.FUNCTION_NAME: described.name,
+        **attributes_of(trace, span, described),
+    }
+    events = []
+    if described.failure is not None:
+        events.append(Event("exception", described.failure, span.ended))
+    status = Status(StatusCode.OK) if described.status == "success" else Status(StatusCode.ERROR, described.problem)
+    return MlflowSpan(
+        ReadableSpan(
+            described.name,
+            context,
+            parent,
+            _RESOURCE,
+            {name: json.dumps(value, ensure_ascii=False) for name, value in attributes.items()},
+            events,
+            status=status,
+            start_time=span.started,
+            end_time=span.ended,
+        )
+    )
+
+
+def attributes_of(trace: records.Trace, span: records.Span, described: Description) -> dict[str, Any]:
+    """Return the attributes that say what a span did."""
+    found = {
+        Key.INPUTS: described.inputs,
+        "spearmint.config": described.config,
+        "spearmint.config_id": span.option.config_id,
+        "spearmint.experiment": span.experiment.name,
+        "spearmint.role": trace.role,
+        "spearmint.call_id": trace.call_id,
+        "spearmint.status": described.status,
+    }
+    if described.has_output:
+        found[Key.OUTPUTS] = described.output
+    return found
+
+
+def _preview(span: MlflowSpan, key: str) -> str:
+    text = (span._span.attributes or {}).get(key) or ""  # noqa: SLF001 - as MLflow's own processor reads it
+    return str(text)[:_PREVIEW]
+
+
+def after_fork() -> None:
+    """Take no connection of the parent's into the child."""
+    forget_connections()

@@ -1,0 +1,270 @@
+"""What an execution does to its trace as it begins and ends: the little that happens on the caller's time."""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from contextvars import ContextVar, Token
+from time import time_ns
+from typing import Any, Final
+
+from spearmint.cases import ExperimentCase, Option
+from spearmint.registry import ExperimentFunction
+from spearmint.results import Outcome
+from spearmint.tracing import presence
+from spearmint.tracing.comparing import DEFAULT
+from spearmint.tracing.records import Answer, Role, Span, Status, Trace, failure_of
+from spearmint.tracing.snapshots import snapshot
+from spearmint.tracing.worker import worker
+
+# The execution that is running, where it is traced. UNSAMPLED where it was decided that nothing here is.
+span_var: ContextVar[Any] = ContextVar("spearmint_span", default=None)
+
+
+class Unsampled:
+    """Stands for the span of a call that is not traced, nor is anything in it."""
+
+
+UNSAMPLED: Final = Unsampled()
+
+# Of its own, as a user's `random.seed` must give neither the same ids twice nor the same sample.
+_random = random.Random()  # noqa: S311 - no secret
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+_STATUSES: dict[str, Status] = {"success": "success", "failed": "failed", "timed_out": "timed_out"}
+_NANOSECONDS = 1_000_000_000
+
+
+# Not empty when tracing is on without mlflow being imported: a call looks at this, and for mlflow, and no further.
+forced: list[bool] = []
+
+
+def is_traced(experiment: ExperimentFunction) -> bool:
+    """Tell whether executions of an experiment are recorded, sampling aside."""
+    setting = experiment.is_traced
+    if setting is None:
+        setting = worker.options.enabled
+    return "mlflow" in sys.modules if setting is None else setting
+
+
+def configure(changes: Mapping[str, Any]) -> None:
+    """Set options of the process; see `spearmint.configure`.
+
+    Raises:
+        ConfigError: If a name is unknown or a value is out of range.
+    """
+    worker.configure(changes)
+    forced[:] = [True] if worker.options.enabled else []
+
+
+class Decision:
+    """What is decided for one call: whether main and its variants are traced, and what ties them together.
+
+    Args:
+        compares: Whether there are variants, whose results are compared with main's.
+
+    Attributes:
+        call_id: The same for all of them.
+        main: Main's trace, once it has begun.
+    """
+
+    __slots__ = ("call_id", "compares", "main")
+
+    def __init__(self, *, compares: bool = False) -> None:
+        self.call_id = f"{_random.getrandbits(64):016x}"
+        self.compares = compares
+        self.main: Trace | None = None
+
+
+def decide(experiment: ExperimentFunction, *, compares: bool = False) -> Decision | Unsampled:
+    """Sample a call: return `UNSAMPLED` where it is not traced.
+
+    Args:
+        experiment: What is called.
+        compares: Whether there are variants, whose results are compared with main's.
+    """
+    if isinstance(span_var.get(), Unsampled):
+        return UNSAMPLED
+    rate: float = worker.options.sample_rate if experiment.sample_rate is None else experiment.sample_rate
+    is_sampled = rate >= 1 or _random.random() < rate
+    return Decision(compares=compares) if is_sampled else UNSAMPLED
+
+
+def begin(
+    experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Any:
+    """Begin to record a direct call: within a traced execution as part of it, else as a trace of its own.
+
+    Args:
+        experiment: What is called.
+        case: The case it runs in.
+        args: Positional arguments, the config's values in their places.
+        kwargs: Keyword arguments.
+
+    Returns:
+        What is to be current in `span_var` while it runs, and to be given to `end`.
+    """
+    parent = span_var.get()
+    if parent is UNSAMPLED:
+        return UNSAMPLED
+    if parent is None or parent.trace.is_closed:
+        decision = decide(experiment)
+        if not isinstance(decision, Decision):
+            return UNSAMPLED
+        role: Role = "main" if parent is None else parent.trace.role  # Whose call has ended before it.
+        return begin_root(decision, role, experiment, case, (args, kwargs))
+    try:
+        return _span(parent.trace, parent, experiment, case.option, (args, kwargs))
+    except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
+        return UNSAMPLED
+
+
+def begin_root(
+    decision: Decision,
+    role: Role,
+    experiment: ExperimentFunction,
+    case: ExperimentCase,
+    given: tuple[tuple[Any, ...], Mapping[str, Any]],
+) -> Any:
+    """Begin the trace of one execution of a call.
+
+    Args:
+        decision: What was decided for the call.
+        role: Main, or one of its variants.
+        experiment: What is called.
+        case: The case it runs in.
+        given: Positional and keyword arguments, the config's values in their places.
+
+    Returns:
+        As `begin`.
+    """
+    try:
+        trace = Trace(_random.getrandbits(128), decision.call_id, role, presence.place())
+        if decision.compares:
+            trace.compare = experiment.compare or DEFAULT
+        if role == "main":
+            decision.main = trace
+        else:
+            trace.main = decision.main
+        return _span(trace, None, experiment, case.option, given)
+    except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
+        return UNSAMPLED
+
+
+def _span(trace: Trace, parent: Span | None, experiment: ExperimentFunction, option: Option, given: Any) -> Span:
+    limits = worker.options
+    inputs, _ = snapshot(given, limits.max_chars, limits.max_items)
+    span = Span(trace, experiment, option, _random.getrandbits(64), parent, time_ns(), inputs)
+    trace.spans.append(span)
+    return span
+
+
+def trace_id_of(span: Any) -> str | None:
+    """Return the id of the trace that a span is part of."""
+    return None if span is UNSAMPLED else span.trace.trace_id
+
+
+def enter(span: Any) -> Token[Any]:
+    """Make a span the one that is running."""
+    return span_var.set(span)
+
+
+def leave(token: Token[Any]) -> None:
+    """Undo `enter`."""
+    with suppress(ValueError):  # The collector may end a suspended call in another context.
+        span_var.reset(token)
+
+
+def collect(span: Any, item: Any) -> None:
+    """Record one more item of a stream."""
+    if span is UNSAMPLED:
+        return
+    limits = worker.options
+    if span.items is None:
+        span.items = []
+    if len(span.items) >= limits.max_items:
+        span.more += 1
+    else:
+        span.items.append(snapshot(item, limits.max_chars // limits.max_items + 1, limits.max_items)[0])
+
+
+def end(span: Any, value: Any = None, error: BaseException | None = None) -> None:
+    """Record how an execution ended that returned a value, or raised.
+
+    Args:
+        span: What `begin` returned.
+        value: What it returned.
+        error: What it raised instead.
+    """
+    if span is UNSAMPLED:
+        return
+    status: Status = "success"
+    if error is not None:
+        status = "failed" if isinstance(error, Exception) else _status_of_interruption(error)
+    _close(span, status, value, error, 0)
+
+
+def end_with(span: Any, outcome: Outcome, status: Status | None = None) -> None:
+    """Record how an execution ended whose outcome is known.
+
+    Args:
+        span: What `begin` returned; None where nothing was begun.
+        outcome: How it ended.
+        status: How it ended, where that says more.
+    """
+    if span is None or span is UNSAMPLED:
+        return
+    _close(
+        span,
+        status or _STATUSES.get(outcome.status, "cancelled"),
+        outcome.value,
+        outcome.exception,
+        int(outcome.duration * _NANOSECONDS),
+    )
+
+
+def _status_of_interruption(error: BaseException) -> Status:
+    return "cancelled" if isinstance(error, asyncio.CancelledError | GeneratorExit) else "failed"
+
+
+def _close(span: Span, status: Status, value: Any, error: BaseException | None, nanoseconds: int) -> None:
+    trace = span.trace
+    if span.ended or trace.is_closed:
+        return
+    try:
+        span.ended = span.started + nanoseconds if nanoseconds else time_ns()
+        span.status = status
+        limits = worker.options
+        span.output, is_whole = snapshot(value, limits.max_chars, limits.max_items)
+        if error is not None:
+            span.failure = failure_of(error)
+        if span.parent is None:
+            _hand_over(span, value, is_whole=is_whole)
+    except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
+        worker.lose(trace)
+
+
+def _hand_over(root: Span, value: Any, *, is_whole: bool) -> None:
+    trace = root.trace
+    for span in trace.spans:
+        if not span.ended:
+            span.ended = root.ended
+    # What is not copied may be large, and is kept for comparing only while few wait.
+    if trace.compare is not None and (is_whole or worker.is_keeping_up):
+        trace.answer = Answer(root.output if is_whole else value, root.failure)
+    trace.is_closed = True
+    main = trace.main
+    if main is None:
+        worker.put(trace)
+        while trace.waiting:
+            with suppress(IndexError):
+                worker.put(trace.waiting.pop())
+        return
+    main.waiting.append(trace)
+    if main.is_closed:
+        with suppress(ValueError):  # Main, ending just now, has taken it along.
+            main.waiting.remove(trace)
+            worker.put(trace)

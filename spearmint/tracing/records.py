@@ -1,0 +1,145 @@
+"""What happened, as data: the spans of one trace, until a worker writes them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import time_ns
+from types import TracebackType
+from typing import Any, Literal
+
+from spearmint.cases import Option
+from spearmint.registry import ExperimentFunction
+
+Status = Literal["success", "failed", "cancelled", "timed_out", "abandoned", "unfinished"]
+Role = Literal["main", "variant"]
+Compare = Callable[[Any, Any], Any]
+
+_FRAMES = 50
+
+
+@dataclass(slots=True, eq=False)
+class Failure:
+    """What an execution raised, without the frames that an exception keeps alive.
+
+    Attributes:
+        kind: The exception's class.
+        twin: An exception of the same class with the same arguments and attributes; it gives the message.
+        frames: File, line and function of each frame, outermost first.
+    """
+
+    kind: type[BaseException]
+    twin: BaseException | None
+    args: tuple[Any, ...]
+    frames: list[tuple[str, int, str]]
+
+
+@dataclass(slots=True, eq=False)
+class Answer:
+    """What an execution returned, for comparing.
+
+    Attributes:
+        value: The value, or a snapshot that equals it.
+        failure: What it raised instead.
+    """
+
+    value: Any = None
+    failure: Failure | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """One execution from outside, and all that ran within it.
+
+    Attributes:
+        number: Its id, of 128 bits.
+        call_id: What main and its variants have in common.
+        role: ``"main"`` or ``"variant"``.
+        place: Where MLflow was set to write when it began.
+        compare: Compares a variant's result with main's; None where nobody asks.
+        main: Main's trace, for a variant.
+        spans: Its spans, the root first.
+        answer: What it returned, where a variant may ask.
+        waiting: Variants that ended before main, to be written after it.
+        is_closed: Whether it has ended; what happens later in it is not its own any more.
+    """
+
+    number: int
+    call_id: str
+    role: Role
+    place: Any = None
+    compare: Compare | None = None
+    main: "Trace | None" = None
+    spans: "list[Span]" = field(default_factory=list)
+    answer: Answer | None = None
+    waiting: "list[Trace]" = field(default_factory=list)
+    is_closed: bool = False
+
+    @property
+    def trace_id(self) -> str:
+        """The id as MLflow has it."""
+        return f"tr-{self.number:032x}"
+
+
+@dataclass(slots=True, eq=False)
+class Span:
+    """One execution.
+
+    Attributes:
+        trace: What it is part of.
+        experiment: What was executed.
+        option: Under which config.
+        number: Its id, of 64 bits.
+        parent: The execution that called it; None for the root of its trace.
+        started: Nanoseconds since the epoch.
+        inputs: Snapshots of positional and keyword arguments.
+        ended: Nanoseconds since the epoch; 0 while it runs.
+        status: How it ended.
+        output: Snapshot of what it returned.
+        items: Of a stream, the items so far.
+        more: Of a stream, how many items came after those.
+        failure: What it raised.
+        live: The MLflow span that was opened for it at once.
+    """
+
+    trace: Trace
+    experiment: ExperimentFunction
+    option: Option
+    number: int
+    parent: "Span | None"
+    started: int
+    inputs: Any = None
+    ended: int = 0
+    status: Status = "unfinished"
+    output: Any = None
+    items: list[Any] | None = None
+    more: int = 0
+    failure: Failure | None = None
+    live: Any = None
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return what is to be known of an exception, none of whose code is run."""
+    frames: list[tuple[str, int, str]] = []
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None and len(frames) < _FRAMES:
+        code = trace.tb_frame.f_code
+        frames.append((code.co_filename, trace.tb_lineno, code.co_qualname))
+        trace = trace.tb_next
+    return Failure(type(error), _twin(error), error.args, frames)
+
+
+def _twin(error: BaseException) -> BaseException | None:
+    kind = type(error)
+    base: Any = next(one for one in kind.__mro__ if one.__module__ == "builtins")
+    try:
+        twin: BaseException = base.__new__(kind, *error.args)
+        if type(twin) is kind:
+            vars(twin).update({name: held for name, held in vars(error).items() if name != "__notes__"})
+            return twin
+    except Exception:  # noqa: BLE001 - such as a UnicodeError, which has no message before its __init__
+        return None
+    return None
+
+
+def now() -> int:
+    """Return nanoseconds since the epoch."""
+    return time_ns()

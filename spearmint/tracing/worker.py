@@ -1,0 +1,285 @@
+"""The one thread that writes traces, the bounded queue before it, and the account of what became of them."""
+
+import asyncio
+import atexit
+import importlib
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, Protocol
+
+from spearmint.tracing.options import Options
+from spearmint.tracing.records import Trace
+
+logger = logging.getLogger("spearmint")
+
+_BATCH = 64
+_FEW = 100
+_FORK_SECONDS = 1.0
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class TracingStats:
+    """What became of the traces of this process, as counts.
+
+    ``recorded == written + dropped + failed + pending`` at any time.
+
+    Attributes:
+        recorded: Executions that ended and were to be written.
+        written: What MLflow has.
+        dropped: Lost for want of room in the queue, or of time at exit.
+        failed: What MLflow refused, or could not be reached for.
+        pending: On the way.
+    """
+
+    recorded: int = 0
+    written: int = 0
+    dropped: int = 0
+    failed: int = 0
+    pending: int = 0
+
+
+class Writer(Protocol):
+    """Writes traces somewhere."""
+
+    def write(self, traces: list[Any], options: Options) -> list[BaseException | None]:
+        """Write traces, and tell of each what went wrong, or None."""
+
+
+class Worker:
+    """Hands traces to MLflow, one batch after another. A process has one; a fork begins with an empty one.
+
+    Attributes:
+        options: How executions are traced.
+        before_exit: Called at exit before the last traces are waited for: what adds to them.
+        exit_timeout: Tells how many seconds the exit of the process may wait.
+    """
+
+    def __init__(self) -> None:
+        self.options = Options()
+        self.before_exit: list[Callable[[], None]] = []
+        self.exit_timeout: Callable[[], float] = lambda: 2.0
+        self.make_writer: Callable[[], Writer] = _mlflow_writer
+        self._is_registered = False
+        self._reset()
+
+    def _reset(self) -> None:
+        # Re-entrant, since the collector may close a traced stream at any allocation.
+        self._lock = threading.RLock()
+        self._idle = threading.Condition(self._lock)
+        self._writing = threading.Lock()
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._recorded = self._written = self._dropped = self._failed = self._pending = 0
+        self._has_thread = False
+        self._is_closed = False
+        self._told: set[str] = set()
+        self._generation = object()
+
+    def stats(self) -> TracingStats:
+        """Return one consistent snapshot of the counts."""
+        with self._lock:
+            return TracingStats(self._recorded, self._written, self._dropped, self._failed, self._pending)
+
+    def put(self, trace: Any) -> None:
+        """Take over a trace that has ended; never blocks, never raises.
+
+        Args:
+            trace: A `Trace`, or what the writer makes of a live one.
+        """
+        with self._lock:
+            self._recorded += 1
+            has_room = self._pending < self.options.queue_size and not self._is_closed
+            if has_room:
+                self._pending += 1
+            else:
+                self._dropped += 1
+        if not has_room:
+            self._warn(f"the queue of {self.options.queue_size} is full")
+            return
+        self._queue.put(trace)
+        if not self._has_thread:
+            self._start()
+
+    def lose(self, trace: Trace) -> None:
+        """Count a trace that could not be recorded to its end."""
+        with self._lock:
+            if trace.is_closed:
+                return
+            trace.is_closed = True
+            self._recorded += 1
+            self._failed += 1
+        self._warn("an execution could not be recorded")
+
+    @property
+    def is_keeping_up(self) -> bool:
+        """Whether few traces wait to be written."""
+        return self._pending < _FEW
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._has_thread or sys.is_finalizing():
+                return
+            self._register()
+            thread = threading.Thread(
+                target=self._work, args=(self._queue, self._generation), name="spearmint-traces", daemon=True
+            )
+            try:
+                thread.start()
+            except RuntimeError:  # The machine has no more threads, or the interpreter is shutting down.
+                return
+            self._has_thread = True
+
+    # The worker's thread.
+
+    def _work(self, traces: "queue.SimpleQueue[Any]", generation: object) -> None:
+        writer: Writer | None = None
+        while True:
+            batch = [traces.get()]
+            with suppress(queue.Empty):
+                while len(batch) < _BATCH:
+                    batch.append(traces.get_nowait())
+            batch = [one for one in batch if one is not None]
+            if not batch:
+                return
+            with self._writing:
+                try:
+                    writer = writer or self.make_writer()
+                    errors = writer.write(batch, self.options)
+                except BaseException as error:  # noqa: BLE001 - whatever happens here is nobody else's trouble
+                    errors = [error] * len(batch)
+            if generation is not self._generation:
+                return
+            self._settle(batch, errors)
+            del batch, errors  # An idle worker keeps nothing alive.
+
+    def _settle(self, batch: list[Any], errors: list[BaseException | None]) -> None:
+        failures = [error for error in errors if error is not None]
+        with self._lock:
+            if self._is_closed:  # The exit has counted them already.
+                return
+            self._pending -= len(batch)
+            self._failed += len(failures)
+            self._written += len(batch) - len(failures)
+            self._idle.notify_all()
+        for error in failures:
+            self._warn(f"{type(error).__name__}: {str(error)[:500]}", kind=type(error).__name__)
+
+    def _warn(self, reason: str, *, kind: str | None = None) -> None:
+        kind = kind or reason
+        with self._lock:
+            is_told = kind in self._told
+            self._told.add(kind)
+        if not is_told and not sys.is_finalizing():  # By then, a daemon thread may hold a lock of logging for ever.
+            advice = "tracing_stats() counts what is lost, configure(tracing=...) sets the limits"
+            with suppress(Exception):
+                logger.warning("Traces are lost: %s; %s. This is said once.", reason, advice)
+
+    # Waiting, and the life of the process.
+
+    def flush(self, timeout: float | None) -> bool:
+        """Wait until everything recorded so far is written or lost.
+
+        Args:
+            timeout: Seconds to wait at most; None waits without end.
+
+        Returns:
+            Whether nothing is pending any more.
+        """
+        with self._idle:
+            if self._pending and threading.current_thread().name == "spearmint-traces":
+                return False  # A user's repr or comparison asks, on the thread that would have to go on.
+            goal = self._recorded
+            return self._idle.wait_for(lambda: self._recorded - self._pending >= goal or not self._pending, timeout)
+
+    async def aflush(self, timeout: float | None) -> bool:
+        """Do what `flush` does without holding up the event loop."""
+        deadline = None if timeout is None else monotonic() + timeout
+        goal = self.stats().recorded
+        while True:
+            stats = self.stats()
+            if stats.recorded - stats.pending >= goal or not stats.pending:
+                return True
+            if deadline is not None and monotonic() >= deadline:
+                return False
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def configure(self, changes: Any) -> None:
+        """Replace options of the process; they hold for what begins from now on.
+
+        Raises:
+            ConfigError: If a name is unknown or a value is out of range.
+        """
+        self.options = self.options.with_changes(changes)
+
+    def reset(self) -> None:
+        """Begin with empty counts and no worker, as a process does; for tests, when nothing is under way."""
+        traces, had_thread = self._queue, self._has_thread
+        self._reset()
+        if had_thread:
+            traces.put(None)
+
+    def close(self, timeout: float) -> None:
+        """Wait for the last traces, then count the rest as dropped and say so on stderr."""
+        with self._lock:
+            if self._is_closed:
+                return
+        with suppress(KeyboardInterrupt):
+            self.flush(timeout)
+        with self._lock:
+            self._is_closed = True
+            left, self._pending = self._pending, 0
+            self._dropped += left
+        if left and sys.stderr is not None:
+            with suppress(Exception):
+                sys.stderr.write(
+                    f"spearmint: {left} traces were not written to MLflow within {timeout:g} s of exit; "
+                    "flush() before it waits longer\n"
+                )
+
+    def _register(self) -> None:
+        if self._is_registered:
+            return
+        self._is_registered = True
+        atexit.register(self._at_exit)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._before_fork, after_in_parent=self._after_fork_in_parent, after_in_child=self._begin_again
+            )
+
+    def _at_exit(self) -> None:
+        began = monotonic()
+        timeout = self.exit_timeout()
+        for prepare in self.before_exit:
+            prepare()
+        # What is abandoned at the very end is recorded at the very end, and has a moment to be written.
+        self.close(max(timeout - (monotonic() - began), min(timeout, 0.5)))
+
+    def _before_fork(self) -> None:
+        # MLflow's and its database's locks had better not be held by a thread that the child does not have.
+        self._is_held = self._writing.acquire(timeout=_FORK_SECONDS)
+
+    def _after_fork_in_parent(self) -> None:
+        if self._is_held:
+            self._writing.release()
+
+    def _begin_again(self) -> None:
+        """Let the child of a fork start afresh: what is under way belongs to the parent."""
+        self._reset()
+        forget = sys.modules.get("spearmint.tracing.mlflow")
+        if forget is not None:
+            forget.after_fork()
+
+
+def _mlflow_writer() -> Writer:
+    writer: Writer = importlib.import_module("spearmint.tracing.mlflow").MlflowWriter()
+    return writer
+
+
+worker = Worker()
