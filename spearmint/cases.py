@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
-from spearmint.ways import Reached
+from spearmint.ways import Reached, Way
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -36,8 +36,16 @@ class Origin(Protocol):
         """The experiment that is called."""
 
     @property
+    def foreseen(self) -> frozenset[Reached]:
+        """The experiments that it knows of."""
+
+    @property
     def joined(self) -> dict[Reached, tuple[Option, ...]]:
         """For each experiment that was not foreseen and was called in a case of the plan, its options."""
+
+    @property
+    def learned(self) -> dict[tuple[Reached, Reached], Way]:
+        """How such experiments were reached, by experiment and caller."""
 
 
 class ExperimentCase:

@@ -1,6 +1,6 @@
 """What a call of an experiment will reach, as far as its code and earlier calls tell, and whether that still holds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from spearmint.cases import ExperimentCase
@@ -25,7 +25,7 @@ class Outlook:
     Args:
         ways: How each experiment is reached, in the order in which the calls stand in the code.
         dimensions: The experiments that add a dimension: reached on some way on which no caller passes its config on.
-        experiments: All of them, the root too.
+        experiments: All of these, and the root.
         watches: What this was read from.
         changes: The count of the registry's changes before it was.
 
@@ -34,18 +34,19 @@ class Outlook:
         choice: What was chosen for a call, once that is known to be the same each time.
     """
 
-    __slots__ = ("_changes", "_lessons", "_watches", "choice", "dimensions", "is_constant", "ways")
+    __slots__ = ("_changes", "_lessons", "_watches", "choice", "dimensions", "experiments", "is_constant", "ways")
 
     def __init__(
         self,
         ways: Sequence[Way],
         dimensions: Sequence[ExperimentFunction],
-        experiments: Iterable[ExperimentFunction],
+        experiments: frozenset[ExperimentFunction],
         watches: Watches,
         changes: int,
     ) -> None:
         self.ways = ways
         self.dimensions = dimensions
+        self.experiments = experiments
         self.is_constant = all(one.is_constant for one in dimensions)
         self.choice: tuple[ExperimentCase, Plan | None] | None = None
         self._lessons = [(one, one.lessons) for one in experiments]

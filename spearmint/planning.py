@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from spearmint.cases import AstrayCase, ExperimentCase, Option
@@ -14,6 +15,7 @@ from spearmint.outlook import Outlook
 from spearmint.plans import Dimension, Plan
 from spearmint.registry import ExperimentFunction
 from spearmint.strategies import Choice, failed_choice, strange_choice
+from spearmint.ways import Way
 
 _told: set[str] = set()
 _FEW_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
@@ -135,7 +137,7 @@ def _plan(experiment: ExperimentFunction, outlook: Outlook, options: tuple[Optio
     for one in outlook.dimensions:
         main, variants = _choose(one)
         dimensions.append(Dimension(one, (main, *variants)))
-    plan = Plan(experiment, tuple(dimensions), experiment.settings.combine, outlook.ways)
+    plan = Plan(experiment, tuple(dimensions), experiment.settings.combine, outlook.ways, outlook.experiments)
     return bounded(plan, experiment)
 
 
@@ -204,18 +206,25 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
     if type(case) is AstrayCase:
         _warn_of_thread(case, experiment)
         return select(experiment)[0]
+    is_foreseen = experiment in case.plan.foreseen
     is_root = experiment is case.root and bool(experiment.options)
     option = case.assigned(experiment) if is_root else _inherited(case, experiment)
     if option is None:
-        option = case.assigned(experiment)
-    if option is None:
-        joined = case.plan.joined
-        if experiment not in joined:  # Asked once for all cases of the call.
-            main, variants = _choose(experiment)
-            joined.setdefault(experiment, (main, *variants))
-        option = case.assign(experiment, joined[experiment][0])
+        option = case.assigned(experiment) or _assign(case, experiment)
+    if not is_foreseen:
         _learn(case, experiment)
     return case.view(experiment, option)
+
+
+def _assign(case: ExperimentCase, experiment: ExperimentFunction) -> Option:
+    """Let an experiment take part that has no config in the case yet."""
+    if not experiment.options:
+        return case.assign(experiment, experiment.plain_option)
+    joined = case.plan.joined
+    if experiment not in joined:  # Asked once for all cases of the call.
+        main, variants = _choose(experiment)
+        joined.setdefault(experiment, (main, *variants))
+    return case.assign(experiment, joined[experiment][0])
 
 
 def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> None:
@@ -237,10 +246,11 @@ def _learn(case: ExperimentCase, experiment: ExperimentFunction) -> None:
         "" if frame is None else f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}, line {frame.f_lineno}"
     )
     caller, root = case.current, case.root
+    case.plan.learned.setdefault((experiment, caller), Way(experiment, caller, "learned", partial(str, place)))
     if isinstance(caller, ExperimentFunction):
         caller.learn(experiment, place)
     if isinstance(root, ExperimentFunction):
-        root.forget_cases()  # The running case has gained an assignment, which is for this call alone.
+        root.forget_cases()  # The running case may have gained an assignment, which is for this call alone.
 
 
 def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> Option | None:

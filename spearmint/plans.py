@@ -29,20 +29,24 @@ class Plan:
         dimensions: One for each experiment that has configs of its own, the root's first.
         combine: ``"product"`` for every combination, ``"one_at_a_time"`` for main plus each variation alone.
         ways: How the experiments beside the root are reached, also those without a dimension.
+        foreseen: All of these, and the root.
         excess: Why it holds more cases than it may; empty if it does not.
         since: How many of the dimensions make cases that have been run before; none of those is a variant any more.
         made: The variant cases, where they have been made to serve several calls.
-        joined: For each experiment that no plan foresaw and that was called in a case of this one, its options.
+        joined: For each experiment that it does not foresee and that was called in a case of it, its options.
+        learned: How such experiments were reached, by experiment and caller.
     """
 
     root: Reached
     dimensions: tuple[Dimension, ...]
     combine: Combine = "product"
     ways: Sequence[Way] = ()
+    foreseen: frozenset[Reached] = frozenset()
     excess: str = ""
     since: int = 0
     made: "tuple[ExperimentCase, ...]" = ()
     joined: dict[Reached, tuple[Option, ...]] = field(default_factory=dict)
+    learned: dict[tuple[Reached, Reached], Way] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """Return how many cases the plan holds, main and those run before included."""
@@ -85,9 +89,11 @@ class Plan:
 
     def extended(self) -> "Plan":
         """Return the plan that foresees what has joined this one's cases; its variants are the cases that this adds."""
-        foreseen = {dimension.experiment for dimension in self.dimensions}
-        joined = [Dimension(one, options) for one, options in tuple(self.joined.items()) if one not in foreseen]
-        return replace(self, dimensions=(*self.dimensions, *joined), since=len(self.dimensions), made=())
+        known = {dimension.experiment for dimension in self.dimensions}
+        joined = [Dimension(one, options) for one, options in tuple(self.joined.items()) if one not in known]
+        foreseen = self.foreseen.union(self.joined)
+        dimensions = (*self.dimensions, *joined)
+        return replace(self, dimensions=dimensions, foreseen=foreseen, since=len(self.dimensions), made=())
 
     def position(self, case: ExperimentCase) -> tuple[int, ...]:
         """Return what sorts cases of this plan, and of those that it has grown from, into its order."""
@@ -99,8 +105,9 @@ class Plan:
     @property
     def parts(self) -> list[Part]:
         """The experiments of the plan: how each is reached, and the ids of the options that it adds."""
-        ids = {one.experiment: tuple(option.config_id for option in one.options) for one in self.dimensions}
-        return parts_of(self.root, self.ways, ids)
+        told = (one for one in self.dimensions if one.options[0].config or len(one.options) > 1)
+        ids = {one.experiment: tuple(option.config_id for option in one.options) for one in told}
+        return parts_of(self.root, (*self.ways, *self.learned.values()), ids)
 
     def __str__(self) -> str:
         """Draw the plan as a tree."""

@@ -89,7 +89,7 @@ class _Search:
     def outlook(self) -> Outlook:
         changes = registry.changes
         dimensions: dict[ExperimentFunction, None] = {}
-        experiments = {self._root: None}
+        experiments = {self._root}
         passed: set[tuple[Hashable, ...]] = set()
         waiting = [_Step(self._root, MISSING if self._receiver is None else self._receiver, frozenset())]
         while waiting:
@@ -98,14 +98,14 @@ class _Search:
             if key in passed:
                 continue
             passed.add(key)
-            experiments[step.experiment] = None
+            experiments.add(step.experiment)
             if step.experiment is not self._root and _adds_dimension(step):
                 dimensions[step.experiment] = None
             passing = step.passing | _passed_on(step.experiment)
             following = reversed(self._ways_from(step))
             waiting.extend(_Step(way.experiment, receiver, passing) for way, receiver in following)
         ways = [way for found in self._ways.values() for way, _ in found]
-        return Outlook(ways, tuple(dimensions), experiments, self._watches, changes)
+        return Outlook(ways, tuple(dimensions), frozenset(experiments), self._watches, changes)
 
     def _ways_from(self, step: _Step) -> list[tuple[Any, Any]]:
         """Return how an experiment leads to others, each with what its receiver will be."""

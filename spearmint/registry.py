@@ -229,12 +229,15 @@ class ExperimentFunction:
         """Let the next call make a case anew."""
         self.ready[0] = None
         self.lone_cases.clear()
+        for outlook in tuple(self.outlooks.values()):
+            outlook.choice = None
 
     def learn(self, experiment: "ExperimentFunction", place: str) -> None:
         """Remember an experiment that was called from this one, so that later plans reckon with it."""
-        self.learned.setdefault(experiment, place)
-        self.lessons += 1
-        registry.changes += 1
+        if experiment not in self.learned:
+            self.learned[experiment] = place
+            self.lessons += 1
+            registry.changes += 1
 
     def report(self, error: BaseException) -> None:
         """Tell of a variant's exception, once; nothing that goes wrong here goes further."""

@@ -131,7 +131,7 @@ def _how(part: Part) -> str:
 
 def _ids(part: Part) -> str:
     if not part.option_ids:
-        return "no configs" if part.how == "root" else "under its caller's config"
+        return "no configs" if part.how == "root" else "under a caller's config"
     shown = ", ".join(part.option_ids[:_MANY_IDS])
     more = len(part.option_ids) - _MANY_IDS
     return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,246 @@
+"""Calls that no analysis sees join the running case, and the same run covers what they add; also where it is much."""
+
+import asyncio
+import gc
+import itertools
+import threading
+
+import pytest
+
+import spearmint
+from spearmint import Spearmint, experiment
+from spearmint.errors import PlanError
+from spearmint.planning import full_plan
+from spearmint.proxy import experiment_of
+from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
+from tests.nested import KS, MODELS, ZS, known, make_hidden, make_inner, run, short, values
+
+
+def test_a_run_covers_what_an_unforeseen_call_adds_each_case_once():
+    lock, seen = threading.Lock(), []
+    inner = make_inner()
+    table = [inner]
+
+    @experiment(configs=MODELS, strategy=ShadowStrategy)
+    def outer(config):
+        pair = config["model"], table[0]()
+        with lock:
+            seen.append(pair)
+        return pair
+
+    results = run(outer)
+    assert sorted(seen) == list(itertools.product("ab", (1, 2, 3)))
+    assert [one.result for one in results] == list(itertools.product("ab", (1, 2, 3)))
+    assert [one.role for one in results] == ["main", *["variant"] * 5]
+    assert len(results.plan) == 6
+    seen.clear()
+    assert [one.result for one in run(outer)] == [one.result for one in results]
+    assert len(seen) == 6
+
+
+@pytest.mark.parametrize("strategy", [ShadowStrategy, MultiBranchStrategy])
+def test_several_unforeseen_calls_make_the_product(strategy):
+    outer = make_hidden(make_inner(), make_inner(ZS, key="z"), strategy=strategy)
+    assert values(outer) == values(outer) == list(itertools.product("ab", (1, 2, 3), "xy"))
+
+
+def test_a_collecting_call_covers_them_without_a_run():
+    outer = make_hidden(make_inner(), strategy=MultiBranchStrategy)
+    assert [one.result for one in outer()] == list(itertools.product("ab", (1, 2, 3)))
+
+
+def test_one_that_only_a_variant_calls_is_covered():
+    outer = make_hidden(make_inner(), when=lambda config: config["model"] == "b")
+    assert values(outer) == [("a",)] * 3 + [("b", 1), ("b", 2), ("b", 3)]
+
+
+def test_unforeseen_calls_below_unforeseen_calls_are_covered_too():
+    deepest = make_inner(ZS, key="z")
+    table = {"deepest": deepest}
+
+    @experiment(configs=KS[:2], strategy=ShadowStrategy)
+    def deep(config):
+        return (config["k"], table["deepest"]()) if config["k"] == 2 else config["k"]
+
+    outer = make_hidden(deep)
+    expected = [(m, d) for m in "ab" for d in (1, 1, (2, "x"), (2, "y"))]
+    assert values(outer) == expected
+    assert values(outer) == expected
+    assert short(known(outer)) == short(experiment_of(one)[0] for one in (deep, deepest))
+
+
+def test_one_at_a_time_adds_each_variation_alone():
+    outer = make_hidden(make_inner(), make_inner(ZS, key="z"), combine="one_at_a_time")
+    expected = [("a", 1, "x"), ("b", 1, "x"), ("a", 2, "x"), ("a", 3, "x"), ("a", 1, "y")]
+    assert values(outer) == expected
+    assert values(outer) == expected
+
+
+def test_a_config_without_variants_is_extended_by_an_unforeseen_call():
+    outer = make_hidden(make_inner(), configs=MODELS[:1], strategy=RoundRobinStrategy)
+    assert values(outer) == [("a", 1), ("a", 2), ("a", 3)]
+
+
+def test_an_unforeseen_strategy_is_asked_once_for_all_cases_of_a_call():
+    outer = make_hidden(make_inner(strategy=RoundRobinStrategy))
+    assert values(outer) == [("a", 1), ("b", 1)]
+    assert values(outer) == [("a", 2), ("b", 2)]
+
+
+def test_what_would_be_too_many_is_not_run_and_counted_as_dropped(account):
+    outer = make_hidden(make_inner(), max_cases=5)
+    assert values(outer) == [("a", 1), ("b", 1)]
+    assert account() == {"submitted": 5, "finished": 1, "dropped": 4}
+    with pytest.raises(PlanError, match=r"over 6 cases: max_cases is 5, and its options are 2 .* x 3"):
+        run(outer)
+
+
+def test_a_run_that_does_not_wait_leaves_them_to_the_next():
+    outer = make_hidden(make_inner())
+    with Spearmint.run(outer) as runner:
+        results = runner()
+    assert results.wait(10)
+    assert [one.result for one in results] == [("a", 1), ("b", 1)]
+    assert len(values(outer)) == 6
+
+
+def test_a_main_that_raises_does_not_keep_variants_from_telling():
+    inner = make_inner()
+    table = [inner]
+
+    @experiment(configs=MODELS, strategy=ShadowStrategy)
+    def outer(config):
+        value = table[0]()
+        if (config["model"], value) == ("a", 1):
+            raise KeyError(value)
+        return config["model"], value
+
+    runner = Spearmint.run(outer, await_variants=True)
+    with pytest.raises(KeyError):
+        runner()
+    assert [one.status for one in runner.results] == ["failed", *["success"] * 5]
+
+
+def test_async_experiments_are_covered_in_either_runner():
+    @experiment(configs=KS, strategy=ShadowStrategy)
+    async def inner(config):
+        await asyncio.sleep(0)
+        return config["k"]
+
+    def make():
+        table = [inner]
+
+        @experiment(configs=MODELS, strategy=ShadowStrategy)
+        async def outer(config):
+            return config["model"], await table[0]()
+
+        return outer
+
+    async def arun(function):
+        async with Spearmint.arun(function, await_variants=True) as runner:
+            return [one.result for one in await runner()]
+
+    assert values(make()) == asyncio.run(arun(make())) == list(itertools.product("ab", (1, 2, 3)))
+    assert asyncio.run(arun(make_hidden(make_inner()))) == list(itertools.product("ab", (1, 2, 3)))
+
+
+def test_streams_are_covered_when_the_runner_ends():
+    table = [make_inner()]
+
+    @experiment(configs=MODELS, strategy=ShadowStrategy)
+    def outer(config):
+        yield config["model"]
+        yield table[0]()
+
+    with Spearmint.run(outer, await_variants=True) as runner:
+        results = runner()
+        assert list(results.main_result.result) == ["a", 1]
+    assert [one.result for one in results.variant_results] == [[m, k] for m in "ab" for k in (1, 2, 3)][1:]
+
+
+def test_async_streams_are_covered_when_the_runner_ends():
+    table = [make_inner()]
+
+    @experiment(configs=MODELS, strategy=ShadowStrategy)
+    async def outer(config):
+        yield config["model"]
+        yield table[0]()
+
+    async def ask():
+        async with Spearmint.arun(outer, await_variants=True) as runner:
+            results = await runner()
+            assert [item async for item in results.main_result.result] == ["a", 1]
+        return [one.result for one in results.variant_results]
+
+    assert asyncio.run(ask()) == [[m, k] for m in "ab" for k in (1, 2, 3)][1:]
+
+
+def test_copied_arguments_are_those_of_the_call_in_later_cases_too():
+    table = [make_inner()]
+
+    @experiment(configs=MODELS, strategy=ShadowStrategy, copy_args=True)
+    def outer(items, config):
+        items.append((config["model"], table[0]()))
+        return items
+
+    assert values(outer, [0]) == [[0, (m, k)] for m in "ab" for k in (1, 2, 3)]
+
+
+def test_a_value_that_the_caller_passes_leaves_what_unforeseen_calls_add():
+    table = [make_inner()]
+
+    @experiment(configs=MODELS, strategy=ShadowStrategy)
+    def outer(config):
+        return config["model"], table[0]()
+
+    assert values(outer, {"model": "mine"}) == [("mine", 1), ("mine", 2), ("mine", 3)]
+
+
+# Many cases
+
+
+def make_many(sizes=(30, 30, 30), **settings):
+    first, second = (make_inner([{"k": k} for k in range(size)]) for size in sizes[1:])
+
+    @experiment(configs=[{"k": k} for k in range(sizes[0])], strategy=ShadowStrategy, **settings)
+    def outer(config):
+        return config["k"], first(), second()
+
+    return outer
+
+
+def live_cases():
+    gc.collect()
+    return sum(isinstance(one, spearmint.ExperimentCase) for one in gc.get_objects())
+
+
+def test_a_direct_call_over_too_many_returns_mains_value_and_counts_the_others_as_dropped(account):
+    outer = make_many()
+    assert outer() == (0, 0, 0)
+    assert account() == {"submitted": 26_999, "dropped": 26_999}
+
+
+def test_a_plan_of_many_cases_holds_few_of_them():
+    outer = make_many(max_cases=None)
+    before = live_cases()
+    plan = full_plan(experiment_of(outer)[0])
+    variants = plan.variants()
+    first = list(itertools.islice(variants, 5))
+    assert len(plan) == 27_000
+    assert live_cases() - before <= 7
+    assert len(first) == 5
+
+
+def test_a_run_over_too_many_tells_the_sizes_and_runs_nothing():
+    calls = []
+    inner = make_inner([{"k": k} for k in range(30)])
+
+    @experiment(configs=[{"k": k} for k in range(40)], strategy=ShadowStrategy)
+    def outer(config):
+        calls.append(inner())
+
+    with pytest.raises(
+        PlanError, match=r"over 1200 cases: max_cases is 1000, and its options are 40 \(.*outer\) x 30 \("
+    ):
+        run(outer)
+    assert calls == []
