@@ -1,10 +1,12 @@
 """What users call: `Spearmint`, `experiment`, runs, and the settings and accounts of the process."""
 
+import os
 import sys
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import replace
 from time import monotonic
-from typing import Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from spearmint.config import Config, parse_configs
 from spearmint.config.isolation import supplier
@@ -17,6 +19,9 @@ from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.tracing import recorder
 from spearmint.tracing.worker import TracingStats
 from spearmint.tracing.worker import worker as traces
+
+if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
+    from spearmint.evaluation.report import Report
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -131,6 +136,64 @@ class Spearmint:
             DeclarationError: If ``function`` is no experiment.
         """
         return AsyncExperimentRunner(function, await_variants=await_variants)
+
+    def evaluate(
+        self,
+        function: Callable[..., Any],
+        data: Any,
+        *,
+        scorers: Any,
+        configs: Any = None,
+        repeats: int = 1,
+        executor: Executor | None = None,
+        resume: str | os.PathLike[str] | None = None,
+        progress: bool = True,
+        concurrency: int | None = None,
+    ) -> "Report":
+        """Run every config on every row, score what comes of it, and compare the configs with the main one.
+
+        Args:
+            function: An experiment, or a function, which becomes one of this instance. It may be async, or a
+                generator function, whose output is the list of its items.
+            data: The path of a JSONL file (streamed), an iterable of mappings, a pandas DataFrame, or an MLflow
+                dataset. A row is ``{"inputs": {...}, "expectations": {...}}``, or flat: its keys are the parameters by
+                name, and ``expected`` its expectation.
+            scorers: Callables that take any of ``inputs``, ``outputs``, ``expectations``, ``trace`` and ``config``, and
+                return a number, a bool or a dict of those; or MLflow scorers; or a mapping from names to such.
+            configs: Any source that `spearmint.config.parse_configs` takes, main first; by default the experiment's
+                own. The configs of nested experiments take part as they do in a plan.
+            repeats: How often each config runs on each row.
+            executor: Where to run. By default threads of this process; others, such as a process pool or Dask's
+                ``client.get_executor()``, get function, configs and scorers pickled.
+            resume: A JSONL file that each result is written to as it comes; those that are there are not run again.
+            progress: Whether to show progress, where standard error is a terminal.
+            concurrency: Cells that run at once; by default as many as the executor has workers, or the limit
+                ``max_workers`` of the background.
+
+        Returns:
+            The report. It keeps numbers only, and the beginning of the first 50,000 outputs.
+
+        Raises:
+            EvaluationError: If data or scorers are unfit, or the run cannot go on.
+            PlanError: If there are more cases than ``max_cases``.
+            ConfigError: If a config cannot be read.
+            BindingError: If one does not reach a parameter.
+        """
+        from spearmint.evaluation.evaluate import evaluate  # noqa: PLC0415 - scipy takes a second to import
+
+        return evaluate(
+            function,
+            data,
+            scorers=scorers,
+            configs=None if configs is None else _parsed(configs),
+            instance_configs=self._configs,
+            settings=self._settings,
+            repeats=repeats,
+            executor=executor,
+            resume=resume,
+            progress=progress,
+            concurrency=concurrency,
+        )
 
 
 @overload

@@ -11,6 +11,7 @@
         ├── CaseError (LookupError)          an experiment takes no part in a case
         ├── StrategyError (RuntimeError)     a strategy raised, or chose what it was not given
         ├── PlanError (ValueError)           a plan has more cases than ``max_cases``
+        ├── EvaluationError (ValueError)     an evaluation cannot begin, or cannot go on
         └── ExecutionError (RuntimeError)    a run was asked for where it cannot happen
 
     UserWarning
@@ -24,6 +25,7 @@ __all__ = [
     "CaseError",
     "ConfigError",
     "DeclarationError",
+    "EvaluationError",
     "ExecutionError",
     "PlanError",
     "SettingsError",
@@ -118,6 +120,10 @@ class StrategyError(SpearmintError, RuntimeError):
 
 class PlanError(SpearmintError, ValueError):
     """A plan holds more cases than ``max_cases`` allows."""
+
+
+class EvaluationError(SpearmintError, ValueError):
+    """An evaluation cannot begin, as its data or scorers are unfit, or cannot go on."""
 
 
 class ExecutionError(SpearmintError, RuntimeError):

@@ -56,6 +56,15 @@ HOUSE = (
     (5, "calling", ""),
     (5, "proxy", ""),
     (6, "runner", ""),
+    # Below what users call, since `Spearmint.evaluate` opens it.
+    (
+        6,
+        "evaluation",
+        (
+            "statistics dataset arguments scorers cases traces cells dispatch ledger journal shipping progress "
+            "summary table report evaluate"
+        ),
+    ),
     (6, "api", ""),
     # What the settings say, then what is done about it.
     (
@@ -66,7 +75,6 @@ HOUSE = (
             "ast_rewrite bytecode_rewrite cache loaders finder install"
         ),
     ),
-    (7, "evaluation", "dataset scorers evaluate statistics report"),
     (8, "__init__", ""),
     (9, "cli", "launch output modules checking program drawing run check graph configs completion traces evaluate"),
     (9, "pytest_plugin", ""),

@@ -1,0 +1,72 @@
+"""Functions and scorers that other processes find by name."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+from spearmint import Bind, Config, Spearmint, experiment
+from spearmint.strategies import ShadowStrategy
+
+mint = Spearmint(configs=[{"factor": 1}, {"factor": 2}, {"factor": 3}])
+
+
+@mint.experiment
+def times(x: int, factor: Annotated[int, Bind("factor")]) -> int:
+    return x * factor
+
+
+@experiment
+async def atimes(x: int, config: Config) -> int:
+    return x * config.factor
+
+
+def plain_times(x: int, config: dict) -> int:
+    return x * config["factor"]
+
+
+@mint.experiment
+def fails_on_seven(x: int, factor: Annotated[int, Bind("factor")]) -> int:
+    if x == 7 and factor == 3:
+        raise ValueError("seven")
+    return x * factor
+
+
+@experiment(configs=[{"digits": 0}, {"digits": 1}], strategy=ShadowStrategy)
+def rounded(x: float, digits: Annotated[int, Bind("digits")]) -> float:
+    return round(x, digits)
+
+
+@mint.experiment
+def nested(x: float, factor: Annotated[int, Bind("factor")]) -> float:
+    return rounded(x * factor)
+
+
+@mint.experiment
+def kills_its_worker_once(x: int, folder: str, factor: Annotated[int, Bind("factor")]) -> int:
+    """End the process without a word, the first time that it comes to a certain cell."""
+    mark = Path(folder) / "killed"
+    if x == 5 and factor == 2:
+        try:
+            mark.touch(exist_ok=False)
+        except FileExistsError:
+            return x * factor
+        os.kill(os.getpid(), signal.SIGKILL)
+    return x * factor
+
+
+@mint.experiment
+def burns(x: int, factor: Annotated[int, Bind("factor")]) -> int:
+    return sum(i * i for i in range(20_000 + x)) % (factor + 1)
+
+
+def exact(outputs, expectations) -> bool:
+    return outputs == expectations["expected"]
+
+
+def distance(outputs, expectations) -> dict:
+    return {"distance": abs(outputs - expectations["expected"])}
+
+
+def process_id(outputs) -> int:
+    return os.getpid()
