@@ -19,6 +19,7 @@ from spearmint.execution.steps import run_in_case
 from spearmint.execution.streams import adrain, drain
 from spearmint.registry import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
+from spearmint.tracing.recorder import UNSAMPLED, Decision, begin_root, decide, end_with
 
 _LONGEST = 200  # characters of an output or an error that are kept
 
@@ -161,14 +162,19 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     except Exception as error:  # noqa: BLE001 - a call that cannot be made has failed, no more
         return outcome_of(error, 0.0)
     function = experiment.function
+    span: Any = UNSAMPLED  # Cells by the million are traced where that was asked for, not because mlflow is there.
+    if experiment.is_traced and isinstance(decision := decide(experiment), Decision):
+        span = begin_root(decision, "main", experiment, case, (args, kwargs))
     if experiment.kind == "function":
-        outcome = run_in_case(case, function, args, kwargs)
+        outcome = run_in_case(case, function, args, kwargs, span)
     elif experiment.kind == "generator":
-        outcome = drain(case, function, args, kwargs)
+        outcome = drain(case, function, args, kwargs, span)
     elif experiment.kind == "coroutine":
-        outcome = own_loop.run(arun_in_case(case, function, args, kwargs))
+        outcome = own_loop.run(arun_in_case(case, function, args, kwargs, span))
     else:
-        outcome = own_loop.run(adrain(case, function, args, kwargs))
+        outcome = own_loop.run(adrain(case, function, args, kwargs, span))
+    if span is not UNSAMPLED:
+        end_with(span, outcome)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     return outcome

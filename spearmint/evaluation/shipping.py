@@ -11,13 +11,14 @@ from typing import Any
 
 import cloudpickle
 
-from spearmint.cases import Dimension, ExperimentCase, Option, Plan
+from spearmint.cases import ExperimentCase, Option
 from spearmint.config.model import Config
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.arguments import Arguments
 from spearmint.evaluation.cases import EvaluatedCase
 from spearmint.evaluation.cells import Cell, Ran, Subject, run_cells
 from spearmint.evaluation.scorers import compile_scorers
+from spearmint.plans import Dimension, Plan
 from spearmint.proxy import experiment_of
 from spearmint.registry import ExperimentFunction, Settings, registry
 from spearmint.strategies import SingleConfigStrategy
