@@ -13,6 +13,7 @@ BUILTINS = {
     "CaseError": LookupError,
     "ConfigError": ValueError,
     "DeclarationError": TypeError,
+    "EvaluationError": ValueError,
     "ExecutionError": RuntimeError,
     "PlanError": ValueError,
     "StrategyError": RuntimeError,
