@@ -71,8 +71,8 @@ HOUSE = (
         7,
         "instrument",
         (
-            "patterns strategy_names settings places problems toml_places reading targets annotated declarations "
-            "ast_rewrite bytecode_rewrite cache loaders finder install"
+            "patterns strategy_names settings places problems toml_places reading targets annotated repeated "
+            "declarations ast_rewrite bytecode_rewrite cache loaders finder install"
         ),
     ),
     (8, "__init__", ""),

@@ -69,8 +69,9 @@ class Checker:
         else:
             yield from self._of_experiment(keys, entry)
         yield from self._of_strategy(keys, entry)
-        if entry.on_variant_error is not None and isinstance(entry.on_variant_error, str):
-            yield from self._of_import_path((*keys, "on_variant_error"), entry.on_variant_error)
+        for key in ("on_variant_error", "compare"):
+            if isinstance(path := getattr(entry, key), str):
+                yield from self._of_import_path((*keys, key), path)
         configs: list[Config] = []
         for found in self._configs(keys, entry):
             if isinstance(found, SettingsError):

@@ -11,6 +11,7 @@ from spearmint.config.binding import look_up
 from spearmint.errors import BindingError, SettingsError, SpearmintError
 from spearmint.instrument.annotated import asks_for_config, bindings_by_type
 from spearmint.instrument.places import Origin, raise_all
+from spearmint.instrument.repeated import Repeated
 from spearmint.instrument.settings import Binding, Experiment, Options, Package, StrategyChoice
 from spearmint.instrument.strategy_names import import_path, make_strategy
 from spearmint.instrument.targets import Rule, Targets
@@ -29,6 +30,7 @@ class Declarations:
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._instances: dict[tuple[str, int], Spearmint] = {}
+        self._repeated = Repeated()
 
     def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
         """Make an experiment of a function if the settings want one.
@@ -53,12 +55,16 @@ class Declarations:
         models = {key: value for key, value in entry.bindings.items() if ":" in key}
         if rule.auto == "annotated" and not asks_for_config(function, f"{module}:{name}", namespace, models):
             return function
-        bindings = self._bindings(rule, function, namespace, models)
-        instance = self._instance(rule, entry)
-        try:
-            return instance.experiment(bindings=bindings)(function)
-        except SpearmintError as error:
-            raise self._located(error, rule, entry) from error
+
+        def make(inner: Callable[..., Any]) -> Any:
+            bindings = self._bindings(rule, inner, namespace, models)
+            instance = self._instance(rule, entry)
+            try:
+                return instance.experiment(bindings=bindings)(inner)
+            except SpearmintError as error:
+                raise self._located(error, rule, entry) from error
+
+        return self._repeated.declare(function, namespace, make) if "<locals>" in name else make(function)
 
     def _entry(self, rule: Rule) -> Package | Experiment:
         kind, index = rule.keys
@@ -99,10 +105,10 @@ class Declarations:
         try:
             if entry.strategy is not None:
                 options["strategy"] = _strategy(entry.strategy)
-            key = "on_variant_error"
-            if entry.on_variant_error is not None:
-                callback: Any = entry.on_variant_error
-                options[key] = import_path(callback) if isinstance(callback, str) else callback
+            for key in ("on_variant_error", "compare"):
+                callback: Any = getattr(entry, key)
+                if callback is not None:
+                    options[key] = import_path(callback) if isinstance(callback, str) else callback
             key = "configs"
             configs = None if entry.configs is None else parse_configs(entry.configs, relative_to=origin.folder)
             key = "tracing"

@@ -16,9 +16,12 @@ from pydantic import (
     model_validator,
 )
 
+from spearmint.checks import check_tracing
+from spearmint.errors import DeclarationError
 from spearmint.execution.limits import Limits
 from spearmint.instrument.patterns import close_names, parse_target
 from spearmint.instrument.strategy_names import check_strategy
+from spearmint.tracing.options import Options as TracingOptions
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _IMPORT_PATH = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
@@ -82,6 +85,19 @@ def _source(value: Any) -> Any:
     return value
 
 
+def _tracing(value: Any) -> Any:
+    try:
+        check_tracing(value)
+    except DeclarationError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _options(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    TracingOptions().with_changes(value or {})
+    return value
+
+
 def _limits(value: dict[str, Any]) -> dict[str, Any]:
     Limits().with_changes(value)
     return value
@@ -89,6 +105,9 @@ def _limits(value: dict[str, Any]) -> dict[str, Any]:
 
 def _switch(value: Any) -> Any:
     return {"enabled": value} if isinstance(value, bool) else value
+
+
+_ImportPath = Annotated[str, AfterValidator(_import_path)]
 
 
 class _Model(BaseModel):
@@ -122,12 +141,13 @@ class Options(_Model):
     bindings: dict[Annotated[str, AfterValidator(_binding_key)], Annotated[Binding, _named("path")] | None] = Field(
         default_factory=dict
     )
-    on_variant_error: Annotated[Annotated[str, AfterValidator(_import_path)] | None, WrapValidator(_or_object)] = None
+    on_variant_error: Annotated[_ImportPath | None, WrapValidator(_or_object)] = None
+    compare: Annotated[_ImportPath | None, WrapValidator(_or_object)] = None
     variant_timeout: PositiveFloat | None = None
     copy_args: bool = False
     combine: Literal["product", "one_at_a_time"] = "product"
     max_cases: PositiveInt | None = 1000
-    tracing: bool | None = None
+    tracing: Annotated[Any, AfterValidator(_tracing)] = None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -154,7 +174,7 @@ class InstallSettings(_Model):
 
     packages: Annotated[list[Annotated[Package, _named("name")]], BeforeValidator(_list)] = Field(default_factory=list)
     experiments: Annotated[list[Experiment], BeforeValidator(_list)] = Field(default_factory=list)
-    tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch)] = None
+    tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_options)] = None
     background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
     propagate_children: bool = False
     propagate_threads: bool = False

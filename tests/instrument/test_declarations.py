@@ -253,3 +253,59 @@ def test_what_is_declared_is_an_experiment_that_can_be_run():
     with Spearmint.run(experiment, await_variants=True) as runner:
         assert [one.result for one in runner()] == [1, 2]
     assert spearmint.flush(5)
+
+
+INNER = {"configs": [{"k": 1}, {"k": 2}, {"k": 3}], "strategy": "round_robin", "bindings": {"k": "k"}}
+
+
+def test_a_function_in_a_function_is_one_experiment_however_often_it_is_made():
+    declared = declarations({"experiments": [{"target": "m:**", **INNER}]})
+
+    def outer(x, default=0):
+        def inner(k=default, *, y=default):
+            return x, k, y
+
+        return declared.declare(inner, "m", "outer.<locals>.inner")
+
+    assert [outer("a")(), outer("b")(), outer("c", 7)(), outer("d")()] == [
+        ("a", 1, 0),
+        ("b", 2, 0),
+        ("c", 3, 7),
+        ("d", 1, 0),
+    ]
+    assert outer("e")(9) == ("e", 9, 0)
+
+
+def test_a_function_in_a_function_is_declared_anew_where_its_annotations_are_not_the_same():
+    declared = declarations({"experiments": [{"target": "m:**", "configs": [{"k": 1}], "bindings": {"k": "k"}}]})
+
+    def outer(kind):
+        def inner(k: kind):
+            return k
+
+        return declared.declare(inner, "m", "outer.<locals>.inner")
+
+    def by_text(local):
+        def inner(k: "local"):
+            return k
+
+        return declared.declare(inner, "m", "by_text.<locals>.inner")
+
+    assert [outer(int)(), outer(float)(), outer(int)()] == [1, 1.0, 1]
+    assert type(outer(float)()) is float
+    assert [type(by_text(kind)()) for kind in (int, float, int)] == [int, float, int]
+
+
+def test_functions_of_one_definition_do_not_share_what_their_calls_have_taught():
+    declared = declarations({"experiments": [{"target": "m:**", "configs": [{"k": 1}], "bindings": {"k": "k"}}]})
+
+    def outer(called):
+        def inner(k):
+            return called()
+
+        return declared.declare(inner, "m", "outer.<locals>.inner")
+
+    first, second = outer(int), outer(str)
+    assert (first(), second(), first()) == (0, "", 0)
+    assert first._self_experiment is not second._self_experiment
+    assert first._self_experiment.ready is not second._self_experiment.ready

@@ -167,6 +167,13 @@ def test_a_file_with_everything_is_read(write):
         ("experiments:\n- target: a:f\n  copy_args: 'no'", "to 'no': it is of type str. Give true or false."),
         ("experiments:\n- target: a:f\n  max_cases: many", "to 'many': it is of type str. Give a whole number."),
         ("background: {max_worker: 1}", ":1:1: Cannot set background limit 'max_worker': there is none."),
+        ("tracing: {enable: true}", ":1:1: Cannot set tracing option 'enable': there is none. Give some of enabled, "),
+        ("tracing: {sample_rate: 2}", ":1:1: Cannot set tracing option 'sample_rate' to 2: it is out of range."),
+        (
+            "experiments:\n- target: a:f\n  tracing: {sample_rate: 2}",
+            ":3:3: Cannot set 'tracing' to {'sample_rate': 2}",
+        ),
+        ("experiments:\n- target: a:f\n  compare: same", ":3:3: Cannot import 'same': it is no import path. Write 'p"),
         ("tracing: [a]", ":1:1: Cannot set 'tracing' to ['a']: it is of type list. Give a mapping."),
         ("packages: [a\n", ":2:1: Cannot read YAML: "),
         ("- a", ":1:1: Cannot read YAML: its top level is no mapping but of type list."),
