@@ -24,7 +24,9 @@ _ROOMS = {
     "configure": "spearmint.api",
     "experiment": "spearmint.api",
     "flush": "spearmint.api",
+    "install": "spearmint.instrument.install",
     "tracing_stats": "spearmint.api",
+    "uninstall": "spearmint.instrument.install",
 }
 
 __all__ = [
@@ -45,7 +47,9 @@ __all__ = [
     "configure",
     "experiment",
     "flush",
+    "install",
     "tracing_stats",
+    "uninstall",
 ]
 
 

@@ -5,6 +5,7 @@ from spearmint.cases import ExperimentCase
 from spearmint.config import Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
 from spearmint.execution.limits import BackgroundStats
+from spearmint.instrument.install import install, uninstall
 from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.tracing.worker import TracingStats
@@ -27,7 +28,9 @@ __all__ = [
     "configure",
     "experiment",
     "flush",
+    "install",
     "tracing_stats",
+    "uninstall",
 ]
 
 __version__: str

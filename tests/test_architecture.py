@@ -72,7 +72,8 @@ HOUSE = (
         "instrument",
         (
             "patterns strategy_names settings places problems toml_places reading targets annotated repeated "
-            "declarations ast_rewrite bytecode_rewrite cache loaders finder install"
+            "declarations rewritten ast_rewrite bytecode_rewrite entry collector cache rewriting loaders finder "
+            "in_place installation hook early install"
         ),
     ),
     (8, "__init__", ""),

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from spearmint.errors import SettingsError
@@ -54,7 +55,7 @@ class Rule:
         """What of it shapes the code that is made of a module, as plain data."""
         if self.target is not None:
             return "target", self.target.name, self.target.number
-        return "auto", self.auto, sorted(self.parameters) if self.auto == "named" else []
+        return "auto", self.auto, tuple(sorted(self.parameters)) if self.auto == "named" else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +173,7 @@ class Targets:
             return None
         if package is not None and package.auto is not None:
             rules.append(package)
-        shape = json.dumps(sorted({json.dumps(rule.shape) for rule in rules}))
-        return ModuleTargets(module, tuple(rules), hashlib.sha256(shape.encode()).hexdigest()[:16])
+        return ModuleTargets(module, tuple(rules), _digest(tuple(rule.shape for rule in rules)))
 
 
 def _rule(keys: tuple[str, int], entry: Package | Experiment) -> Rule:
@@ -181,6 +181,12 @@ def _rule(keys: tuple[str, int], entry: Package | Experiment) -> Rule:
     if isinstance(entry, Package):
         return Rule(keys, None, entry.auto, parameters)
     return Rule(keys, parse_target(entry.target), None, parameters)
+
+
+@lru_cache(maxsize=1024)
+def _digest(shapes: tuple[Any, ...]) -> str:
+    shape = json.dumps(sorted({json.dumps(one) for one in shapes}))
+    return hashlib.sha256(shape.encode()).hexdigest()[:16]
 
 
 def unmatched_message(target: Target, defined: Iterable[str]) -> str:

@@ -1,0 +1,109 @@
+"""A module's code with the experiment wrapper where its targets are made."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from types import CodeType
+from typing import Any
+
+from bytecode import Bytecode, Instr
+
+from spearmint.discovery import calls_in_code, is_supported
+from spearmint.instrument.declarations import parameters_in_code
+from spearmint.instrument.rewritten import ENTRY, Definitions, IsTarget, Refused, RewrittenCode
+
+_FUNCTION = "wrap_function"
+_OPTIMIZED = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
+
+
+def rewrite_code(code: CodeType, is_target: IsTarget) -> RewrittenCode | Refused:
+    """Put the wrapper on the functions of a module that are targets, without any source.
+
+    Where a target is made, the new function is handed to the wrapper before anything else gets it. Only code objects
+    that make targets are assembled anew, those around them get other constants, and all others stay as they are.
+
+    Args:
+        code: The code of the module.
+        is_target: Tells which definitions to wrap.
+
+    Returns:
+        The code and what is wrapped in it, or why it cannot be rewritten.
+
+    Raises:
+        ValueError: If the code holds opcodes that the compiler does not emit.
+    """
+    if not is_supported():
+        return Refused("the opcodes of this Python are not known")
+    rewrite = _Rewrite(Definitions(calls_in_code(code)), is_target)
+    changed = rewrite.of(code)
+    return RewrittenCode(changed, tuple(dict.fromkeys(rewrite.wrapped)))
+
+
+class _Rewrite:
+    """One pass over the code objects of a module."""
+
+    def __init__(self, definitions: Definitions, is_target: IsTarget) -> None:
+        self._definitions = definitions
+        self._is_target = is_target
+        self.wrapped: list[str] = []
+
+    def of(self, code: CodeType) -> CodeType:
+        """Return a code object with its targets wrapped, or the same where it holds none."""
+        constants = tuple(self.of(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+        if any(new is not old for new, old in zip(constants, code.co_consts, strict=True)):
+            code = code.replace(co_consts=constants)
+        if not any(self._target_name(one, one.co_firstlineno) for one in constants if isinstance(one, CodeType)):
+            return code
+        assembled = Bytecode.from_code(code)
+        assembled[:] = list(self._with_wrappers(assembled))
+        return assembled.to_code()
+
+    def _target_name(self, code: CodeType, last_line: int) -> str | None:
+        """Return the numbered name of the definition that a code object belongs to, if it is a target."""
+        if not code.co_flags & _OPTIMIZED or code.co_name.startswith("<"):
+            return None
+        name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line)
+        return name if name is not None and self._is_target(name, parameters_in_code(code)) else None
+
+    def _with_wrappers(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield instructions, and behind those that make a target those that wrap it."""
+        loaded: CodeType | None = None
+        made: tuple[str, Instr] | None = None
+        for item in items:
+            if made is not None and isinstance(item, Instr) and item.name != "SET_FUNCTION_ATTRIBUTE":
+                yield from _wrapper(*made)
+                made = None
+            yield item
+            if not isinstance(item, Instr):
+                continue
+            if item.name == "MAKE_FUNCTION" and loaded is not None:
+                name = self._target_name(loaded, item.lineno or loaded.co_firstlineno)
+                if name is not None:
+                    made = name, item
+                    self.wrapped.append(name)
+            loaded = item.arg if item.name == "LOAD_CONST" and isinstance(item.arg, CodeType) else None
+
+
+def _wrapper(name: str, made: Instr) -> Iterator[Instr]:
+    """Yield what makes ``wrap_function(function, name)`` of the function on the stack, at the place of its ``def``."""
+    location = made.location
+
+    def instruction(opcode: str, *argument: Any) -> Instr:
+        return Instr(opcode, *argument, location=location)
+
+    yield instruction("LOAD_CONST", 0)
+    yield instruction("LOAD_CONST", (_FUNCTION,))
+    yield instruction("IMPORT_NAME", ENTRY)
+    yield instruction("IMPORT_FROM", _FUNCTION)
+    yield instruction("SWAP", 2)
+    yield instruction("POP_TOP")  # The module is not needed any more: function, wrapper.
+    if sys.version_info >= (3, 13):
+        yield instruction("SWAP", 2)
+        yield instruction("PUSH_NULL")
+        yield instruction("SWAP", 2)  # Wrapper, NULL, function.
+    else:
+        yield instruction("PUSH_NULL")
+        yield instruction("SWAP", 3)  # NULL, wrapper, function.
+    yield instruction("LOAD_CONST", name)
+    if sys.version_info < (3, 12):
+        yield instruction("PRECALL", 2)
+    yield instruction("CALL", 2)

@@ -1,0 +1,61 @@
+"""What injected code reaches: the wrapper of one function of one module."""
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+Declare = Callable[[Callable[..., Any], str, str], Any]
+
+_MAINS = ("__main__", "__mp_main__")
+
+
+class Entry:
+    """What stands behind the wrapper.
+
+    Attributes:
+        declare: Given a function, the name of its module and its numbered qualified name, returns an experiment, or the
+            function as it is; None while nothing is installed.
+    """
+
+    __slots__ = ("declare",)
+
+    def __init__(self) -> None:
+        self.declare: Declare | None = None
+
+
+entry = Entry()
+
+
+def wrap(name: str) -> Callable[[FunctionType], Any]:
+    """Return the decorator that rewriting has put on a definition.
+
+    Args:
+        name: Its numbered qualified name.
+    """
+    return lambda function: wrap_function(function, name)
+
+
+def wrap_function(function: FunctionType, name: str) -> Any:
+    """Make an experiment of a function that has just been made, as the settings in force say.
+
+    Args:
+        function: The function.
+        name: Its numbered qualified name.
+
+    Returns:
+        The experiment, or the function as it is.
+
+    Raises:
+        SettingsError: If it cannot become the experiment that the settings want.
+    """
+    declare = entry.declare
+    return function if declare is None else declare(function, module_name(function.__globals__), name)
+
+
+def module_name(namespace: dict[str, Any]) -> str:
+    """Return the name by which settings know a module: that of its spec, where it runs as the program's main module."""
+    name: str = namespace.get("__name__", "")
+    if name not in _MAINS:
+        return name
+    spec = namespace.get("__spec__")
+    return _MAINS[0] if spec is None else str(spec.name)

@@ -1,0 +1,159 @@
+"""`install` and `uninstall`, and the handle that takes an installation back."""
+
+import os
+import warnings
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from types import MappingProxyType, TracebackType
+from typing import Any, Self
+
+from spearmint.api import configure
+from spearmint.discovery import is_supported
+from spearmint.errors import SpearmintWarning
+from spearmint.execution.background import background
+from spearmint.instrument.early import wrap_early_modules
+from spearmint.instrument.hook import hook
+from spearmint.instrument.installation import Installation
+from spearmint.instrument.reading import Loaded, read_settings
+from spearmint.propagation import install_thread_propagation
+
+
+class Handle:
+    """What `install` returns. It takes the installation back, as the end of ``with`` does."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.claims = 1
+        self._installation = Installation(loaded)
+        self._undo = ExitStack()
+
+    @property
+    def left_alone(self) -> Mapping[str, str]:
+        """Modules that the settings are about and whose code is not rewritten, each with the reason."""
+        return MappingProxyType(self._installation.left_alone)
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is in force."""
+        return self._installation in hook.installations
+
+    def put_in_place(self) -> None:
+        """Do what `install` promises; what fails leaves everything as it was."""
+        with ExitStack() as undo:
+            hook.add(self._installation)
+            undo.callback(self._installation.take_back)
+            undo.callback(hook.drop, self._installation)
+            settings = self.loaded.settings
+            if settings.background is not None or settings.tracing is not None:
+                undo.callback(setattr, background, "limits", background.limits)
+                configure(background=settings.background, tracing=settings.tracing)
+            if settings.propagate_threads:
+                undo.callback(install_thread_propagation().uninstall)
+            wrap_early_modules(self._installation, hook.swap)
+            self._undo = undo.pop_all()
+
+    def uninstall(self) -> None:
+        """Take the installation back. It may be called twice.
+
+        Modules and functions are then as they were. Somebody may have kept an experiment that it made: calling that
+        calls the function.
+        """
+        self.claims = 0
+        _handles.discard(self)
+        self._undo.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.claims -= 1
+        if self.claims <= 0:  # Unless somebody else has installed the same.
+            self.uninstall()
+
+
+class _Handles:
+    """The handles of what is installed in this process."""
+
+    def __init__(self) -> None:
+        self._handles: list[Handle] = []
+
+    def claim(self, loaded: Loaded) -> tuple[Handle, bool]:
+        """Return the handle for settings, and whether it is a new one."""
+        with hook.lock:
+            for handle in self._handles:
+                if handle.loaded.settings == loaded.settings and handle.loaded.origin.path == loaded.origin.path:
+                    handle.claims += 1
+                    return handle, False
+            handle = Handle(loaded)
+            self._handles.append(handle)
+            return handle, True
+
+    def discard(self, handle: Handle) -> None:
+        with hook.lock:
+            if handle in self._handles:
+                self._handles.remove(handle)
+
+    def all(self) -> list[Handle]:
+        with hook.lock:
+            return list(self._handles)
+
+
+_handles = _Handles()
+
+
+def install(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    packages: Iterable[str] = (),
+    propagate_threads: bool = False,
+) -> Handle:
+    """Put whole packages under experiment as they are imported, without a change to any line of theirs.
+
+    Call it before they are imported. Modules that were imported already are named in a warning, and what the settings
+    want of them is wrapped in place. Calling it again with the same settings changes nothing.
+
+    Args:
+        config: Path of a settings file, or a mapping; None for the file that ``SPEARMINT_CONFIG`` names, or that is
+            found in the working directory or above it: ``spearmint.yaml``, or ``[tool.spearmint]`` in
+            ``pyproject.toml``.
+        packages: Names of packages to look into beside those of the settings; each covers its submodules.
+        propagate_threads: Whether executors and threads that the program starts carry on the running case.
+
+    Returns:
+        A handle, which is a context manager and has ``uninstall()``.
+
+    Raises:
+        SettingsError: If the settings say what cannot be done, with file and line. Later, importing a module raises it
+            if a target names a function that the module does not have, or a binding a parameter.
+    """
+    loaded = read_settings(config, packages=packages)
+    if propagate_threads:
+        loaded = replace(loaded, settings=loaded.settings.model_copy(update={"propagate_threads": True}))
+    handle, is_new = _handles.claim(loaded)
+    if is_new:
+        _warn_if_unsupported()
+        try:
+            handle.put_in_place()
+        except BaseException:
+            _handles.discard(handle)
+            raise
+    return handle
+
+
+def uninstall() -> None:
+    """Take back everything that `install` has put in place; without any, do nothing."""
+    for handle in reversed(_handles.all()):
+        handle.uninstall()
+
+
+def _warn_if_unsupported() -> None:
+    if not is_supported():
+        message = (
+            "Cannot rewrite code on this Python: it is none that Spearmint knows, CPython 3.11 to 3.14. Functions are "
+            "wrapped once their module has run; what decorators have kept of them by then, and functions inside "
+            "functions, are not."
+        )
+        warnings.warn(message, SpearmintWarning, stacklevel=3)

@@ -1,0 +1,263 @@
+"""`install`, its handle, and that nothing of it is left behind."""
+
+import pickle
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import spearmint
+from spearmint.discovery.known import known_code
+from spearmint.errors import SettingsError, SpearmintWarning
+from spearmint.execution.background import background
+from spearmint.instrument.finder import SpearmintFinder
+from spearmint.proxy import ExperimentProxy
+
+SHOP = {
+    "shop/__init__.py": "",
+    "shop/rank.py": """
+        ROUTES = {}
+
+
+        def route(function):
+            ROUTES[function.__name__] = function
+            return function
+
+
+        @route
+        def score(text, boost=1):
+            return len(text) * boost
+
+
+        class Ranker:
+            def rank(self, boost=1):
+                return boost
+
+            @staticmethod
+            def still(boost=1):
+                return boost
+
+            @classmethod
+            def whole(cls, boost=1):
+                return cls.__name__, boost
+
+            @property
+            def plain(self):
+                return 1
+
+
+        def other(boost=1):
+            return boost
+    """,
+}
+
+
+def finders():
+    return [one for one in sys.meta_path if isinstance(one, SpearmintFinder)]
+
+
+def test_a_function_that_settings_name_becomes_an_experiment_when_its_module_is_imported(project):
+    project.write(SHOP)
+    project.install("shop.rank:score", packages=["shop"])
+    rank = project.load("shop.rank")
+    assert rank.score("ab") == 6
+    assert rank.other() == 1
+    assert isinstance(rank.score, ExperimentProxy)
+    assert type(rank.other) is type(finders)
+
+
+def test_a_decorator_that_registers_gets_the_experiment(project):
+    project.write(SHOP)
+    project.install("shop.rank:score")
+    assert project.load("shop.rank").ROUTES["score"]("ab") == 6
+
+
+def test_the_finder_stands_directly_before_path_finder(project):
+    project.install("shop.rank:score")
+    names = [getattr(one, "__name__", type(one).__name__) for one in sys.meta_path]
+    assert names.index("PathFinder") - names.index("SpearmintFinder") == 1
+
+
+def test_installing_the_same_twice_gives_one_handle_and_one_finder(project):
+    first = project.install("shop.rank:score")
+    assert project.install("shop.rank:score") is first
+    assert len(finders()) == 1
+
+
+def test_the_end_of_an_inner_with_leaves_what_the_outer_one_has_installed(project):
+    with project.install("shop.rank:score") as outer:
+        with project.install("shop.rank:score"):
+            pass
+        assert outer.is_installed
+        assert finders()
+    assert not outer.is_installed
+    assert finders() == []
+
+
+def test_uninstalling_twice_does_no_more_than_once(project):
+    handle = project.install("shop.rank:score")
+    handle.uninstall()
+    handle.uninstall()
+    spearmint.uninstall()
+    assert finders() == []
+    assert not handle.is_installed
+
+
+def test_two_settings_are_in_force_at_once_with_one_finder(project):
+    project.write(SHOP)
+    first = project.install("shop.rank:score")
+    project.install("shop.rank:other", "shop.rank:Ranker.*")
+    rank = project.load("shop.rank")
+    assert (rank.score("a"), rank.other(), rank.Ranker().rank()) == (3, 3, 3)
+    assert len(finders()) == 1
+    first.uninstall()
+    assert (rank.score("a"), rank.other()) == (1, 3)
+    assert len(finders()) == 1
+
+
+def test_uninstall_leaves_modules_and_loaders_as_they_would_be_without(project):
+    project.write(SHOP)
+    handle = project.install("shop.rank:score", "shop.rank:Ranker.*", packages=["shop"])
+    rank = project.load("shop.rank")
+    kept = rank.ROUTES["score"]
+    assert known_code.is_instrumented("shop.rank")
+    assert rank.Ranker().rank() == rank.Ranker.still() == 3
+    handle.uninstall()
+    assert type(rank.score) is type(rank.Ranker.__dict__["rank"]) is type(finders)
+    assert isinstance(rank.Ranker.__dict__["still"], staticmethod)
+    assert not isinstance(rank.Ranker.__dict__["still"].__func__, ExperimentProxy)
+    assert type(rank.__loader__).__name__ == type(rank.__spec__.loader).__name__ == "SourceFileLoader"
+    assert rank.Ranker.whole() == ("Ranker", 1)
+    assert kept("ab") == 2, "who kept the experiment calls the function"
+    assert not known_code.is_instrumented("shop.rank")
+    assert known_code.table_of(rank.score) is None
+
+
+def test_installing_again_after_uninstall_wraps_what_is_there(project):
+    project.write(SHOP)
+    project.install("shop.rank:score").uninstall()
+    rank = project.load("shop.rank")
+    with pytest.warns(SpearmintWarning, match="Modules were imported"):
+        handle = project.install("shop.rank:score")
+    assert rank.score("ab") == 6
+    handle.uninstall()
+    assert rank.score("ab") == 2
+
+
+def test_modules_that_were_imported_before_are_named_in_one_warning_and_wrapped_in_place(project):
+    project.write(SHOP)
+    rank = project.load("shop.rank")
+    registered = rank.ROUTES["score"]
+    with pytest.warns(SpearmintWarning) as caught:
+        project.install("shop.rank:score", "shop.rank:Ranker.*", packages=["shop"])
+    (warning,) = caught
+    assert "Modules were imported before spearmint.install(): shop, shop.rank. " in str(warning.message)
+    assert rank.score("ab") == 6
+    assert (rank.Ranker().rank(), rank.Ranker.still(), rank.Ranker.whole()) == (3, 3, ("Ranker", 3))
+    assert rank.other() == 1
+    assert registered("ab") == 2, "what a decorator has kept stays as it was"
+
+
+def test_what_was_wrapped_in_place_is_put_back(project):
+    project.write(SHOP)
+    rank = project.load("shop.rank")
+    before = {**vars(rank)}, {**vars(rank.Ranker)}
+    with pytest.warns(SpearmintWarning), project.install("shop.rank:score", "shop.rank:Ranker.*"):
+        assert rank.score("ab") == 6
+    assert ({**vars(rank)}, {**vars(rank.Ranker)}) == before
+
+
+def test_a_target_that_its_module_does_not_have_is_an_error_with_its_place_when_the_module_is_imported(project):
+    project.write({**SHOP, "spearmint.yaml": "experiments:\n  - target: shop.rank:scor\n    configs: [{b: 1}]\n"})
+    spearmint.install(project.folder / "spearmint.yaml")
+    with pytest.raises(SettingsError, match=r"spearmint.yaml:2:\d+: Cannot find the target 'shop.rank:scor'.*'score'"):
+        project.load("shop.rank")
+    with pytest.raises(SettingsError):
+        project.load("shop.rank")  # From the cache it is no less wrong.
+
+
+def test_a_target_that_an_earlier_module_does_not_have_is_an_error_of_install_which_leaves_nothing(project):
+    project.write(SHOP)
+    rank = project.load("shop.rank")
+    with pytest.raises(SettingsError, match=r"Cannot find the target 'shop\.rank:nothing'"):
+        project.install("shop.rank:score", "shop.rank:nothing")
+    assert finders() == []
+    assert rank.score("ab") == 2
+
+
+def test_a_parameter_that_the_function_does_not_have_is_an_error_when_its_module_is_imported(project):
+    project.write(SHOP)
+    project.install({"target": "shop.rank:score", "configs": [{"b": 1}], "bindings": {"bost": "b"}})
+    with pytest.raises(SettingsError, match="bost"):
+        project.load("shop.rank")
+
+
+def test_a_whole_package_with_auto_shares_one_config_among_its_functions(project):
+    project.write(
+        {
+            "pipe/__init__.py": "",
+            "pipe/steps.py": """
+                def outer(boost=1):
+                    return boost, inner()
+
+                def inner(boost=1, depth=0):
+                    return boost
+
+                def neither(text):
+                    return text
+            """,
+        }
+    )
+    bindings = {"boost": "b"}
+    project.install(packages=[{"name": "pipe", "auto": "named", "configs": [{"b": 5}, {"b": 6}], "bindings": bindings}])
+    steps = project.load("pipe.steps")
+    assert steps.outer() == (5, 5)
+    assert not isinstance(steps.neither, ExperimentProxy)
+    with spearmint.Spearmint.run(steps.outer) as runner:
+        assert runner().main_result.result == (5, 5)
+
+
+def test_settings_of_the_background_hold_until_uninstall(project):
+    before = background.limits
+    with spearmint.install({"packages": ["shop"], "background": {"queue_size": 7}}):
+        assert background.limits.queue_size == 7
+    assert background.limits == before
+
+
+def test_threads_keep_the_case_where_install_is_asked_to(project):
+    project.write(
+        {
+            "work.py": """
+                from concurrent.futures import ThreadPoolExecutor
+
+                def outer(boost=1):
+                    with ThreadPoolExecutor(1) as pool:
+                        return boost, pool.submit(inner).result()
+
+                def inner(boost=1):
+                    return boost
+            """
+        }
+    )
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+    shared = {"configs": [{"b": 5}, {"b": 6}], "strategy": "multi_branch", "bindings": {"boost": "b"}}
+    with project.install(packages=[{"name": "work", "auto": "named", **shared}], propagate_threads=True):
+        outcomes = [one.result for one in project.load("work").outer()]
+    assert outcomes == [(5, 5), (6, 6)]
+    assert (threading.Thread.start, ThreadPoolExecutor.submit) == (start, submit)
+
+
+def test_an_instrumented_function_is_pickled_by_its_name(project):
+    project.write(SHOP)
+    project.install("shop.rank:score")
+    rank = project.load("shop.rank")
+    assert pickle.loads(pickle.dumps(rank.score)) is rank.score
+
+
+def test_install_without_any_settings_says_where_it_has_looked(project, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SPEARMINT_CONFIG", raising=False)
+    with pytest.raises(SettingsError, match="Cannot find settings"):
+        spearmint.install()
+    assert finders() == []

@@ -1,0 +1,360 @@
+"""Both rewriters: the same definitions wrapped, in the same order, with no line, flag or name of the module changed."""
+
+import ast
+import sys
+import textwrap
+from types import CodeType
+
+import pytest
+
+from spearmint.instrument import entry as entry_module
+from spearmint.instrument.ast_rewrite import rewrite_tree
+from spearmint.instrument.bytecode_rewrite import rewrite_code
+from spearmint.instrument.entry import entry, module_name
+
+DOORS = ("source", "code")
+
+SHAPES = '''
+"""A docstring."""
+from __future__ import annotations
+
+import functools
+from typing import overload
+
+
+def deco(f):
+    return f
+
+
+def plain(a, b=2, /, c=3, *args, d: int = 4, **rest) -> int:
+    """Adds."""
+    return a + b + c + d
+
+
+@deco
+@functools.lru_cache(
+    maxsize=None,
+)
+def decorated(a):
+    return a
+
+
+class Base:
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__()
+        cls.options = options
+
+    def __class_getitem__(cls, key):
+        return key
+
+    def __new__(cls):
+        return super().__new__(cls)
+
+
+class Child(Base, flag=1):
+    @property
+    def size(self):
+        return self._size
+
+    @size.setter
+    def size(self, value):
+        self._size = value
+
+    @functools.cached_property
+    def once(self):
+        return self.__hidden()
+
+    @staticmethod
+    def still(a):
+        return a
+
+    @classmethod
+    def whole(cls):
+        return super().__class_getitem__(cls)
+
+    def __hidden(self):
+        return __class__.__name__
+
+    class Inner:
+        def deep(self):
+            return 1
+
+
+@overload
+def many(a: int) -> int: ...
+@overload
+def many(a: str) -> str: ...
+def many(a):
+    return a
+
+
+def outer(y):
+    def inner(a, b=y):
+        return a + y
+
+    return inner
+
+
+async def coroutine(a):
+    return a
+
+
+def generator(a):
+    received = yield a
+    return received
+
+
+async def stream(a):
+    yield a
+
+
+try:
+    raise ValueError
+except ValueError:
+
+    def handler(a):
+        return a
+finally:
+
+    def last(a):
+        return a
+
+
+if 0:
+
+    def chosen():
+        pass
+else:
+
+    def chosen(a):
+        return a
+
+
+def chosen(b):
+    return b
+
+
+for _ in range(2):
+
+    def looped(a):
+        return a
+
+
+lam = lambda a: a
+'''
+
+
+class Namespace(dict):
+    """What a module's code has defined."""
+
+    def __getattr__(self, name):
+        return self[name]
+
+
+def rewritten(source, door, is_target, *, optimize=-1):
+    """Return the code of a rewritten module, and the names that are wrapped."""
+    source = textwrap.dedent(source)
+    if door == "source":
+        found = rewrite_tree(ast.parse(source), is_target, optimize=optimize)
+        return compile(found.tree, "<m>", "exec", dont_inherit=True, optimize=optimize), found.wrapped
+    code = compile(source, "<m>", "exec", dont_inherit=True, optimize=optimize)
+    found = rewrite_code(code, is_target)
+    return found.code, found.wrapped
+
+
+def every(name, parameters):
+    return True
+
+
+@pytest.fixture
+def declared(monkeypatch):
+    """Collect what is declared, in order; every function is left as it is."""
+    names = []
+
+    def declare(function, module, name):
+        names.append(f"{module}:{name}")
+        return function
+
+    monkeypatch.setattr(entry, "declare", declare)
+    return names
+
+
+def codes(code):
+    yield code
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            yield from codes(one)
+
+
+def run(code):
+    namespace = Namespace(__name__="m")
+    exec(code, namespace)
+    return namespace
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_shape_of_definition_is_declared_where_it_is_made_by_its_numbered_name(door, declared):
+    module = run(rewritten(SHAPES, door, every)[0])
+    module.outer(1)(2)
+    assert declared == [
+        "m:deco",
+        "m:plain",
+        "m:decorated",
+        "m:Base.__init_subclass__",
+        "m:Base.__class_getitem__",
+        "m:Base.__new__",
+        "m:Child.size",
+        "m:Child.size#2",
+        "m:Child.once",
+        "m:Child.still",
+        "m:Child.whole",
+        "m:Child.__hidden",
+        "m:Child.Inner.deep",
+        "m:many#3",
+        "m:outer",
+        "m:coroutine",
+        "m:generator",
+        "m:stream",
+        "m:handler",
+        "m:last",
+        "m:chosen",
+        "m:chosen#2",
+        "m:looped",
+        "m:looped",
+        "m:outer.<locals>.inner",
+    ]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_module_behaves_as_without_and_gains_no_name(door, declared):
+    plain = run(compile(textwrap.dedent(SHAPES), "<m>", "exec", dont_inherit=True))
+    module = run(rewritten(SHAPES, door, every)[0])
+    assert module.keys() == plain.keys()
+    child = module.Child()
+    child.size = 5
+    assert (child.size, child.once, child.still(2), module.Child.options) == (5, "Child", 2, {"flag": 1})
+    assert module.Child.whole() is module.Child
+    assert module.Base[3] == 3
+    assert module.plain(1, d=0) == 6
+    assert module.plain.__annotations__ == {"d": "int", "return": "int"}
+    assert module.plain.__doc__ == "Adds."
+    assert module["__doc__"] == "A docstring."
+    assert vars(module.Child).keys() == vars(plain.Child).keys()
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("optimize", [0, 1, 2])
+def test_names_lines_and_flags_of_the_code_are_unchanged_at_every_level(door, optimize):
+    def facts(code):
+        return {(one.co_qualname, one.co_firstlineno, one.co_flags, one.co_varnames) for one in codes(code)}
+
+    plain = compile(SHAPES, "<m>", "exec", dont_inherit=True, optimize=optimize)
+    code, _ = rewritten(SHAPES, door, every, optimize=optimize)
+    removed = {one for one in facts(plain) if one[0] == "chosen" and one[3] == ()}  # Unreachable, kept as a constant.
+    assert facts(plain) - removed == facts(code) - removed
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_only_code_on_the_way_to_a_target_is_another(door):
+    plain = compile(SHAPES, "<m>", "exec", dont_inherit=True)
+    code, wrapped = rewritten(SHAPES, door, lambda name, parameters: name == "Child.Inner.deep")
+    assert wrapped == ("Child.Inner.deep",)
+    old = {(one.co_qualname, one.co_firstlineno): one.co_code for one in codes(plain)}
+    changed = {one.co_qualname for one in codes(code) if old[one.co_qualname, one.co_firstlineno] != one.co_code}
+    assert "Child.Inner" in changed
+    assert changed <= ({"Child.Inner"} if door == "code" else {"Child.Inner", "Child", "<module>"})
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_both_doors_tell_the_parameters_of_a_definition(door):
+    asked = {}
+
+    def note(name, parameters):
+        asked[name] = list(parameters)
+        return False
+
+    rewritten(SHAPES, door, note)
+    assert asked["plain"] == ["a", "b", "c", "d"]
+    assert asked["outer.<locals>.inner"] == ["a", "b"]
+    assert asked["Child.size#2"] == ["self", "value"]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_an_implicit_class_method_that_is_decorated_stays_as_it_is(door, declared):
+    source = """
+        class C:
+            @classmethod
+            def __init_subclass__(cls):
+                cls.seen = 1
+
+
+        class D(C):
+            pass
+    """
+    assert run(rewritten(source, door, every)[0]).D.seen == 1
+    assert declared == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_traceback_has_the_lines_of_the_source(door, declared):
+    source = "def f(a):\n    return g(a)\n\n\n@staticmethod\ndef g(a):\n    raise ValueError(a)\n"
+    module = run(rewritten(source, door, every)[0])
+    with pytest.raises(ValueError, match="1") as caught:
+        module.f(1)
+    trace = caught.value.__traceback__.tb_next
+    lines = []
+    while trace is not None:
+        lines.append((trace.tb_frame.f_code.co_name, trace.tb_lineno))
+        trace = trace.tb_next
+    assert lines == [("f", 2), ("g", 7)]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_lines_that_run_are_those_that_run_without(door, declared):
+    def lines(code):
+        seen = set()
+
+        def trace(frame, event, argument):
+            if frame.f_code.co_filename != "<m>":
+                return None
+            seen.add((frame.f_code.co_name, frame.f_lineno))
+            return trace
+
+        before = sys.gettrace()
+        sys.settrace(trace)
+        try:
+            exec(code, {"__name__": "m"})
+        finally:
+            sys.settrace(before)
+        return seen
+
+    plain = compile(SHAPES, "<m>", "exec", dont_inherit=True)
+    assert lines(rewritten(SHAPES, door, every)[0]) == lines(plain)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_code_that_runs_when_nothing_is_installed_gives_plain_functions(door, monkeypatch):
+    monkeypatch.setattr(entry, "declare", None)
+    module = run(rewritten(SHAPES, door, every)[0])
+    assert type(module.plain) is type(run)
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_module_without_targets_keeps_its_code(door):
+    plain = compile(SHAPES, "<m>", "exec", dont_inherit=True)
+    code, wrapped = rewritten(SHAPES, door, lambda name, parameters: False)
+    assert wrapped == ()
+    assert code == plain
+
+
+def test_the_main_module_is_known_by_its_spec_and_a_spawned_one_as_the_main_one():
+    spec = type("Spec", (), {"name": "shop.app"})
+    assert module_name({"__name__": "shop.rank", "__spec__": spec}) == "shop.rank"
+    assert module_name({"__name__": "__main__", "__spec__": spec}) == "shop.app"
+    assert module_name({"__name__": "__main__", "__spec__": None}) == "__main__"
+    assert module_name({"__name__": "__mp_main__"}) == "__main__"
+
+
+def test_what_injected_code_reaches_imports_nothing_of_spearmint():
+    names = {name for name, value in vars(entry_module).items() if getattr(value, "__module__", "").startswith("spear")}
+    assert {vars(entry_module)[name].__module__ for name in names} == {"spearmint.instrument.entry"}
