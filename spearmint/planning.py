@@ -265,6 +265,8 @@ def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> Option |
 
 
 def _passes_on(caller: ExperimentFunction, experiment: ExperimentFunction) -> bool:
+    if experiment.is_pinned:
+        return False
     if not experiment.options:
         return bool(caller.options)
     shares = experiment.configs is caller.configs

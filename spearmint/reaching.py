@@ -162,7 +162,8 @@ def _place(edge: Edge) -> str:
 
 def _adds_dimension(step: _Step) -> bool:
     experiment = step.experiment
-    return bool(experiment.options) and (experiment.has_own_configs or id(experiment.configs) not in step.passing)
+    is_own = experiment.has_own_configs or experiment.is_pinned
+    return bool(experiment.options) and (is_own or id(experiment.configs) not in step.passing)
 
 
 def _passed_on(experiment: ExperimentFunction) -> frozenset[int]:

@@ -94,7 +94,8 @@ class ExperimentFunction:
         receiver_names: The attributes of a receiver that it looks at.
         learned: Experiments that are called in its cases although no analysis found them, each with the place of the
             first such call, in the order of discovery.
-        lessons: How often it has learned.
+        lessons: How often it has learned, or been pinned to a config by a test.
+        is_pinned: Whether it is pinned, so that it does not run under its caller's config.
 
     Raises:
         DeclarationError: If ``function`` is not one.
@@ -144,6 +145,7 @@ class ExperimentFunction:
         self.receiver_names: frozenset[str] = frozenset()
         self.learned: weakref.WeakKeyDictionary[ExperimentFunction, str] = weakref.WeakKeyDictionary()
         self.lessons = 0
+        self.is_pinned = False
 
     def compile_option(self, config: Config) -> Option:
         """Return a config as this function uses it.
@@ -274,8 +276,17 @@ class ExperimentFunctionRegistry:
     def add(self, experiment: ExperimentFunction) -> None:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
         self._by_name[experiment.name] = experiment
+        self.renew()  # Any other may reach it now.
+
+    def forget(self, prefix: str) -> None:
+        """Take the experiments out whose names begin so; for tests that declare some inside a function."""
+        for experiment in self:
+            if experiment.name.startswith(prefix):
+                self._by_name.pop(experiment.name, None)
+
+    def renew(self) -> None:
+        """Let every experiment be asked for its cases anew, which will find most of them as they were."""
         self.changes += 1
-        # Any other may reach it now. It is asked for its cases anew, and will find most of them as they were.
         kept, self._kept = self._kept, []
         for reference in kept:
             other = reference()

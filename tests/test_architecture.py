@@ -66,6 +66,7 @@ HOUSE = (
         ),
     ),
     (6, "api", ""),
+    (7, "testing", ""),
     # What the settings say, then what is done about it.
     (
         7,

@@ -163,6 +163,13 @@ class Account:
             _quieten(job)
         return len(left)
 
+    def clear(self) -> None:
+        """Count from zero, and tell each kind of loss again, if nothing is under way; for tests."""
+        with self.lock:
+            if not self._open:
+                self._counts = dict.fromkeys(self._counts, 0)
+                self._told.clear()
+
     def leave_to_parent(self) -> None:
         """Settle, in the child of a fork, what goes on in the parent only."""
         for job in self._open:

@@ -1,0 +1,237 @@
+"""The pytest plugin: overrides as fixtures and marks, and tests that leave nothing behind for the next one.
+
+Every pytest session of an environment with Spearmint loads this module. So it imports nothing of Spearmint's until a
+test needs it, and what it does around a test is a look into `sys.modules` where the test uses no Spearmint.
+"""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
+
+import pytest
+
+_MARK = "spearmint(*, target=None, configs=None, variants=False)"
+_CONFIG_FIXTURE = "spearmint_config"
+_LONGEST_ID = 60
+_FLUSH_SECONDS = "10"
+_PINNED = pytest.StashKey[ExitStack]()
+
+Override = Callable[..., Any]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the settings."""
+    help_text = "seconds to wait, after each test, for the variants that it started"
+    parser.addini("spearmint_flush_timeout", help_text, default=_FLUSH_SECONDS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known to ``--strict-markers``."""
+    config.addinivalue_line(
+        "markers",
+        f"{_MARK}: run the test once per config, with the target (an experiment, its name, or a list) pinned to it.",
+    )
+
+
+@pytest.fixture
+def spearmint_override() -> Iterator[Override]:
+    """Pin the configs of experiments until the test ends; called as `spearmint.testing.override`.
+
+    Yields:
+        A function of an experiment and a config, which returns the pinned config.
+    """
+    from spearmint.testing import override  # noqa: PLC0415 - few sessions need it
+
+    with ExitStack() as stack:
+        yield lambda function, config, **options: stack.enter_context(override(function, config, **options))
+
+
+@pytest.fixture
+def spearmint_config(request: pytest.FixtureRequest) -> Any:
+    """Give the config that ``@pytest.mark.spearmint`` runs the test under, that of the mark nearest to the test."""
+    if not hasattr(request, "param"):
+        message = "Cannot give a config: the test has none. Mark it with @pytest.mark.spearmint(configs=[...])."
+        pytest.fail(message, pytrace=False)
+    return deepcopy(request.param[0].config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a marked test once per config."""
+    marks = list(metafunc.definition.iter_markers("spearmint"))
+    if not marks:
+        return
+    # Nearest to the function last, as for `parametrize`: its config varies fastest.
+    axes = [_axis(mark, metafunc) for mark in reversed(marks)]
+    if _CONFIG_FIXTURE not in metafunc.fixturenames:
+        metafunc.fixturenames.append(_CONFIG_FIXTURE)
+    parameters = [
+        ([pin for pin, _ in reversed(combination)], "-".join(name for _, name in combination))
+        for combination in product(*axes)
+    ]
+    names = [name for _, name in parameters]
+    metafunc.parametrize(_CONFIG_FIXTURE, [pins for pins, _ in parameters], ids=names, indirect=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pin:
+    """What one mark pins for one of its configs."""
+
+    targets: list[Any]
+    config: Any
+    variants: bool
+
+
+def _axis(mark: pytest.Mark, metafunc: pytest.Metafunc) -> list[tuple[_Pin, str]]:
+    """Return what a mark pins for each of its configs, with a name for that."""
+    from spearmint.config import parse_configs  # noqa: PLC0415 - few sessions need it
+    from spearmint.errors import SpearmintError  # noqa: PLC0415
+
+    place = metafunc.definition.nodeid
+    options = dict(mark.kwargs)
+    targets = _as_list(options.pop("target", None))
+    source, variants = options.pop("configs", None), options.pop("variants", False)
+    if mark.args or options:
+        given = ", ".join(map(repr, [*mark.args, *options]))
+        advice = f"It is {_MARK}; name the experiment: target=..."
+        pytest.fail(f"{place}: Cannot use mark 'spearmint' with {given}. {advice}", pytrace=False)
+    try:
+        configs = _own_configs(targets) if source is None else parse_configs(source)
+    except SpearmintError as error:
+        pytest.fail(f"{place}: {error}", pytrace=False)
+    if not configs:
+        problem = "mark 'spearmint' has no configs. Give configs=[...]."
+        pytest.fail(f"{place}: Cannot run it once per config: {problem}", pytrace=False)
+    if not targets and _CONFIG_FIXTURE not in metafunc.fixturenames:
+        problem = (
+            "nothing would use the config. Name the experiment to pin, @pytest.mark.spearmint(target=..., "
+            f"configs=[...]), or let the test take {_CONFIG_FIXTURE!r}."
+        )
+        pytest.fail(f"{place}: Cannot run it once per config: {problem}", pytrace=False)
+    pins = [_Pin(targets, config, variants) for config in configs]
+    return list(zip(pins, config_names(configs), strict=True))
+
+
+def _as_list(target: Any) -> list[Any]:
+    if target is None:
+        return []
+    return list(target) if isinstance(target, list | tuple) else [target]
+
+
+def _own_configs(targets: list[Any]) -> list[Any]:
+    """Return the configs that the first target was declared with."""
+    from spearmint.proxy import experiment_of  # noqa: PLC0415 - few sessions need it
+    from spearmint.registry import registry  # noqa: PLC0415
+
+    if not targets:
+        return []
+    first = targets[0]
+    experiment = registry.get(first) if isinstance(first, str) else experiment_of(first)[0]
+    return [option.copy() for option in experiment.options]
+
+
+def config_names(configs: list[Any]) -> list[str]:
+    """Return a readable name for each config: what tells it from the others, or its id.
+
+    Args:
+        configs: Configs of one test.
+
+    Returns:
+        Names such as ``"model=small,temperature=0.5"``.
+    """
+    from spearmint.config.model import given_id  # noqa: PLC0415 - few sessions need it
+
+    flat = [dict(_leaves(config, "")) for config in configs]
+    keys = list(dict.fromkeys(key for leaves in flat for key in leaves))
+    differing = [key for key in keys if len({repr(leaves.get(key, ...)) for leaves in flat}) > 1]
+    names = []
+    for config, leaves in zip(configs, flat, strict=True):
+        told = ",".join(f"{key}={leaves[key]}" for key in differing or keys if key in leaves)
+        is_readable = 0 < len(told) <= _LONGEST_ID and told.isprintable() and " at 0x" not in told
+        names.append(given_id(config) or (told if is_readable else config.config_id))
+    return names
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping) and (value or not path):
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Pin what the test's marks say, before its fixtures are made."""
+    if item.get_closest_marker("spearmint") is None:
+        return
+    pins = getattr(getattr(item, "callspec", None), "params", {}).get(_CONFIG_FIXTURE)
+    if pins is None:  # As on methods of `unittest.TestCase`.
+        message = "Cannot run it once per config: pytest parametrizes no tests of this kind. Use a plain test function."
+        pytest.fail(message, pytrace=False)
+    from spearmint.testing import override  # noqa: PLC0415 - few sessions need it
+
+    stack = item.stash[_PINNED] = ExitStack()
+    for pin in pins:
+        for target in pin.targets:
+            stack.enter_context(override(target, pin.config, variants=pin.variants))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Iterator[None]:
+    """Undo what the body of a test sets for the process; what a fixture sets is the fixture's to undo."""
+    before = _limits()
+    try:
+        return (yield)
+    finally:
+        if _limits() != before:
+            _restore(before)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Let a test leave nothing behind: neither background work nor experiments declared inside it."""
+    try:
+        return (yield)
+    finally:
+        if _PINNED in item.stash:
+            item.stash[_PINNED].close()
+        if "spearmint.registry" in sys.modules:
+            _forget_local_experiments(item)
+        if "spearmint.execution.background" in sys.modules:
+            _settle_background(item)
+
+
+def _limits() -> Any:
+    module = sys.modules.get("spearmint.execution.background")
+    return None if module is None else module.background.limits
+
+
+def _restore(limits: Any) -> None:
+    from spearmint.execution.background import background  # noqa: PLC0415 - few sessions need it
+    from spearmint.execution.limits import Limits  # noqa: PLC0415
+
+    background.configure(**asdict(limits or Limits()))
+
+
+def _settle_background(item: pytest.Item) -> None:
+    """Wait for the variants that a test started, and begin the account anew."""
+    from spearmint.errors import SpearmintWarning  # noqa: PLC0415 - few sessions need it
+    from spearmint.execution.background import background  # noqa: PLC0415
+
+    if background.stats().pending and not background.flush(float(item.config.getini("spearmint_flush_timeout"))):
+        count = background.stats().pending
+        item.warn(SpearmintWarning(f"{item.nodeid} left {count} background executions; they run on beside other tests"))
+    background.account.clear()
+
+
+def _forget_local_experiments(item: pytest.Item) -> None:
+    """Take experiments out of the registry that were declared in the body of a test."""
+    from spearmint.registry import registry  # noqa: PLC0415 - few sessions need it
+
+    function = getattr(item, "function", None)
+    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
+    registry.forget(f"{module}:{name}.<locals>.")
