@@ -1,12 +1,15 @@
 """Every Python snippet of README and docs runs, and prints what the page says it prints.
 
 The snippets of a page share one namespace and run in order, in an empty directory. A ``text`` or ``output`` block that
-directly follows a snippet is what it prints.
+directly follows a snippet is what it prints. A block with a title is a file of that name; pytest runs files of tests.
 """
 
 import contextlib
 import io
+import re
+import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
@@ -26,6 +29,10 @@ def run_page(page: Path) -> int:
     count = 0
     try:
         for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+            if token.type == "fence" and (title := re.search(r'title="(.+)"', token.info)):
+                written_to = Path(title[1])
+                written_to.parent.mkdir(parents=True, exist_ok=True)
+                written_to.write_text(token.content, encoding="utf-8")
             if not is_fence(token, "python"):
                 continue
             count += 1
@@ -38,7 +45,18 @@ def run_page(page: Path) -> int:
                 assert printed.getvalue().rstrip() == following.content.rstrip(), f"printed by {page.name}:{line}"
     finally:
         del sys.modules[module.__name__]
-    return count
+    return count + run_tests()
+
+
+def run_tests() -> int:
+    """Run the files of tests that a page has written, and return how many there were."""
+    files = sorted(Path.cwd().glob("test_*.py"))
+    if files:
+        plugin = () if entry_points(group="pytest11", name="spearmint") else ("-p", "spearmint.pytest_plugin")
+        command = [sys.executable, "-m", "pytest", *plugin, "-p", "no:asyncio", "-p", "no:cacheprovider", "-Werror"]
+        done = subprocess.run([*command, "."], capture_output=True, text=True, check=False, timeout=100)
+        assert done.returncode == 0, done.stdout
+    return len(files)
 
 
 def is_fence(token, *languages):
@@ -79,3 +97,12 @@ def test_a_snippet_that_raises_fails_at_its_line_of_the_page(tmp_path):
     with pytest.raises(ZeroDivisionError) as caught:
         run_page(page)
     assert (caught.traceback[-1].path, caught.traceback[-1].lineno + 1) == (page, 5)
+
+
+def test_a_block_with_a_title_is_a_file_and_tests_in_it_are_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = '```python title="{}"\n{}\n```\n'
+    assert run_page(written(tmp_path, text.format("lib/a.py", "1 / 0"))) == 0
+    assert (tmp_path / "lib" / "a.py").read_text(encoding="utf-8") == "1 / 0\n"
+    with pytest.raises(AssertionError, match="1 failed"):
+        run_page(written(tmp_path, text.format("test_a.py", "def test_a(): assert False")))
