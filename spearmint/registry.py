@@ -3,65 +3,23 @@
 import logging
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from spearmint.cases import ExperimentCase, Option
-from spearmint.checks import bad_setting, check_tracing, is_positive
 from spearmint.config.binding import Binder
 from spearmint.config.isolation import supplier
 from spearmint.config.model import Config
-from spearmint.config.parameters import Bindings, compile_binder
+from spearmint.config.parameters import compile_binder
 from spearmint.errors import BindingError, ConfigError, DeclarationError
 from spearmint.functions import Kind, kind_of, name_of
-from spearmint.plans import Combine
-from spearmint.strategies import SingleConfigStrategy, Start, make_strategy, takes_attributes
+from spearmint.settings import Settings
+from spearmint.strategies import Start, make_strategy, takes_attributes
 
 logger = logging.getLogger("spearmint")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How an experiment is run, as `spearmint.Spearmint` documents it; an experiment's own settings replace these."""
-
-    strategy: Any = SingleConfigStrategy
-    bindings: Bindings = field(default_factory=dict)
-    on_variant_error: Callable[[BaseException], object] | None = None
-    variant_timeout: float | None = None
-    copy_args: bool = False
-    combine: Combine = "product"
-    max_cases: int | None = 1000
-    compare: Callable[[Any, Any], Any] | None = None
-    tracing: bool | Mapping[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.bindings, Mapping):
-            raise bad_setting("bindings", self.bindings, "a mapping from types or parameter names to paths")
-        if self.on_variant_error is not None and not callable(self.on_variant_error):
-            raise bad_setting("on_variant_error", self.on_variant_error, "a function of the exception")
-        if self.variant_timeout is not None and not is_positive(self.variant_timeout, int | float):
-            raise bad_setting("variant_timeout", self.variant_timeout, "a number of seconds above 0, or None")
-        if not isinstance(self.copy_args, bool):
-            raise bad_setting("copy_args", self.copy_args, "True or False")
-        if self.combine not in ("product", "one_at_a_time"):
-            raise bad_setting("combine", self.combine, "'product' or 'one_at_a_time'")
-        if self.max_cases is not None and not is_positive(self.max_cases, int):
-            raise bad_setting("max_cases", self.max_cases, "a whole number above 0, or None for no bound")
-        if self.compare is not None and not callable(self.compare):
-            raise bad_setting("compare", self.compare, "a function of main's and a variant's result")
-        check_tracing(self.tracing)
-
-    @property
-    def is_traced(self) -> bool | None:
-        """Whether executions are traced; None for as the process has it."""
-        enabled: bool | None = self.tracing.get("enabled") if isinstance(self.tracing, Mapping) else self.tracing
-        return enabled
-
-    @property
-    def sample_rate(self) -> float | None:
-        """Which share of the calls is traced; None for as the process has it."""
-        return self.tracing.get("sample_rate") if isinstance(self.tracing, Mapping) else None
+__all__ = ["Carrier", "ExperimentFunction", "ExperimentFunctionRegistry", "Settings", "registry"]
 
 
 class ExperimentFunction:

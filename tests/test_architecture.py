@@ -38,6 +38,7 @@ HOUSE = (
     (2, "results", ""),
     (2, "strategies", ""),
     (2, "checks", ""),
+    (3, "settings", ""),
     (3, "functions", ""),
     (3, "registry", ""),
     # Reaching is opened when an outlook is first asked for, and the plan stands on both.
