@@ -13,6 +13,8 @@ _COMMANDS: dict[str, str] = {
     "check": "spearmint.cli.check",
     "completion": "spearmint.cli.completion",
     "configs": "spearmint.cli.configs",
+    "graph": "spearmint.cli.graph",
+    "run": "spearmint.cli.run",
 }
 
 

@@ -1,0 +1,73 @@
+"""``spearmint graph``: what an experiment reaches, and how that was found."""
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spearmint.cli.output import examples, fail
+
+
+@click.command(
+    epilog=examples(
+        "spearmint graph shop.pipeline:answer",
+        "spearmint graph shop.rank:Ranker.score --format mermaid > graph.mmd",
+        "spearmint graph shop.pipeline:answer --format dot | dot -Tsvg -o graph.svg",
+    )
+)
+@click.argument("target")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["tree", "mermaid", "dot", "json"]),
+    default="tree",
+    show_default=True,
+    help="Output.",
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
+def graph(target: str, form: str, config: Path | None) -> None:
+    """Draw which functions TARGET reaches, and which of them are experiments.
+
+    TARGET is "module:function" or "module:Class.method". Its module is imported, under the settings if there are some.
+    Each edge tells how it was found: whether the code calls the function or hands it on to be called, by which name, in
+    which line, and whether that was read from the call table that the import hook left, or from bytecode. What lies in
+    a dict or comes out of a call is seen only when it runs, and is not drawn.
+    """
+    # Opening the rest takes a while, which --help need not.
+    from spearmint.cli.drawing import draw  # noqa: PLC0415
+    from spearmint.instrument.reading import find_settings  # noqa: PLC0415
+
+    if (cwd := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, cwd)
+    if config is not None or find_settings() is not None:
+        from spearmint.instrument.install import install  # noqa: PLC0415
+
+        install(config)
+    drawing = draw(*_function(target))
+    forms = {"tree": drawing.tree, "mermaid": drawing.mermaid, "dot": drawing.dot, "json": drawing.json}
+    click.echo(forms[form]())
+
+
+def _function(target: str) -> tuple[Any, type | None]:
+    """Return the function of a target, and the class of whose instances it is a method."""
+    module, colon, name = target.partition(":")
+    if not colon:
+        guess, _, last = target.rpartition(".")
+        raise fail(f"Cannot draw {target!r}: it has no colon. Write {f'{guess}:{last}'!r}.", 2)
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        advice = "Correct the module, or go to where it can be imported"
+        raise fail(f"Cannot draw {target!r}: {error}. {advice}.", 1) from error
+    *owners, last = name.split(".")
+    try:
+        for part in owners:
+            found = getattr(found, part)
+        function = getattr(found, last)
+    except AttributeError as error:
+        raise fail(f"Cannot draw {target!r}: {error}. Give a function as its module names it.", 1) from error
+    is_method = isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, last))
+    return function, found if is_method else None

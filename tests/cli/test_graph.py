@@ -1,0 +1,105 @@
+"""``spearmint graph``: the four forms, and what each edge says."""
+
+import json
+import sys
+
+import pytest
+
+PROGRAM = """
+    from spearmint import Spearmint, experiment
+
+    mint = Spearmint(configs=[{"k": 1}, {"k": 2}])
+
+    @mint.experiment
+    def inner(config):
+        return helper(config)
+
+    def helper(config):
+        return sorted([1], key=by_value)
+
+    def by_value(x):
+        return x
+
+    class Ranker:
+        @mint.experiment
+        def go(self, config):
+            return self.help()
+
+        def help(self):
+            return inner(), helper(1)
+
+    @experiment
+    def top():
+        return Ranker().go()
+"""
+
+
+@pytest.fixture
+def program(write, folder):
+    write(graphed___py=PROGRAM)
+    yield folder
+    sys.modules.pop("graphed", None)
+
+
+def test_a_tree_tells_of_each_function_what_it_is_and_how_it_was_found(program, invoke):
+    result = invoke("graph", "graphed:top")
+    assert result.exit_code == 0
+    assert (
+        result.stdout
+        == """\
+graphed:top  [experiment under its caller's config]
+└─ graphed:Ranker.go  [experiment, 2 configs, SingleConfigStrategy]  (calls Ranker().go, line 26, bytecode)
+   └─ graphed:Ranker.help  (calls self.help, line 19, bytecode)
+      ├─ graphed:inner  [experiment, 2 configs, SingleConfigStrategy]  (calls inner, line 22, bytecode)
+      │  └─ graphed:helper  (calls helper, line 8, bytecode)
+      │     └─ graphed:by_value  (hands on by_value, line 11, bytecode)
+      └─ graphed:helper  (calls helper, line 22, bytecode) ...
+"""
+    )
+
+
+def test_a_method_is_drawn_for_any_instance_of_its_class(program, invoke):
+    lines = invoke("graph", "graphed:Ranker.go").stdout.splitlines()
+    assert lines[1] == "└─ graphed:Ranker.help  (calls self.help, line 19, bytecode)"
+
+
+def test_a_plain_function_is_drawn_too(program, invoke):
+    assert invoke("graph", "graphed:helper").stdout.splitlines()[0] == "graphed:helper"
+
+
+def test_json_has_nodes_and_edges(program, invoke):
+    drawing = json.loads(invoke("graph", "graphed:inner", "--format", "json").stdout)
+    assert [node["name"] for node in drawing["nodes"]] == ["graphed:inner", "graphed:helper", "graphed:by_value"]
+    assert drawing["edges"] == [
+        {"caller": 0, "callee": 1, "kind": "call", "target": "helper", "line": 8, "found": "bytecode"},
+        {"caller": 1, "callee": 2, "kind": "reference", "target": "by_value", "line": 11, "found": "bytecode"},
+    ]
+
+
+def test_mermaid_and_dot_write_the_same(program, invoke):
+    mermaid = invoke("graph", "graphed:inner", "--format", "mermaid").stdout.splitlines()
+    assert mermaid[:2] == [
+        "flowchart TD",
+        '    n0["graphed:inner<br/>experiment, 2 configs, SingleConfigStrategy"]:::experiment',
+    ]
+    assert '    n0 -->|"calls helper, line 8, bytecode"| n1' in mermaid
+    assert '    n1 -.->|"hands on by_value, line 11, bytecode"| n2' in mermaid
+    dot = invoke("graph", "graphed:inner", "--format", "dot").stdout.splitlines()
+    assert (dot[0], dot[-1]) == ("digraph spearmint {", "}")
+    assert '    n0 [label="graphed:inner\\nexperiment, 2 configs, SingleConfigStrategy", penwidth=3];' in dot
+    assert '    n1 -> n2 [label="hands on by_value, line 11, bytecode", style=dashed];' in dot
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "message"),
+    [
+        ("graphed.top", 2, "Cannot draw 'graphed.top': it has no colon. Write 'graphed:top'."),
+        ("graphde:top", 1, "Cannot draw 'graphde:top': No module named 'graphde'. Correct the module, or go to where "),
+        ("graphed:tpo", 1, "Cannot draw 'graphed:tpo': module 'graphed' has no attribute 'tpo'"),
+        ("graphed:Ranker.stop", 1, "type object 'Ranker' has no attribute 'stop'"),
+    ],
+)
+def test_what_is_not_there_is_told(program, invoke, target, status, message):
+    result = invoke("graph", target)
+    assert result.exit_code == status
+    assert message in result.stderr
