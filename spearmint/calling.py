@@ -14,6 +14,7 @@ from typing import Any
 from spearmint.config.binding import Slot
 from spearmint.context import experiment_case_var
 from spearmint.execution.streams import astream, stream
+from spearmint.functions import stands_in_class
 from spearmint.planning import join, select, select_anew
 from spearmint.registry import ExperimentFunction
 from spearmint.tracing import recorder
@@ -23,13 +24,14 @@ _HEAD = """\
     case = current()
     if case is None:
         case = ready[0]
-        if case is None:
+        if case is None{by_class}:
             case, plan = select(experiment, args)
             if plan is not None or {collects}:
                 return {perform}(experiment, args, kwargs, (case, plan))
     else:
         case = case.known.get(experiment) or join(case, experiment)
 """
+_BY_CLASS = " and (not args or (case := ready_by_class.get(type(args[0]))) is None)"
 _FILL = """\
     if {is_missing}:
         kwargs[{name!r}] = case.values[{position}]()
@@ -107,7 +109,8 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
     define = "async def" if is_async else "def"
     waits = "await " if is_async else ""
     name = "astream" if performs_async else "stream"
-    text = _HEAD.format(define=define, collects=experiment.collects, perform=f"{waits}perform")
+    by_class = _BY_CLASS if stands_in_class(experiment.function) else ""
+    text = _HEAD.format(define=define, by_class=by_class, collects=experiment.collects, perform=f"{waits}perform")
     text += _fill_source(experiment.binder.slots)
     if experiment.is_traced is not False:
         is_on = "True" if experiment.is_traced else '("mlflow" in modules or forced)'
@@ -133,6 +136,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "partial": functools.partial,
         "perform": perform,
         "ready": experiment.ready,
+        "ready_by_class": experiment.ready_by_class,
         "select": select if experiment.is_constant else select_anew,
         "stream": stream,
     }

@@ -30,3 +30,9 @@ def kind_of(function: Callable[..., Any]) -> Kind:
     if inspect.isgeneratorfunction(function):
         return "generator"
     return "coroutine" if inspect.iscoroutinefunction(function) else "function"
+
+
+def stands_in_class(function: Callable[..., Any]) -> bool:
+    """Tell whether a function was defined in the body of a class."""
+    owner, _, _ = getattr(function, "__qualname__", "").rpartition(".")
+    return bool(owner) and not owner.endswith("<locals>")

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from spearmint.cases import ExperimentCase
+from spearmint.memory import history
 from spearmint.plans import Plan
-from spearmint.registry import ExperimentFunction, registry
+from spearmint.registry import ExperimentFunction
 from spearmint.ways import Way
 
 
@@ -27,7 +28,7 @@ class Outlook:
         dimensions: The experiments that add a dimension: reached on some way on which no caller passes its config on.
         experiments: All of these, and the root.
         watches: What this was read from.
-        changes: The count of the registry's changes before it was.
+        changes: The count of the history's changes before it was.
 
     Attributes:
         is_constant: Whether all dimensions choose the same each time.
@@ -59,7 +60,7 @@ class Outlook:
         Args:
             wholly: Whether to look at every name that mattered, rather than at some of them in turn.
         """
-        changes = registry.changes
+        changes = history.changes
         if changes != self._changes:
             wholly = True
             if any(one.lessons != lessons for one, lessons in self._lessons):
@@ -72,4 +73,4 @@ class Outlook:
     @property
     def needs_no_look(self) -> bool:
         """Whether it may serve unseen: it gives one case without variants, which what is missing can still join."""
-        return self.choice is not None and self.choice[1] is None and self._changes == registry.changes
+        return self.choice is not None and self.choice[1] is None and self._changes == history.changes

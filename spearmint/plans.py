@@ -31,6 +31,7 @@ class Plan:
         ways: How the experiments beside the root are reached, also those without a dimension.
         foreseen: All of these, and the root.
         excess: Why it holds more cases than it may; empty if it does not.
+        lost: How many variants that costs.
         since: How many of the dimensions make cases that have been run before; none of those is a variant any more.
         made: The variant cases, where they have been made to serve several calls.
         joined: For each experiment that it does not foresee and that was called in a case of it, its options.
@@ -43,6 +44,7 @@ class Plan:
     ways: Sequence[Way] = ()
     foreseen: frozenset[Reached] = frozenset()
     excess: str = ""
+    lost: int = 0
     since: int = 0
     made: "tuple[ExperimentCase, ...]" = ()
     joined: dict[Reached, tuple[Option, ...]] = field(default_factory=dict)

@@ -9,8 +9,9 @@ from spearmint.discovery.graph import Edge, Node, Reach, reach
 from spearmint.discovery.lookup import MISSING, Instance, is_class, own_attributes
 from spearmint.discovery.resolving import Receiver, seen_from_outside
 from spearmint.discovery.watches import Watches
+from spearmint.memory import history
 from spearmint.outlook import Outlook
-from spearmint.registry import Carrier, ExperimentFunction, registry
+from spearmint.registry import Carrier, ExperimentFunction
 from spearmint.ways import Way, WayKind
 
 _MANY_OUTLOOKS = 64  # for one experiment, by what matters of its receivers
@@ -87,7 +88,7 @@ class _Search:
         self._ways: dict[tuple[Hashable, ...], list[tuple[Way, Any]]] = {}
 
     def outlook(self) -> Outlook:
-        changes = registry.changes
+        changes = history.changes
         dimensions: dict[ExperimentFunction, None] = {}
         experiments = {self._root}
         passed: set[tuple[Hashable, ...]] = set()
@@ -133,7 +134,7 @@ class _Search:
 def _ways_learned(experiment: ExperimentFunction) -> Iterator[tuple[Way, Any]]:
     for reference in experiment.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
         other = reference()
-        if other is not None:
+        if isinstance(other, ExperimentFunction):
             yield Way(other, experiment, "learned", partial(_place_learned, experiment, other)), MISSING
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import weakref
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -13,6 +13,7 @@ from spearmint.config.model import Config
 from spearmint.config.parameters import compile_binder
 from spearmint.errors import BindingError, ConfigError, DeclarationError
 from spearmint.functions import Kind, kind_of, name_of
+from spearmint.memory import Memory, history
 from spearmint.settings import Settings
 from spearmint.strategies import Start, make_strategy, takes_attributes
 
@@ -22,7 +23,7 @@ logger = logging.getLogger("spearmint")
 __all__ = ["Carrier", "ExperimentFunction", "ExperimentFunctionRegistry", "Settings", "registry"]
 
 
-class ExperimentFunction:
+class ExperimentFunction(Memory):
     """A function that Spearmint runs under a configuration.
 
     Args:
@@ -45,15 +46,6 @@ class ExperimentFunction:
         sample_rate: Which share of the calls is traced; None for as the process has it.
         compare: Compares main's result with a variant's, for the traces; None for ``==``.
         settings: How it is run.
-        ready: Holds the case of every call outside a case, once it is known to be the same each time, without variants.
-        lone_cases: The cases of calls that reach no other experiment, by the identity of the main config.
-        outlooks: What a call reaches, by what matters of its receiver; `spearmint.outlook` fills it.
-        key_of: Tells receivers apart that make a difference to what a call reaches; None where none does.
-        receiver_names: The attributes of a receiver that it looks at.
-        learned: Experiments that are called in its cases although no analysis found them, each with the place of the
-            first such call, in the order of discovery.
-        lessons: How often it has learned, or been pinned to a config by a test.
-        is_pinned: Whether it is pinned, so that it does not run under its caller's config.
 
     Raises:
         DeclarationError: If ``function`` is not one.
@@ -96,14 +88,7 @@ class ExperimentFunction:
         self.options = tuple(self.compile_option(config) for config in configs)
         self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
         self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
-        self.ready: list[ExperimentCase | None] = [None]
-        self.lone_cases: dict[int, ExperimentCase] = {}
-        self.outlooks: dict[Hashable, Any] = {}
-        self.key_of: Callable[[Any], Hashable] | None = None
-        self.receiver_names: frozenset[str] = frozenset()
-        self.learned: weakref.WeakKeyDictionary[ExperimentFunction, str] = weakref.WeakKeyDictionary()
-        self.lessons = 0
-        self.is_pinned = False
+        super().__init__()
 
     def compile_option(self, config: Config) -> Option:
         """Return a config as this function uses it.
@@ -175,29 +160,10 @@ class ExperimentFunction:
             self._inherited[option] = made
         return made
 
-    def keep_ready(self, case: ExperimentCase) -> None:
-        """Let every call outside a case run in this one, until something may be different."""
-        self.ready[0] = case
-        registry.note_kept(self)
-
     def keep_lone(self, case: ExperimentCase) -> None:
         """Let calls run in this case for whose main config the strategy chooses that of the case."""
         self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
-        registry.note_kept(self)
-
-    def forget_cases(self) -> None:
-        """Let the next call make a case anew."""
-        self.ready[0] = None
-        self.lone_cases.clear()
-        for outlook in tuple(self.outlooks.values()):
-            outlook.choice = None
-
-    def learn(self, experiment: "ExperimentFunction", place: str) -> None:
-        """Remember an experiment that was called from this one, so that later plans reckon with it."""
-        if experiment not in self.learned:
-            self.learned[experiment] = place
-            self.lessons += 1
-            registry.changes += 1
+        history.note_kept(self)
 
     def report(self, error: BaseException) -> None:
         """Tell of a variant's exception, once; nothing that goes wrong here goes further."""
@@ -220,40 +186,21 @@ class Carrier:
 
 
 class ExperimentFunctionRegistry:
-    """Where the experiments of the process are found by name. It keeps none of them alive.
-
-    Attributes:
-        changes: Counts what may make a plan stale: experiments declared, and lessons learned.
-    """
+    """Where the experiments of the process are found by name. It keeps none of them alive."""
 
     def __init__(self) -> None:
         self._by_name: weakref.WeakValueDictionary[str, ExperimentFunction] = weakref.WeakValueDictionary()
-        self._kept: list[weakref.ref[ExperimentFunction]] = []
-        self.changes = 0
 
     def add(self, experiment: ExperimentFunction) -> None:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
         self._by_name[experiment.name] = experiment
-        self.renew()  # Any other may reach it now.
+        history.renew()  # Any other may reach it now.
 
     def forget(self, prefix: str) -> None:
         """Take the experiments out whose names begin so; for tests that declare some inside a function."""
         for experiment in self:
             if experiment.name.startswith(prefix):
                 self._by_name.pop(experiment.name, None)
-
-    def renew(self) -> None:
-        """Let every experiment be asked for its cases anew, which will find most of them as they were."""
-        self.changes += 1
-        kept, self._kept = self._kept, []
-        for reference in kept:
-            other = reference()
-            if other is not None:
-                other.forget_cases()
-
-    def note_kept(self, experiment: ExperimentFunction) -> None:
-        """Note that an experiment keeps cases, which a new experiment makes doubtful."""
-        self._kept.append(weakref.ref(experiment))
 
     def get(self, name: str) -> ExperimentFunction:
         """Return the experiment of a name.

@@ -11,6 +11,7 @@ from typing import Any
 from spearmint.cases import Option
 from spearmint.config import Config, parse_configs
 from spearmint.errors import ConfigError
+from spearmint.memory import history
 from spearmint.proxy import experiment_of
 from spearmint.registry import ExperimentFunction, registry
 from spearmint.strategies import Choice
@@ -132,7 +133,7 @@ def _apply(experiment: ExperimentFunction) -> None:
         _set(experiment, _Declared(strategy, takes_attributes=True, is_constant=is_constant, options=options))
     experiment.is_pinned = bool(pins)
     experiment.lessons += 1  # What was found out about calls that reach it is stale.
-    registry.renew()
+    history.renew()
 
 
 def _declaration_of(experiment: ExperimentFunction) -> _Declared:

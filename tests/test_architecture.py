@@ -40,6 +40,7 @@ HOUSE = (
     (2, "checks", ""),
     (3, "settings", ""),
     (3, "functions", ""),
+    (3, "memory", ""),
     (3, "registry", ""),
     # Reaching is opened when an outlook is first asked for, and the plan stands on both.
     (3, "outlook", ""),

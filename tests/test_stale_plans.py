@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from spearmint import experiment
+from spearmint.memory import history
 from spearmint.proxy import experiment_of
-from spearmint.registry import registry
 from spearmint.strategies import ShadowStrategy, SingleConfigStrategy
 from tests.nested import KS, MODELS, ZS, make_inner, module, values
 
@@ -101,8 +101,8 @@ def test_a_call_that_learns_nothing_keeps_its_case():
     outer()
     outer()
     kept = experiment_of(outer)[0].ready[0]
-    changes = registry.changes
+    changes = history.changes
     assert outer() == (1, 1)
     assert kept is not None
     assert experiment_of(outer)[0].ready[0] is kept
-    assert registry.changes == changes
+    assert history.changes == changes

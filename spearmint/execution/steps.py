@@ -105,7 +105,7 @@ class Call:
             results.put_in_order()
             return False
         if larger.excess:  # It is too late for an error: the others have been run.
-            background.account.lose(larger.variant_count, larger.excess)
+            background.account.lose(larger.lost, larger.excess)
             results.put_in_order()
             return False
         self.plan = larger
@@ -205,7 +205,7 @@ def begin(
     if plan is not None and plan.excess:
         if is_run:
             raise PlanError(plan.excess)
-        background.account.lose(plan.variant_count, plan.excess)
+        background.account.lose(plan.lost, plan.excess)
         plan = None
     collects = experiment.collects
     choice = main, plan
