@@ -19,8 +19,6 @@ import spearmint
 ROOT = Path(__file__).parent.parent.parent
 DEADLINE_SECONDS = 60
 
-FORMS = ("source", "pyc", "zip", "zip of pyc")
-
 
 class Project:
     """A folder that modules are imported from, and the hook that they are imported under."""

@@ -1,0 +1,299 @@
+"""Rewritten code beside Python's own: what it is keyed by, and that nothing about it can fail an import."""
+
+import importlib.util
+import os
+import py_compile
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from spearmint.discovery import calls_in_source
+from spearmint.discovery.known import known_code
+from spearmint.instrument import cache, rewriting
+from spearmint.instrument.cache import Stamp, Stored, StoredTables, key_of, seal, unseal
+
+SOURCE = "def f(text='', boost=1):\n    return text + str(boost)\n\n\ndef g(boost=1):\n    return f(boost=boost)\n"
+TAG = sys.implementation.cache_tag
+
+
+@pytest.fixture
+def rewrites(monkeypatch):
+    """Count how often a module is parsed and rewritten, and how often call tables are built from a cache."""
+    counts = {"tree": 0, "code": 0, "tables": 0}
+
+    def counting(name, real):
+        def count(*arguments, **options):
+            counts[name] += 1
+            return real(*arguments, **options)
+
+        return count
+
+    monkeypatch.setattr(rewriting, "rewrite_tree", counting("tree", rewriting.rewrite_tree))
+    monkeypatch.setattr(rewriting, "rewrite_code", counting("code", rewriting.rewrite_code))
+    monkeypatch.setattr(cache, "_tables", counting("tables", cache._tables))
+    return counts
+
+
+def load(project, name="cached"):
+    return project.load(name)
+
+
+def test_a_second_import_neither_parses_nor_extracts_and_is_the_same(project, rewrites):
+    project.write({"cached.py": SOURCE})
+    project.install("cached:f")
+    load(project)
+    cached = load(project)
+    assert rewrites == {"tree": 1, "code": 0, "tables": 0}
+    assert known_code.table_of(cached.g) == calls_in_source(SOURCE, "cached.py")["g"]
+    assert rewrites == {"tree": 1, "code": 0, "tables": 1}, "tables are built when one is asked for"
+    assert cached.f() == "3"
+    assert project.caches() == [f"cached.{TAG}.spearmint.pyc"]
+
+
+def test_pythons_own_cache_is_neither_read_nor_written(project):
+    project.write({"cached.py": SOURCE})
+    load(project)
+    own = Path(importlib.util.cache_from_source(str(project.folder / "cached.py")))
+    before = own.read_bytes(), own.stat().st_mtime_ns
+    del sys.modules["cached"]
+    with project.install("cached:f"):
+        assert load(project).f() == "3"
+    assert (own.read_bytes(), own.stat().st_mtime_ns) == before
+    assert load(project).f() == "1", "without the hook, no effect is left"
+
+
+def test_another_source_is_rewritten_even_if_it_comes_within_the_same_second(project, rewrites):
+    project.write({"cached.py": SOURCE})
+    path = project.folder / "cached.py"
+    project.install("cached:f")
+    assert load(project).f() == "3"
+    found = path.stat()
+    path.write_text(SOURCE.replace("return text", "return 'new'"))
+    os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns + 1000))
+    assert load(project).f() == "new3"
+    assert rewrites["tree"] == 2
+
+
+def test_another_source_of_the_same_size_is_told_by_its_time_in_nanoseconds(project):
+    project.write({"cached.py": SOURCE})
+    path = project.folder / "cached.py"
+    os.utime(path, ns=(10**18, 10**18))
+    project.install("cached:f")
+    assert load(project).f() == "3"
+    path.write_text(SOURCE.replace("text + str(boost)", "str(boost) * 2 # "))
+    assert path.stat().st_size == len(SOURCE)
+    os.utime(path, ns=(10**18, 10**18 + 1))
+    assert load(project).f() == "33"
+
+
+def test_a_source_that_only_has_another_time_is_not_rewritten(project, rewrites):
+    project.write({"cached.py": SOURCE})
+    project.install("cached:f")
+    load(project)
+    os.utime(project.folder / "cached.py", (1, 1))
+    assert load(project).f() == "3"
+    assert rewrites["tree"] == 1
+
+
+def test_settings_that_concern_the_module_are_part_of_the_key(project, rewrites):
+    project.write({"cached.py": SOURCE, "other.py": SOURCE})
+    with project.install("cached:f"):
+        assert load(project).f() == "3"
+    del sys.modules["cached"]
+    with project.install("cached:g"):
+        assert (load(project).f(), load(project).g()) == ("1", "3")
+    assert rewrites["tree"] == 2
+
+
+def test_settings_that_concern_other_modules_or_configs_are_not(project, rewrites):
+    project.write({"cached.py": SOURCE, "other.py": SOURCE})
+    with project.install("cached:f"):
+        load(project)
+    del sys.modules["cached"]
+    changed = {"target": "cached:f", "configs": [{"n": 8}], "bindings": {"boost": "n"}, "strategy": "shadow"}
+    with project.install(changed, "other:g"):
+        assert load(project).f() == "8"
+    assert rewrites["tree"] == 1
+
+
+def test_another_rewriter_has_another_key(monkeypatch):
+    key_of.cache_clear()
+    first = key_of("digest")
+    key_of.cache_clear()
+    monkeypatch.setattr(cache, "REWRITER_VERSION", "another")
+    assert key_of("digest") != first
+    key_of.cache_clear()
+
+
+def test_levels_of_optimisation_have_files_of_their_own(project, run):
+    project.write({"cached.py": 'def f(boost=1):\n    """Doc."""\n    assert boost < 2, boost\n    return f.__doc__\n'})
+    program = """
+        import spearmint
+        spearmint.install({"experiments": [{"target": "cached:f", "configs": [{"b": 3}], "bindings": {"boost": "b"}}]})
+        import cached
+        try:
+            print(cached.f())
+        except AssertionError as error:
+            print("assert", error)
+    """
+    expected = {"": "assert 3", "-O": "Doc.", "-OO": "None"}
+    for flag in (*expected, *expected):
+        done = run(*[flag for flag in [flag] if flag], source=program)
+        assert (done.stdout.strip(), done.stderr) == (expected[flag], "")
+    assert project.caches() == [
+        f"cached.{TAG}.opt-1.spearmint.pyc",
+        f"cached.{TAG}.opt-2.spearmint.pyc",
+        f"cached.{TAG}.spearmint.pyc",
+    ]
+
+
+def test_a_prefix_for_caches_is_followed(project, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "prefix"))
+    project.write({"cached.py": SOURCE})
+    project.install("cached:f")
+    load(project)
+    assert project.caches() == []
+    assert [one.name for one in (tmp_path / "prefix").rglob("*.pyc")] == [f"cached.{TAG}.spearmint.pyc"]
+
+
+def test_nothing_is_written_where_python_is_told_not_to(project, monkeypatch):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    project.write({"cached.py": SOURCE})
+    project.install("cached:f")
+    assert load(project).f() == "3"
+    assert list(project.folder.rglob("*.pyc")) == []
+
+
+def test_a_folder_that_cannot_be_written_is_no_error(project):
+    project.write({"cached.py": SOURCE})
+    (project.folder / "__pycache__").write_text("a file where the folder would be")
+    project.install("cached:f")
+    assert load(project).f() == "3"
+    assert load(project).f() == "3"
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root writes everywhere")
+def test_a_folder_without_permission_is_no_error(project):
+    project.write({"cached.py": SOURCE})
+    project.folder.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        project.install("cached:f")
+        assert load(project).f() == "3"
+    finally:
+        project.folder.chmod(stat.S_IRWXU)
+
+
+@pytest.mark.parametrize("form", ["source", "pyc"])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda data: b"",
+        lambda data: data[:20],
+        lambda data: data[:-1],
+        lambda data: data + b"x",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"\0" * len(data),
+        lambda data: data[:60] + bytes([data[60] ^ 1]) + data[61:],
+        lambda data: b"\0\0\0\0" + data[4:],
+        lambda data: data[:-40] + b"\xff" * 36 + data[-4:],
+    ],
+)
+def test_a_damaged_file_is_written_anew(project, rewrites, spoil, form):
+    project.write({"cached.py": SOURCE})
+    project.pack(form)
+    project.install("cached:f")
+    load(project)
+    (path,) = project.folder.rglob("*.spearmint.pyc")
+    good = path.read_bytes()
+    path.write_bytes(spoil(good))
+    assert load(project).f() == "3"
+    assert path.read_bytes() == good
+    assert rewrites["tree"] + rewrites["code"] == 2
+    load(project)
+    assert rewrites["tree"] + rewrites["code"] == 2
+
+
+def test_the_rewritten_code_of_bytecode_without_source_is_cached_too(project, rewrites):
+    project.write({"cached.py": SOURCE})
+    project.pack("pyc")
+    project.install("cached:f")
+    assert [load(project).f() for _ in range(3)] == ["3"] * 3
+    assert rewrites["code"] == 1
+    assert project.caches() == [f"cached.{TAG}.spearmint.pyc"]
+    project.write({"cached.py": SOURCE.replace("return text", "return 'new'")})
+    path = project.folder / "cached.py"
+    py_compile.compile(str(path), cfile=str(path.with_suffix(".pyc")), doraise=True)
+    path.unlink()
+    assert load(project).f() == "new3"
+    assert rewrites["code"] == 2
+
+
+@pytest.mark.parametrize("policy", ["always", "never", "default"])
+def test_pythons_policy_for_hash_based_bytecode_does_not_disturb_it(project, run, policy):
+    project.write({"cached.py": SOURCE})
+    program = """
+        import spearmint
+        spearmint.install({"experiments": [{"target": "cached:f", "configs": [{"b": 3}], "bindings": {"boost": "b"}}]})
+        import cached
+        print(cached.f())
+    """
+    for _ in range(2):
+        done = run("--check-hash-based-pycs", policy, source=program)
+        assert (done.stdout, done.stderr) == ("3\n", "")
+    assert project.caches() == [f"cached.{TAG}.spearmint.pyc"]
+
+
+def test_processes_that_import_at_once_leave_one_whole_file(project, run, tmp_path):
+    project.write({"cached.py": SOURCE})
+    program = project.folder / "program.py"
+    program.write_text(
+        "import sys, spearmint\n"
+        "settings = {'experiments': [{'target': 'cached:f', 'configs': [{'b': 3}], 'bindings': {'boost': 'b'}}]}\n"
+        "spearmint.install(settings)\n"
+        "sys.stdin.read()\n"
+        "import cached\n"
+        "print(cached.f())\n"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    started = [
+        subprocess.Popen(
+            [sys.executable, str(program)],
+            cwd=project.folder,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(4)
+    ]
+    for process in started:
+        process.stdin.close()
+    outputs = [process.stdout.read() for process in started]
+    for process in started:
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+    assert outputs == ["3\n"] * 4
+    assert [path.name for path in (project.folder / "__pycache__").glob("cached*")] == [f"cached.{TAG}.spearmint.pyc"]
+
+
+def test_what_is_sealed_is_unsealed_only_for_the_same(monkeypatch):
+    pyc = importlib.util.MAGIC_NUMBER + b"\0" * 12 + b"code"
+    stored = Stored(("f",), calls_in_source(SOURCE, "f"))
+    stamp, key = Stamp(5, 6), b"k" * 16
+    source_hash = importlib.util.source_hash(b"source")
+    data = seal(pyc, stored, source_hash, stamp, key)
+    found = unseal(data, stamp, key, lambda: b"")
+    assert (found.wrapped, dict(found.tables)) == (("f",), dict(stored.tables))
+    assert unseal(data, Stamp(5, 7), key, lambda: b"source") is None
+    assert unseal(data, stamp, b"o" * 16, lambda: b"source") is None
+    assert unseal(data, Stamp(9, 6), key, lambda: b"source") is not None
+    assert unseal(data, Stamp(9, 6), key, lambda: b"other") is None
+
+
+def test_stored_tables_are_built_once():
+    made = []
+    tables = StoredTables(lambda: made.append(1) or {"f": 1})
+    assert (list(tables), tables["f"], len(tables), made) == (["f"], 1, 1, [1])
