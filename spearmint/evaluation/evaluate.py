@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,10 @@ def evaluate(
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
             raise EvaluationError(f"Cannot evaluate with {name}={value!r}: it is no whole number from 1. Give one.")
     compiled = compile_scorers(scorers)
-    made_of = _settings_to_make(function, settings, configs)
-    if made_of is not None and configs is None:
-        configs = instance_configs or None
-    experiment, args, kwargs = target_of(function, made_of, configs or ())
+    parcel = _parcel(function, scorers, configs, instance_configs, settings)
+    if parcel.is_made:
+        configs = parcel.configs or None
+    experiment, args, kwargs = target_of(parcel)
     cases = evaluated_cases(experiment, configs, args)
     arguments = Arguments(experiment, args, kwargs)
     dataset = open_dataset(data)
@@ -91,9 +92,12 @@ def evaluate(
             about = {"function": experiment.name, "scorers": sorted(scorer.name for scorer in compiled)}
             journal = stack.enter_context(Journal(Path(resume), about))
             _recall(journal, ledger, cases, dataset)
-        parcel = Parcel(function, made_of, [cases[0].config], scorers, keeps_output, at_once)
         if executor is not None and travels(executor):
-            submit: Submit = Shipment(executor, parcel, cases, _REMOTE_SECONDS * _PATIENCE).submit
+            main = [cases[0].config] if parcel.configs else []
+            parcel = replace(parcel, configs=main, keeps_output=keeps_output, concurrency=at_once)
+            submit: Submit = Shipment(
+                executor, parcel, experiment.name, cases=cases, budget=_REMOTE_SECONDS * _PATIENCE
+            ).submit
         else:
             submit = stack.enter_context(_threads(executor, at_once, subject, cases))
         is_async = experiment.kind in ("coroutine", "async_generator")
@@ -127,17 +131,22 @@ def _warn_of_unforeseen(cases: Sequence[EvaluatedCase]) -> None:
         warnings.warn(message, SpearmintWarning, stacklevel=4)
 
 
-def _settings_to_make(
-    function: Callable[..., Any], settings: Settings, configs: Sequence[Config] | None
-) -> Settings | None:
-    """Return the settings to make an experiment with, None where there is one that has configs."""
+def _parcel(
+    function: Callable[..., Any],
+    scorers: Any,
+    configs: Sequence[Config] | None,
+    instance_configs: Sequence[Config],
+    settings: Settings,
+) -> Parcel:
+    """Say what is evaluated, and whether an experiment is to be made of it first."""
     try:
         experiment, _, _ = experiment_of(function)
     except DeclarationError:
-        return sent_settings(settings)
-    if experiment.options or configs is None:
-        return None
-    return sent_settings(experiment.settings)
+        given = instance_configs if configs is None else configs
+        return Parcel(function, sent_settings(settings), is_made=True, configs=given, scorers=scorers)
+    own = experiment.configs if configs is None else configs
+    is_made = not experiment.options and configs is not None
+    return Parcel(function, sent_settings(experiment.settings), is_made=is_made, configs=own, scorers=scorers)
 
 
 def _checked(dataset: Dataset, arguments: Arguments) -> int:

@@ -3,8 +3,9 @@
 import functools
 import importlib
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,13 +14,13 @@ import cloudpickle
 
 from spearmint.cases import ExperimentCase, Option
 from spearmint.config.model import Config
-from spearmint.errors import EvaluationError
+from spearmint.errors import DeclarationError, EvaluationError
 from spearmint.evaluation.arguments import Arguments
 from spearmint.evaluation.cases import EvaluatedCase
 from spearmint.evaluation.cells import Cell, Ran, Subject, run_cells
 from spearmint.evaluation.scorers import compile_scorers
 from spearmint.plans import Dimension, Plan
-from spearmint.proxy import experiment_of
+from spearmint.proxy import ExperimentProxy, experiment_of
 from spearmint.registry import ExperimentFunction, Settings, registry
 from spearmint.strategies import SingleConfigStrategy
 
@@ -35,7 +36,8 @@ class Parcel:
 
     Attributes:
         function: What was given to be evaluated.
-        settings: How to make an experiment of it; None if it is one already, with configs of its own.
+        settings: How to make an experiment of it.
+        is_made: Whether one is to be made: it is none, or has no configs of its own.
         configs: The main config, which its parameters are read with.
         scorers: The scorers, as they were given.
         keeps_output: Whether results carry the beginning of outputs.
@@ -43,11 +45,12 @@ class Parcel:
     """
 
     function: Any
-    settings: Settings | None
-    configs: list[Config]
+    settings: Settings
+    is_made: bool
+    configs: Sequence[Config]
     scorers: Any
-    keeps_output: bool
-    concurrency: int
+    keeps_output: bool = False
+    concurrency: int = 1
 
 
 class Shipment:
@@ -56,6 +59,7 @@ class Shipment:
     Args:
         executor: The executor.
         parcel: What is evaluated.
+        name: Its name, for messages.
         cases: The cases.
         budget: Seconds after which a worker begins no further cell of a chunk.
 
@@ -63,10 +67,12 @@ class Shipment:
         EvaluationError: If something in it cannot travel.
     """
 
-    def __init__(self, executor: Executor, parcel: Parcel, cases: Sequence[EvaluatedCase], budget: float) -> None:
+    def __init__(
+        self, executor: Executor, parcel: Parcel, name: str, *, cases: Sequence[EvaluatedCase], budget: float
+    ) -> None:
         self._executor = executor
         self._budget = budget
-        self._parcel = _packed(parcel, parcel.function)
+        self._parcel = _packed(parcel, name)
         self._cases = [_packed(_configs_of(case.case), f"case {case.case_id}") for case in cases]
 
     def submit(self, chunk: Sequence[Cell]) -> "Future[Ran]":
@@ -79,7 +85,7 @@ class Shipment:
 
 def sent_settings(settings: Settings) -> Settings:
     """Return settings without what has no part in an evaluation, and might not travel."""
-    return replace(settings, strategy=SingleConfigStrategy, on_variant_error=None)
+    return replace(settings, strategy=SingleConfigStrategy, on_variant_error=None, compare=None)
 
 
 def run_shipped(parcel: bytes, cases: Mapping[int, bytes], rows: bytes, wires: Sequence[Wire], budget: float) -> Ran:
@@ -111,61 +117,49 @@ def travels(executor: Executor) -> bool:
     return not is_pool_of_threads or type(executor).__name__ == "InterpreterPoolExecutor"
 
 
-def rebuilt(function: Callable[..., Any], settings: Settings, configs: Sequence[Config]) -> ExperimentFunction:
-    """Return an experiment with configs, made of a function that has none of its own.
-
-    Args:
-        function: A function, or an experiment.
-        settings: How to run it, if it is no experiment.
-        configs: The configs.
-    """
-    plain = getattr(function, "__wrapped__", function)
-    has_bindings = bool(settings.bindings)
-    return ExperimentFunction(plain, configs, settings, has_own_bindings=has_bindings)
-
-
-def _packed(thing: Any, label: Any) -> bytes:
+def _packed(thing: Any, label: str) -> bytes:
     try:
         made: bytes = cloudpickle.dumps(thing)
     except Exception as error:
         cause = f"it cannot be pickled ({type(error).__name__}: {error})"
         advice = "Give it a module of its own, as processes find functions by name, or leave out executor="
-        raise EvaluationError(f"Cannot send {label!r:.200} to another process: {cause}. {advice}.") from error
+        raise EvaluationError(f"Cannot send {label} to another process: {cause}. {advice}.") from error
     return made
 
 
 @functools.lru_cache(maxsize=_KEPT)
 def _unpacked(parcel: bytes) -> tuple[Subject, int]:
     sent: Parcel = pickle.loads(parcel)  # noqa: S301 - it comes from the process that started the evaluation
-    experiment, args, kwargs = target_of(sent.function, sent.settings, sent.configs)
+    experiment, args, kwargs = target_of(sent)
     scorers = compile_scorers(sent.scorers)
     wants_trace = any("trace" in scorer.wants for scorer in scorers)
     subject = Subject(experiment, Arguments(experiment, args, kwargs), scorers, wants_trace, sent.keeps_output)
     return subject, sent.concurrency
 
 
-def target_of(
-    function: Any, settings: Settings | None, configs: Sequence[Config]
-) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
+def target_of(parcel: Parcel) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
     """Return the experiment to evaluate, and the arguments that every call of it gets first.
-
-    Args:
-        function: What was given to be evaluated.
-        settings: How to make an experiment of it; None if it is one with configs of its own.
-        configs: Configs for one that has none.
 
     Raises:
         DeclarationError: If it is none, and none can be made of it.
     """
-    if settings is None:
-        return experiment_of(function)
-    if isinstance(function, functools.partial):
-        inner, args, kwargs = target_of(function.func, settings, configs)
-        return inner, (*args, *function.args), {**kwargs, **function.keywords}
+    if not parcel.is_made:
+        # A function of a script or a notebook travels by value, and the experiment around it stays behind.
+        with suppress(DeclarationError):
+            return experiment_of(parcel.function)
+    function = parcel.function
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
     receiver = getattr(function, "__self__", None)
     if receiver is not None and hasattr(function, "__func__"):
-        return rebuilt(function.__func__, settings, configs), (receiver,), {}
-    return rebuilt(function, settings, configs), (), {}
+        function, args = function.__func__, (receiver, *args)
+    plain = function.__wrapped__ if isinstance(function, ExperimentProxy) else function
+    has_bindings = bool(parcel.settings.bindings)
+    made = ExperimentFunction(plain, parcel.configs, parcel.settings, has_own_bindings=has_bindings)
+    return made, args, kwargs
 
 
 def _configs_of(case: ExperimentCase) -> dict[str, Config]:

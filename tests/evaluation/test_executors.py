@@ -1,0 +1,185 @@
+import multiprocessing
+import os
+import threading
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+
+from spearmint import Config, experiment
+from spearmint.errors import EvaluationError
+from spearmint.strategies import ShadowStrategy
+from tests.evaluation import subjects
+
+ROWS = [{"x": x, "expected": 2 * x} for x in range(30)]
+mint = subjects.mint
+SCORERS = [subjects.exact, subjects.distance]
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield pool
+
+
+def told(report):
+    return [(one.case_id, one.metric, one.errors, one.estimate, one.difference) for one in report.summary()]
+
+
+@pytest.mark.parametrize("function", [subjects.times, subjects.fails_on_seven, subjects.nested, subjects.plain_times])
+def test_processes_give_the_results_that_threads_give(processes, function):
+    ours = mint.evaluate(function, ROWS, scorers=SCORERS, executor=processes, repeats=2)
+    assert told(ours) == told(mint.evaluate(function, ROWS, scorers=SCORERS, repeats=2))
+    assert [case.assignment for case in ours.cases] == [
+        case.assignment for case in mint.evaluate(function, ROWS[:1], scorers=SCORERS).cases
+    ]
+
+
+def test_processes_run_async_functions_with_the_configs_of_the_evaluation(processes):
+    report = mint.evaluate(subjects.atimes, ROWS, scorers=SCORERS, executor=processes, configs=[{"factor": 2}])
+    assert report.best("exact").summary.estimate.value == 1
+
+
+def test_the_work_is_done_in_other_processes(processes):
+    report = mint.evaluate(subjects.burns, ROWS, scorers=[subjects.process_id], executor=processes)
+    seen = set(report.to_dataframe(cells=True)["process_id"])
+    assert os.getpid() not in seen
+
+
+def test_scorers_defined_on_the_spot_travel_by_value(processes):
+    bound = 10
+    scorers = {"big": lambda outputs: outputs > bound}
+    report = mint.evaluate(subjects.times, ROWS, scorers=scorers, executor=processes, configs=[{"factor": 1}])
+    assert report.summary("big")[0].estimate.value == 19 / 30
+
+
+def test_outputs_and_errors_come_back_as_text(processes):
+    report = mint.evaluate(subjects.fails_on_seven, ROWS, scorers=SCORERS, executor=processes)
+    cells = report.to_dataframe(cells=True)
+    assert list(cells[cells["row"] == 7]["output"].fillna("")) == ["7", "14", ""]
+    assert report.ledger.error_samples(2) == [("ValueError: seven", 1)]
+
+
+def test_an_experiment_that_other_processes_cannot_find_travels_by_value(processes):
+    @experiment(configs=[{"k": 1}, {"k": 2}])
+    def local(x, config: Config):
+        return x * config.k
+
+    report = mint.evaluate(local, ROWS, scorers=SCORERS, executor=processes)
+    assert [one.estimate.value for one in report.summary("exact")] == [1 / 30, 1]
+
+
+def test_what_cannot_travel_is_refused(processes):
+    lock = threading.Lock()
+
+    @experiment(configs=[{"k": 1}])
+    def local(x, config: Config):
+        return lock
+
+    with pytest.raises(EvaluationError, match=r"Cannot send .*local.* to another process: it cannot be pickled"):
+        mint.evaluate(local, ROWS, scorers=SCORERS, executor=processes)
+
+
+def test_nested_experiments_that_other_processes_cannot_find_are_told(processes):
+    @experiment(configs=[{"d": 1}, {"d": 2}], strategy=ShadowStrategy)
+    def inner(x, config: Config):
+        return x
+
+    @experiment(configs=[{"k": 1}])
+    def outer(x, config: Config):
+        return inner(x)
+
+    with pytest.raises(EvaluationError, match=r"a worker process cannot load it \(DeclarationError: .*inner"):
+        mint.evaluate(outer, ROWS, scorers=SCORERS, executor=processes)
+
+
+def test_a_worker_that_is_killed_ends_the_run_and_another_goes_on(tmp_path):
+    rows = [{**row, "folder": str(tmp_path)} for row in ROWS]
+    path = tmp_path / "run.jsonl"
+    for attempt in range(2):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            if attempt == 0:
+                with pytest.raises(EvaluationError, match=r"the executor gave up \(BrokenProcessPool.*resume="):
+                    mint.evaluate(subjects.kills_its_worker_once, rows, scorers=SCORERS, executor=pool, resume=path)
+            else:
+                report = mint.evaluate(
+                    subjects.kills_its_worker_once, rows, scorers=SCORERS, executor=pool, resume=path
+                )
+    assert told(report)[1][3].value == 1
+    assert [one.estimate.n for one in report.summary("exact")] == [30, 30, 30]
+    assert len(path.read_bytes().splitlines()) == 91
+
+
+def test_a_pool_of_threads_takes_functions_as_they_are():
+    @experiment(configs=[{"k": 1}, {"k": 2}])
+    def local(x, config: Config):
+        return x * config.k
+
+    with ThreadPoolExecutor(2) as pool:
+        report = mint.evaluate(local, ROWS, scorers=SCORERS, executor=pool)
+        assert [one.estimate.value for one in report.summary("exact")] == [1 / 30, 1]
+        assert pool.submit(int).result() == 0  # It is the caller's, who may go on with it.
+
+
+class Unreliable(Executor):
+    """Loses every chunk of several cells, and the cell of one row for good."""
+
+    def __init__(self, lost_row):
+        self.most = 0
+        self._lost_row = lost_row
+
+    def submit(self, function, *args):
+        future = Future()
+        wires = args[3]
+        if len(wires) > 1 or wires[0][1] == self._lost_row:
+            future.set_exception(OSError("lost"))
+        else:
+            future.set_result(function(*args))
+        return future
+
+
+def test_cells_that_an_executor_loses_are_tried_alone_and_then_told_as_errors():
+    report = mint.evaluate(
+        subjects.times, ROWS, scorers=SCORERS, executor=Unreliable(lost_row=4), configs=[{"factor": 2}]
+    )
+    assert report.errors == 1
+    assert report.ledger.error_samples(0) == [("lost by the executor: OSError: lost", 1)]
+    assert report.summary("exact")[0].estimate.n == 29
+
+
+class Bounded(Executor):
+    """Counts how much is in flight: nothing ends before it is asked for."""
+
+    def __init__(self):
+        self._pool = ThreadPoolExecutor(1)
+        self.flying = self.most = 0
+
+    def submit(self, function, *args):
+        self.flying += 1
+        self.most = max(self.most, self.flying)
+        future = self._pool.submit(function, *args)
+        future.add_done_callback(self._landed)
+        return future
+
+    def _landed(self, _):
+        self.flying -= 1
+
+
+def test_no_more_is_in_flight_than_the_bound_allows_however_much_there_is():
+    asked = []
+
+    def endless():
+        for x in range(500):
+            asked.append(x)
+            yield {"x": x, "expected": 2 * x}
+
+    executor = Bounded()
+    report = mint.evaluate(subjects.times, endless(), scorers=SCORERS, executor=executor, concurrency=2)
+    assert report.summary("exact")[0].estimate.n == 500
+    assert executor.most <= 4
+
+
+def test_an_executor_that_was_shut_down_is_told():
+    pool = ThreadPoolExecutor(1)
+    pool.shutdown()
+    with pytest.raises(EvaluationError, match="the executor gave up"):
+        mint.evaluate(subjects.times, ROWS, scorers=SCORERS, executor=pool)
