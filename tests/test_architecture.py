@@ -64,7 +64,7 @@ HOUSE = (
         "evaluation",
         (
             "statistics dataset arguments scorers cases traces cells dispatch ledger journal shipping progress "
-            "summary table report evaluate"
+            "summary table report gate evaluate"
         ),
     ),
     (6, "api", ""),

@@ -13,6 +13,7 @@ _COMMANDS: dict[str, str] = {
     "check": "spearmint.cli.check",
     "completion": "spearmint.cli.completion",
     "configs": "spearmint.cli.configs",
+    "evaluate": "spearmint.cli.evaluate",
     "graph": "spearmint.cli.graph",
     "run": "spearmint.cli.run",
 }

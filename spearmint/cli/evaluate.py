@@ -1,0 +1,193 @@
+"""``spearmint evaluate``: configs over data from the command line, and a gate for CI."""
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spearmint.cli.output import console, examples, fail
+from spearmint.errors import EvaluationError, SpearmintError
+from spearmint.instrument.reading import find_settings
+
+STATUSES = {"pass": 0, "regression": 1, "inconclusive": 2}
+FAILED = 3
+"""The status of an evaluation that could not be made, which is none of the three."""
+
+
+class _Slip(click.UsageError):
+    """A slip of usage."""
+
+    exit_code = FAILED
+
+
+class _GateCommand(click.Command):
+    """A command whose failures do not have the status of a verdict."""
+
+    def make_context(self, *args: Any, **options: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **options)
+        except click.UsageError as error:
+            raise _Slip(error.format_message(), error.ctx) from error
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            raise _Slip(error.format_message(), error.ctx) from error
+        except SpearmintError as error:
+            raise fail(str(error), FAILED) from error
+        except click.exceptions.Exit:
+            raise
+        except Exception as error:
+            traceback.print_exc()  # Of a module of the user's; Python's own status for it would be a verdict.
+            raise click.exceptions.Exit(FAILED) from error
+
+
+@click.command(
+    cls=_GateCommand,
+    epilog=examples(
+        "spearmint evaluate shop.rank:score --data queries.jsonl --configs configs/ --scorer shop.judge:accuracy",
+        "spearmint evaluate qa:answer --data qa.jsonl --scorer qa:exact --gate exact=-0.02 --report report.html",
+        "spearmint evaluate qa:answer --data qa.jsonl --scorer qa:exact --processes 4 --resume run.jsonl",
+    ),
+)
+@click.argument("target")
+@click.option("--data", required=True, metavar="FILE", help="Rows, as JSON Lines.")
+@click.option(
+    "--configs", "sources", multiple=True, metavar="SOURCE", help="Configs, main first; files, folders, globs."
+)
+@click.option("--scorer", "scorers", multiple=True, required=True, metavar="MODULE:NAME", help="A scorer; repeatable.")
+@click.option(
+    "--gate", "gates", multiple=True, metavar="METRIC=MARGIN", help="What all configs must hold against main."
+)
+@click.option("--lower", multiple=True, metavar="METRIC", help="A metric of which less is better; latency is one.")
+@click.option(
+    "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each config per row."
+)
+@click.option("--resume", type=click.Path(dir_okay=False), help="File that results are written to and read from.")
+@click.option("--report", "reports", multiple=True, metavar="FILE", help="Write the report, .html or .csv; repeatable.")
+@click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
+@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with that scheduler.")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Cells that run at once.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
+@click.option("--quiet", is_flag=True, help="Show neither progress nor table.")
+def evaluate(  # noqa: PLR0917 - click passes them by name
+    target: str,
+    data: str,
+    sources: tuple[str, ...],
+    scorers: tuple[str, ...],
+    gates: tuple[str, ...],
+    lower: tuple[str, ...],
+    repeats: int,
+    resume: str | None,
+    reports: tuple[str, ...],
+    processes: int | None,
+    dask: str | None,
+    concurrency: int | None,
+    config: Path | None,
+    quiet: bool,  # noqa: FBT001
+) -> None:
+    """Run TARGET under every config on every row, score what comes of it, and compare the configs with main.
+
+    TARGET is "module:function", an experiment or a plain function. Without --configs it runs under its own.
+
+    With --gate, the exit status is 0 if every config passes, 1 if one is a regression, and 2 if the data cannot tell:
+    a config passes when the worse bound of the 95 % interval of its difference from main is no worse than the margin.
+    A margin of -0.02 lets it be 0.02 worse than main, and one of 0.01 asks it to be 0.01 better. Without --gate the
+    status is 0. An evaluation that could not be made has status 3.
+    """
+    # Opening the rest takes a while, which --help need not.
+    from spearmint.api import Spearmint  # noqa: PLC0415
+    from spearmint.evaluation.gate import check_gate, parse_gate, worst  # noqa: PLC0415
+
+    wanted = [parse_gate(text, lower) for text in gates]
+    for path in reports:
+        if Path(path).suffix.lower() not in (".html", ".csv"):
+            raise click.BadParameter(f"{path!r} ends otherwise; give .html or .csv.", param_hint="--report")
+    if processes is not None and dask is not None:
+        raise click.UsageError("Give --processes or --dask, not both.")
+    _use_settings(config)
+    function = _found(target, "TARGET")
+    named = [_found(scorer, "--scorer") for scorer in scorers]
+    with _executor(processes, dask) as executor:
+        report = Spearmint().evaluate(
+            function,
+            data,
+            scorers=named,
+            configs=list(sources) or None,
+            repeats=repeats,
+            executor=executor,
+            resume=resume,
+            progress=not quiet,
+            concurrency=concurrency,
+        )
+    if not quiet:
+        console().print(report)
+    for path in reports:
+        click.echo(f"Report: {report.save(path)}", err=True)
+    results = [result for gate in wanted for result in check_gate(report, gate)]
+    for result in results:
+        click.echo(f"{result.verdict.upper()} {result.gate.metric} of {result.case_id}: {result.reason}")
+    if results:
+        raise click.exceptions.Exit(STATUSES[worst(results)])
+
+
+def _use_settings(config: Path | None) -> None:
+    """Install what the settings say, where there are some, and let modules of the working directory be found."""
+    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - entries of sys.path are text
+        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as `python -m` does
+    if config is not None or find_settings() is not None:
+        from spearmint.instrument.install import install  # noqa: PLC0415
+
+        install(config)
+
+
+def _found(target: str, option: str) -> Any:
+    """Import a ``module:name``."""
+    module, colon, name = target.partition(":")
+    if not colon or not module or not name:
+        guess, _, last = target.replace(":", ".").rpartition(".")
+        hint = f" Did you mean {f'{guess}:{last}'!r}?" if guess and last else ""
+        raise EvaluationError(f"Cannot find {option} {target!r}: it is not written module:name.{hint}")
+    try:
+        found: Any = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        advice = "Correct the module, or go to where it can be imported"
+        raise EvaluationError(f"Cannot find {option} {target!r}: {error}. {advice}.") from error
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise EvaluationError(f"Cannot find {option} {target!r}: {error}. Correct the name.") from error
+    return found
+
+
+@contextmanager
+def _executor(processes: int | None, dask: str | None) -> Iterator[Executor | None]:
+    if processes is not None:
+        # Not forked: a child must not inherit the threads and locks of this process.
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            yield pool
+    elif dask is not None:
+        try:
+            from distributed import Client  # noqa: PLC0415 - an extra
+        except ModuleNotFoundError as error:
+            message = f"Cannot use --dask: {error}. Install it with: pip install 'spearmint-experiments[dask]'."
+            raise EvaluationError(message) from error
+        try:
+            client: Any = Client(dask, timeout=10)  # type: ignore[no-untyped-call]
+        except (OSError, ValueError) as error:
+            message = f"Cannot reach a Dask scheduler at {dask!r}: {error}. Correct the address."
+            raise EvaluationError(message) from error
+        with client:
+            yield client.get_executor()
+    else:
+        yield None

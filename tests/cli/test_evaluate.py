@@ -1,0 +1,195 @@
+"""``spearmint evaluate``: what it prints and writes, and what its exit status says."""
+
+import json
+import sys
+
+import pytest
+
+MODULE = """
+from spearmint import Config, experiment
+
+@experiment(configs=[{"skill": 0.5}, {"skill": 0.9}])
+def answer(x: int, config: Config) -> bool:
+    return (x * 7919 % 100) < config.skill * 100
+
+def plain(x, config):
+    return (x * 7919 % 100) < config["skill"] * 100
+
+@experiment(configs=[{"skill": 0.9, "broken": False}, {"skill": 0.9, "broken": True}])
+def fragile(x: int, config: Config) -> bool:
+    if config.broken and x == 5:
+        raise ValueError("five")
+    return True
+
+def right(outputs):
+    return outputs
+
+def cost(config):
+    return 1 - config["skill"]
+
+def spread(inputs, config):
+    return config["skill"] + inputs["x"] % 7 / 100
+"""
+
+
+@pytest.fixture
+def project(write, folder, monkeypatch):
+    write(shop___py=MODULE)
+    write(rows___jsonl="".join(json.dumps({"x": x}) + "\n" for x in range(200)))
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    yield folder
+    sys.modules.pop("shop", None)
+
+
+def run(invoke, *options, target="shop:answer", data="rows.jsonl", scorer="shop:right"):
+    return invoke("evaluate", target, "--data", data, "--scorer", scorer, *options)
+
+
+@pytest.mark.usefixtures("project")
+def test_the_table_is_printed_and_without_a_gate_the_status_is_0(invoke):
+    result = run(invoke)
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].strip() == "shop:answer: 2 cases on 200 rows of rows.jsonl"
+    assert any("0.500" in line for line in lines)
+    assert any("0.900" in line and "higher" in line for line in lines)
+
+
+def test_configs_come_from_files_and_a_plain_function_will_do(invoke, write, project):
+    write(configs__a___yaml="skill: !sweep [0.2, 0.4]")
+    result = run(invoke, "--configs", "configs/", "--report", "out/report.csv", "--quiet", target="shop:plain")
+    assert result.exit_code == 0, result.output
+    assert result.stdout == ""
+    assert "Report: out/report.csv" in result.stderr
+    assert len((project / "out" / "report.csv").read_text(encoding="utf-8").splitlines()) == 3
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("skills", "gate", "decided"),
+    [
+        ((0.5, 0.9), "right=-0.02", (0, "PASS")),
+        ((0.5, 0.9), "right=0.1", (0, "PASS")),
+        ((0.9, 0.5), "right=-0.02", (1, "REGRESSION")),
+        ((0.5, 0.9), "right=0.6", (1, "REGRESSION")),
+        ((0.50, 0.51), "right=0", (2, "INCONCLUSIVE")),
+        ((0.50, 0.49), "right=-0.001", (2, "INCONCLUSIVE")),
+    ],
+)
+def test_the_status_is_decided_on_the_bound_of_the_interval(invoke, write, skills, gate, decided):
+    write(c___jsonl="".join(json.dumps({"skill": skill}) + "\n" for skill in skills))
+    result = run(invoke, "--configs", "c.jsonl", "--gate", gate, "--quiet", target="shop:plain")
+    assert "95% interval" in result.stdout
+    assert (result.exit_code, result.stdout.partition(" right of ")[0]) == decided
+
+
+@pytest.mark.usefixtures("project")
+def test_of_a_metric_that_is_better_when_lower_a_fall_passes(invoke, write):
+    write(c___jsonl='{"skill": 0.5}\n{"skill": 0.9}\n')
+    options = ("--configs", "c.jsonl", "--gate", "cost=0.1", "--quiet")
+    assert run(invoke, *options, target="shop:plain", scorer="shop:cost").exit_code == 1
+    assert run(invoke, *options, "--lower", "cost", target="shop:plain", scorer="shop:cost").exit_code == 0
+    latency = ("--configs", "c.jsonl", "--gate", "latency=-10", "--quiet")
+    assert run(invoke, *latency, target="shop:plain").exit_code == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_several_gates_are_all_held_and_the_worst_counts(invoke):
+    result = run(invoke, "--gate", "right=-0.02", "--gate", "spread=0.5", "--scorer", "shop:spread", "--quiet")
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["PASS", "REGRESSION"]
+    assert result.exit_code == 1
+
+
+@pytest.mark.usefixtures("project")
+def test_too_few_rows_cannot_tell(invoke, write):
+    write(few___jsonl="".join(json.dumps({"x": x}) + "\n" for x in range(10)))
+    result = run(invoke, "--gate", "right=-1", "--quiet", data="few.jsonl")
+    assert result.exit_code == 2
+    assert "10 rows to compare, at least 20 are needed" in result.stdout
+
+
+@pytest.mark.usefixtures("project")
+def test_a_config_that_fails_where_main_does_not_never_passes(invoke):
+    result = run(invoke, "--gate", "right=-0.5", "--quiet", target="shop:fragile")
+    assert "1 rows failed that main did" in result.stdout
+    assert result.exit_code == 2
+
+
+@pytest.mark.usefixtures("project")
+def test_results_are_resumed_and_processes_do_the_work(invoke, folder):
+    first = run(invoke, "--resume", "run.jsonl", "--processes", "1", "--quiet")
+    assert first.exit_code == 0, first.output
+    size = (folder / "run.jsonl").stat().st_size
+    assert run(invoke, "--resume", "run.jsonl", "--quiet").exit_code == 0
+    assert (folder / "run.jsonl").stat().st_size == size
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--gate", "right"), "Cannot read the gate 'right': it is no metric and number. Write METRIC=MARGIN"),
+        (("--gate", "right=much"), "Cannot read the gate 'right=much'"),
+        (("--gate", "rihgt=0"), "Cannot tell metric 'rihgt': there are right, latency. Did you mean 'right'?"),
+        (("--report", "report.pdf"), "'report.pdf' ends otherwise; give .html or .csv."),
+        (("--repeats", "0"), "0 is not in the range x>=1"),
+        (("--configs", "missing.yaml"), "missing.yaml"),
+        (("--nonsense",), "No such option '--nonsense'"),
+        (("--processes", "2", "--dask", "tcp://x:1"), "Give --processes or --dask, not both"),
+        (("--scorer", "shop:righ"), "Cannot find --scorer 'shop:righ': module 'shop' has no attribute 'righ'"),
+        (("--scorer", "shop.right"), "it is not written module:name. Did you mean 'shop:right'?"),
+        (("--config", "none.yaml"), "none.yaml"),
+    ],
+)
+def test_a_slip_of_usage_is_told_with_a_status_that_is_no_verdict(invoke, options, message):
+    result = run(invoke, *options)
+    assert message in result.stderr
+    assert result.exit_code == 3
+
+
+@pytest.mark.usefixtures("project")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target": "shap:answer"}, "Cannot find TARGET 'shap:answer': No module named 'shap'"),
+        ({"data": "none.jsonl"}, "there is no such file"),
+        ({"target": "shop:MODULE"}, "has no attribute 'MODULE'"),
+    ],
+)
+def test_what_is_missing_is_told(invoke, changes, message):
+    result = run(invoke, **changes)
+    assert message in result.stderr
+    assert result.exit_code == 3
+
+
+@pytest.mark.usefixtures("project")
+def test_a_single_config_leaves_nothing_to_gate(invoke, write):
+    write(c___jsonl='{"skill": 0.5}\n')
+    result = run(invoke, "--configs", "c.jsonl", "--gate", "right=0", target="shop:plain")
+    assert "main is the only config. Give others beside it." in result.stderr
+    assert result.exit_code == 3
+
+
+def test_a_module_that_raises_has_a_traceback_and_a_status_that_is_no_verdict(project, start, write):
+    write(bad___py="1 / 0")
+    done = start("-m", "spearmint", "evaluate", "bad:f", "--data", "rows.jsonl", "--scorer", "shop:right")
+    assert "ZeroDivisionError" in done.stderr
+    assert done.returncode == 3
+
+
+def test_the_command_finds_modules_of_the_working_directory(project, start):
+    done = start(
+        "-m",
+        "spearmint",
+        "evaluate",
+        "shop:answer",
+        "--data",
+        "rows.jsonl",
+        "--scorer",
+        "shop:right",
+        "--gate",
+        "right=0",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "PASS right" in done.stdout
+    assert done.stderr == ""
