@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,12 +26,39 @@ Override = Callable[..., Any]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the settings."""
-    help_text = "seconds to wait, after each test, for the variants that it started"
-    parser.addini("spearmint_flush_timeout", help_text, default=_FLUSH_SECONDS)
+    group = parser.getgroup("spearmint")
+    help_text = "settings file to install before test modules are imported"
+    group.addoption("--spearmint-config", metavar="FILE", help=help_text)
+    parser.addini("spearmint_config", help_text)
+    parser.addini("spearmint_flush_timeout", "seconds to wait for what a test leaves running", default=_FLUSH_SECONDS)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Install the settings file, if one is named, before any module of the project is imported."""
+    path = _settings_path(early_config, early_config.known_args_namespace)
+    if path is None:
+        return
+    from spearmint.errors import SpearmintError  # noqa: PLC0415 - few sessions need it
+    from spearmint.instrument.install import install  # noqa: PLC0415
+
+    try:
+        early_config.add_cleanup(install(path).uninstall)
+    except SpearmintError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _settings_path(config: pytest.Config, options: Any) -> Path | None:
+    if given := getattr(options, "spearmint_config", None):
+        return Path(config.invocation_params.dir, given)
+    in_file = config.getini("spearmint_config")
+    return config.rootpath / in_file if in_file else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known to ``--strict-markers``."""
+    """Make the mark known to ``--strict-markers``, and the settings file to workers that start elsewhere."""
+    if path := _settings_path(config, config.option):
+        config.option.spearmint_config = str(path)
     config.addinivalue_line(
         "markers",
         f"{_MARK}: run the test once per config, with the target (an experiment, its name, or a list) pinned to it.",
@@ -181,57 +209,47 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Iterator[None]:
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """Undo what the body of a test sets for the process; what a fixture sets is the fixture's to undo."""
-    before = _limits()
+    before = _cleaning().state() if _is_used() else None
     try:
         return (yield)
     finally:
-        if _limits() != before:
-            _restore(before)
+        if _is_used():
+            cleaning = _cleaning()
+            cleaning.restore(before or cleaning.initial_state())
+            cleaning.forget_locals(getattr(item, "function", None))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
-    """Let a test leave nothing behind: neither background work nor experiments declared inside it."""
+    """Let background work end before the fixtures that it may use go, and leave none for the next test."""
+    timeout = float(item.config.getini("spearmint_flush_timeout"))
+    if _is_used():
+        _cleaning().settle(timeout)
     try:
         return (yield)
     finally:
         if _PINNED in item.stash:
             item.stash[_PINNED].close()
-        if "spearmint.registry" in sys.modules:
-            _forget_local_experiments(item)
-        if "spearmint.execution.background" in sys.modules:
-            _settle_background(item)
+        if _is_used():
+            _settle_finally(item, timeout)
 
 
-def _limits() -> Any:
-    module = sys.modules.get("spearmint.execution.background")
-    return None if module is None else module.background.limits
-
-
-def _restore(limits: Any) -> None:
-    from spearmint.execution.background import background  # noqa: PLC0415 - few sessions need it
-    from spearmint.execution.limits import Limits  # noqa: PLC0415
-
-    background.configure(**asdict(limits or Limits()))
-
-
-def _settle_background(item: pytest.Item) -> None:
-    """Wait for the variants that a test started, and begin the account anew."""
+def _settle_finally(item: pytest.Item, timeout: float) -> None:
     from spearmint.errors import SpearmintWarning  # noqa: PLC0415 - few sessions need it
-    from spearmint.execution.background import background  # noqa: PLC0415
 
-    if background.stats().pending and not background.flush(float(item.config.getini("spearmint_flush_timeout"))):
-        count = background.stats().pending
-        item.warn(SpearmintWarning(f"{item.nodeid} left {count} background executions; they run on beside other tests"))
-    background.account.clear()
+    cleaning = _cleaning()
+    if left := cleaning.settle(min(timeout, 1.0)):
+        item.warn(SpearmintWarning(f"{item.nodeid} left {left} background executions; they run on beside other tests"))
+    cleaning.clear()
 
 
-def _forget_local_experiments(item: pytest.Item) -> None:
-    """Take experiments out of the registry that were declared in the body of a test."""
-    from spearmint.registry import registry  # noqa: PLC0415 - few sessions need it
+def _is_used() -> bool:
+    return "spearmint.api" in sys.modules
 
-    function = getattr(item, "function", None)
-    module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
-    registry.forget(f"{module}:{name}.<locals>.")
+
+def _cleaning() -> Any:
+    from spearmint import cleaning  # noqa: PLC0415 - few sessions need it
+
+    return cleaning

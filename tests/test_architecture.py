@@ -79,6 +79,7 @@ HOUSE = (
             "in_place installation hook early install"
         ),
     ),
+    (7, "cleaning", ""),
     (8, "__init__", ""),
     (9, "cli", "launch output modules checking program drawing run check graph configs completion traces evaluate"),
     (9, "pytest_plugin", ""),

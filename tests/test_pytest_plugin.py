@@ -27,7 +27,7 @@ def other(config):
 
 
 @pytest.fixture
-def session(pytester, monkeypatch):
+def session(pytester, monkeypatch, pytestconfig):
     """Give a function that runs tests in a session of their own and returns its result."""
     monkeypatch.syspath_prepend(str(pytester.path))  # and for the children of the session
     monkeypatch.setenv("PYTHONPATH", f"{pytester.path}:{ROOT}")
@@ -36,18 +36,12 @@ def session(pytester, monkeypatch):
     def run(tests, *arguments):
         pytester.makepyfile(test_it=tests)
         # The entry point, unless the installed metadata is older than it.
-        plugin = () if is_entry_point() else ("-p", "spearmint.pytest_plugin")
+        plugin = () if pytestconfig.pluginmanager.has_plugin("spearmint") else ("-p", "spearmint.pytest_plugin")
         return pytester.runpytest_subprocess(
             *plugin, "-p", "no:asyncio", "-p", "no:cacheprovider", "-v", "--strict-markers", "-Werror", *arguments
         )
 
     return run
-
-
-def is_entry_point():
-    from importlib.metadata import entry_points
-
-    return bool(entry_points(group="pytest11", name="spearmint"))
 
 
 def test_the_fixture_pins_until_the_test_ends(session):
@@ -267,6 +261,103 @@ def test_second():
     result = session(tests, "-o", "spearmint_flush_timeout=0.1", "-W", "default::spearmint.errors.SpearmintWarning")
     result.assert_outcomes(passed=2, warnings=1)
     result.stdout.fnmatch_lines(["*test_it.py::test_first left 1 background executions*"])
+
+
+SETTINGS = """
+packages: [library]
+experiments:
+  - target: library.rank:score
+    configs: [{boost: !sweep [5, 6]}]
+    bindings: {boost: boost}
+"""
+LIBRARY = """
+def score(text, boost=1):
+    return boost
+
+def total():
+    return score("a") + score("b")
+"""
+USES = """
+import library.rank
+
+def test_it_is_an_experiment():
+    assert library.rank.score("mint") == 5
+    assert library.rank.total() == 10
+
+def test_rewriting_of_asserts_goes_on():
+    try:
+        assert library.rank.score("mint") == 7
+    except AssertionError as error:
+        assert "5 == 7" in str(error)
+"""
+
+
+@pytest.fixture
+def library(pytester):
+    (pytester.path / "library").mkdir()
+    (pytester.path / "library" / "__init__.py").write_text("", encoding="utf-8")
+    (pytester.path / "library" / "rank.py").write_text(LIBRARY, encoding="utf-8")
+    (pytester.path / "conftest.py").write_text("import library.rank\n", encoding="utf-8")
+    (pytester.path / "settings.yaml").write_text(SETTINGS, encoding="utf-8")
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+@pytest.mark.parametrize("by", ["option", "ini"])
+def test_a_settings_file_is_installed_before_anything_of_the_project_is_imported(session, library, by, arguments):
+    named = ("--spearmint-config", "settings.yaml") if by == "option" else ("-o", "spearmint_config=settings.yaml")
+    session(USES, *named, *arguments).assert_outcomes(passed=2)
+
+
+def test_a_settings_file_that_is_wrong_ends_the_session_with_its_place(session, library):
+    Path("settings.yaml").write_text("packages: [library]\nexperimets: []\n", encoding="utf-8")
+    result = session(USES, "--spearmint-config", "settings.yaml")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*settings.yaml:2:*experimets*"])
+
+
+def test_what_a_test_installs_and_does_not_take_back_is_taken_back(session, library):
+    tests = """
+import sys
+import spearmint
+
+def test_first():
+    del sys.modules["library.rank"], sys.modules["library"]
+    spearmint.install("settings.yaml")
+    import library.rank
+    assert library.rank.score("mint") == 5
+
+def test_second():
+    import library.rank
+    assert library.rank.score("mint") == 1
+    assert not [one for one in sys.meta_path if "spearmint" in type(one).__module__]
+"""
+    session(tests).assert_outcomes(passed=2)
+
+
+def test_traces_are_written_before_the_next_test_and_tracing_is_as_it_was(session):
+    pytest.importorskip("mlflow")
+    tests = """
+import mlflow
+import pytest
+import spearmint
+from product import run
+
+@pytest.fixture
+def store(tmp_path):
+    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
+    yield
+    assert len(mlflow.search_traces(return_type="list")) == 2
+
+def test_first(store):
+    spearmint.configure(tracing={"enabled": True, "queue_size": 7})
+    run()
+
+def test_second():
+    from spearmint.tracing.worker import worker
+    assert spearmint.tracing_stats() == spearmint.tracing_stats().__class__()
+    assert (worker.options.enabled, worker.options.queue_size) != (True, 7)
+"""
+    session(tests, "-o", "spearmint_flush_timeout=60", "-W", "default").assert_outcomes(passed=2)
 
 
 def test_the_tests_of_xdist_workers_are_the_same(session):

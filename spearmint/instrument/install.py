@@ -143,6 +143,11 @@ def install(
     return handle
 
 
+def installed() -> list[Handle]:
+    """Return the handles of what is installed, in the order in which it was."""
+    return _handles.all()
+
+
 def uninstall() -> None:
     """Take back everything that `install` has put in place; without any, do nothing."""
     for handle in reversed(_handles.all()):

@@ -225,6 +225,13 @@ class Worker:
         if had_thread:
             traces.put(None)
 
+    def clear(self) -> None:
+        """Count from zero, and tell each kind of loss again, if nothing is under way; for tests."""
+        with self._lock:
+            if not self._pending:
+                self._recorded = self._written = self._dropped = self._failed = 0
+                self._told.clear()
+
     def close(self, timeout: float) -> None:
         """Wait for the last traces, then count the rest as dropped and say so on stderr."""
         with self._lock:
