@@ -6,7 +6,6 @@ have been decided before.
 """
 
 import functools
-import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -113,7 +112,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
     text = _HEAD.format(define=define, by_class=by_class, collects=experiment.collects, perform=f"{waits}perform")
     text += _fill_source(experiment.binder.slots)
     if experiment.is_traced is not False:
-        is_on = "True" if experiment.is_traced else '("mlflow" in modules or forced)'
+        is_on = "True" if experiment.is_traced else '"mlflow" in modules'
         text += _CHECK.format(is_on=is_on, traced=f"{waits}traced")
     text += _STREAM.format(stream=name) if is_stream else _AWAIT if is_async else _CALL
     text += _TRACED_STREAM.format(stream=name) if is_stream else _TRACED_CALL.format(define=define, waits=waits)
@@ -126,13 +125,11 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "enter_span": recorder.enter,
         "experiment": experiment,
         "fill": experiment.binder.fill,
-        "forced": recorder.forced,
         "function": experiment.function,
         "is_traced": recorder.is_traced,
         "join": join,
         "leave": experiment_case_var.reset,
         "leave_span": recorder.leave,
-        "modules": sys.modules,
         "partial": functools.partial,
         "perform": perform,
         "ready": experiment.ready,
@@ -141,7 +138,8 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "stream": stream,
     }
     exec(_compiled(text), namespace)  # noqa: S102 - the source is made of the templates above and checked names
-    call: Callable[..., Any] = namespace["call"]
+    call: types.FunctionType = namespace["call"]
+    recorder.watch(call)
     # A coroutine that is never awaited is warned of by this name.
     call.__name__ = experiment.function.__name__
     call.__qualname__ = experiment.function.__qualname__

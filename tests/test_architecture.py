@@ -51,7 +51,10 @@ HOUSE = (
     (
         3,
         "tracing",
-        "masking options snapshots rendering records comparing describing presence stores mlflow worker recorder",
+        (
+            "masking options snapshots rendering records comparing describing presence stores mlflow live "
+            "opening worker recorder"
+        ),
     ),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.
     (4, "execution", "deadlines limits account background steps streams threads asyncio own_loop"),

@@ -50,20 +50,28 @@ class Description:
 
 def describe(trace: Trace, options: Options) -> list[Description]:
     """Describe the spans of a trace, in their order."""
-    renderer = Renderer(_masker(options.mask), options.max_chars)
-    configs = [snapshot(span.option.config, options.max_chars, options.max_items)[0] for span in trace.spans]
-    inputs = [_by_parameter(span) for span in trace.spans]
+    return _describe_all(trace.spans, options, Renderer(_masker(options.mask), options.max_chars))
+
+
+def describe_alone(span: Span, options: Options) -> Description:
+    """Describe one span on its caller's thread, where no code of the user's may run, such as a slow repr."""
+    (described,) = _describe_all([span], options, Renderer(_masker(options.mask), options.max_chars, runs_code=False))
+    return described
+
+
+def _describe_all(spans: list[Span], options: Options, renderer: Renderer) -> list[Description]:
+    configs = [snapshot(span.option.config, options.max_chars, options.max_items)[0] for span in spans]
+    inputs = [_by_parameter(span) for span in spans]
     # First all that is secret anywhere, so that no text of any span shows it.
     for known in (*configs, *inputs):
         renderer.learn(known)
-    for span in trace.spans:
+    for span in spans:
         renderer.learn(span.output)
         # A secret of another config may come along, as in what several variants share.
         for option in span.experiment.options[:_CONFIGS]:
             renderer.learn(option.config)
     return [
-        _describe(renderer, span, config, named)
-        for span, config, named in zip(trace.spans, configs, inputs, strict=True)
+        _describe(renderer, span, config, named) for span, config, named in zip(spans, configs, inputs, strict=True)
     ]
 
 
@@ -88,13 +96,42 @@ def _describe(renderer: Renderer, span: Span, config: Any, inputs: dict[str, Any
     )
 
 
+def marks_of(trace: Trace) -> dict[str, str]:
+    """Return what a trace can be searched by from its beginning, as tags and as metadata."""
+    root = trace.spans[0]
+    return {
+        "spearmint.config_id": root.option.config_id,
+        "spearmint.experiment": root.experiment.name,
+        "spearmint.role": trace.role,
+        "spearmint.call_id": trace.call_id,
+    }
+
+
+def attributes_of(span: Span, described: Description) -> dict[str, Any]:
+    """Return the attributes that say what a span did, by MLflow's names where it has some."""
+    found = {
+        "mlflow.spanType": "CHAIN",
+        "mlflow.spanFunctionName": described.name,
+        "mlflow.spanInputs": described.inputs,
+        "spearmint.config": described.config,
+        "spearmint.config_id": span.option.config_id,
+        "spearmint.experiment": span.experiment.name,
+        "spearmint.role": span.trace.role,
+        "spearmint.call_id": span.trace.call_id,
+        "spearmint.status": described.status,
+    }
+    if described.has_output:
+        found["mlflow.spanOutputs"] = described.output
+    return found
+
+
 def name_of(experiment: ExperimentFunction) -> str:
     """Return the name of an experiment's function, as far as it says something."""
     return experiment.name.partition(":")[2].rpartition("<locals>.")[2]
 
 
 def _failure(renderer: Renderer, failure: Failure) -> dict[str, str]:
-    message = message_of(failure)
+    message = message_of(failure) if renderer.runs_code else _plain_message(failure)
     frames = "\n".join(f'  File "{file}", line {line}, in {name}' for file, line, name in failure.frames)
     kind = failure.kind.__qualname__
     if failure.kind.__module__ != "builtins":
@@ -113,6 +150,11 @@ def message_of(failure: Failure) -> str:
     with suppress(BaseException):
         return ", ".join(map(str, failure.args))
     return ""
+
+
+def _plain_message(failure: Failure) -> str:
+    """Return the message of an exception as far as its arguments are text and numbers."""
+    return ", ".join(str(one) for one in failure.args if type(one) in (str, int, float, bool))
 
 
 def _by_parameter(span: Span) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import Any
 
 import mlflow
-from mlflow.entities import SpanType, Trace, TraceData
+from mlflow.entities import Trace, TraceData
 from mlflow.entities.span import Span as MlflowSpan
 from mlflow.entities.trace_info import TraceInfo
 from mlflow.entities.trace_location import TraceLocation
@@ -23,7 +23,7 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from spearmint.tracing import records
 from spearmint.tracing.comparing import verdict
-from spearmint.tracing.describing import Description, describe
+from spearmint.tracing.describing import Description, attributes_of, describe, marks_of
 from spearmint.tracing.options import Options
 from spearmint.tracing.stores import Store, forget_connections, open_store
 
@@ -38,11 +38,11 @@ class MlflowWriter:
     def __init__(self) -> None:
         self._stores: dict[tuple[str, float], Store] = {}
 
-    def write(self, traces: list[Any], options: Options) -> list[BaseException | None]:
+    def write(self, traces: list[records.Trace], options: Options) -> list[BaseException | None]:
         """Write traces, and tell of each what went wrong, or None.
 
         Args:
-            traces: `spearmint.tracing.records.Trace` objects, or traces of MLflow's own that were live.
+            traces: What was recorded.
             options: Where to write, and what to mask and cut.
         """
         errors: list[BaseException | None] = [None] * len(traces)
@@ -61,7 +61,7 @@ class MlflowWriter:
                 continue
             try:
                 experiment_id = _experiment_id(store, place, options)
-                made = trace.made if isinstance(trace, Live) else _mlflow_trace(trace, experiment_id, options)
+                made = _mlflow_trace(trace, experiment_id, options)
                 batches[uri, experiment_id].append((index, made))
             except Exception as error:  # noqa: BLE001 - as above
                 errors[index] = error
@@ -78,21 +78,6 @@ class MlflowWriter:
         return self._stores[key]
 
 
-class Live:
-    """A trace whose spans were MLflow's from the start.
-
-    Args:
-        made: The finished trace.
-        place: Where MLflow was set to write.
-    """
-
-    __slots__ = ("made", "place")
-
-    def __init__(self, made: Trace, place: Any) -> None:
-        self.made = made
-        self.place = place
-
-
 def _experiment_id(store: Store, place: Any, options: Options) -> str:
     if options.experiment is not None:
         return store.experiment_id(options.experiment)
@@ -105,11 +90,12 @@ def _mlflow_trace(trace: records.Trace, experiment_id: str, options: Options) ->
     """Return a recorded trace as MLflow has it."""
     described = describe(trace, options)
     root = trace.spans[0]
-    spans = [_span(trace, span, one, experiment_id) for span, one in zip(trace.spans, described, strict=True)]
-    marks = marks_of(trace, described[0])
+    spans = _spans(trace, described, experiment_id)
+    marks = {**marks_of(trace), "spearmint.status": described[0].status}
     metadata = {
         **resolve_env_metadata(),
         TRACE_SCHEMA_VERSION_KEY: str(TRACE_SCHEMA_VERSION),
+        **(trace.made.info.trace_metadata if trace.made else {}),
         TraceMetadataKey.INPUTS: _preview(spans[0], Key.INPUTS),
         TraceMetadataKey.OUTPUTS: _preview(spans[0], Key.OUTPUTS),
         **marks,
@@ -117,7 +103,9 @@ def _mlflow_trace(trace: records.Trace, experiment_id: str, options: Options) ->
     if trace.place is not None and trace.place.run_id:
         metadata[TraceMetadataKey.SOURCE_RUN] = trace.place.run_id
     equality = verdict(trace)
-    tags = marks if equality is None else {**marks, "spearmint.equal": equality}
+    tags = {**(trace.made.info.tags if trace.made else {}), TraceTagKey.TRACE_NAME: described[0].name, **marks}
+    if equality is not None:
+        tags["spearmint.equal"] = equality
     info = TraceInfo(
         trace_id=trace.trace_id,
         trace_location=TraceLocation.from_experiment_id(experiment_id),
@@ -125,36 +113,43 @@ def _mlflow_trace(trace: records.Trace, experiment_id: str, options: Options) ->
         execution_duration=(root.ended - root.started) // 1_000_000,
         state=TraceState.OK if root.status == "success" else TraceState.ERROR,
         trace_metadata=metadata,
-        tags={TraceTagKey.TRACE_NAME: described[0].name, **tags},
+        tags=tags,
     )
     data = TraceData(spans)
     set_request_response_preview(info, data)
     return Trace(info, data)
 
 
-def marks_of(trace: records.Trace, root: Description) -> dict[str, str]:
-    """Return what a trace can be searched by, as tags and as metadata."""
-    span = trace.spans[0]
-    return {
-        "spearmint.config_id": span.option.config_id,
-        "spearmint.experiment": span.experiment.name,
-        "spearmint.role": trace.role,
-        "spearmint.call_id": trace.call_id,
-        "spearmint.status": root.status,
-    }
+def _spans(trace: records.Trace, described: list[Description], experiment_id: str) -> list[MlflowSpan]:
+    """Return all spans, the root first; where it was live, those of others are among them as MLflow has them."""
+    ours = {f"{span.number:016x}": (span, one) for span, one in zip(trace.spans, described, strict=True)}
+    if trace.made is None:
+        return [
+            _span(trace, span, one, None if span.parent is None else span.parent.number, experiment_id)
+            for span, one in ours.values()
+        ]
+    spans = []
+    for made in trace.made.data.spans:
+        span, one = ours.get(made.span_id, (None, None))
+        if span is None or one is None:
+            spans.append(made)
+        else:
+            parent = None if made.parent_id is None else int(made.parent_id, 16)
+            spans.append(_span(trace, span, one, parent, experiment_id))
+    return sorted(spans, key=lambda one: (one.parent_id is not None, one.start_time_ns))
 
 
-def _span(trace: records.Trace, span: records.Span, described: Description, experiment_id: str) -> MlflowSpan:
+def _span(
+    trace: records.Trace, span: records.Span, described: Description, parent_number: int | None, experiment_id: str
+) -> MlflowSpan:
     context = SpanContext(trace.number, span.number, is_remote=False, trace_flags=_SAMPLED)
     parent = None
-    if span.parent is not None:
-        parent = SpanContext(trace.number, span.parent.number, is_remote=False, trace_flags=_SAMPLED)
+    if parent_number is not None:
+        parent = SpanContext(trace.number, parent_number, is_remote=False, trace_flags=_SAMPLED)
     attributes = {
         Key.REQUEST_ID: trace.trace_id,
         Key.EXPERIMENT_ID: experiment_id,
-        Key.SPAN_TYPE: SpanType.CHAIN,
-        Key.FUNCTION_NAME: described.name,
-        **attributes_of(trace, span, described),
+        **attributes_of(span, described),
     }
     events = []
     if described.failure is not None:
@@ -173,22 +168,6 @@ def _span(trace: records.Trace, span: records.Span, described: Description, expe
             end_time=span.ended,
         )
     )
-
-
-def attributes_of(trace: records.Trace, span: records.Span, described: Description) -> dict[str, Any]:
-    """Return the attributes that say what a span did."""
-    found = {
-        Key.INPUTS: described.inputs,
-        "spearmint.config": described.config,
-        "spearmint.config_id": span.option.config_id,
-        "spearmint.experiment": span.experiment.name,
-        "spearmint.role": trace.role,
-        "spearmint.call_id": trace.call_id,
-        "spearmint.status": described.status,
-    }
-    if described.has_output:
-        found[Key.OUTPUTS] = described.output
-    return found
 
 
 def _preview(span: MlflowSpan, key: str) -> str:

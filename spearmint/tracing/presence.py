@@ -67,3 +67,10 @@ def open_span() -> Any:
     current = getattr(provider, "get_current_otel_span", None)
     span = None if current is None else current()
     return span if span is not None and getattr(span, "is_recording", bool)() else None
+
+
+def has_context() -> bool:
+    """Tell whether MLflow's context holds anything, which a variant was given a copy of."""
+    provider = sys.modules.get("mlflow.tracing.provider")
+    api = getattr(provider, "get_context_api", None)
+    return api is not None and bool(api().get_current())

@@ -4,16 +4,18 @@ import asyncio
 import os
 import random
 import sys
+import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from time import time_ns
+from types import FunctionType
 from typing import Any, Final
 
 from spearmint.cases import ExperimentCase, Option
 from spearmint.registry import ExperimentFunction
 from spearmint.results import Outcome
-from spearmint.tracing import presence
+from spearmint.tracing import opening, presence
 from spearmint.tracing.comparing import DEFAULT
 from spearmint.tracing.records import Answer, Role, Span, Status, Trace, failure_of
 from spearmint.tracing.snapshots import snapshot
@@ -25,6 +27,8 @@ span_var: ContextVar[Any] = ContextVar("spearmint_span", default=None)
 
 class Unsampled:
     """Stands for the span of a call that is not traced, nor is anything in it."""
+
+    live = None
 
 
 UNSAMPLED: Final = Unsampled()
@@ -38,8 +42,15 @@ _STATUSES: dict[str, Status] = {"success": "success", "failed": "failed", "timed
 _NANOSECONDS = 1_000_000_000
 
 
-# Not empty when tracing is on without mlflow being imported: a call looks at this, and for mlflow, and no further.
-forced: list[bool] = []
+# Stands in for `sys.modules` when tracing is on without mlflow being imported, so that a call looks at one thing only.
+_FORCED = {"mlflow": None}
+_calls: "weakref.WeakSet[FunctionType]" = weakref.WeakSet()
+
+
+def watch(call: FunctionType) -> None:
+    """Let a function that runs calls know, as ``modules`` in its globals, where to look whether tracing may be on."""
+    _calls.add(call)
+    call.__globals__["modules"] = _FORCED if worker.options.enabled else sys.modules
 
 
 def is_traced(experiment: ExperimentFunction) -> bool:
@@ -57,7 +68,8 @@ def configure(changes: Mapping[str, Any]) -> None:
         ConfigError: If a name is unknown or a value is out of range.
     """
     worker.configure(changes)
-    forced[:] = [True] if worker.options.enabled else []
+    for call in tuple(_calls):
+        watch(call)
 
 
 class Decision:
@@ -117,9 +129,11 @@ def begin(
         role: Role = "main" if parent is None else parent.trace.role  # Whose call has ended before it.
         return begin_root(decision, role, experiment, case, (args, kwargs))
     try:
-        return _span(parent.trace, parent, experiment, case.option, (args, kwargs))
+        span = _span(parent.trace, parent, experiment, case.option, (args, kwargs))
+        span.live = opening.open_child(span, parent)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
         return UNSAMPLED
+    return span
 
 
 def begin_root(
@@ -141,6 +155,8 @@ def begin_root(
     Returns:
         As `begin`.
     """
+    worker.start()
+    outer = span_var.get()
     try:
         trace = Trace(_random.getrandbits(128), decision.call_id, role, presence.place())
         if decision.compares:
@@ -149,9 +165,14 @@ def begin_root(
             decision.main = trace
         else:
             trace.main = decision.main
-        return _span(trace, None, experiment, case.option, given)
+        span = _span(trace, None, experiment, case.option, given)
+        mode = worker.options.mode
+        if trace.main is not None and opening.is_live(trace.main.spans[0]):
+            mode = "live"  # The user's spans nest in a variant as they do in main, whose span has ended by now.
+        span.live = opening.open_root(span, mode, is_alone=role == "variant" or outer is not None)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
         return UNSAMPLED
+    return span
 
 
 def _span(trace: Trace, parent: Span | None, experiment: ExperimentFunction, option: Option, given: Any) -> Span:
@@ -167,13 +188,20 @@ def trace_id_of(span: Any) -> str | None:
     return None if span is UNSAMPLED else span.trace.trace_id
 
 
-def enter(span: Any) -> Token[Any]:
-    """Make a span the one that is running."""
-    return span_var.set(span)
+Entered = tuple[Token[Any], Any, Any]
 
 
-def leave(token: Token[Any]) -> None:
+def enter(span: Any) -> Entered:
+    """Make a span the one that is running, for MLflow too where it is open there; return what `leave` needs."""
+    live = span.live
+    return span_var.set(span), live, None if live is None else live.attach()
+
+
+def leave(entered: Entered) -> None:
     """Undo `enter`."""
+    token, live, attached = entered
+    if live is not None:
+        live.detach(attached)
     with suppress(ValueError):  # The collector may end a suspended call in another context.
         span_var.reset(token)
 
@@ -241,6 +269,8 @@ def _close(span: Span, status: Status, value: Any, error: BaseException | None, 
         span.output, is_whole = snapshot(value, limits.max_chars, limits.max_items)
         if error is not None:
             span.failure = failure_of(error)
+        if span.live is not None:
+            opening.close(span, limits)
         if span.parent is None:
             _hand_over(span, value, is_whole=is_whole)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
@@ -258,7 +288,8 @@ def _hand_over(root: Span, value: Any, *, is_whole: bool) -> None:
     trace.is_closed = True
     main = trace.main
     if main is None:
-        worker.put(trace)
+        if not opening.is_foreign(root):
+            worker.put(trace)
         while trace.waiting:
             with suppress(IndexError):
                 worker.put(trace.waiting.pop())

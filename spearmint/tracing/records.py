@@ -59,6 +59,7 @@ class Trace:
         spans: Its spans, the root first.
         answer: What it returned, where a variant may ask.
         waiting: Variants that ended before main, to be written after it.
+        made: The trace as MLflow has it, where its spans were live: with spans of others among them.
         is_closed: Whether it has ended; what happens later in it is not its own any more.
     """
 
@@ -71,6 +72,7 @@ class Trace:
     spans: "list[Span]" = field(default_factory=list)
     answer: Answer | None = None
     waiting: "list[Trace]" = field(default_factory=list)
+    made: Any = None
     is_closed: bool = False
 
     @property
@@ -97,7 +99,7 @@ class Span:
         items: Of a stream, the items so far.
         more: Of a stream, how many items came after those.
         failure: What it raised.
-        live: The MLflow span that was opened for it at once.
+        live: What is done to MLflow's context while it runs, such as a span that is open there; None for nothing.
     """
 
     trace: Trace

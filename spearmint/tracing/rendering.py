@@ -20,11 +20,14 @@ class Renderer:
         masker: Hides secrets.
         max_chars: Characters kept of a text that is not in a snapshot, such as a repr.
 
+        runs_code: Whether the repr of what it knows nothing of is asked for; else its type stands there.
+
     Attributes:
         secrets: Values known to be secret, which show nowhere else either. `learn` adds to them.
     """
 
-    def __init__(self, masker: Masker, max_chars: int) -> None:
+    def __init__(self, masker: Masker, max_chars: int, *, runs_code: bool = True) -> None:
+        self.runs_code = runs_code
         self._masker = masker
         self._max_chars = max_chars
         self.secrets: set[str] = set()
@@ -89,7 +92,7 @@ class Renderer:
             }
         if isinstance(value, Cut):
             return self._cut(value, depth)
-        if type(value) is dict or isinstance(value, Mapping):
+        if isinstance(value, dict) or (self.runs_code and isinstance(value, Mapping)):
             return {self._key(name): self._named(name, held, depth) for name, held in value.items()}
         if isinstance(value, list | tuple | set | frozenset):
             return [self.render(held, depth + 1) for held in value]
@@ -114,6 +117,8 @@ class Renderer:
 
     def repr(self, value: Any) -> str:
         """Return a value's repr, or why there is none."""
+        if not self.runs_code:
+            return f"<{type(value).__module__}.{type(value).__qualname__}>"
         try:
             return repr(value)
         except BaseException as error:  # noqa: BLE001 - whatever a user's repr does, the trace goes on

@@ -2,6 +2,7 @@
 
 import asyncio
 import atexit
+import concurrent.futures.thread  # noqa: F401 - MLflow imports it, which is refused once the exit has begun
 import importlib
 import logging
 import os
@@ -104,8 +105,7 @@ class Worker:
             self._warn(f"the queue of {self.options.queue_size} is full")
             return
         self._queue.put(trace)
-        if not self._has_thread:
-            self._start()
+        self.start()
 
     def lose(self, trace: Trace) -> None:
         """Count a trace that could not be recorded to its end."""
@@ -122,9 +122,12 @@ class Worker:
         """Whether few traces wait to be written."""
         return self._pending < _FEW
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start the thread, unless it runs: as early as can be, since it takes seconds to import MLflow."""
+        if self._has_thread:
+            return
         with self._lock:
-            if self._has_thread or sys.is_finalizing():
+            if self._has_thread or self._is_closed or sys.is_finalizing():
                 return
             self._register()
             thread = threading.Thread(
@@ -141,6 +144,9 @@ class Worker:
     def _work(self, traces: "queue.SimpleQueue[Any]", generation: object) -> None:
         writer: Writer | None = None
         while True:
+            if writer is None:
+                with self._writing, suppress(Exception):
+                    writer = self.make_writer()
             batch = [traces.get()]
             with suppress(queue.Empty):
                 while len(batch) < _BATCH:
@@ -174,7 +180,7 @@ class Worker:
     def _warn(self, reason: str, *, kind: str | None = None) -> None:
         kind = kind or reason
         with self._lock:
-            is_told = kind in self._told
+            is_told = kind in self._told or self._is_closed
             self._told.add(kind)
         if not is_told and not sys.is_finalizing():  # By then, a daemon thread may hold a lock of logging for ever.
             advice = "tracing_stats() counts what is lost, configure(tracing=...) sets the limits"
