@@ -1,0 +1,158 @@
+"""Where spans of MLflow's autologging, or of the user, have to nest in those of executions."""
+
+import asyncio
+import contextlib
+
+import mlflow
+import pytest
+from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
+
+import spearmint
+from spearmint import Config, Spearmint
+from spearmint.strategies import ShadowStrategy
+
+CONFIGS = [{"n": 1}, {"n": 2}]
+mint = Spearmint(configs=CONFIGS)
+
+
+@pytest.fixture
+def autolog(traced):
+    """Have an integration of MLflow's autologging on, as `mlflow.openai.autolog()` does."""
+    AUTOLOGGING_INTEGRATIONS["some_llm"] = {"disable": False}
+    yield
+    del AUTOLOGGING_INTEGRATIONS["some_llm"]
+
+
+@mlflow.trace
+def complete(prompt):
+    """Stand for a client whose calls are logged."""
+    return f"{prompt}!"
+
+
+@mint.experiment()
+def ask(prompt, config: Config):
+    return complete(prompt) * config.n
+
+
+@mint.experiment(strategy=ShadowStrategy)
+def shadowed(prompt, config: Config):
+    return ask(prompt)
+
+
+def tree(trace):
+    names = {span.span_id: span.name for span in trace.data.spans}
+    return [(span.name, names.get(span.parent_id)) for span in trace.data.spans]
+
+
+def test_spans_of_autologging_nest_in_the_execution(traces, autolog) -> None:
+    assert ask("hi") == "hi!"
+    (trace,) = traces()
+    assert tree(trace) == [("ask", None), ("complete", "ask")]
+    assert trace.data.spans[0].inputs == {"prompt": "hi", "config": {"n": 1}}
+    assert trace.data.spans[0].outputs == "hi!"
+    assert trace.info.tags["spearmint.status"] == "success"
+    assert spearmint.tracing_stats().written == 1
+
+
+def test_they_nest_in_nested_experiments_and_in_variants_which_are_traces_of_their_own(traces, autolog) -> None:
+    with Spearmint.run(shadowed, await_variants=True) as runner:
+        results = runner("hi")
+    found = {trace.info.trace_id: tree(trace) for trace in traces()}
+    expected = [("shadowed", None), ("ask", "shadowed"), ("complete", "ask")]
+    assert [found[trace_id] for trace_id in results.trace_ids] == [expected, expected]
+    assert len(found) == 2
+
+
+def test_an_execution_nests_in_the_span_that_is_open_and_its_trace_is_found_by_the_config(traces) -> None:
+    with mlflow.start_span("request"):
+        ask("hi")
+    mlflow.flush_trace_async_logging()
+    (trace,) = traces(f"tags.`spearmint.experiment` = '{__name__}:ask'")
+    assert tree(trace) == [("request", None), ("ask", "request"), ("complete", "ask")]
+    assert trace.data.spans[1].outputs == "hi!"
+    assert spearmint.tracing_stats().recorded == 0
+
+
+def test_variants_leave_the_open_span_to_main(traces) -> None:
+    with mlflow.start_span("request"):
+        shadowed("hi")
+    mlflow.flush_trace_async_logging()
+    trees = {trace.info.tags["spearmint.role"]: tree(trace)[0] for trace in traces()}
+    assert trees == {"main": ("request", None), "variant": ("shadowed", None)}
+
+
+def test_what_is_raised_in_an_open_span_is_an_error_without_secrets(traces) -> None:
+    @mint.experiment()
+    def fail(api_key, config):
+        raise ValueError(f"bad key {api_key}")
+
+    with mlflow.start_span("request"), contextlib.suppress(ValueError):
+        fail("sk-123456")
+    mlflow.flush_trace_async_logging()
+    (trace,) = traces()
+    span = trace.data.spans[1]
+    assert span.status.status_code == "ERROR"
+    assert span.status.description == "ValueError: bad key **********"
+    assert span.inputs["api_key"] == "**********"
+    assert "sk-123456" not in trace.to_json()
+
+
+def test_async_executions_are_live_too(traces, autolog) -> None:
+    @mint.experiment()
+    async def answer(prompt, config):
+        await asyncio.sleep(0)
+        return ask(prompt)
+
+    async def main():
+        return await asyncio.gather(answer("a"), answer("b"))
+
+    assert asyncio.run(main()) == ["a!", "b!"]
+    assert [tree(trace) for trace in traces()] == [[("answer", None), ("ask", "answer"), ("complete", "ask")]] * 2
+
+
+def test_a_stream_has_its_span_open_only_while_its_steps_run(traces, autolog) -> None:
+    @mint.experiment()
+    def each(config):
+        yield complete("a")
+        yield complete("b")
+
+    stream = each()
+    assert next(stream) == "a!"
+    assert mlflow.get_current_active_span() is None
+    assert list(stream) == ["b!"]
+    (trace,) = traces()
+    assert tree(trace) == [("each", None), ("complete", "each"), ("complete", "each")]
+
+
+def test_tags_that_the_user_sets_on_the_trace_are_kept(traces, autolog) -> None:
+    @mint.experiment()
+    def tagging(config):
+        mlflow.update_current_trace(tags={"team": "search"})
+
+    tagging()
+    (trace,) = traces("tags.team = 'search'")
+    assert trace.info.tags["spearmint.role"] == "main"
+
+
+def test_the_mode_can_be_forced(traces, autolog) -> None:
+    spearmint.configure(tracing={"mode": "deferred"})
+    ask("hi")
+    mlflow.flush_trace_async_logging()
+    assert sorted(map(tree, traces())) == [[("ask", None)], [("complete", None)]]
+
+
+def test_live_tracing_needs_no_autologging_where_it_is_asked_for(traces) -> None:
+    spearmint.configure(tracing={"mode": "live"})
+    ask("hi")
+    (trace,) = traces()
+    assert tree(trace) == [("ask", None), ("complete", "ask")]
+
+
+def test_where_mlflow_tracing_is_disabled_the_call_goes_on(traces, autolog) -> None:
+    mlflow.tracing.disable()
+    try:
+        assert ask("hi") == "hi!"
+    finally:
+        mlflow.tracing.enable()
+    assert spearmint.flush(10)
+    assert spearmint.tracing_stats().failed == 0
