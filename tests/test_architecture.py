@@ -27,7 +27,7 @@ HOUSE = (
         "discovery",
         (
             "calls values collecting versions constants scopes expressions statements from_ast "
-            "opcodes stack steps flow from_bytecode known bodies glance lookup watches resolving graph"
+            "opcodes stack steps flow from_bytecode known bodies glance lookup users watches resolving graph"
         ),
     ),
     # A plan tells its ways, and the running case is a case.

@@ -7,9 +7,10 @@ from types import FunctionType
 from typing import Any, Literal
 
 from spearmint.discovery.bodies import line_of
-from spearmint.discovery.known import known_code, module_of
+from spearmint.discovery.known import module_of
 from spearmint.discovery.lookup import MISSING, Bound, Instance, callables_in, cell_contents, wrapped_in
 from spearmint.discovery.resolving import Called, Receiver, Resolver
+from spearmint.discovery.users import IsFollowed, in_package_of
 from spearmint.discovery.watches import Watches
 
 EdgeKind = Literal["call", "reference", "wraps"]
@@ -82,26 +83,7 @@ class Reach:
     receiver: Receiver | None
 
 
-IsFollowed = Callable[[str], bool]
 IsKept = Callable[[Any], bool]
-
-
-def in_package_of(module: str) -> IsFollowed:
-    """Return what tells whether a module belongs to the code around another one.
-
-    Args:
-        module: Name of a module.
-
-    Returns:
-        A predicate that holds for modules of the same top-level package, of instrumented packages, and for
-        ``__main__``.
-    """
-    package = module.partition(".")[0]
-
-    def is_followed(other: str) -> bool:
-        return other.partition(".")[0] in (package, "__main__") or known_code.is_instrumented(other)
-
-    return is_followed
 
 
 def reach(

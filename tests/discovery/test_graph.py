@@ -8,9 +8,9 @@ import weakref
 
 import pytest
 
-from spearmint.discovery.graph import in_package_of, reach
-from spearmint.discovery.known import known_code
+from spearmint.discovery.graph import reach
 from spearmint.discovery.lookup import MISSING, Bound, Getter, Instance, attribute_of, in_class
+from spearmint.discovery.users import in_package_of
 from spearmint.proxy import ExperimentProxy
 from tests.discovery.nested_programs import PROGRAMS, UNSEEN, forbid_sources, load, unload
 
@@ -169,16 +169,6 @@ def test_a_chain_of_thousands_is_no_matter_of_recursion():
     count = sys.getrecursionlimit() * 3
     lines = [f"def f{number}(): return f{number + 1}()" for number in range(count)]
     assert len(reach(function("\n".join([*lines, f"def f{count}(): pass"]), "f0")).nodes) == count + 1
-
-
-def test_instrumented_packages_and_main_are_followed_from_anywhere():
-    is_followed = in_package_of("shop.rank")
-    assert [is_followed(name) for name in ("shop", "shop.x", "shopping", "__main__", "lib.x")] == [
-        *(True, True, False, True, False)
-    ]
-    known_code.add_packages(["lib"])
-    assert is_followed("lib.x")
-    known_code.drop_packages(["lib"])
 
 
 def test_an_end_is_in_the_result_and_not_looked_into():
