@@ -1,4 +1,4 @@
-"""How well a config did: how high it ranked the right answers, and how long it took."""
+"""How well a case did: how high it ranked the right answers, and how long it took."""
 
 import math
 from collections.abc import Mapping
@@ -8,18 +8,18 @@ from typing import Any
 
 @dataclass(slots=True)
 class Score:
-    """What one config did on a list of queries.
+    """What one case did on a list of queries.
 
     Attributes:
-        config: The config.
-        config_id: Its id.
+        name: A short name for it.
+        settings: The configs of all its steps, by path.
         ranks: For each query the rank of the right answer, counted from 1; None if it was not found, or on an error.
         seconds: How long each query without an error took.
         errors: What went wrong, for each query that failed.
     """
 
-    config: Mapping[str, Any]
-    config_id: str
+    name: str
+    settings: Mapping[str, Any]
     ranks: list[int | None] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)

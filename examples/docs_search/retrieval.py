@@ -1,10 +1,11 @@
-"""BM25 over titles and bodies, from an index that any number of threads may read."""
+"""BM25 over titles and bodies, from an index that any number of threads may read, and a search in three steps."""
 
 import heapq
 import math
 import re
+from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
@@ -88,21 +89,15 @@ class Index:
         means = sum(body_lengths) / size, sum(title_lengths) / size
         return cls(stem, names, body_lengths, title_lengths, *means, dict(postings))
 
-    def search(self, query: str, bm25: Bm25, limit: int) -> list[str]:
-        """Return the titles of the ``limit`` best documents, best first; of equal ones the earlier document first."""
-        scores = self.scores(query, bm25)
-        best = heapq.nlargest(limit, scores, key=lambda document: (scores[document], -document))
-        return [self.titles[document] for document in best]
-
-    def scores(self, query: str, bm25: Bm25) -> dict[int, float]:
-        """Score the documents in which a term of the query occurs; a term that is repeated counts once.
+    def scores(self, terms: Sequence[str], bm25: Bm25) -> dict[int, float]:
+        """Score the documents in which one of the terms occurs.
 
         This is BM25F: occurrences in body and title are added up before they saturate (Robertson, Zaragoza and Taylor,
         "Simple BM25 extension to multiple weighted fields", CIKM 2004), with Lucene's inverse document frequency,
         ``log(1 + (N - n + 0.5) / (n + 0.5))``, which is never negative.
 
         Args:
-            query: Words to look for.
+            terms: What to look for, each once.
             bm25: The parameters of the formula.
 
         Returns:
@@ -112,7 +107,7 @@ class Index:
         average = self.mean_body_length + bm25.title_boost * self.mean_title_length
         floor, slope = bm25.k1 * (1 - bm25.b), bm25.k1 * bm25.b / (average or 1)
         scores: defaultdict[int, float] = defaultdict(float)
-        for term in dict.fromkeys(tokenise(query, stem=self.stem)):
+        for term in terms:
             postings = self.postings.get(term, [])
             weight = (bm25.k1 + 1) * math.log(1 + (size - len(postings) + 0.5) / (len(postings) + 0.5))
             for document, in_body, in_title in postings:
@@ -120,3 +115,57 @@ class Index:
                     length = self.body_lengths[document] + bm25.title_boost * self.title_lengths[document]
                     scores[document] += weight * count / (count + floor + slope * length)
         return scores
+
+    def coverage(self, terms: Sequence[str], document: int) -> float:
+        """Return the share of the terms that a document has."""
+        return sum(self._has(term, document) for term in terms) / len(terms)
+
+    def _has(self, term: str, document: int) -> bool:
+        postings = self.postings.get(term, [])
+        position = bisect_left(postings, (document,))
+        return position < len(postings) and postings[position].document == document
+
+
+def best(scores: Mapping[int, float], limit: int) -> list[int]:
+    """Return the ``limit`` best documents, best first; of equal ones the earlier document first."""
+    return heapq.nlargest(limit, scores, key=lambda document: (scores[document], -document))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A query as an index understands it.
+
+    Attributes:
+        terms: Its words, each once.
+        index: The index that tokenises as the query was tokenised.
+    """
+
+    terms: Sequence[str]
+    index: Index
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A search in three steps. It knows of no configs: each step has its own, or none.
+
+    Attributes:
+        tokenise: From the text of a query to a `Question`.
+        score: From a question to scores by document.
+        rerank: From a question and the best documents' scores to new scores.
+        depth: Titles in a ranking.
+    """
+
+    tokenise: Callable[[str], Question]
+    score: Callable[[Question], Mapping[int, float]]
+    rerank: Callable[[Question, Mapping[int, float]], Mapping[int, float]]
+    depth: int
+
+    def search(self, query: str) -> list[str]:
+        """Return the titles of the best documents, best first."""
+        question = self.tokenise(query)
+        scores = self._reranked(question)
+        return [question.index.titles[document] for document in best(scores, self.depth)]
+
+    def _reranked(self, question: Question) -> Mapping[int, float]:
+        scores = self.score(question)
+        return self.rerank(question, {document: scores[document] for document in best(scores, 3 * self.depth)})

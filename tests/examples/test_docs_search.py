@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -15,20 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from spearmint import Config, Spearmint
+from spearmint import Config, Spearmint, experiment
 from spearmint.config import parse_configs
 from spearmint.strategies import MultiBranchStrategy
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "docs_search"
-SWEEP = EXAMPLE / "configs" / "sweep.yaml"
+CONFIGS = EXAMPLE / "configs"
 
 sys.path.insert(0, str(EXAMPLE))  # as `python main.py` does
 
 from corpus import MODULES, Document, load_documents  # noqa: E402 - found through the line above
 from evaluation import Score, rank_of, wins  # noqa: E402
 from queries import FEWEST_WORDS, MOST_WORDS, KnownItem, hide_sentences, split  # noqa: E402
-from retrieval import Bm25, Index, singular, tokenise  # noqa: E402
+from retrieval import Bm25, Engine, Index, Question, best, singular, tokenise  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,12 @@ def hidden(documents) -> tuple[list[Document], list[KnownItem]]:
 
 
 @pytest.fixture(scope="module")
-def main() -> ModuleType:
+def main() -> Iterator[ModuleType]:
     spec = importlib.util.spec_from_file_location("docs_search_main", EXAMPLE / "main.py")
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module
+    yield module
+    del sys.modules[spec.name]
 
 
 # Corpus
@@ -114,25 +116,25 @@ SMALL = [Document("x", "a a b"), Document("y", "b c")]
 def test_a_score_is_the_one_worked_out_by_hand():
     # N = 2, n = 1: idf = log(1 + 1.5 / 1.5) = 0.693147. Lengths 3 and 2, mean 2.5, count 2:
     # 0.693147 * 2 * 2.2 / (2 + 1.2 * (0.25 + 0.75 * 3 / 2.5)) = 0.693147 * 4.4 / 3.38
-    scores = Index.build(SMALL, stem=False).scores("a", Bm25(k1=1.2, b=0.75, title_boost=0))
+    scores = Index.build(SMALL, stem=False).scores(["a"], Bm25(k1=1.2, b=0.75, title_boost=0))
     assert scores == pytest.approx({0: 0.902322}, abs=1e-6)
 
 
 def test_a_boosted_title_counts_like_so_many_occurrences_in_the_body():
     index = Index.build([*SMALL, Document("b", "c c")], stem=False)
     # n = 3 of N = 3: idf = log(1 + 0.5 / 3.5) = 0.133531; with k1 = 1 and b = 0: 0.133531 * 2 * count / (count + 1)
-    assert index.scores("b", Bm25(k1=1, b=0, title_boost=3)) == pytest.approx(
+    assert index.scores(["b"], Bm25(k1=1, b=0, title_boost=3)) == pytest.approx(
         {0: 0.133531, 1: 0.133531, 2: 0.200297}, abs=1e-6
     )
-    assert index.search("b", Bm25(k1=1, b=0, title_boost=3), limit=2) == ["b", "x"]
-    assert index.search("b", Bm25(k1=1, b=0, title_boost=0), limit=3) == ["x", "y"]
+    assert best(index.scores(["b"], Bm25(k1=1, b=0, title_boost=3)), limit=2) == [2, 0]
+    assert best(index.scores(["b"], Bm25(k1=1, b=0, title_boost=0)), limit=3) == [0, 1]
 
 
 def test_stemming_lets_a_plural_find_the_singular():
     document = [Document("x", "one query"), Document("y", "another")]
     bm25 = Bm25(k1=1.2, b=0.75, title_boost=1)
-    assert Index.build(document, stem=True).search("queries", bm25, limit=5) == ["x"]
-    assert Index.build(document, stem=False).search("queries", bm25, limit=5) == []
+    found = [Index.build(document, stem=stem).scores(tokenise("queries", stem=stem), bm25) for stem in (True, False)]
+    assert [list(scores) for scores in found] == [[0], []]
 
 
 def naive_score(documents, query, bm25, number):
@@ -169,16 +171,40 @@ settings = st.builds(
 @given(corpora, words, settings)
 def test_scores_are_those_of_the_formula(documents, query, bm25):
     expected = {number: naive_score(documents, query, bm25, number) for number in range(len(documents))}
-    scores = Index.build(documents, stem=False).scores(query, bm25)
+    scores = Index.build(documents, stem=False).scores([*dict.fromkeys(tokenise(query))], bm25)
     assert scores == pytest.approx({number: score for number, score in expected.items() if score})
 
 
-@given(corpora, words, settings, st.integers(1, 8))
-def test_a_ranking_is_sorted_by_score_then_position_and_cut(documents, query, bm25, limit):
-    index = Index.build(documents, stem=False)
-    scores = index.scores(query, bm25)
-    best = sorted(scores, key=lambda number: (-scores[number], number))
-    assert index.search(query, bm25, limit) == [documents[number].title for number in best][:limit]
+@given(st.dictionaries(st.integers(0, 9), st.sampled_from([0.5, 1.0, 2.0])), st.integers(1, 8))
+def test_the_best_are_sorted_by_score_then_position_and_cut(scores, limit):
+    assert best(scores, limit) == sorted(scores, key=lambda number: (-scores[number], number))[:limit]
+
+
+@given(corpora, words)
+def test_coverage_is_the_share_of_terms_that_a_document_has(documents, query):
+    index, terms = Index.build(documents, stem=False), [*dict.fromkeys(tokenise(query))]
+    for number, document in enumerate(documents):
+        present = set(tokenise(f"{document.title} {document.body}"))
+        if terms:
+            assert index.coverage(terms, number) == sum(term in present for term in terms) / len(terms)
+
+
+def test_an_engine_works_without_spearmint_and_reranks_the_best_only():
+    index = Index.build([Document(f"t{number}", "a " * (number + 1)) for number in range(9)], stem=False)
+    reranked = []
+
+    def rerank(question, scores):
+        reranked.extend(scores)
+        return {document: -score for document, score in scores.items()}
+
+    engine = Engine(
+        tokenise=lambda query: Question([query], index),
+        score=lambda question: {number: float(number) for number in range(9)},
+        rerank=rerank,
+        depth=2,
+    )
+    assert engine.search("a") == ["t3", "t4"]
+    assert reranked == [8, 7, 6, 5, 4, 3]
 
 
 # Known items
@@ -256,19 +282,19 @@ def test_a_smaller_sample_is_the_beginning_of_a_larger_one(hidden):
 
 
 def test_hits_and_reciprocal_ranks_count_a_miss_as_zero():
-    score = Score({}, "id", ranks=[1, 2, None, 4])
+    score = Score("#0", {}, ranks=[1, 2, None, 4])
     assert score.hit(1) == 0.25
     assert score.hit(3) == 0.5
     assert score.mrr == pytest.approx((1 + 1 / 2 + 0 + 1 / 4) / 4)
-    assert Score({}, "id").mrr == 0
+    assert Score("#0", {}).mrr == 0
 
 
 def test_latency_is_the_nearest_rank_in_milliseconds():
-    score = Score({}, "id", seconds=[number / 1000 for number in range(100, 0, -1)])
+    score = Score("#0", {}, seconds=[number / 1000 for number in range(100, 0, -1)])
     assert score.latency(0.5) == pytest.approx(50)
     assert score.latency(0.95) == pytest.approx(95)
-    assert Score({}, "id", seconds=[0.25]).latency(0.95) == 250
-    assert math.isnan(Score({}, "id").latency(0.5))
+    assert Score("#0", {}, seconds=[0.25]).latency(0.95) == 250
+    assert math.isnan(Score("#0", {}).latency(0.5))
 
 
 def test_rank_of_counts_from_one():
@@ -277,67 +303,116 @@ def test_rank_of_counts_from_one():
 
 
 def test_wins_compare_query_by_query_and_any_rank_beats_a_miss():
-    one, other = Score({}, "1", ranks=[1, 5, 3, None, None]), Score({}, "2", ranks=[2, 4, None, 7, None])
+    one, other = Score("#1", {}, ranks=[1, 5, 3, None, None]), Score("#2", {}, ranks=[2, 4, None, 7, None])
     assert (wins(one, other), wins(other, one)) == (2, 2)
 
 
 # The sweep
 
 
-def test_a_config_that_fails_is_counted_and_counts_as_a_miss(main):
-    mint = Spearmint(strategy=MultiBranchStrategy, configs=[{"broken": False}, {"broken": True}])
+@pytest.fixture
+def small_search(main):
+    """A search over two documents, whose steps have the example's configs."""
+    indexes = {stem: Index.build(SMALL, stem=stem) for stem in (False, True)}
+    return main.declare_search(indexes, CONFIGS)
 
-    @mint.experiment()
-    def search(query: str, config: Config) -> list[str]:
+
+def make_search(main, step):
+    """A search of one step."""
+
+    def run(query):
+        return step(query)
+
+    mint = Spearmint(strategy=MultiBranchStrategy)
+    return main.Search(mint.experiment(run), {"step": step})
+
+
+def test_the_search_is_one_plan_over_its_three_steps_found_through_the_engine(small_search):
+    with Spearmint.run(small_search.run) as runner:
+        plan = runner("a").plan
+    assert [(part.name.rpartition(".")[2], part.how, len(part.option_ids)) for part in plan.parts] == [
+        ("search", "root", 0),
+        ("tokeniser", "call", 2),
+        ("scorer", "call", 9),
+        ("reranker", "call", 2),
+    ]
+    assert [part.place.partition(",")[0] for part in plan.parts[1:]] == [
+        "retrieval:Engine.search",
+        "retrieval:Engine._reranked",
+        "retrieval:Engine._reranked",
+    ]
+
+
+def test_a_score_tells_the_whole_assignment_of_its_case(main, small_search):
+    scores = list(main.sweep(small_search, [KnownItem("a", "A.", "x")]).values())
+    settings = [tuple(score.settings.values()) for score in scores]
+    assert list(scores[0].settings) == [
+        *("tokeniser.stem", "scorer.k1", "scorer.b", "scorer.title_boost", "reranker.coverage")
+    ]
+    assert settings[0] == (False, 1.2, 0.75, 1.0, 0.0)
+    assert len(set(settings)) == len(settings) == 36
+    assert [score.name for score in scores] == [f"#{number}" for number in range(36)]
+
+
+def test_a_replay_runs_each_query_in_the_case_that_it_is_given(main, small_search):
+    items = [KnownItem("b", "B.", "x"), KnownItem("c", "C.", "y")]
+    scores = main.sweep(small_search, items)
+    for case, score in list(scores.items())[::7]:
+        again = main.replay(small_search, case, items, score.name)
+        assert (again.ranks, again.settings, len(again.seconds)) == (score.ranks, score.settings, 2)
+
+
+def test_a_case_that_fails_is_counted_and_counts_as_a_miss(main):
+    @experiment(configs=[{"broken": False}, {"broken": True}], strategy=MultiBranchStrategy)
+    def step(query: str, config: Config) -> list[str]:
         if config.broken:
             raise RuntimeError(query)
         return ["other", "answer"]
 
-    good, bad = main.evaluate(search, [KnownItem("words", "Words.", "answer")] * 3)
+    good, bad = main.sweep(make_search(main, step), [KnownItem("words", "Words.", "answer")] * 3).values()
 
     assert (good.ranks, len(good.seconds), good.errors) == ([2, 2, 2], 3, [])
     assert (bad.ranks, bad.seconds) == ([None] * 3, [])
     assert bad.errors == ["failed: RuntimeError('words')"] * 3
     console = Console(file=io.StringIO(), width=80)
     console.print(main.make_table([good, bad], good))
-    assert re.search(rf"^{bad.config_id[:8]} +True .* 3 *$", console.file.getvalue(), re.MULTILINE)
+    assert re.search(r"^#1 +True .* 3 *$", console.file.getvalue(), re.MULTILINE)
 
 
 def test_a_default_that_fails_stops_nothing(main):
-    mint = Spearmint(strategy=MultiBranchStrategy, configs=[{"broken": True}, {"broken": False}])
-
-    @mint.experiment()
-    def search(query: str, config: Config) -> list[str]:
+    @experiment(configs=[{"broken": True}, {"broken": False}], strategy=MultiBranchStrategy)
+    def step(query: str, config: Config) -> list[str]:
         if config.broken:
             raise RuntimeError(query)
         return [query]
 
-    default, other = main.evaluate(search, [KnownItem("words", "Words.", "words")])
+    default, other = main.sweep(make_search(main, step), [KnownItem("words", "Words.", "words")]).values()
 
     assert default.errors == ["failed: RuntimeError('words')"]
     assert (other.ranks, other.errors) == ([1], [])
 
 
 def test_the_default_can_be_the_winner(main):
-    score = Score({}, "id", ranks=[1, None])
+    score = Score("#0", {}, ranks=[1, None])
     assert main.compare(score, score) == (
         "On 2 held-out queries: the default is the winner, with MRR 0.500 and hit@10 0.500"
     )
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("step", "text", "message"),
     [
-        ("bm25: {k1: 1.2, b: 3, title_boost: 1}\nstem: true", "less than or equal to 1"),
-        ("bm25: {k1: 1.2, b: 0.5, title_boost: 1}", "stem"),
-        ("bm25: {k1: [", "sweep.yaml"),
+        ("scorer", "k1: 1.2\nb: 3\ntitle_boost: 1", "less than or equal to 1"),
+        ("tokeniser", "stemming: true", "stem"),
+        ("reranker", "coverage: [", "reranker.yaml"),
     ],
 )
-def test_a_sweep_that_cannot_be_run_is_told_in_a_line(main, monkeypatch, tmp_path, text, message):
-    sweep = tmp_path / "sweep.yaml"
-    sweep.write_text(text, encoding="utf-8")
+def test_configs_that_cannot_be_run_are_told_in_a_line(main, monkeypatch, tmp_path, *, step, text, message):
+    for path in CONFIGS.iterdir():
+        (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / f"{step}.yaml").write_text(text, encoding="utf-8")
     monkeypatch.setattr(main, "load_documents", lambda: SMALL)
-    monkeypatch.setattr(sys, "argv", ["main.py", "--configs", str(sweep)])
+    monkeypatch.setattr(sys, "argv", ["main.py", "--configs", str(tmp_path)])
     with contextlib.redirect_stderr(io.StringIO()) as stderr, pytest.raises(SystemExit, match="2"):
         main.main()
     assert message in stderr.getvalue()
@@ -355,17 +430,17 @@ def run_example(*options, cwd):
     )
 
 
-def test_the_table_has_every_config_best_first_and_the_default_marked(tmp_path):
+def test_the_table_has_every_case_best_first_and_the_default_marked(tmp_path):
     ran = run_example("--queries", "10", cwd=tmp_path)
 
     assert (ran.returncode, ran.stderr) == (0, "")
-    rows = [line.split() for line in ran.stdout.splitlines() if re.match(r"[0-9a-f]{8} ", line)]
-    configs = parse_configs([SWEEP])
-    assert sorted(row[0] for row in rows) == sorted(config.config_id[:8] for config in configs)
+    rows = [line.split() for line in ran.stdout.splitlines() if line.startswith("#")]
+    sizes = [len(parse_configs([CONFIGS / f"{step}.yaml"])) for step in ("tokeniser", "scorer", "reranker")]
+    assert sorted(int(row[0][1:]) for row in rows) == list(range(math.prod(sizes)))
     reciprocal_ranks = [float(row[-4]) for row in rows]
     assert reciprocal_ranks == sorted(reciprocal_ranks, reverse=True)
     assert reciprocal_ranks[0] > 0
-    assert [row[0] for row in rows if row[1] == "*"] == [configs[0].config_id[:8]]
+    assert [row[:7] for row in rows if row[1] == "*"] == [["#0", "*", "False", "1.2", "0.75", "1.0", "0.0"]]
     assert {row[-1] for row in rows} == {"0"}
     assert "On 10 held-out queries: " in ran.stdout
 
@@ -374,4 +449,4 @@ def test_top_shows_only_the_best(main, documents, monkeypatch, capsys):
     monkeypatch.setattr(main, "load_documents", lambda: documents[:1000])
     monkeypatch.setattr(sys, "argv", ["main.py", "--queries", "2", "--top", "3"])
     main.main()
-    assert len(re.findall(r"^[0-9a-f]{8} ", capsys.readouterr().out, re.MULTILINE)) == 3
+    assert len(re.findall(r"^#[0-9]+ ", capsys.readouterr().out, re.MULTILINE)) == 3
