@@ -2,11 +2,13 @@
 
 The snippets of a page share one namespace and run in order, in an empty directory. A ``text`` or ``output`` block that
 directly follows a snippet is what it prints. A block with a title is a file of that name; pytest runs files of tests.
+In a block of the classes ``console`` and ``run``, the lines with a ``$`` are commands, and those below what they print.
 """
 
 import contextlib
 import io
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -35,6 +37,8 @@ def run_page(page: Path) -> int:
                 written_to = Path(title[1])
                 written_to.parent.mkdir(parents=True, exist_ok=True)
                 written_to.write_text(token.content, encoding="utf-8")
+            if is_fence(token, "{ .console .run }"):
+                count += run_commands(token.content)
             if not is_fence(token, "python"):
                 continue
             count += 1
@@ -48,6 +52,20 @@ def run_page(page: Path) -> int:
     finally:
         del sys.modules[module.__name__]
     return count + run_tests()
+
+
+def run_commands(text: str) -> int:
+    """Run commands of ours and of Python's, and return how many there were."""
+    commands = re.findall(r"^\$ (.+)\n((?:(?!\$ ).*\n)*)", text, re.MULTILINE)
+    assert commands
+    for command, output in commands:
+        words = shlex.split(command)
+        programs = {"spearmint": ["-m", "spearmint"], "python": []}
+        done = subprocess.run(
+            [sys.executable, *programs[words[0]], *words[1:]], capture_output=True, text=True, check=False, timeout=100
+        )
+        assert (done.stdout + done.stderr).replace(f"{Path.cwd()}/", "").rstrip() == output.rstrip(), command
+    return len(commands)
 
 
 def run_tests() -> int:
@@ -98,6 +116,13 @@ def test_a_snippet_that_raises_fails_at_its_line_of_the_page(tmp_path):
     with pytest.raises(ZeroDivisionError) as caught:
         run_page(page)
     assert (caught.traceback[-1].path, caught.traceback[-1].lineno + 1) == (page, 5)
+
+
+def test_commands_are_run_and_print_what_the_page_says(tmp_path):
+    block = "```{{ .console .run }}\n$ python -c 'print(1)'\n1\n$ python -c 'print(2)'\n{}\n```\n"
+    assert run_page(written(tmp_path, block.format("2"))) == 2
+    with pytest.raises(AssertionError, match=r"print\(2\)"):
+        run_page(written(tmp_path, block.format("3")))
 
 
 def test_a_block_with_a_title_is_a_file_and_tests_in_it_are_run(tmp_path, monkeypatch):

@@ -35,7 +35,10 @@ def check(settings: Path | None) -> None:
         raise _ending(errors)
     source = checker.loaded.origin.path
     count = len(list(checker.loaded.entries()))
-    click.echo(f"{source}: {count} entries and the {checker.experiments} functions that they name are fine.")
+    entries = "1 entry" if count == 1 else f"{count} entries"
+    more = ", and those that ask for a config by annotations" if checker.has_annotated else ""
+    found = f"functions that become experiments: {len(checker.experiments)}{more}"
+    click.echo(f"{source}: {entries}, nothing wrong; {found}.")
 
 
 def _ending(errors: list[SettingsError]) -> click.exceptions.Exit:

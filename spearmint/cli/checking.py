@@ -41,6 +41,9 @@ class Checker:
     Args:
         config: As for `spearmint.instrument.reading.read_settings`.
 
+    Attributes:
+        experiments: The functions that become experiments, as far as they have been checked.
+
     Raises:
         SettingsError: If there are no settings, or they cannot be read at all.
     """
@@ -49,7 +52,12 @@ class Checker:
         self._loaded, self._errors = inspect_settings(config)
         self._known: dict[str, Definitions | None] = {}
         self._told: set[str] = set()
-        self.experiments = 0
+        self.experiments: set[str] = set()
+
+    @property
+    def has_annotated(self) -> bool:
+        """Whether annotations decide about some functions, which are known only once these are made."""
+        return any(package.auto == "annotated" for package in self._loaded.settings.packages)
 
     @property
     def loaded(self) -> Loaded:
@@ -110,9 +118,10 @@ class Checker:
             found = yield from self._definitions(module, place)
             is_known = is_known and found is not None
             names += found.names if found else ()
-            matched += [one for one in (found.functions if found else ()) if target.matches(one.name)]
+            here = [one for one in (found.functions if found else ()) if target.matches(one.name)]
+            self.experiments.update(f"{module}:{one.name}" for one in here)
+            matched += here
         if matched:
-            self.experiments += len(matched)
             yield from self._of_bindings(keys, entry, matched)
         elif is_known:
             yield self._loaded.origin.error(_nothing(target, names), place)
@@ -129,9 +138,9 @@ class Checker:
         for module in modules:
             found = yield from self._definitions(module, place)
             functions += found.functions if found else ()
+            here = found.functions if found and entry.auto == "named" else ()
+            self.experiments.update(f"{module}:{one.name}" for one in here if entry.bindings.keys() & one.parameters)
         if entry.auto == "named":
-            named = {key for key in entry.bindings if ":" not in key}
-            self.experiments += sum(not named.isdisjoint(one.parameters) for one in functions)
             yield from self._of_bindings(keys, entry, functions)
 
     def _of_bindings(

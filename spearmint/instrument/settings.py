@@ -194,7 +194,9 @@ def known_keys(place: tuple[Any, ...]) -> tuple[str, str]:
     for key in place:
         if key in _INNER:
             model, label = _INNER[key]
-    return label, ", ".join(field.alias or name for name, field in model.model_fields.items())
+    shared = Options.model_fields if issubclass(model, Options) else {}
+    fields = sorted(model.model_fields.items(), key=lambda item: item[0] in shared)  # what is its own comes first
+    return label, ", ".join(field.alias or name for name, field in fields)
 
 
 _INNER: dict[Any, tuple[type[BaseModel], str]] = {
