@@ -16,6 +16,7 @@ _COMMANDS: dict[str, str] = {
     "evaluate": "spearmint.cli.evaluate",
     "graph": "spearmint.cli.graph",
     "run": "spearmint.cli.run",
+    "traces": "spearmint.cli.traces",
 }
 
 

@@ -1,0 +1,240 @@
+"""``spearmint traces``: what each config did, of what MLflow has recorded."""
+
+import importlib
+import json
+import math
+import re
+import statistics as plain_statistics
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from rich.table import Table
+
+from spearmint.cli.output import console, examples, fail
+from spearmint.evaluation.statistics import Estimate, wilson
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_PAIRS = 5
+
+
+class Ago(click.ParamType[float]):
+    """A span of time such as ``90s``, ``30m``, ``1h``, ``7d`` or ``2w``, in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", str(value))
+        if match is None:
+            self.fail(f"{value!r} is no span of time. Give a number and s, m, h, d or w, such as 30m.", param, ctx)
+        return float(match[1]) * _UNITS[match[2]]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one config of one experiment did, in one role.
+
+    Attributes:
+        experiment: Name of the experiment.
+        config_id: The config.
+        role: ``"main"`` or ``"variant"``.
+        executions: How many there are.
+        errors: How many of them did not succeed.
+        p50: Median duration, in seconds.
+        p95: The duration that 95 % do not exceed.
+        compared: How many were compared with main.
+        equal: How often the result was main's; None where nothing was compared.
+    """
+
+    experiment: str
+    config_id: str
+    role: str
+    executions: int
+    errors: int
+    p50: float
+    p95: float
+    compared: int
+    equal: Estimate | None
+
+
+@click.command(
+    epilog=examples(
+        "spearmint traces",
+        "spearmint traces --experiment shop.rank:score --since 1h",
+        "spearmint traces --config-id 6f8178b2356ca91a --show-diffs",
+    )
+)
+@click.option("--experiment", help="Only this experiment: module:qualified.name, or its last part.")
+@click.option("--config-id", help="Only this config.")
+@click.option("--since", type=Ago(), help="Only what began within this time, such as 30m, 1h or 7d.")
+@click.option("--show-diffs", is_flag=True, help=f"Show the first {_PAIRS} pairs of each config whose results differ.")
+@click.option("--limit", type=click.IntRange(min=1), default=10_000, show_default=True, help="Executions to read.")
+@click.option("--mlflow-experiment", "places", multiple=True, help="MLflow experiment to read; all of them by default.")
+@click.option("--tracking-uri", help="Where MLflow keeps it; MLflow's own setting by default.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def traces(
+    *,
+    experiment: str | None,
+    config_id: str | None,
+    since: float | None,
+    show_diffs: bool,
+    limit: int,
+    places: tuple[str, ...],
+    tracking_uri: str | None,
+    form: str,
+) -> None:
+    """Compare what configs did, of what MLflow has recorded of executions.
+
+    There is a line per config: executions, how many failed, the median and the 95th percentile of the duration, and for
+    variants that ran beside main how often their result equalled main's, with a 95 % confidence interval.
+    """
+    reading: Any = importlib.import_module("spearmint.tracing.reading")
+    try:
+        reader = reading.Reader(tracking_uri, places)
+        since_ms = None if since is None else int((time.time() - since) * 1000)
+        found, has_more = _first(reader.find(config_id=config_id, since_ms=since_ms), experiment, limit)
+    except Exception as error:
+        raise fail(f"Cannot read traces: {error}", 1) from error
+    lines = summarise(found)
+    pairs = _differing(reader, found) if show_diffs else []
+    if form == "json":
+        click.echo(json.dumps({"configs": list(map(_as_json, lines)), "diffs": pairs}, indent=2, ensure_ascii=False))
+    elif not lines:
+        click.echo("No executions are recorded. Is tracing on, and is this the right --tracking-uri?")
+    else:
+        _print(lines, pairs)
+    if has_more:
+        click.echo(f"There are more than {limit} executions; --limit reads more, --since fewer.", err=True)
+
+
+def _first(executions: Iterable[Any], experiment: str | None, limit: int) -> tuple[list[Any], bool]:
+    found: list[Any] = []
+    for one in executions:
+        if experiment is not None and not _is_named(one.experiment, experiment):
+            continue
+        if len(found) == limit:
+            return found, True
+        found.append(one)
+    return found, False
+
+
+def _is_named(name: str, wanted: str) -> bool:
+    return name == wanted or f".{name.partition(':')[2]}".endswith(f".{wanted}")
+
+
+def summarise(executions: Iterable[Any]) -> list[Line]:
+    """Return a line per experiment, role and config, those of main first.
+
+    Args:
+        executions: `spearmint.tracing.reading.Execution` objects.
+    """
+    groups: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
+    for one in executions:
+        groups[one.experiment, one.role, one.config_id].append(one)
+    return [_line(*key, group) for key, group in sorted(groups.items())]
+
+
+def _line(experiment: str, role: str, config_id: str, group: Sequence[Any]) -> Line:
+    seconds = sorted(one.seconds for one in group)
+    compared = [one for one in group if one.equal in ("true", "false")]
+    equal = sum(one.equal == "true" for one in compared)
+    return Line(
+        experiment=experiment,
+        config_id=config_id,
+        role=role,
+        executions=len(group),
+        errors=sum(one.status != "success" for one in group),
+        p50=plain_statistics.median(seconds),
+        p95=seconds[math.ceil(0.95 * len(seconds)) - 1],
+        compared=len(compared),
+        equal=wilson(equal, len(compared)) if compared else None,
+    )
+
+
+def _differing(reader: Any, executions: Sequence[Any]) -> list[dict[str, str]]:
+    """Return the first pairs of main's and a variant's result that differ, the earliest first."""
+    mains = {one.call_id: one for one in executions if one.role == "main"}
+    shown: dict[tuple[str, str], int] = defaultdict(int)
+    pairs = []
+    for one in reversed(executions):
+        key = (one.experiment, one.config_id)
+        if one.equal != "false" or shown[key] >= _PAIRS:
+            continue
+        call = reader.find(config_id=None, since_ms=None, call_id=one.call_id)
+        main = mains.get(one.call_id) or next((other for other in call if other.role == "main"), None)
+        shown[key] += 1
+        pairs.append(
+            {
+                "experiment": one.experiment,
+                "config_id": one.config_id,
+                "inputs": one.request,
+                "main": "(not recorded)" if main is None else _outcome(reader.with_response(main)),
+                "variant": _outcome(one),
+                "main_trace": "" if main is None else main.trace_id,
+                "variant_trace": one.trace_id,
+            }
+        )
+    return pairs
+
+
+def _outcome(one: Any) -> str:
+    response: str = one.response
+    return response if one.status == "success" else f"({one.status})"
+
+
+def _as_json(line: Line) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "experiment": line.experiment,
+        "config_id": line.config_id,
+        "role": line.role,
+        "executions": line.executions,
+        "errors": line.errors,
+        "p50_seconds": line.p50,
+        "p95_seconds": line.p95,
+        "compared": line.compared,
+    }
+    if line.equal is not None:
+        found["equal"] = {"rate": line.equal.value, "low": line.equal.low, "high": line.equal.high}
+    return found
+
+
+def _print(lines: Sequence[Line], pairs: Sequence[dict[str, str]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("experiment", "config", "role"):
+        table.add_column(name, no_wrap=True)
+    for name in ("executions", "errors", "p50", "p95", "equal to main"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for line in lines:
+        table.add_row(
+            line.experiment,
+            line.config_id,
+            line.role,
+            str(line.executions),
+            f"{line.errors / line.executions:.1%}",
+            _duration(line.p50),
+            _duration(line.p95),
+            _share(line),
+        )
+    printer = console()
+    printer.print(table, markup=False)
+    for pair in pairs:
+        printer.print(f"\n{pair['experiment']} under {pair['config_id']}, given {pair['inputs']}", markup=False)
+        printer.print(f"  main     {pair['main']}   {pair['main_trace']}", markup=False)
+        printer.print(f"  variant  {pair['variant']}   {pair['variant_trace']}", markup=False)
+
+
+def _share(line: Line) -> str:
+    if line.equal is None:
+        return "-"
+    interval = f"[{line.equal.low:.1%}, {line.equal.high:.1%}]"
+    return f"{line.equal.value:.1%} {interval} of {line.compared}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.2f} s"

@@ -1,0 +1,131 @@
+"""Reads back from MLflow what executions did."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mlflow.entities import ViewType
+from mlflow.tracking import MlflowClient
+
+_PAGE = 500
+_PREFIX = "spearmint."
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What MLflow has of one execution.
+
+    Attributes:
+        trace_id: The id of its trace.
+        experiment: ``"module:qualified.name"`` of the function.
+        config_id: The config it ran under.
+        role: ``"main"`` or ``"variant"``.
+        call_id: What it has in common with main or with the variants.
+        status: How it ended.
+        equal: ``"true"``, ``"false"`` or ``"error"``, where it was compared with main; else None.
+        seconds: How long it took.
+        request: The beginning of its inputs, as JSON.
+        response: The beginning of its output, as JSON.
+    """
+
+    trace_id: str
+    experiment: str
+    config_id: str
+    role: str
+    call_id: str
+    status: str
+    equal: str | None
+    seconds: float
+    request: str
+    response: str
+
+
+class Reader:
+    """Finds executions in an MLflow store.
+
+    Args:
+        tracking_uri: As MLflow takes it; None for what MLflow is set to.
+        experiments: Names of MLflow experiments; none for all that are active.
+
+    Raises:
+        LookupError: If there is no MLflow experiment of such a name.
+    """
+
+    def __init__(self, tracking_uri: str | None, experiments: Sequence[str]) -> None:
+        self._client = MlflowClient(tracking_uri)
+        if experiments:
+            self._places = [self._place(name) for name in experiments]
+        else:
+            found = self._client.search_experiments(view_type=ViewType.ACTIVE_ONLY)
+            self._places = [one.experiment_id for one in found]
+
+    def _place(self, name: str) -> str:
+        found = self._client.get_experiment_by_name(name)
+        if found is None:
+            message = f"Cannot read MLflow experiment {name!r}: there is none of that name. Leave it out to read all."
+            raise LookupError(message)
+        place: str = found.experiment_id
+        return place
+
+    def find(self, *, config_id: str | None, since_ms: int | None, call_id: str | None = None) -> Iterator[Execution]:
+        """Yield executions, the latest first.
+
+        Args:
+            config_id: Only those under this config.
+            since_ms: Only those that began since, in milliseconds since the epoch.
+            call_id: Only those of this call.
+        """
+        filters = [f"tags.`{_PREFIX}experiment` LIKE '%:%'"]
+        if config_id is not None:
+            filters.append(f"tags.`{_PREFIX}config_id` = '{_quoted(config_id)}'")
+        if call_id is not None:
+            filters.append(f"tags.`{_PREFIX}call_id` = '{_quoted(call_id)}'")
+        if since_ms is not None:
+            filters.append(f"timestamp_ms >= {since_ms}")
+        token = None
+        while True:
+            page = self._client.search_traces(
+                locations=self._places,
+                filter_string=" AND ".join(filters),
+                max_results=_PAGE,
+                order_by=["timestamp_ms DESC"],
+                page_token=token,
+                include_spans=False,
+            )
+            for trace in page:
+                yield _execution(trace.info)
+            token = page.token
+            if not token:
+                return
+
+    def with_response(self, execution: Execution) -> Execution:
+        """Return an execution with its output, also where its trace is the user's, who may have left it without one."""
+        if execution.response or execution.status != "success":
+            return execution
+        for span in self._client.get_trace(execution.trace_id).data.spans:
+            if span.attributes.get(f"{_PREFIX}call_id") == execution.call_id:
+                return replace(execution, response=json.dumps(span.outputs, ensure_ascii=False))
+        return execution
+
+
+def _execution(info: Any) -> Execution:
+    tags = info.tags
+    state = "success" if str(info.state) == "OK" else "failed"
+    return Execution(
+        trace_id=info.trace_id,
+        experiment=tags[f"{_PREFIX}experiment"],
+        config_id=tags.get(f"{_PREFIX}config_id", ""),
+        role=tags.get(f"{_PREFIX}role", "main"),
+        call_id=tags.get(f"{_PREFIX}call_id", ""),
+        status=tags.get(f"{_PREFIX}status", state),
+        equal=tags.get(f"{_PREFIX}equal"),
+        seconds=(info.execution_duration or 0) / 1000,
+        request=info.request_preview or "",
+        response=info.response_preview or "",
+    )
+
+
+def _quoted(text: str) -> str:
+    """Return a text as it stands between quotes in a filter of MLflow's, which knows no escapes."""
+    return text.replace("'", "")

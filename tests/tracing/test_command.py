@@ -1,0 +1,120 @@
+"""``spearmint traces``: the table, its filters, what differs, and what cannot be read."""
+
+import contextlib
+import json
+
+import mlflow
+import pytest
+from click.testing import CliRunner
+
+import spearmint
+from spearmint import Config, Spearmint
+from spearmint.cli import main
+from spearmint.config import parse_configs
+from spearmint.evaluation.statistics import wilson
+from spearmint.strategies import ShadowStrategy
+
+CONFIGS = [{"n": 1}, {"n": 2}]
+FIRST, SECOND = (config.config_id for config in parse_configs(CONFIGS))
+shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
+
+
+@shadow.experiment()
+def divide(x, config: Config):
+    return x // config.n
+
+
+@Spearmint(configs=CONFIGS).experiment()
+def fail(config):
+    raise ValueError("no")
+
+
+@pytest.fixture
+def recorded(traced):
+    """Have main and a variant that agree on one call of three, and an experiment that fails."""
+    for x in (0, 4, 8):
+        divide(x)
+    with contextlib.suppress(ValueError):
+        fail()
+    assert spearmint.flush(30)
+    return traced
+
+
+def invoke(*args):
+    return CliRunner().invoke(main, ["traces", *args], prog_name="spearmint")
+
+
+def as_json(*args):
+    return json.loads(invoke(*args, "--format", "json").stdout)
+
+
+def test_there_is_a_line_per_config_with_errors_durations_and_how_often_it_equals_main(recorded) -> None:
+    head, *lines = [line.split() for line in invoke().stdout.splitlines()]
+    assert head == ["experiment", "config", "role", "executions", "errors", "p50", "p95", "equal", "to", "main"]
+    assert [line[:5] for line in lines] == [
+        [f"{__name__}:divide", FIRST, "main", "3", "0.0%"],
+        [f"{__name__}:divide", SECOND, "variant", "3", "0.0%"],
+        [f"{__name__}:fail", FIRST, "main", "1", "100.0%"],
+    ]
+    expected = wilson(1, 3)
+    assert " ".join(lines[1][9:]) == f"33.3% [{expected.low:.1%}, {expected.high:.1%}] of 3"
+    assert lines[0][9:] == ["-"]
+
+
+def test_experiments_and_configs_are_chosen_by_name_and_id(recorded) -> None:
+    for name in ("divide", f"{__name__}:divide"):
+        assert [line["config_id"] for line in as_json("--experiment", name)["configs"]] == [FIRST, SECOND]
+    assert as_json("--experiment", "vide")["configs"] == []
+    (line,) = as_json("--config-id", SECOND)["configs"]
+    assert (line["executions"], line["errors"], line["compared"]) == (3, 0, 3)
+
+
+def test_the_first_pairs_that_differ_are_shown_with_their_inputs_and_traces(recorded) -> None:
+    # Both may have begun within one millisecond, which is as exactly as MLflow knows.
+    diffs = as_json("--config-id", SECOND, "--show-diffs")["diffs"]
+    first, second = sorted(diffs, key=lambda pair: pair["main"])
+    assert (json.loads(first["inputs"])["x"], first["main"], first["variant"]) == (4, "4", "2")
+    assert (second["main"], second["variant"]) == ("8", "4")
+    assert mlflow.get_trace(first["main_trace"]).info.response_preview == "4"
+    text = invoke("--show-diffs").stdout
+    assert f"  main     4   {first['main_trace']}" in text
+    assert f"  variant  2   {first['variant_trace']}" in text
+
+
+def test_mains_result_is_found_in_a_trace_of_the_users(traced) -> None:
+    with mlflow.start_span("request"):
+        divide(4)
+    assert spearmint.flush(30)
+    mlflow.flush_trace_async_logging()
+    (pair,) = as_json("--show-diffs")["diffs"]
+    assert (pair["main"], pair["variant"]) == ("4", "2")
+
+
+def test_only_what_began_within_a_time_is_read(recorded, monkeypatch) -> None:
+    assert len(as_json("--since", "1h")["configs"]) == 3
+    now = spearmint.cli.traces.time.time
+    monkeypatch.setattr(spearmint.cli.traces.time, "time", lambda: now() + 7200)
+    assert as_json("--since", "1h")["configs"] == []
+
+
+def test_a_limit_is_told(recorded) -> None:
+    result = invoke("--limit", "2", "--format", "json")
+    assert sum(line["executions"] for line in json.loads(result.stdout)["configs"]) == 2
+    assert result.stderr == "There are more than 2 executions; --limit reads more, --since fewer.\n"
+
+
+def test_nothing_recorded_is_said_to_be_so(traced) -> None:
+    assert invoke().stdout == "No executions are recorded. Is tracing on, and is this the right --tracking-uri?\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "problem"),
+    [
+        (("--since", "soon"), 2, "'soon' is no span of time. Give a number and s, m, h, d or w, such as 30m."),
+        (("--mlflow-experiment", "x"), 1, "Cannot read traces: Cannot read MLflow experiment 'x': there is none"),
+    ],
+)
+def test_what_cannot_be_read_is_told(traced, args, status, problem) -> None:
+    result = invoke(*args)
+    assert result.exit_code == status
+    assert problem in result.stderr
