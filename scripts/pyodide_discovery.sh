@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs discovery/ on CPython 3.14: the interpreter that the npm package pyodide carries, under node. It compares both
-# extractors over the standard library in that package, and runs the samples of tests/discovery that need no pytest.
+# extractors over the standard library in that package, and runs what of tests/discovery needs no pytest.
 # The package is kept in $SPEARMINT_PYODIDE, by default a folder of the user's cache. Needs node 18 or newer, and npm.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -35,14 +35,19 @@ import sys
 sys.dont_write_bytecode = True
 sys.path[:0] = ["/package", "/benchmarks"]
 import parity
-from tests.discovery import samples
+from tests.discovery import glances, samples
 
 if sys.version_info[:2] != (3, 14):
     raise SystemExit(f"Cannot check CPython 3.14: this is {sys.version}")
 failures = samples.failures()
 print(*failures, sep="\\n", end="\\n" if failures else "")
 print(f"samples: {len(samples.every())}, of which {len(failures)} failed")
-parity.main(list(options)) or int(bool(failures))
+functions, seen, wrong = glances.disagreements(parity.standard_library(""))
+print(*wrong, sep="\\n", end="\\n" if wrong else "")
+print(f"one look is enough for {seen} of {functions} functions, and wrong for {len(wrong)}")
+has_reached = glances.reached() == glances.REACHED
+print(f"a small program reaches what it names: {has_reached}")
+parity.main(list(options)) or int(bool(failures or wrong or not has_reached))
 `);
 process.exit(status);
 JAVASCRIPT

@@ -31,6 +31,7 @@ class Glance:
 
 _OPCODES = dis.opmap
 _NO_OPCODE = -1
+_RESULTS = (("super", ()), ("type", ()))  # What these return is called by name, too.
 _LOAD_GLOBAL = _OPCODES["LOAD_GLOBAL"]
 _LOAD_ATTR = _OPCODES["LOAD_ATTR"]
 _LOAD_METHOD = _OPCODES["LOAD_METHOD"] if sys.version_info < (3, 12) else _NO_OPCODE
@@ -82,7 +83,7 @@ def _look(code: CodeType) -> Glance | None:
     calls: dict[Chain, None] = {}
     mentions: dict[Chain, None] = {}
     for chain, is_called in _chains(code, raw):
-        if chain is None:
+        if chain is None or (is_called and chain in _RESULTS):
             return None
         (calls if is_called else mentions)[chain] = None
     return Glance(tuple(calls), tuple(mentions))
@@ -90,7 +91,8 @@ def _look(code: CodeType) -> Glance | None:
 
 def _chains(code: CodeType, raw: bytes) -> Iterator[tuple[Chain | None, bool]]:
     """Yield each name with its attributes, and whether it is loaded to be called; None where looking is not enough."""
-    names, first = code.co_names, code.co_varnames[0] if code.co_argcount else None
+    names, variables = code.co_names, code.co_varnames
+    first = variables[0] if code.co_argcount else ""
     root: str | None = None
     path: tuple[str, ...] = ()
     is_called, extended = False, 0
@@ -114,5 +116,7 @@ def _chains(code: CodeType, raw: bytes) -> Iterator[tuple[Chain | None, bool]]:
         if opcode == _LOAD_GLOBAL:
             root, path, is_called = names[value >> 1], (), bool(value & 1)
         elif opcode in _LOAD_LOCAL or opcode in _LOAD_LOCALS:
-            local = code.co_varnames[value if opcode in _LOAD_LOCAL else value & 15]
+            if opcode in _LOAD_LOCALS and variables[value >> 4] == first:
+                yield (first, ()), False
+            local = variables[value if opcode in _LOAD_LOCAL else value & 15]
             root, path, is_called = (local, (), False) if local == first else (None, (), False)

@@ -195,8 +195,8 @@ class Resolver:
             return MISSING
         if site.root == "type":
             return MISSING if receiver is MISSING else self._along(receiver_class(receiver), site.called)
-        owner = frame.free.get("__class__", MISSING)
-        if not is_class(owner):
+        owner = frame.defining_class
+        if owner is None:
             return MISSING
         if self._receiver is not None and receiver is self._receiver.stands_for:
             self._receiver.is_used = True
@@ -258,6 +258,16 @@ class _Frame:
         if default is not MISSING:
             return default
         return self._resolver.global_of(self._function, name) if name in scope.names else MISSING
+
+    @property
+    def defining_class(self) -> type | None:
+        """The class in whose body the function stands, where ``super()`` or its receiver tells."""
+        cell = self.free.get("__class__", MISSING)
+        if is_class(cell):
+            return cell  # type: ignore[no-any-return]
+        owner = self._function.__qualname__.rpartition(".")[0]
+        bases = () if self.receiver is MISSING else receiver_class(self.receiver).__mro__
+        return next((base for base in bases if base.__qualname__ == owner), None)
 
     def _default(self, name: str) -> Any:
         """Return what a parameter stands for when the caller does not pass it."""

@@ -240,6 +240,31 @@ root = Shop().root
 """,
         "Base.inner",
     ),
+    "super with its arguments": (
+        """
+class Base:
+    @experiment
+    def inner(self): return 1
+class Shop(Base):
+    def inner(self): return super(Shop, self).inner()
+    @experiment
+    def root(self): return self.inner()
+root = Shop().root
+""",
+        "Base.inner",
+    ),
+    "the class of the receiver": (
+        """
+class Shop:
+    @experiment
+    @classmethod
+    def inner(cls): return 1
+    @experiment
+    def root(self): return type(self).inner()
+root = Shop().root
+""",
+        "Shop.inner",
+    ),
     "super along a diamond": (
         """
 class Base:
