@@ -1,7 +1,8 @@
 """What nested experiments cost: a call of two, the plan of a large package, and a call over 27,000 cases.
 
 The floor of a nested call is two closures, each of which does what `call_overhead.py` says, one around the other. That
-of a call over many cases is the same call with one config each. The plan of a package has limits in time: 50 ms for the
+of a call over many cases is the same call with one config each; where they are not dropped for being too many, with two
+configs each, of which the second is tried alone. The plan of a package has limits in time: 50 ms for the
 first, 20 µs for the next ones; beside it stands what compiling the package takes.
 """
 
@@ -19,7 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Annotated, Any
 
-from floor import Row, compare, without_gc
+from floor import Row, compare, report, summary, without_gc
 
 import spearmint
 from spearmint import Bind, Spearmint, experiment
@@ -36,6 +37,7 @@ OPTIONS = [{"limit": limit} for limit in range(30)]
 FUNCTIONS = 1000
 FIRST_MS, NEXT_US = 50, 20
 CASES_RATIO = 5
+LIMIT_HELD = 4000  # The queue holds 1,000; those that have run have two views each, until they are collected.
 ROUNDS = 9
 
 
@@ -227,7 +229,7 @@ def seconds(function: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def make_three(options: list[dict[str, int]]) -> Callable[..., Any]:
+def make_three(options: list[dict[str, int]], **settings: Any) -> Callable[..., Any]:
     """Return an experiment that calls two others, each with so many options."""
 
     @experiment(configs=options, strategy=ShadowStrategy)
@@ -238,7 +240,7 @@ def make_three(options: list[dict[str, int]]) -> Callable[..., Any]:
     def second(limit: Limit) -> int:
         return limit
 
-    @experiment(configs=options, strategy=ShadowStrategy)
+    @experiment(configs=options, strategy=ShadowStrategy, **settings)
     def ask(limit: Limit) -> int:
         return limit + first() + second()  # type: ignore[call-arg]
 
@@ -247,12 +249,23 @@ def make_three(options: list[dict[str, int]]) -> Callable[..., Any]:
 
 def many_cases() -> bool:
     """Print what a call over 27,000 cases costs, and return whether the limits hold."""
-    lone, many = make_three(OPTIONS[:1]), make_three(OPTIONS)
-    passed = compare([Row(name="30 x 30 x 30 options", floor=lone, ours=many, limit=CASES_RATIO)])
+    lone, bounded, whole = make_three(OPTIONS[:1]), make_three(OPTIONS), make_three(OPTIONS, max_cases=None)
+    single = make_three(OPTIONS[:2], combine="one_at_a_time")
+    row = Row(name="30 x 30 x 30 options", floor=lone, ours=bounded, limit=CASES_RATIO)
+    passed = compare([row])
+    # Workers make the variants of this one, and would take their time from what is measured: one call at a time. It
+    # hands over one job, as a call with one variant does.
+    samples = []
+    for _ in range(ROUNDS):
+        spearmint.flush()
+        below = seconds(single)
+        spearmint.flush()
+        samples.append((below, seconds(whole)))
+    passed = report([summary("all of them handed over", samples, CASES_RATIO)]) and passed
     gc.collect()
     held = sum(isinstance(each, spearmint.ExperimentCase) for each in gc.get_objects())
-    print(f"cases held afterwards: {held}")
-    return passed and held < len(OPTIONS)
+    print(f"cases held while they run: {held}")
+    return passed and held < LIMIT_HELD
 
 
 def main() -> int:

@@ -3,7 +3,10 @@
 import asyncio
 import gc
 import itertools
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
@@ -218,6 +221,116 @@ def test_a_direct_call_over_too_many_returns_mains_value_and_counts_the_others_a
     outer = make_many()
     assert outer() == (0, 0, 0)
     assert account() == {"submitted": 26_999, "dropped": 26_999}
+
+
+def test_variants_of_a_large_plan_are_made_and_run_in_the_background(account):
+    outer = make_many((10, 10, 10), max_cases=None)
+    assert outer() == (0, 0, 0)
+    assert spearmint.flush(30)
+    assert account() == {"submitted": 999, "finished": 999}
+
+
+def test_variants_that_find_no_room_are_dropped_without_being_made(account):
+    release = threading.Event()
+    lock, seen = threading.Lock(), []
+
+    @experiment(configs=[{"k": k} for k in range(1000)], strategy=ShadowStrategy, max_cases=None)
+    def inner(config):
+        return config["k"]
+
+    @experiment(configs=[{"k": k} for k in range(27)], strategy=ShadowStrategy, max_cases=None)
+    def outer(config):
+        pair = config["k"], inner()
+        if pair != (0, 0):
+            assert release.wait(30)
+        with lock:
+            seen.append(pair)
+
+    spearmint.configure(background={"queue_size": 50, "max_workers": 2})
+    before = live_cases()
+    outer()
+    end = time.monotonic() + 30
+    while "dropped" not in (counts := account()):
+        assert time.monotonic() < end
+    assert counts["submitted"] == 26_999
+    assert counts["pending"] <= 53
+    assert live_cases() - before < 70
+    release.set()
+    assert spearmint.flush(30)
+    counts = account()
+    assert counts["finished"] + counts["dropped"] == 26_999
+    assert len(seen) == counts["finished"] + 1
+
+
+@pytest.mark.parametrize("overflow", ["block", "run_in_caller"])
+def test_a_full_queue_holds_up_who_makes_the_variants_and_not_the_caller(account, overflow):
+    spearmint.configure(background={"queue_size": 5, "max_workers": 1, "overflow": overflow})
+    outer = make_many((10, 5, 5), max_cases=None)
+    assert outer() == (0, 0, 0)
+    assert spearmint.flush(30)
+    assert account() == {"submitted": 249, "finished": 249}
+
+
+def test_variants_of_a_large_plan_of_an_async_function_are_made_in_a_task(account):
+    inner = make_inner([{"k": k} for k in range(20)])
+
+    @experiment(configs=[{"k": k} for k in range(20)], strategy=ShadowStrategy)
+    async def outer(config):
+        await asyncio.sleep(0)
+        return config["k"], inner()
+
+    async def ask(limits):
+        spearmint.configure(background=limits)
+        value = await outer()
+        assert await spearmint.aflush(30)
+        return value
+
+    assert asyncio.run(ask({})) == (0, 0)
+    assert account() == {"submitted": 399, "finished": 399}
+    assert asyncio.run(ask({"queue_size": 20, "overflow": "block"})) == (0, 0)
+    assert account() == {"submitted": 798, "finished": 798}
+    asyncio.run(ask({"overflow": "drop"}))
+    counts = account()
+    assert counts["submitted"] == 3 * 399 == counts["finished"] + counts.get("dropped", 0)
+
+
+def test_a_main_that_is_interrupted_cancels_the_variants_of_a_large_plan_at_once(account):
+    inner = make_inner([{"k": k} for k in range(30)])
+
+    @experiment(configs=[{"k": k} for k in range(30)], strategy=ShadowStrategy)
+    def outer(config):
+        inner()
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outer()
+    assert account() == {"submitted": 899, "cancelled": 899}
+
+
+ABANDONED = """
+import threading
+from spearmint import configure, experiment
+from spearmint.strategies import ShadowStrategy
+
+configure(background={"exit_timeout": 0.2, "max_workers": 1, "queue_size": 10, "overflow": "block"})
+options = [{"k": k} for k in range(30)]
+
+@experiment(configs=options, strategy=ShadowStrategy)
+def inner(config):
+    return config["k"]
+
+@experiment(configs=options, strategy=ShadowStrategy)
+def outer(config):
+    if (config["k"], inner()) != (0, 0):
+        threading.Event().wait()
+
+outer()
+"""
+
+
+def test_what_was_not_made_when_the_process_ends_is_counted_as_abandoned():
+    done = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr == "spearmint: 899 background executions were abandoned at exit after 0.2 s\n"
 
 
 def test_a_plan_of_many_cases_holds_few_of_them():

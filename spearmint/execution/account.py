@@ -50,6 +50,7 @@ class Job:
         has_worker: Whether a thread of the pool runs it, and nothing else meanwhile.
         has_stuck: Whether it keeps that thread beyond its time.
         is_settled: Whether its end is known, or none of this process's business.
+        count: How many variants it is. A job may stand for many, which it hands over as jobs of their own.
     """
 
     context: Context
@@ -64,6 +65,7 @@ class Job:
     has_worker: bool = False
     has_stuck: bool = False
     is_settled: bool = False
+    count: int = 1
 
 
 class Account:
@@ -80,22 +82,32 @@ class Account:
         self.tasks = 0
         self._counts = dict.fromkeys((item.name for item in fields(BackgroundStats)), 0)
         self._open: set[Job] = set()
+        self._more = 0  # Variants that jobs stand for beyond one each.
         self._waiters: list[tuple[set[Job], Latch]] = []
         self._told: set[str] = set()
 
     def stats(self) -> BackgroundStats:
         """Return one consistent snapshot."""
         with self.lock:
-            return BackgroundStats(**{**self._counts, "pending": len(self._open)})
+            return BackgroundStats(**{**self._counts, "pending": len(self._open) + self._more})
 
     def under_way(self) -> set[Job]:
         """Return the jobs that have not ended, as a set of the caller's own."""
         with self.lock:
             return self._open.copy()
 
-    def enter(self, job: Job) -> None:
-        """Take a job into account; the caller holds the lock."""
-        self._counts["submitted"] += 1
+    def enter(self, job: Job, source: Job | None = None) -> None:
+        """Take a job into account, maybe one that another job has stood for; the caller holds the lock."""
+        if source is None:
+            self._counts["submitted"] += job.count
+            self._more += job.count - 1
+        else:
+            source.count -= 1
+            self._more -= 1
+            for left, latch in self._waiters:
+                if source in left:
+                    left.add(job)
+                    latch.add(1)
         self._open.add(job)
         if job.loop is not None:
             self.tasks += 1
@@ -130,7 +142,8 @@ class Account:
         if job not in self._open:  # Abandoned, or left to the parent of a fork, while it was being settled.
             return ()
         self._open.discard(job)
-        self._counts[count] += 1
+        self._counts[count] += job.count
+        self._more -= job.count - 1
         if job.loop is not None:
             self.tasks -= 1
         return [latch for left, latch in self._waiters if job in left] if self._waiters else ()
@@ -156,12 +169,13 @@ class Account:
         """Count what has not ended as abandoned; return how many those are."""
         with self.lock:
             left, self._open = self._open, set()
-            self._counts["abandoned"] += len(left)
+            self._counts["abandoned"] += len(left) + self._more
+            self._more = 0
         for job in left:
             job.is_settled = True
             end_with(job.recording and job.recording.span, Outcome("cancelled"), "abandoned")
             _quieten(job)
-        return len(left)
+        return sum(job.count for job in left)
 
     def clear(self) -> None:
         """Count from zero, and tell each kind of loss again, if nothing is under way; for tests."""

@@ -62,8 +62,11 @@ class TaskDriver:
     async def _hand_over(self, *, starts: bool) -> None:
         call = self._call
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
-        cases = call.plan.variants()
         loop = _open_loop()
+        if call.is_bulky:
+            self._hand_over_later(loop if starts else None, is_lost=starts)
+            return
+        cases = call.plan.variants()
         try:
             if starts and loop is not None:
                 for case in cases:
@@ -72,13 +75,37 @@ class TaskDriver:
             for case in cases:
                 background.cancel(call.job(case), is_lost=starts)
 
-    async def _start(self, job: Job, case: ExperimentCase, loop: asyncio.AbstractEventLoop) -> None:
+    def _hand_over_later(self, loop: asyncio.AbstractEventLoop | None, *, is_lost: bool) -> None:
+        """Let a task make the variants and start them, one by one, while there is room."""
+        everyone = self._call.job_for_all()
+        if loop is None:
+            background.cancel(everyone, is_lost=is_lost)
+            return
+        everyone.loop = loop
+        background.admit(everyone)
+        everyone.task = asyncio.Task(self._start_all(everyone, loop), loop=loop, context=everyone.context)
+        everyone.task.add_done_callback(partial(_settle_unstarted, everyone))
+
+    async def _start_all(self, source: Job, loop: asyncio.AbstractEventLoop) -> None:
+        assert self._call.plan is not None  # noqa: S101 - else there is nobody
+        for case in self._call.plan.variants():
+            if not await self._start(self._call.job(case), case, loop, source):
+                return
+            await asyncio.sleep(0)  # The loop is not this one's alone.
+        background.account.settle(source, Outcome("success"))
+
+    async def _start(
+        self, job: Job, case: ExperimentCase, loop: asyncio.AbstractEventLoop, source: Job | None = None
+    ) -> bool:
         job.loop = loop
         overflow = background.limits.overflow
-        has_room = background.admit(job) or self._call.awaits
+        if source is not None and overflow == "drop" and background.account.tasks >= background.limits.queue_size:
+            background.drop(source)  # And with it all that come after.
+            return False
+        has_room = background.admit(job, source) or self._call.awaits
         if not has_room and overflow == "drop":
             background.drop(job)
-            return
+            return True
         # Not by the loop's own factory, which may be eager and begin the variant within the caller's time.
         job.task = asyncio.Task(_run_variant(job, self._call, case), loop=loop, context=job.context)
         # A task that is cancelled before its first step runs none of its code, so it cannot settle its job.
@@ -86,7 +113,8 @@ class TaskDriver:
         if not has_room:
             only_it = overflow == "run_in_caller"
             tasks = {job.task} if only_it else background.tasks(loop)
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks - {source.task} if source else tasks, return_when=asyncio.FIRST_COMPLETED)
+        return True
 
 
 def _open_loop() -> asyncio.AbstractEventLoop | None:

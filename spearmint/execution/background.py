@@ -59,30 +59,38 @@ class Background:
         """Return one consistent snapshot of the account."""
         return self.account.stats()
 
-    def submit(self, job: Job, *, must_run: bool = False) -> None:
+    def submit(self, job: Job, *, must_run: bool = False, source: Job | None = None) -> bool:
         """Hand a job to the pool.
 
         Args:
             job: The job; it has ``work``.
             must_run: Whether somebody waits for it, so that a full queue blocks instead of dropping it.
+            source: The running job that stands for this one and others.
+
+        Returns:
+            False if it is left with its source, for want of room.
         """
         if not self._is_registered:
             self._register()
         # Were a worker to wait for this job, and all others for theirs, nobody would run them.
-        is_worker = self._is_worker() and not self._is_locked()
+        is_worker = source is None and self._is_worker() and not self._is_locked()
         try:
             with self._lock:
-                self.account.enter(job)
-                if not is_worker and self._queued < self.limits.queue_size and self._can_work():
+                has_room = not is_worker and self._queued < self.limits.queue_size and self._can_work()
+                if source is not None and not has_room and self.limits.overflow == "drop":
+                    return False
+                self.account.enter(job, source)
+                if has_room:
                     self._enqueue(job)
-                    return
-            if is_worker:
+                    return True
+            if is_worker or source is not None:
                 self._run(job)
             else:
                 self._overflow(job, must_run=must_run)
         except BaseException:  # The caller was interrupted.
             self.account.settle(job, Outcome("cancelled"))
             raise
+        return True
 
     def _overflow(self, job: Job, *, must_run: bool) -> None:
         policy = "block" if must_run else self.limits.overflow
@@ -95,16 +103,12 @@ class Background:
         else:
             self._run(job)
 
-    def admit(self, job: Job) -> bool:
-        """Enter a job that runs as a task of its own.
-
-        Returns:
-            Whether there is room for it; without room the caller applies the overflow policy.
-        """
+    def admit(self, job: Job, source: Job | None = None) -> bool:
+        """Enter a job that runs as a task; tell whether there is room for it, else its caller does as limits say."""
         if not self._is_registered:
             self._register()
         with self._lock:
-            self.account.enter(job)
+            self.account.enter(job, source)
             return self.account.tasks <= self.limits.queue_size
 
     def tasks(self, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[None]]:

@@ -30,6 +30,8 @@ from spearmint.tracing.recorder import (
 # CPython 3.11 takes a call of a Python function to read a member of an enum.
 Step = Literal["start", "cancel", "wait"]
 
+_MANY = 100  # As for `spearmint.planning`, beyond which cases are not kept.
+
 
 class Call:
     """One call of an experiment outside any case, and where its results go.
@@ -160,6 +162,17 @@ class Call:
     def is_stream(self) -> bool:
         """Whether calling the function gives a generator."""
         return self.experiment.kind in ("generator", "async_generator")
+
+    @property
+    def is_bulky(self) -> bool:
+        """Whether there are so many variants that making them would hold up a caller whom nobody tells of them."""
+        plan = self.plan
+        return self._results is None and plan is not None and not plan.made and plan.variant_count > _MANY
+
+    def job_for_all(self) -> Job:
+        """Return a job that stands for all variants; its work, which is the driver's to set, hands them over."""
+        assert self.plan is not None  # noqa: S101 - asked before
+        return Job(copy_context(), self.experiment.report, count=self.plan.variant_count)
 
     def job(self, case: ExperimentCase) -> Job:
         """Return a variant as a job, with its place among the results; its work is the driver's to set."""

@@ -3,7 +3,7 @@
 from functools import partial
 
 from spearmint.cases import ExperimentCase
-from spearmint.execution.account import Recording
+from spearmint.execution.account import Job, Recording
 from spearmint.execution.background import background
 from spearmint.execution.steps import Call, Step, after_main, before_main, run_in_case
 from spearmint.execution.streams import drain
@@ -54,15 +54,42 @@ class ThreadDriver:
     def _hand_over(self, *, starts: bool) -> None:
         call = self._call
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
+        if call.is_bulky:
+            self._hand_over_later(starts=starts)
+            return
         cases = call.plan.variants()
         try:
             for case in cases if starts else ():
-                job = call.job(case)
-                job.work = partial(_run_variant, call, job.recording, case)
-                background.submit(job, must_run=call.awaits)
+                background.submit(_job(call, case), must_run=call.awaits)
         finally:  # Nothing is left, unless main or this was interrupted.
             for case in cases:
                 background.cancel(call.job(case))
+
+    def _hand_over_later(self, *, starts: bool) -> None:
+        """Let a worker make the variants and hand them over, one by one, while there is room."""
+        everyone = self._call.job_for_all()
+        everyone.work = partial(_hand_over_all, self._call, everyone)
+        if starts:
+            background.submit(everyone)
+        else:
+            background.cancel(everyone)
+
+
+def _hand_over_all(call: Call, source: Job) -> Outcome:
+    assert call.plan is not None  # noqa: S101 - else there is nobody
+    for case in call.plan.variants():
+        if source.is_settled:  # The process ends, or has forked.
+            break
+        if not background.submit(_job(call, case), source=source):
+            background.drop(source)
+            break
+    return Outcome("success")
+
+
+def _job(call: Call, case: ExperimentCase) -> Job:
+    job = call.job(case)
+    job.work = partial(_run_variant, call, job.recording, case)
+    return job
 
 
 def _run_variant(call: Call, recording: Recording | None, case: ExperimentCase) -> Outcome:
