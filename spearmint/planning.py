@@ -9,7 +9,7 @@ from typing import Any
 
 from spearmint.cases import AstrayCase, ExperimentCase, Option
 from spearmint.config.model import Config
-from spearmint.context import attributes_var
+from spearmint.context import attributes_var, experiment_case_var
 from spearmint.errors import SpearmintWarning
 from spearmint.outlook import Outlook
 from spearmint.plans import Dimension, Plan
@@ -220,6 +220,7 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
     """
     if type(case) is AstrayCase:
         _warn_of_thread(case, experiment)
+        experiment_case_var.set(None)  # From the next call on, the thread is what it would be without the warning.
         return select(experiment)[0]
     is_foreseen = experiment in case.plan.foreseen
     is_root = experiment is case.root and bool(experiment.options)

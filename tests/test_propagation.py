@@ -227,3 +227,19 @@ def test_nothing_is_said_of_a_thread_that_calls_no_experiment(installed):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert outer() == "a"
+
+
+def test_a_thread_that_has_told_of_its_loss_is_outside_the_case_from_then_on(installed):
+    installed(keeps=False)
+    _told.clear()
+
+    @experiment(configs=KS, strategy=MultiBranchStrategy)
+    def inner(config):
+        return config["k"]
+
+    @experiment(configs=MODELS)
+    def outer(config):
+        return on_thread(lambda: (inner(), [one.result for one in inner()], experiment_case_var.get()))
+
+    with pytest.warns(SpearmintWarning, match="inner runs outside the case"):
+        assert outer() == (1, [1, 2], None)

@@ -48,8 +48,7 @@ class Handle:
             if settings.background is not None or settings.tracing is not None:
                 undo.callback(setattr, background, "limits", background.limits)
                 configure(background=settings.background, tracing=settings.tracing)
-            if settings.propagate_threads:
-                undo.callback(install_thread_propagation().uninstall)
+            undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             wrap_early_modules(self._installation, hook.swap)
             self._undo = undo.pop_all()
 
@@ -120,7 +119,8 @@ def install(
             found in the working directory or above it: ``spearmint.yaml``, or ``[tool.spearmint]`` in
             ``pyproject.toml``.
         packages: Names of packages to look into beside those of the settings; each covers its submodules.
-        propagate_threads: Whether executors and threads that the program starts carry on the running case.
+        propagate_threads: Whether executors and threads that the program starts carry on the running case. Otherwise
+            an experiment that is called there runs outside it, which is said once.
 
     Returns:
         A handle, which is a context manager and has ``uninstall()``.

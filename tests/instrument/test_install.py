@@ -248,6 +248,36 @@ def test_threads_keep_the_case_where_install_is_asked_to(project):
     assert (threading.Thread.start, ThreadPoolExecutor.submit) == (start, submit)
 
 
+def test_without_that_a_call_on_a_thread_is_outside_the_case_which_is_said_once(project):
+    project.write(
+        {
+            "work.py": """
+                from threading import Thread
+
+                def outer(boost=1):
+                    got = []
+                    for _ in range(2):
+                        thread = Thread(target=lambda: got.append(inner()))
+                        thread.start()
+                        thread.join()
+                    return boost, got
+
+                def inner(boost=1):
+                    return boost
+            """
+        }
+    )
+    start, submit = threading.Thread.start, ThreadPoolExecutor.submit
+    shared = {"configs": [{"b": 5}, {"b": 6}], "bindings": {"boost": "b"}}
+    with (
+        project.install(packages=[{"name": "work", "auto": "named", **shared}]),
+        pytest.warns(SpearmintWarning, match="work:inner runs outside the case of work:outer") as caught,
+    ):
+        assert project.load("work").outer() == (5, [5, 5])
+    assert len(caught) == 1
+    assert (threading.Thread.start, ThreadPoolExecutor.submit) == (start, submit)
+
+
 def test_an_instrumented_function_is_pickled_by_its_name(project):
     project.write(SHOP)
     project.install("shop.rank:score")
