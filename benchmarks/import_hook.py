@@ -29,10 +29,10 @@ settings, modules = json.loads(sys.argv[1])
 import spearmint.instrument.install
 if settings is not None:
     spearmint.install(settings)
-start = time.perf_counter()
+start = time.process_time()
 for name in modules:
     importlib.import_module(name)
-print(time.perf_counter() - start)
+print(time.process_time() - start)
 """
 
 MODULE = '''\

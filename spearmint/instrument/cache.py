@@ -1,39 +1,40 @@
 """Rewritten code and call tables, kept beside Python's own bytecode under a tag of their own.
 
 A file is what Python itself would write, a header and marshalled code, followed by the names of what is wrapped, the
-call tables, and a seal that says what they were made from. So `importlib` reads and writes it with its own means, which
-know about missing folders, other processes that write at the same time, ``-O`` and ``PYTHONPYCACHEPREFIX``. The header
-says that the bytecode needs no check, since the seal is checked, and more strictly: by the time of the source in
-nanoseconds, else by its content.
+call tables, and a seal that says what they were made from. The seal is stricter than Python: it knows the time of the
+source in nanoseconds, its content where only the time is another, and whether the file is whole.
 """
 
 import binascii
 import hashlib
 import importlib.util
+import io
 import marshal
 import os
 import struct
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
+from types import CodeType
+from typing import NamedTuple, Self
 
 from spearmint.discovery import CallSite, CallTable
 
 REWRITER_VERSION = 1
 """To be raised whenever the same source and settings would give other code or tables than before."""
 
-HEADER = 16
-"""Length of the header of a bytecode file, in bytes."""
-
+_HEADER = 16
+_MAGIC = importlib.util.MAGIC_NUMBER
 _UNCHECKED = (1).to_bytes(4, "little")
 _MARK = b"SPRM"
-# Where names and tables begin, time of the source in ns, its size, key, checksum of all before the seal, mark.
-_SEAL = struct.Struct("<QQqQ16sI4s")
+# Where names and tables begin, time of the source in ns, its size, key, mark; and then the checksum of it all.
+_SEAL = struct.Struct("<QQqQ16s4s")
+_CHECKSUM = struct.Struct("<I")
+_SEAL_SIZE = _SEAL.size + _CHECKSUM.size
+_WHOLE = 0x2144DF1C  # What the CRC-32 of data is that ends with the CRC-32 of all before.
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """What tells one state of a source file from another without reading it.
 
     Attributes:
@@ -80,15 +81,16 @@ class StoredTables(Mapping[str, CallTable]):
         return len(self._made())
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What goes with the code of a module.
+class Kept(NamedTuple):
+    """The rewritten code of a module, and what goes with it.
 
     Attributes:
+        code: The code.
         wrapped: Names of the definitions that were wrapped.
         tables: Its call tables.
     """
 
+    code: CodeType
     wrapped: tuple[str, ...]
     tables: Mapping[str, CallTable]
 
@@ -103,57 +105,80 @@ def key_of(*shaped_by: str) -> bytes:
     return hashlib.sha256("\0".join((str(REWRITER_VERSION), *shaped_by)).encode()).digest()[:16]
 
 
-def cached_path(bytecode_path: str) -> str:
-    """Return where our file lies, from where Python's own does: ``rank.cpython-311.spearmint.pyc``."""
-    return f"{bytecode_path.removesuffix('.pyc')}.spearmint.pyc"
+def cached_path(origin: str) -> str | None:
+    """Return where the rewritten code of a file is kept: beside Python's own, as ``rank.cpython-311.spearmint.pyc``.
+
+    Args:
+        origin: Path of a source, or of bytecode that has none, whose file is where that of its source would be.
+    """
+    folder, _, name = origin.rpartition(os.sep)
+    place = _place_in(folder, sys.pycache_prefix, sys.implementation.cache_tag, sys.flags.optimize)
+    return place and f"{place[0]}{name.partition('.')[0]}{place[1]}"
 
 
-def seal(pyc: bytes, stored: Stored, source_hash: bytes, stamp: Stamp, key: bytes) -> bytes:
+@lru_cache(maxsize=256)
+def _place_in(folder: str, *_settings: object) -> tuple[str, str] | None:
+    """Return what stands before and behind a module's name; asking `importlib` for each module takes a while."""
+    try:
+        found = importlib.util.cache_from_source(os.path.join(folder, "m.py"))  # noqa: PTH118 - text in, text out
+    except NotImplementedError:  # This Python keeps no bytecode.
+        return None
+    before, _, behind = found.rpartition(f"{os.sep}m.")
+    return before + os.sep, f".{behind.removesuffix('.pyc')}.spearmint.pyc"
+
+
+def load(path: str, stamp: Stamp, key: bytes, origin: str) -> Kept | None:
+    """Read a file.
+
+    Args:
+        path: Where it is, as `cached_path` says.
+        stamp: State of the origin now.
+        key: 16 bytes that stand for all else that has shaped the code.
+        origin: The source, or the bytecode that has none. It is read if only its time has changed: a fresh checkout is
+            no change.
+
+    Returns:
+        What was kept; None when there is nothing, or it is damaged, or was made from something else.
+    """
+    try:
+        with io.open_code(path) as file:
+            data = file.read()
+    except OSError:
+        return None
+    end = len(data) - _SEAL_SIZE
+    if end < _HEADER or binascii.crc32(data) != _WHOLE:
+        return None
+    names, tables, mtime, size, kept_key, mark = _SEAL.unpack_from(data, end)
+    if mark != _MARK or kept_key != key or size != stamp.size or data[:4] != _MAGIC:
+        return None
+    if mtime != stamp.mtime and importlib.util.source_hash(_read(origin)) != data[8:_HEADER]:
+        return None
+    # Trusted as Python trusts what lies in the same folder.
+    code = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302
+    wrapped = marshal.loads(data[names:tables])  # noqa: S302
+    kept = data[tables:end]
+    return Kept(code, wrapped, StoredTables(lambda: _tables(marshal.loads(kept))))  # noqa: S302
+
+
+def dump(kept: Kept, source: bytes, stamp: Stamp, key: bytes) -> bytes:
     """Make the content of a file.
 
     Args:
-        pyc: Header and code as `importlib` would write them.
-        stored: What goes with the code.
-        source_hash: What `importlib.util.source_hash` says of the source.
-        stamp: State of the source file before it was read.
-        key: 16 bytes that stand for all else that has shaped the code.
-
-    Returns:
-        The content.
+        kept: What to keep.
+        source: Content of the origin.
+        stamp: State of the origin before it was read.
+        key: As for `load`.
     """
-    code = pyc[:4] + _UNCHECKED + source_hash + pyc[HEADER:]
-    with_names = code + marshal.dumps(stored.wrapped)
-    body = with_names + marshal.dumps(_plain(stored.tables))
-    sizes = len(code), len(with_names)
-    return body + _SEAL.pack(*sizes, stamp.mtime, stamp.size, key, binascii.crc32(body), _MARK)
+    code = _MAGIC + _UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(kept.code)
+    with_names = code + marshal.dumps(kept.wrapped)
+    body = with_names + marshal.dumps(_plain(kept.tables))
+    sealed = body + _SEAL.pack(len(code), len(with_names), stamp.mtime, stamp.size, key, _MARK)
+    return sealed + _CHECKSUM.pack(binascii.crc32(sealed))
 
 
-def unseal(data: bytes, stamp: Stamp, key: bytes, read_source: Callable[[], bytes]) -> Stored | None:
-    """Check a file, and return what goes with its code; `importlib` reads the code from the same data.
-
-    Args:
-        data: Content of the file.
-        stamp: State of the source file now.
-        key: As for `seal`.
-        read_source: Reads the source, should its time have changed: a fresh checkout is no change.
-
-    Returns:
-        What `seal` was given; None when the file is damaged, or was made from something else.
-    """
-    end = len(data) - _SEAL.size
-    if end < HEADER:
-        return None
-    names, tables, mtime, size, kept_key, checksum, mark = _SEAL.unpack_from(data, end)
-    if mark != _MARK or kept_key != key or size != stamp.size or data[:4] != importlib.util.MAGIC_NUMBER:
-        return None
-    if binascii.crc32(memoryview(data)[:end]) != checksum:
-        return None
-    if mtime != stamp.mtime and importlib.util.source_hash(read_source()) != data[8:HEADER]:
-        return None
-    kept = data[tables:end]
-    # Trusted as Python trusts what lies in the same folder.
-    wrapped = marshal.loads(data[names:tables])  # noqa: S302
-    return Stored(wrapped, StoredTables(lambda: _tables(marshal.loads(kept))))  # noqa: S302
+def _read(path: str) -> bytes:
+    with io.open_code(path) as file:
+        return file.read()
 
 
 _Plain = dict[str, tuple[int, tuple[tuple[int, int, str, str], ...]]]

@@ -42,6 +42,7 @@ class Hook:
     def __init__(self) -> None:
         self.installations: tuple[Installation, ...] = ()
         self.lock = threading.RLock()
+        self._can_rewrite = False
         self._finder = SpearmintFinder(self)
 
     def add(self, installation: Installation) -> None:
@@ -54,6 +55,7 @@ class Hook:
 
     def _serve(self, installations: tuple[Installation, ...]) -> None:
         self.installations = installations
+        self._can_rewrite = is_supported()
         self._finder.roots = frozenset().union(*(one.targets.roots for one in installations))
         if installations:
             entry.declare = self.declare
@@ -72,11 +74,17 @@ class Hook:
 
     def swap(self, name: str, spec: ModuleSpec) -> None:
         """Replace the loader of a spec where the module is of concern. It never fails: importing goes on."""
-        concerned = [one for one in self.installations if one.targets.of(name) is not None]
-        if not concerned or isinstance(spec.loader, _OURS):
+        concerned = []
+        targets = []
+        for one in self.installations:
+            found = one.targets.of(name)
+            if found is not None:
+                concerned.append(one)
+                targets.append(found)
+        if not concerned:
             return
         try:
-            loader = self._loader(name, spec.loader, concerned)
+            loader = self._loader(name, spec.loader, concerned, ModuleRewriter(targets, self.check))
         except Exception as error:  # noqa: BLE001 - importing goes on
             message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
             warnings.warn(message, SpearmintWarning, stacklevel=2)
@@ -86,25 +94,23 @@ class Hook:
             for one in concerned:
                 one.modules.add(name)
 
-    def _loader(self, name: str, loader: Any, concerned: list[Installation]) -> Any:
+    def _loader(self, name: str, loader: Any, concerned: list[Installation], rewriter: ModuleRewriter) -> Any:
         kind = type(loader)
-        if loader is None or kind is NamespaceLoader:
-            return None  # A namespace package has no code; what is in it is found on its own.
-        targets = [found for one in concerned if (found := one.targets.of(name)) is not None]
-        rewriter = ModuleRewriter(targets, self.check)
-        if is_supported():
+        if self._can_rewrite:
             if kind is SourceFileLoader:
                 return InstrumentedSourceLoader(loader.name, loader.path, rewriter)
             if kind is SourcelessFileLoader:
                 return InstrumentedSourcelessLoader(loader.name, loader.path, rewriter)
             if kind is zipimporter:
                 return InstrumentedZipLoader(os.path.join(loader.archive, loader.prefix).rstrip(os.sep), rewriter)  # noqa: PTH118
+        if loader is None or kind is NamespaceLoader or isinstance(loader, _OURS):
+            return None  # A namespace package has no code; what is in it is found on its own.
         reason = f"its loader is a {kind.__module__}.{kind.__qualname__}"
         for one in concerned:
             one.left_alone[name] = reason
         if not rewriter.has_targets or not hasattr(loader, "exec_module"):
             return None
-        if is_supported() and kind is not ExtensionFileLoader:
+        if self._can_rewrite and kind is not ExtensionFileLoader:
             message = (
                 f"Cannot rewrite module {name!r}: {reason}. Its functions are wrapped once it has run; what decorators "
                 "have kept of them by then, and functions inside functions, are not."

@@ -1,20 +1,18 @@
 """Loaders that load a module as the stock ones do, and rewrite its code on the way."""
 
-import importlib.util
-import marshal
 import os
+import stat
 import sys
-from collections.abc import Callable, Mapping
-from importlib.machinery import BYTECODE_SUFFIXES, ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from collections.abc import Callable
+from importlib.abc import FileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
 from types import CodeType, ModuleType
-from typing import Any
+from typing import Any, Self
 from zipimport import zipimporter
 
-from spearmint.instrument.cache import HEADER, Stamp, Stored, cached_path, seal, unseal
+from spearmint.instrument.cache import Kept, Stamp, cached_path, dump, load
 from spearmint.instrument.collector import paused
 from spearmint.instrument.rewriting import ModuleRewriter
-
-_BYTECODE = tuple(BYTECODE_SUFFIXES)
 
 
 class InstrumentedSourceLoader(SourceFileLoader):
@@ -34,70 +32,45 @@ class InstrumentedSourceLoader(SourceFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the rewritten code of the module, and leave its call tables."""
-        reading = _Reading(self.name, self.path, self._rewriter)
-        code = reading.get_code(fullname)
-        self._rewriter.leave(reading.stored)
-        return code
+        path = self.get_filename(fullname)
+        cache = _Cache.of(path, self._rewriter.key)
+        kept = cache and cache.load()
+        # Bytecode does not say where its source is; a folder that was moved is compiled anew.
+        if not kept or kept.code.co_filename != path:
+            source = self.get_data(path)
+            code, kept = self._compiled(source, path)
+            if kept is None:
+                self._rewriter.leave(None)
+                return code
+            if cache:
+                cache.keep(self, kept, source)
+        self._rewriter.leave(kept)
+        return kept.code
 
     def source_to_code(  # type: ignore[override] # typeshed has one static method for all loaders
         self, data: Any, path: Any, *args: Any, **options: Any
     ) -> CodeType:
         """Compile a source to rewritten code."""
-        return _Reading(self.name, self.path, self._rewriter).source_to_code(data, path, *args, **options)
+        return self._compiled(data, path, *args, **options)[0]
 
-
-class _Reading(SourceFileLoader):
-    """One reading of one module. Each has its own, since threads may read one module at the same time."""
-
-    def __init__(self, fullname: str, path: str, rewriter: ModuleRewriter) -> None:
-        super().__init__(fullname, path)
-        self._rewriter = rewriter
-        self._stamp = Stamp(0, 0)
-        self._source_hash = b""
-        self.stored: Stored | None = None
-
-    def path_stats(self, path: str) -> Mapping[str, Any]:
-        found = os.stat(path)  # noqa: PTH116 - as importlib does, for every module
-        self._stamp = Stamp.of(found)
-        return {"mtime": found.st_mtime, "size": found.st_size}
-
-    def get_data(self, path: str) -> bytes:
-        if not path.endswith(_BYTECODE):
-            return super().get_data(path)
-        data = super().get_data(cached_path(path))
-        self.stored = unseal(data, self._stamp, self._rewriter.key, lambda: super(_Reading, self).get_data(self.path))
-        if self.stored is None:
-            message = f"{path} was made from something else"
-            raise OSError(message)  # To importlib: there is no bytecode yet.
-        return data
-
-    def source_to_code(  # type: ignore[override] # typeshed has one static method for all loaders
-        self, data: Any, path: Any, *args: Any, **options: Any
-    ) -> CodeType:
-        self.stored = None
+    def _compiled(self, data: Any, path: Any, *args: Any, **options: Any) -> tuple[CodeType, Kept | None]:
+        """Return the rewritten code of a source and what goes with it, or its code as it is and None."""
+        compiled = super().source_to_code
         with paused():
-            shaped = self._rewriter.from_source(data, path, options.get("_optimize", -1))
+            rewritten = self._rewriter.from_source(data, path, options.get("_optimize", -1))
+            if rewritten is None:
+                return compiled(data, path, *args, **options), None
             try:
-                code = super().source_to_code(shaped.tree if shaped else data, path, *args, **options)
-            except Exception as error:
-                if shaped is None:
-                    raise
-                code = super().source_to_code(data, path, *args, **options)  # An error of the user's is raised here.
+                code = compiled(rewritten.tree, path, *args, **options)
+            except Exception as error:  # noqa: BLE001 - an error of the user's is raised again, from the source
+                code = compiled(data, path, *args, **options)
                 self._rewriter.report(error, path)
-                return code
-        if shaped is not None:
-            self._source_hash = importlib.util.source_hash(data)
-            self.stored = shaped.stored
-        return code
-
-    def set_data(self, path: str, data: Any, *, _mode: int = 0o666) -> None:
-        if self.stored is not None:
-            sealed = seal(bytes(data), self.stored, self._source_hash, self._stamp, self._rewriter.key)
-            super().set_data(cached_path(path), sealed, _mode=_mode)
+                return code, None
+        return code, Kept(code, rewritten.wrapped, rewritten.tables)
 
 
 class InstrumentedSourcelessLoader(SourcelessFileLoader):
-    """Loads a module that is there as bytecode only, rewritten.
+    """Loads a module that is there as bytecode only, rewritten, or from the rewritten code of an earlier load.
 
     Args:
         fullname: Name of the module.
@@ -111,40 +84,54 @@ class InstrumentedSourcelessLoader(SourcelessFileLoader):
 
     def get_code(self, fullname: str) -> CodeType | None:
         """Return the rewritten code of the module, and leave its call tables."""
-        cache = self._cache()
-        stamp = Stamp.of(os.stat(self.path))  # noqa: PTH116
-        code, stored = self._kept(cache, stamp) if cache else (None, None)
-        if code is None:
-            original = super().get_code(fullname)
-            if original is None:  # Types allow for it; bytecode that cannot be read is an ImportError.
+        path = self.get_filename(fullname)
+        cache = _Cache.of(path, self._rewriter.key) if self._rewriter.has_targets else None
+        kept = cache and cache.load()
+        if not kept:
+            code = super().get_code(fullname)
+            if code is None:  # Types allow for it; bytecode that cannot be read is an ImportError.
                 return None
-            code, stored = self._rewriter.from_code(original)
-            if cache and stored and stored.wrapped and not sys.dont_write_bytecode:
-                self._keep(cache, stamp, code, stored)
-        self._rewriter.leave(stored)
-        return code
+            kept = self._rewriter.from_code(code)
+            if kept is None:
+                self._rewriter.leave(None)
+                return code
+            if cache and kept.wrapped:
+                cache.keep(self, kept, self.get_data(path))
+        self._rewriter.leave(kept)
+        return kept.code
 
-    def _cache(self) -> str | None:
-        """Return where the rewritten code may be kept: where it would be if the source were there."""
-        try:
-            found = importlib.util.cache_from_source(self.path[: -len("c")])
-        except NotImplementedError:
-            return None
-        return cached_path(found) if self._rewriter.has_targets else None
 
-    def _kept(self, cache: str, stamp: Stamp) -> tuple[CodeType | None, Stored | None]:
+class _Cache:
+    """The place where the rewritten code of one file is kept, and the state that the file was in at first."""
+
+    __slots__ = ("_key", "_mode", "_origin", "_path", "_stamp")
+
+    def __init__(self, path: str, origin: str, found: os.stat_result, key: bytes) -> None:
+        self._path = path
+        self._origin = origin
+        self._stamp = Stamp(found.st_mtime_ns, found.st_size)
+        self._mode = found.st_mode
+        self._key = key
+
+    @classmethod
+    def of(cls, origin: str, key: bytes) -> Self | None:
+        """Return the place for a file; None where there is none."""
+        path = cached_path(origin)
         try:
-            data = self.get_data(cache)
-            stored = unseal(data, stamp, self._rewriter.key, lambda: self.get_data(self.path))
+            return path and cls(path, origin, os.stat(origin), key)  # type: ignore[return-value]  # noqa: PTH116
         except OSError:
-            return None, None
-        return (marshal.loads(memoryview(data)[HEADER:]), stored) if stored else (None, None)  # noqa: S302
+            return None
 
-    def _keep(self, cache: str, stamp: Stamp, code: CodeType, stored: Stored) -> None:
-        original = self.get_data(self.path)
-        pyc = original[:HEADER] + marshal.dumps(code)
-        sealed = seal(pyc, stored, importlib.util.source_hash(original), stamp, self._rewriter.key)
-        SourceFileLoader(self.name, self.path).set_data(cache, sealed)
+    def load(self) -> Kept | None:
+        """Return what is kept there for the file as it is."""
+        return load(self._path, self._stamp, self._key, self._origin)
+
+    def keep(self, loader: FileLoader, kept: Kept, source: bytes) -> None:
+        """Write what is to be kept, unless that cannot or must not be: then it is made again the next time."""
+        if not sys.dont_write_bytecode:
+            # The stock loader writes in one step, makes folders, and says nothing if it cannot.
+            writer = SourceFileLoader(loader.name, loader.path)
+            writer.set_data(self._path, dump(kept, source, self._stamp, self._key), _mode=self._mode | stat.S_IWUSR)
 
 
 class InstrumentedZipLoader(zipimporter):
@@ -162,9 +149,10 @@ class InstrumentedZipLoader(zipimporter):
 
     def get_code(self, fullname: str) -> CodeType:
         """Return the rewritten code of the module, and leave its call tables."""
-        code, stored = self._rewriter.from_code(super().get_code(fullname))
-        self._rewriter.leave(stored)
-        return code
+        code = super().get_code(fullname)
+        kept = self._rewriter.from_code(code)
+        self._rewriter.leave(kept)
+        return kept.code if kept else code
 
 
 class AfterLoader:

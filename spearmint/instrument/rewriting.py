@@ -4,7 +4,6 @@ import ast
 import os
 import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
@@ -13,24 +12,12 @@ from spearmint.discovery.known import known_code
 from spearmint.errors import SpearmintWarning
 from spearmint.instrument.ast_rewrite import rewrite_tree
 from spearmint.instrument.bytecode_rewrite import rewrite_code
-from spearmint.instrument.cache import Stored, StoredTables, key_of
-from spearmint.instrument.rewritten import Refused
+from spearmint.instrument.cache import Kept, StoredTables, key_of
+from spearmint.instrument.patterns import Target
+from spearmint.instrument.rewritten import Refused, RewrittenTree
 from spearmint.instrument.targets import ModuleTargets
 
 Check = Callable[[str, Iterable[str], Iterable[str]], object]
-
-
-@dataclass(frozen=True, slots=True)
-class ShapedTree:
-    """A module's tree, rewritten, and what goes with its code.
-
-    Attributes:
-        tree: The tree.
-        stored: The wrapped definitions and the call tables.
-    """
-
-    tree: ast.Module
-    stored: Stored
 
 
 class ModuleRewriter:
@@ -48,18 +35,21 @@ class ModuleRewriter:
 
     def __init__(self, targets: Sequence[ModuleTargets], check: Check) -> None:
         self.name = targets[0].module
-        self.key = key_of(*(one.digest for one in targets))
-        self.has_targets = any(one.rules for one in targets)
+        self.key = key_of(*[one.digest for one in targets])
         self._targets = targets
-        named = [rule.target for one in targets for rule in one.rules]
-        self._named = [target for target in named if target is not None and not target.has_module_glob]
+        self._rules = [rule for one in targets for rule in one.rules]
         self._check = check
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether the settings want any function of the module to be an experiment."""
+        return bool(self._rules)
 
     def is_target(self, name: str, parameters: Collection[str]) -> bool:
         """Tell whether a definition is to be wrapped."""
         return any(one.find(name, parameters) is not None for one in self._targets)
 
-    def from_source(self, data: Any, path: Any, optimize: int) -> ShapedTree | None:
+    def from_source(self, data: Any, path: Any, optimize: int) -> RewrittenTree | None:
         """Parse and rewrite a source.
 
         Args:
@@ -75,46 +65,49 @@ class ModuleRewriter:
         except Exception:  # noqa: BLE001 - whatever it is, the compiler says it better
             return None
         try:
-            rewritten = rewrite_tree(tree, self.is_target, optimize=optimize)
+            return rewrite_tree(tree, self.is_target, optimize=optimize)
         except Exception as error:  # noqa: BLE001 - importing goes on
             self.report(error, path)
             return None
-        return ShapedTree(rewritten.tree, Stored(rewritten.wrapped, rewritten.tables))
 
-    def from_code(self, code: CodeType) -> tuple[CodeType, Stored | None]:
+    def from_code(self, code: CodeType) -> Kept | None:
         """Rewrite the code of a module that has no source.
 
         Args:
             code: The code of the module.
 
         Returns:
-            The rewritten code and what goes with it; the code as it was and None when it cannot be rewritten.
+            The rewritten code and what goes with it; None when it cannot be rewritten.
         """
         tables = StoredTables(lambda: calls_in_code(code))
         if not self.has_targets:
-            return code, Stored((), tables)
+            return Kept(code, (), tables)
         try:
             rewritten = rewrite_code(code, self.is_target)
         except Exception as error:  # noqa: BLE001 - importing goes on
             self.report(error, code.co_filename)
-            return code, None
+            return None
         if isinstance(rewritten, Refused):
             self.report(rewritten.reason, code.co_filename)
-            return code, None
-        return rewritten.code, Stored(rewritten.wrapped, tables)
+            return None
+        return Kept(rewritten.code, rewritten.wrapped, tables)
 
-    def leave(self, stored: Stored | None) -> None:
+    def leave(self, kept: Kept | None) -> None:
         """Leave the call tables of the module, and check that what the settings name is in it.
 
         Args:
-            stored: What went with its code; None when the module stays as it is.
+            kept: Its code and what goes with it; None when the module stays as it is.
         """
-        if stored is None:
+        if kept is None:
             known_code.forget_tables(self.name)
             return
-        known_code.leave_tables(self.name, stored.tables)
-        if any(not any(map(target.matches, stored.wrapped)) for target in self._named):
-            self._check(self.name, stored.wrapped, stored.tables)
+        known_code.leave_tables(self.name, kept.tables)
+        if self._rules and any(self._is_unmatched(rule.target, kept.wrapped) for rule in self._rules):
+            self._check(self.name, kept.wrapped, kept.tables)
+
+    @staticmethod
+    def _is_unmatched(target: Target | None, wrapped: Iterable[str]) -> bool:
+        return target is not None and not target.has_module_glob and not any(map(target.matches, wrapped))
 
     def report(self, reason: object, path: Any) -> None:
         """Warn that the module stays as it is.

@@ -168,12 +168,16 @@ class Targets:
 
     def _find(self, module: str) -> ModuleTargets | None:
         rules = [rule for rule in self._targets if rule.target is not None and rule.target.covers(module)]
-        package = next((rule for name, rule in self._packages.items() if is_within(module, name)), None)
+        package = None
+        for name, rule in self._packages.items():
+            if is_within(module, name):
+                package = rule
+                break
         if not rules and package is None:
             return None
         if package is not None and package.auto is not None:
             rules.append(package)
-        return ModuleTargets(module, tuple(rules), _digest(tuple(rule.shape for rule in rules)))
+        return ModuleTargets(module, tuple(rules), _digest(tuple([rule.shape for rule in rules])))
 
 
 def _rule(keys: tuple[str, int], entry: Package | Experiment) -> Rule:

@@ -13,7 +13,8 @@ import pytest
 from spearmint.discovery import calls_in_source
 from spearmint.discovery.known import known_code
 from spearmint.instrument import cache, rewriting
-from spearmint.instrument.cache import Stamp, Stored, StoredTables, key_of, seal, unseal
+from spearmint.instrument.cache import Kept, Stamp, StoredTables, dump, key_of
+from spearmint.instrument.cache import load as load_kept
 
 SOURCE = "def f(text='', boost=1):\n    return text + str(boost)\n\n\ndef g(boost=1):\n    return f(boost=boost)\n"
 TAG = sys.implementation.cache_tag
@@ -279,18 +280,34 @@ def test_processes_that_import_at_once_leave_one_whole_file(project, run, tmp_pa
     assert [path.name for path in (project.folder / "__pycache__").glob("cached*")] == [f"cached.{TAG}.spearmint.pyc"]
 
 
-def test_what_is_sealed_is_unsealed_only_for_the_same(monkeypatch):
-    pyc = importlib.util.MAGIC_NUMBER + b"\0" * 12 + b"code"
-    stored = Stored(("f",), calls_in_source(SOURCE, "f"))
+def test_what_is_kept_is_loaded_only_for_the_same(tmp_path):
+    code = compile(SOURCE, "f", "exec")
+    kept = Kept(code, ("f",), calls_in_source(SOURCE, "f"))
+    origin, path = tmp_path / "f.py", tmp_path / "f.spearmint.pyc"
+    origin.write_bytes(b"source")
     stamp, key = Stamp(5, 6), b"k" * 16
-    source_hash = importlib.util.source_hash(b"source")
-    data = seal(pyc, stored, source_hash, stamp, key)
-    found = unseal(data, stamp, key, lambda: b"")
-    assert (found.wrapped, dict(found.tables)) == (("f",), dict(stored.tables))
-    assert unseal(data, Stamp(5, 7), key, lambda: b"source") is None
-    assert unseal(data, stamp, b"o" * 16, lambda: b"source") is None
-    assert unseal(data, Stamp(9, 6), key, lambda: b"source") is not None
-    assert unseal(data, Stamp(9, 6), key, lambda: b"other") is None
+    path.write_bytes(dump(kept, b"source", stamp, key))
+
+    def found(stamp=stamp, key=key):
+        return load_kept(str(path), stamp, key, str(origin))
+
+    assert (found().code, found().wrapped, dict(found().tables)) == (code, ("f",), dict(kept.tables))
+    assert found(Stamp(5, 7)) is None
+    assert found(key=b"o" * 16) is None
+    assert found(Stamp(9, 6)) is not None
+    origin.write_bytes(b"others")
+    assert found(Stamp(9, 6)) is None
+    assert load_kept(str(tmp_path / "none"), stamp, key, str(origin)) is None
+
+
+def test_a_folder_that_was_moved_is_compiled_anew(project, tmp_path, monkeypatch):
+    project.write({"cached.py": SOURCE})
+    project.install("cached:f")
+    load(project)
+    moved = tmp_path / "moved"
+    project.folder.rename(moved)
+    monkeypatch.setattr(sys, "path", [str(moved), *sys.path])
+    assert load(project).f.__code__.co_filename == str(moved / "cached.py")
 
 
 def test_stored_tables_are_built_once():
