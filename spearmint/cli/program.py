@@ -7,27 +7,13 @@ import pkgutil
 import runpy
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, ModuleType, TracebackType
-from typing import Any
+from types import ModuleType, TracebackType
 
-from spearmint.instrument.hook import hook
+from spearmint.instrument.scripts import code_of, loader_of
 
 _OURS = ("spearmint.cli.", "spearmint.instrument.")
-
-
-@contextmanager
-def no_main() -> Iterator[None]:
-    """Hide that this command is ``__main__``, which is to be the program."""
-    ours = sys.modules.pop("__main__", None)
-    try:
-        yield
-    finally:
-        if ours is not None:
-            sys.modules["__main__"] = ours
 
 
 def run_script(script: str, args: list[str]) -> None:
@@ -79,12 +65,12 @@ def _run_module(name: str, *, alters_argv: bool) -> None:
 
 def _run_file(path: str) -> None:
     main = _new_main()
-    loader = _loader(path)
+    loader = loader_of(path)
     main.__dict__.update(__file__=path, __loader__=loader)
     if sys.version_info < (3, 15):
         main.__dict__["__cached__"] = None
     try:
-        code = _code(loader, path)
+        code = code_of(loader, path)
     except Exception as error:  # noqa: BLE001 - whatever compiling raises
         # The script has no frame yet; those of importlib would not be there under python.
         raise error.with_traceback(None) from None
@@ -99,24 +85,6 @@ def _new_main() -> ModuleType:
         names["__annotations__"] = {}
     sys.modules["__main__"] = main
     return main
-
-
-def _loader(path: str) -> Any:
-    kind = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
-    spec = ModuleSpec("__main__", kind("__main__", path), origin=path)
-    hook.swap("__main__", spec)
-    return spec.loader
-
-
-def _code(loader: Any, path: str) -> CodeType:
-    if type(loader) is SourceFileLoader:
-        return loader.source_to_code(loader.get_data(path), path)
-    writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # Python caches no script.
-    try:
-        code: CodeType = loader.get_code("__main__")
-    finally:
-        sys.dont_write_bytecode = writes
-    return code
 
 
 def _run(start: Callable[[], object]) -> None:

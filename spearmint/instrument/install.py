@@ -12,6 +12,7 @@ from spearmint.api import configure
 from spearmint.discovery import is_supported
 from spearmint.errors import SpearmintWarning
 from spearmint.execution.background import background
+from spearmint.instrument.children import propagate
 from spearmint.instrument.early import wrap_early_modules
 from spearmint.instrument.hook import hook
 from spearmint.instrument.installation import Installation
@@ -49,6 +50,8 @@ class Handle:
                 undo.callback(setattr, background, "limits", background.limits)
                 configure(background=settings.background, tracing=settings.tracing)
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
+            if settings.propagate_children:
+                undo.callback(propagate(self.loaded))
             wrap_early_modules(self._installation, hook.swap)
             self._undo = undo.pop_all()
 
