@@ -31,9 +31,16 @@ def problems(error: ValidationError, origin: Origin) -> Iterator[SettingsError]:
     """
     for found in error.errors(include_url=False):
         keys = tuple(key for key in found["loc"] if key != "[key]")
-        made = origin.error(_message(keys, found), keys)
+        message = _message(keys, found)
+        made = origin.error(message, (*keys, *_named_key(found, message)))
         made.__cause__ = (found.get("ctx") or {}).get("error")
         yield made
+
+
+def _named_key(found: Any, message: str) -> Iterator[Any]:
+    """Yield the key that an error about a whole mapping, such as that of the background's limits, is about."""
+    if found["type"] == "value_error" and isinstance(found["input"], dict):
+        yield from [key for key in found["input"] if repr(key) in message][:1]
 
 
 def _message(keys: tuple[Any, ...], found: Any) -> str:

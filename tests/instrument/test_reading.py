@@ -166,12 +166,15 @@ def test_a_file_with_everything_is_read(write):
         ("experiments:\n- target: a:f\n  variant_timeout: 0", "Cannot set 'experiments[0].variant_timeout' to 0: inpu"),
         ("experiments:\n- target: a:f\n  copy_args: 'no'", "to 'no': it is of type str. Give true or false."),
         ("experiments:\n- target: a:f\n  max_cases: many", "to 'many': it is of type str. Give a whole number."),
-        ("background: {max_worker: 1}", ":1:1: Cannot set background limit 'max_worker': there is none."),
-        ("tracing: {enable: true}", ":1:1: Cannot set tracing option 'enable': there is none. Give some of enabled, "),
-        ("tracing: {sample_rate: 2}", ":1:1: Cannot set tracing option 'sample_rate' to 2: it is out of range."),
+        (
+            "background: {queue_size: 3, max_worker: 1}",
+            ":1:29: Cannot set background limit 'max_worker': there is none.",
+        ),
+        ("tracing: {enable: true}", ":1:11: Cannot set tracing option 'enable': there is none. Give some of enabled, "),
+        ("tracing: {sample_rate: 2}", ":1:11: Cannot set tracing option 'sample_rate' to 2: it is out of range."),
         (
             "experiments:\n- target: a:f\n  tracing: {sample_rate: 2}",
-            ":3:3: Cannot set 'tracing' to {'sample_rate': 2}",
+            ":3:13: Cannot set 'tracing' to {'sample_rate': 2",
         ),
         ("experiments:\n- target: a:f\n  compare: same", ":3:3: Cannot import 'same': it is no import path. Write 'p"),
         ("tracing: [a]", ":1:1: Cannot set 'tracing' to ['a']: it is of type list. Give a mapping."),
@@ -200,7 +203,7 @@ def test_every_error_is_told_at_once_in_the_order_of_the_file(refusal):
         "spearmint.yaml:3:5",
         "spearmint.yaml:5:5",
         "spearmint.yaml:6:5",
-        "spearmint.yaml:7:1",
+        "spearmint.yaml:7:14",
     ]
 
 
