@@ -33,6 +33,7 @@ class Memory:
         self.learned: weakref.WeakKeyDictionary[Memory, str] = weakref.WeakKeyDictionary()
         self.lessons = 0
         self.is_pinned = False
+        self._is_noted = False
 
     def keep_ready(self, case: ExperimentCase, owner: type | None = None) -> None:
         """Let calls outside a case run in this one, while nothing says otherwise.
@@ -45,10 +46,17 @@ class Memory:
             self.ready[0] = case
         else:
             self.ready_by_class[owner] = case
-        history.note_kept(self)
+        self.note_kept()
+
+    def note_kept(self) -> None:
+        """Have the cases that are kept forgotten when that becomes doubtful."""
+        if not self._is_noted:
+            self._is_noted = True
+            history.note_kept(self)
 
     def forget_cases(self) -> None:
         """Let the next call make a case anew."""
+        self._is_noted = False
         self.ready[0] = None
         self.ready_by_class.clear()
         self.lone_cases.clear()

@@ -1,18 +1,24 @@
 """From an experiment to the experiments that it reaches, by what its code names and by what earlier calls have told."""
 
+import logging
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from types import FunctionType
 from typing import Any
 
-from spearmint.discovery.graph import Edge, Node, Reach, reach
-from spearmint.discovery.lookup import MISSING, Instance, is_class, own_attributes
+from spearmint.discovery.graph import Edge, Explorer, Node, Reach
+from spearmint.discovery.known import module_of
+from spearmint.discovery.lookup import MISSING, Instance, is_class, own_attributes, unwrapped
 from spearmint.discovery.resolving import Receiver, seen_from_outside
+from spearmint.discovery.users import in_package_of
 from spearmint.discovery.watches import Watches
 from spearmint.memory import history
 from spearmint.outlook import Outlook
 from spearmint.registry import Carrier, ExperimentFunction
 from spearmint.ways import Way, WayKind
+
+logger = logging.getLogger("spearmint")
 
 _MANY_OUTLOOKS = 64  # for one experiment, by what matters of its receivers
 
@@ -85,6 +91,7 @@ class _Search:
         self._root = root
         self._receiver = receiver
         self._watches = Watches()
+        self._explorers: dict[str, Explorer] = {}
         self._ways: dict[tuple[Hashable, ...], list[tuple[Way, Any]]] = {}
 
     def outlook(self) -> Outlook:
@@ -92,7 +99,8 @@ class _Search:
         dimensions: dict[ExperimentFunction, None] = {}
         experiments = {self._root}
         passed: set[tuple[Hashable, ...]] = set()
-        waiting = [_Step(self._root, MISSING if self._receiver is None else self._receiver, frozenset())]
+        receiver = MISSING if self._receiver is None else self._receiver.stands_for
+        waiting = [_Step(self._root, receiver, frozenset())]
         while waiting:
             step = waiting.pop()
             key = (step.experiment, _identity(step.receiver), step.passing)
@@ -116,7 +124,11 @@ class _Search:
         return self._ways[key]
 
     def _ways_by_name(self, step: _Step) -> Iterator[tuple[Way, Any]]:
-        reached = reach(step.experiment.function, step.receiver, is_end=_is_carrier, watches=self._watches)
+        try:
+            reached = self._explorer_for(step.experiment).reach(step.experiment.function, step.receiver)
+        except Exception as error:  # Whatever odd thing stands in somebody's code, a call of it goes on.  # noqa: BLE001
+            logger.warning("Cannot find what %s calls: %s: %s.", step.experiment.name, type(error).__name__, error)
+            return
         called = _called(reached)
         best: dict[Node, Edge] = {}
         for edge in reached.edges:
@@ -125,10 +137,20 @@ class _Search:
                 best[edge.callee] = edge
         for node, edge in best.items():
             kind: WayKind = "call" if node in called else "reference"
-            receiver = node.receiver
-            if self._receiver is not None and receiver is self._receiver.stands_for:
-                receiver = self._receiver
-            yield Way(node.function._self_experiment, step.experiment, kind, partial(_place, edge)), receiver  # noqa: SLF001
+            way = Way(node.function._self_experiment, step.experiment, kind, partial(_place, edge))  # noqa: SLF001
+            yield way, node.receiver
+
+    def _explorer_for(self, experiment: ExperimentFunction) -> Explorer:
+        """Return what searches the code around an experiment, for all experiments of one package."""
+        function = unwrapped(experiment.function)
+        module = module_of(function) if type(function) is FunctionType else experiment.name.partition(":")[0]
+        package = module.partition(".")[0]
+        found = self._explorers.get(package)
+        if found is None:
+            found = self._explorers[package] = Explorer(
+                in_package_of(module), is_end=_is_carrier, receiver=self._receiver, watches=self._watches
+            )
+        return found
 
 
 def _ways_learned(experiment: ExperimentFunction) -> Iterator[tuple[Way, Any]]:

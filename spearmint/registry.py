@@ -163,7 +163,7 @@ class ExperimentFunction(Memory):
     def keep_lone(self, case: ExperimentCase) -> None:
         """Let calls run in this case for whose main config the strategy chooses that of the case."""
         self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
-        history.note_kept(self)
+        self.note_kept()
 
     def report(self, error: BaseException) -> None:
         """Tell of a variant's exception, once; nothing that goes wrong here goes further."""

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 import spearmint
 from spearmint import Spearmint, experiment
 from spearmint.context import experiment_case_var
+from spearmint.discovery.graph import Explorer
+from spearmint.discovery.resolving import Resolver
 from spearmint.planning import full_plan
 from spearmint.proxy import experiment_of
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
@@ -449,3 +451,40 @@ def test_partials_and_methods_run_with_their_plans():
         return x, config["model"], inner()
 
     assert values(functools.partial(outer, 5)) == [(5, m, k) for m in "ab" for k in (1, 2, 3)]
+
+
+def test_code_that_cannot_be_read_costs_no_call(monkeypatch, caplog):
+    def refuse(self, function, receiver):
+        raise RuntimeError("odd")
+
+    inner = make_inner()
+
+    @experiment(configs=MODELS, strategy=ShadowStrategy)
+    def outer(config):
+        return config["model"], inner()
+
+    monkeypatch.setattr(Explorer, "reach", refuse)
+    assert values(outer) == list(itertools.product("ab", (1, 2, 3)))
+    (message,) = {record.getMessage() for record in caplog.records}
+    assert message == f"Cannot find what {experiment_of(outer)[0].name} calls: RuntimeError: odd."
+
+
+def test_each_body_is_read_once_for_all_experiments_of_a_plan(monkeypatch):
+    program = module("""
+@experiment
+def a(): return deep()
+@experiment
+def b(): return deep()
+def deep(): return 1
+@experiment
+def root(): return a(), b(), deep()
+""")
+    read = []
+    calls_of = Resolver.calls_of
+    monkeypatch.setattr(
+        Resolver,
+        "calls_of",
+        lambda self, function, receiver: read.append(function.__name__) or calls_of(self, function, receiver),
+    )
+    assert values(program.root) == [(1, 1, 1)]
+    assert sorted(read) == ["a", "b", "deep", "root"]

@@ -106,3 +106,18 @@ def test_a_call_that_learns_nothing_keeps_its_case():
     assert kept is not None
     assert experiment_of(outer)[0].ready[0] is kept
     assert history.changes == changes
+
+
+def test_runs_without_number_leave_nothing_behind():
+    inner = make_inner(strategy=SingleConfigStrategy)
+
+    @experiment(configs=MODELS)
+    def outer(config):
+        return inner()
+
+    values(outer)
+    kept = len(history._kept)
+    for _ in range(50):
+        assert values(outer) == [1]
+    assert len(history._kept) == kept
+    assert len(experiment_of(outer)[0].outlooks) == 1

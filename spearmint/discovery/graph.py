@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from spearmint.discovery.bodies import line_of
 from spearmint.discovery.known import module_of
-from spearmint.discovery.lookup import MISSING, Bound, Instance, callables_in, cell_contents, wrapped_in
+from spearmint.discovery.lookup import MISSING, Bound, Instance, callables_in, cell_contents, unwrapped, wrapped_in
 from spearmint.discovery.resolving import Called, Receiver, Resolver
 from spearmint.discovery.users import IsFollowed, in_package_of
 from spearmint.discovery.watches import Watches
@@ -32,9 +32,7 @@ class Node:
     @property
     def name(self) -> str:
         """``"module:qualified.name"``."""
-        function = self.function
-        while type(function) is not FunctionType and (inner := wrapped_in(function)) is not MISSING:
-            function = inner
+        function = unwrapped(self.function)
         if type(function) is FunctionType:
             return f"{module_of(function)}:{function.__qualname__}"
         return f"{type(function).__module__}:{type(function).__qualname__}"
@@ -93,7 +91,6 @@ def reach(
     is_followed: IsFollowed | None = None,
     is_kept: IsKept = lambda _: False,
     is_end: IsKept = lambda _: False,
-    watches: Watches | None = None,
 ) -> Reach:
     """Find the functions that a function reaches, without running or reading any of them.
 
@@ -107,7 +104,6 @@ def reach(
             the function's. Others are in the result only where something that is leads on from them.
         is_kept: Tells which wrappers and proxies are in the result whatever is inside.
         is_end: Tells which of these are in it and are not looked into.
-        watches: Where to note what the result was read from; by default a new one.
 
     Returns:
         The nodes, the edges, and what they were read from.
@@ -115,43 +111,66 @@ def reach(
     (inner, bound, _), *_ = [*callables_in(function), (function, MISSING, False)]
     if receiver is MISSING and bound is not MISSING:
         receiver = Receiver(bound)
-    plain = inner
-    while type(plain) is not FunctionType and (below := wrapped_in(plain)) is not MISSING:
-        plain = below
+    tracked = receiver if type(receiver) is Receiver else None
     if is_followed is None:
+        plain = unwrapped(inner)
         is_followed = in_package_of(module_of(plain) if type(plain) is FunctionType else "")
-    return _Walk(is_followed, is_kept, is_end, Watches() if watches is None else watches).reach(inner, receiver)
+    explorer = Explorer(is_followed, is_kept=is_kept, is_end=is_end, receiver=tracked)
+    return explorer.reach(inner, receiver if tracked is None else tracked.stands_for)
 
 
-class _Walk:
-    """One search, depth first, so that the order is that of the code."""
+class Explorer:
+    """Searches depth first, so that the order is that of the code, and reads each body once for all its searches.
 
-    def __init__(self, is_followed: IsFollowed, is_kept: IsKept, is_end: IsKept, watches: Watches) -> None:
+    Args:
+        is_followed: As for `reach`.
+        is_kept: As for `reach`.
+        is_end: As for `reach`.
+        receiver: The receiver of which to note what mattered.
+        watches: Where to note what the results were read from; by default a new one.
+    """
+
+    def __init__(
+        self,
+        is_followed: IsFollowed,
+        *,
+        is_kept: IsKept = lambda _: False,
+        is_end: IsKept = lambda _: False,
+        receiver: Receiver | None = None,
+        watches: Watches | None = None,
+    ) -> None:
         self._is_followed = lru_cache(is_followed)
         self._is_kept = is_kept
         self._is_end = is_end
-        self._watches = watches
+        self._receiver = receiver
+        self._watches = Watches() if watches is None else watches
+        self._resolver = Resolver(self._watches, receiver, self._is_followed)
         self._nodes: dict[tuple[Any, ...], Node] = {}
-        self._edges: list[Edge] = []
-        self._passed: set[Node] = set()
+        self._ways: dict[Node, list[Edge]] = {}
 
     def reach(self, function: Any, receiver: Any) -> Reach:
-        tracked = receiver if type(receiver) is Receiver else None
-        self._resolver = Resolver(self._watches, tracked, self._is_followed)
-        root = self._node(function, receiver if tracked is None else tracked.stands_for)
-        waiting = [self._ways_from(root, is_root=True)]
+        """Find what a function reaches.
+
+        Args:
+            function: A function or wrapper.
+            receiver: What its first parameter stands for, `MISSING` if nothing is known of it.
+        """
+        root = self._node(function, receiver)
+        edges: list[Edge] = []
+        passed = {root}
+        waiting = [iter(self._find_ways(root, is_root=True))]
         while waiting:
             edge = next(waiting[-1], None)
             if edge is None:
                 waiting.pop()
                 continue
-            self._edges.append(edge)
-            if edge.callee not in self._passed:
-                self._passed.add(edge.callee)
-                waiting.append(self._ways_from(edge.callee))
-        nodes, edges = self._pruned(root)
-        used = tracked if tracked is not None and tracked.is_used else None
-        return Reach(root, nodes, edges, self._watches, used)
+            edges.append(edge)
+            if edge.callee not in passed:
+                passed.add(edge.callee)
+                waiting.append(iter(self._ways_from(edge.callee)))
+        nodes, kept = self._pruned(root, edges)
+        used = self._receiver if self._receiver is not None and self._receiver.is_used else None
+        return Reach(root, nodes, kept, self._watches, used)
 
     def _node(self, function: Any, receiver: Any) -> Node:
         kind = type(receiver)
@@ -161,8 +180,13 @@ class _Walk:
             found = self._nodes[key] = Node(function, receiver)
         return found
 
-    def _ways_from(self, node: Node, *, is_root: bool = False) -> Iterator[Edge]:
-        self._passed.add(node)
+    def _ways_from(self, node: Node) -> list[Edge]:
+        found = self._ways.get(node)
+        if found is None:
+            found = self._ways[node] = list(self._find_ways(node))
+        return found
+
+    def _find_ways(self, node: Node, *, is_root: bool = False) -> Iterator[Edge]:
         function = node.function
         if not is_root and self._is_end(function):
             return
@@ -185,21 +209,21 @@ class _Walk:
                     seen.add((callee, is_call))
                     yield Edge(node, callee, "call" if is_call else "reference", target)
 
-    def _pruned(self, root: Node) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+    def _pruned(self, root: Node, edges: list[Edge]) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
         """Leave out what is neither followed nor kept and from which nothing of that kind is reached."""
         callers: dict[Node, list[Node]] = {}
-        for edge in self._edges:
+        for edge in edges:
             callers.setdefault(edge.callee, []).append(edge.caller)
+        nodes = dict.fromkeys([root, *(edge.callee for edge in edges)])
         wanted = {root}
-        waiting = [node for node in self._passed if self._is_wanted(node.function)]
+        waiting = [node for node in nodes if self._is_wanted(node.function)]
         while waiting:
             node = waiting.pop()
             if node not in wanted:
                 wanted.add(node)
                 waiting.extend(callers.get(node, ()))
-        nodes = dict.fromkeys([root, *(edge.callee for edge in self._edges)])
-        edges = tuple(edge for edge in self._edges if edge.callee in wanted and edge.caller in wanted)
-        return tuple(node for node in nodes if node in wanted), edges
+        kept = tuple(edge for edge in edges if edge.callee in wanted and edge.caller in wanted)
+        return tuple(node for node in nodes if node in wanted), kept
 
     def _is_wanted(self, function: Any) -> bool:
         if type(function) is FunctionType:

@@ -60,16 +60,21 @@ def attribute_of(owner: Any, name: str) -> Any:
 
 
 def _of_instance(owner: Any, name: str) -> Any:
-    kind = type(owner)
-    found = in_class(kind, name)
-    if found is MISSING or in_class(type(found), "__set__") is MISSING:  # Else it goes before what the instance holds.
-        own = own_attributes(owner)
-        if own is not None and name in own:
-            return own[name]
-    if found is not MISSING:
-        return _bound(found, owner, kind)
-    inner = wrapped_in(owner)
-    return MISSING if inner is MISSING else attribute_of(inner, name)
+    passed: set[int] = set()
+    while id(owner) not in passed:
+        passed.add(id(owner))
+        kind = type(owner)
+        found = in_class(kind, name)
+        if found is MISSING or in_class(type(found), "__set__") is MISSING:  # Else it goes before what is held.
+            own = own_attributes(owner)
+            if own is not None and name in own:
+                return own[name]
+        if found is not MISSING:
+            return _bound(found, owner, kind)
+        owner = wrapped_in(owner)
+        if owner is MISSING or is_class(owner):
+            break
+    return attribute_of(owner, name) if is_class(owner) else MISSING
 
 
 def in_class(owner: type, name: str) -> Any:
@@ -127,7 +132,7 @@ def is_class(value: Any) -> bool:
 def own_attributes(value: Any) -> dict[str, Any] | None:
     """Return an instance's ``__dict__``; None if it has none, or one that code makes."""
     descriptor = in_class(type(value), "__dict__")
-    if type(descriptor) is not GetSetDescriptorType:
+    if type(descriptor) not in (GetSetDescriptorType, MemberDescriptorType):
         return None
     found = descriptor.__get__(value, type(value))
     return found if type(found) is dict else None
@@ -147,6 +152,18 @@ def wrapped_in(value: Any) -> Any:
         except (AttributeError, ValueError):  # A proxy that nothing has been put into.
             return MISSING
     return MISSING
+
+
+def unwrapped(value: Any) -> Any:
+    """Return what is innermost in wrappers and proxies: a plain function, or what says of nothing that is inside."""
+    passed: set[int] = set()
+    while type(value) is not FunctionType and id(value) not in passed:
+        passed.add(id(value))
+        inner = wrapped_in(value)
+        if inner is MISSING:
+            break
+        value = inner
+    return value
 
 
 def cell_contents(cell: Any) -> Any:

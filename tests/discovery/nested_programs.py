@@ -393,6 +393,17 @@ def root(): return other.ranker.rank()
 """,
         "Ranker.score",
     ),
+    "a namespace": (
+        """
+from types import SimpleNamespace
+@experiment
+def inner(): return 1
+steps = SimpleNamespace(score=inner)
+@experiment
+def root(): return steps.score()
+""",
+        "inner",
+    ),
     "an instance with slots": (
         """
 class Ranker:

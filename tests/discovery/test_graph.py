@@ -299,3 +299,15 @@ def test_attributes_are_found_and_nothing_runs():
     assert attribute_of(Thing, "of_meta") == 1
     assert in_class(Thing, "nothing") is MISSING
     assert isinstance(attribute_of(Thing, "answer"), Getter)
+
+
+def test_what_wraps_itself_ends():
+    wrapper = functools.partial(len)
+    wrapper.__wrapped__ = wrapper
+    holder = types.SimpleNamespace()
+    holder.__wrapped__ = holder
+    module = types.ModuleType("shop.code")
+    vars(module).update(wrapper=wrapper, holder=holder)
+    exec("def root(): return wrapper(), holder(), holder.nothing()", vars(module))
+    assert reach(module.root).nodes[0].name == "shop.code:root"
+    assert reach(holder).nodes[0].name == "types:SimpleNamespace"
