@@ -4,6 +4,9 @@ import asyncio
 import hashlib
 import json
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +20,19 @@ from spearmint.context import RuntimeContext, experiment_case_var
 from spearmint.strategies import ShadowStrategy
 
 CONFIGS = [{"model": "gpt-4"}, {"model": "gpt-3.5"}]
+
+
+def test_a_plain_helper_gets_the_config_that_its_caller_hands_on() -> None:
+    mint = Spearmint(configs=CONFIGS)
+
+    def helper_func(prompt: str, config: Config) -> str:
+        return f"{config['model']}: {prompt}"
+
+    @mint.experiment()
+    def my_func(prompt: str, config: Config) -> str:
+        return helper_func(prompt, config)
+
+    assert my_func("hello") == "gpt-4: hello"  # type: ignore[call-arg]
 
 
 def test_a_parent_passes_its_config_to_a_nested_experiment() -> None:
@@ -78,6 +94,70 @@ def test_a_function_serves_as_strategy() -> None:
         results = runner("hello")
     assert results.main_result.result == "gpt-3.5: hello"
     assert [variant.result for variant in results.variant_results] == ["gpt-4: hello"]
+
+
+def test_a_direct_call_gives_mains_value_and_a_run_everything_that_came_of_it() -> None:
+    mint = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
+
+    @mint.experiment()
+    def process(text: str, config: Config) -> str:
+        return f"{config['model']}: {text}"
+
+    assert process("hello") == "gpt-4: hello"  # type: ignore[call-arg]
+    with Spearmint.run(process) as runner:
+        result = runner("hello")
+    assert result.main_result.result == "gpt-4: hello"
+    assert result.wait(10)
+    assert [variant.result for variant in result.variant_results] == ["gpt-3.5: hello"]
+
+
+def test_a_child_is_found_in_its_parents_code_before_either_has_run() -> None:
+    @spearmint.experiment(configs=CONFIGS, strategy=ShadowStrategy)
+    def child_func(text: str, config: Config) -> str:
+        return f"{config['model']}: {text}"
+
+    @spearmint.experiment(configs=[{"loud": False}, {"loud": True}], strategy=ShadowStrategy)
+    def parent_func(text: str, config: Config) -> str:
+        result = child_func(text)  # type: ignore[call-arg]
+        return result.upper() if config["loud"] else result
+
+    with Spearmint.run(parent_func, await_variants=True) as runner:
+        results = runner("hello")
+    assert results.plan is not None
+    assert [part.how for part in results.plan.parts] == ["root", "call"]
+    assert [one.result for one in results] == ["gpt-4: hello", "gpt-3.5: hello", "GPT-4: HELLO", "GPT-3.5: HELLO"]
+
+
+def test_a_child_that_is_called_through_a_variable_takes_part_all_the_same() -> None:
+    @spearmint.experiment(configs=CONFIGS, strategy=ShadowStrategy)
+    def child_func(text: str, config: Config) -> str:
+        return f"{config['model']}: {text}"
+
+    table = {"child": child_func}
+
+    @spearmint.experiment(configs=[{"child": "child"}])
+    def parent_func(text: str, config: Config) -> str:
+        result: str = table[config["child"]](text)  # type: ignore[call-arg]
+        return result
+
+    with Spearmint.run(parent_func, await_variants=True) as runner:
+        assert [one.result for one in runner("hello")] == ["gpt-4: hello", "gpt-3.5: hello"]
+
+
+def test_discovery_needs_no_source() -> None:
+    source = """
+@spearmint.experiment(configs=CONFIGS, strategy=ShadowStrategy)
+def child_func(text, config):
+    return f"{config['model']}: {text}"
+
+@spearmint.experiment(configs=[{"loud": False}])
+def parent_func(text, config):
+    return child_func(text)
+"""
+    namespace = {"spearmint": spearmint, "CONFIGS": CONFIGS, "ShadowStrategy": ShadowStrategy, "__name__": __name__}
+    exec(compile(source, "<no file>", "exec"), namespace)
+    with Spearmint.run(namespace["parent_func"], await_variants=True) as runner:
+        assert [one.result for one in runner("hello")] == ["gpt-4: hello", "gpt-3.5: hello"]
 
 
 def test_a_case_can_be_made_current() -> None:
@@ -156,3 +236,51 @@ def test_an_exception_of_main_reaches_the_caller_as_it_is() -> None:
     with pytest.raises(ValueError, match="input") as caught:
         my_func("input")
     assert caught.value is original
+
+
+TRACED = """
+import mlflow
+
+import spearmint
+from spearmint import Config, Spearmint
+
+mint = Spearmint(configs=[{"model": "gpt-4"}, {"model": "gpt-3.5"}])
+
+
+@mint.experiment()
+def my_func(text: str, config: Config) -> str:
+    if text == "bad":
+        raise ValueError("Invalid input")
+    return f"Result: {text}"
+
+
+my_func("hello")
+try:
+    my_func("bad")
+except ValueError:
+    pass
+assert spearmint.flush(100)
+
+traces = mlflow.search_traces()
+assert sorted(traces["state"]) == ["ERROR", "OK"]
+(span,) = traces["spans"][0]
+assert span["name"] == "my_func"
+config_id = mint.configs[0].config_id
+found = mlflow.search_traces(filter_string=f"tags.`spearmint.config_id` = '{config_id}'", return_type="list")
+(span,) = found[0].data.spans
+assert span.inputs == {"text": "hello" if span.outputs else "bad", "config": {"model": "gpt-4"}}
+assert {trace.data.spans[0].outputs for trace in found} == {"Result: hello", None}
+assert all(trace.info.execution_duration is not None for trace in found)
+"""
+
+
+def test_executions_are_found_among_the_traces_of_mlflow(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    script = tmp_path / "traced.py"
+    script.write_text(TRACED, encoding="utf-8")
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/mlflow.db"}
+    command = [sys.executable, "-W", "ignore", str(script)]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=110
+    )
+    assert done.returncode == 0, done.stderr
