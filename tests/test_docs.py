@@ -1,0 +1,60 @@
+"""The documentation is whole: every page can be reached, and every public name is in the reference."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+import spearmint
+from spearmint import config, errors, strategies, testing
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def pages_in(nav):
+    for entry in nav if isinstance(nav, list) else nav.values():
+        if isinstance(entry, str):
+            yield entry
+        else:
+            yield from pages_in(entry)
+
+
+def nav():
+    # Without the tags that name MkDocs' own functions, there are none.
+    return yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]
+
+
+def test_every_page_stands_in_the_navigation_once():
+    written = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.glob("**/*.md"))
+    assert sorted(pages_in(nav())) == written
+
+
+@pytest.mark.parametrize("folder", ["how-to", "reference", "explanation"])
+def test_the_page_of_a_part_leads_to_all_its_pages(folder):
+    index = (DOCS / folder / "index.md").read_text(encoding="utf-8")
+    missing = [page.name for page in (DOCS / folder).glob("*.md") if page.name != "index.md" and page.name not in index]
+    assert missing == []
+
+
+def public_names():
+    yield from spearmint.__all__
+    yield from config.__all__
+    yield from (name for name in vars(strategies) if name.endswith("Strategy"))
+    yield from (
+        name
+        for name, value in vars(testing).items()
+        if getattr(value, "__module__", "") == testing.__name__ and name[0] != "_"
+    )
+    if "spearmint.errors" not in (DOCS / "reference" / "errors.md").read_text(encoding="utf-8"):
+        yield from errors.__all__
+
+
+def test_every_public_name_is_in_the_reference():
+    told = [
+        line.removeprefix(":::").strip().rpartition(".")[2]
+        for page in (DOCS / "reference").glob("*.md")
+        for line in page.read_text(encoding="utf-8").splitlines()
+        if line.startswith(":::")
+    ]
+    assert sorted(set(public_names()) - set(told)) == []
