@@ -52,7 +52,7 @@ HOUSE = (
         3,
         "tracing",
         (
-            "masking options snapshots rendering records comparing describing presence stores mlflow live "
+            "masking options snapshots rendering records comparing describing presence databases stores mlflow live "
             "opening worker recorder reading"
         ),
     ),

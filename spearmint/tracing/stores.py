@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+from contextlib import suppress
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -10,6 +11,7 @@ from mlflow.entities import Trace, TraceData
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.protos.service_pb2 import StartTraceV3
+from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from mlflow.tracing.client import TracingClient
 from mlflow.tracing.constant import SpansLocation, TraceTagKey
 from mlflow.tracing.utils.otlp import MLFLOW_EXPERIMENT_ID_HEADER, OTLP_TRACES_PATH, resource_to_otel_proto
@@ -18,6 +20,8 @@ from mlflow.utils.proto_json_utils import message_to_json
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from sqlalchemy import Engine
+
+from spearmint.tracing.databases import Transaction
 
 _TRACES = "/api/3.0/mlflow/traces"
 _EXPERIMENTS = "/api/2.0/mlflow/experiments"
@@ -88,6 +92,7 @@ class _LocalStore(_Experiments):
         super().__init__()
         self._client = TracingClient(uri)
         self._store = self._client.store
+        self._transaction = Transaction(self._store) if isinstance(self._store, SqlAlchemyStore) else None
 
     def _find(self, name: str) -> str | None:
         found = self._store.get_experiment_by_name(name)
@@ -97,6 +102,13 @@ class _LocalStore(_Experiments):
         return str(self._store.create_experiment(name))
 
     def save(self, experiment_id: str, traces: list[Trace]) -> list[BaseException | None]:
+        if self._transaction is not None and len(traces) > 1:
+            with suppress(Exception):  # One trace may be to blame; the others are written without it.
+                self._transaction.save(experiment_id, traces)
+                return [None] * len(traces)
+        return self._save_one_by_one(experiment_id, traces)
+
+    def _save_one_by_one(self, experiment_id: str, traces: list[Trace]) -> list[BaseException | None]:
         errors: list[BaseException | None] = []
         infos = []
         for trace in traces:
