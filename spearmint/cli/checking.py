@@ -11,6 +11,7 @@ from types import CodeType
 from typing import Any
 
 from spearmint.cli.modules import (
+    UNREADABLE,
     Definition,
     Definitions,
     code_of,
@@ -172,7 +173,7 @@ class Checker:
             return
         try:
             code = code_of(spec)
-        except (SyntaxError, OSError, ImportError) as error:
+        except UNREADABLE as error:
             yield from self._unreadable(spec, error, place)
             return
         names, has_star = _names_bound_in(code) if code is not None else (set(), True)
@@ -193,7 +194,7 @@ class Checker:
             return None
         try:
             code = code_of(spec)
-        except (SyntaxError, OSError, ImportError) as error:
+        except UNREADABLE as error:
             yield from self._unreadable(spec, error, place)
             return None
         if code is not None:

@@ -1,5 +1,6 @@
 """``spearmint graph``: what an experiment reaches, and how that was found."""
 
+import contextlib
 import importlib
 import inspect
 import sys
@@ -58,7 +59,8 @@ def _function(target: str) -> tuple[Any, type | None]:
         guess, _, last = target.rpartition(".")
         raise fail(f"Cannot draw {target!r}: it has no colon. Write {f'{guess}:{last}'!r}.", 2)
     try:
-        found: Any = importlib.import_module(module)
+        with contextlib.redirect_stdout(sys.stderr):  # What the module prints is no part of the drawing.
+            found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
         advice = "Correct the module, or go to where it can be imported"
         raise fail(f"Cannot draw {target!r}: {error}. {advice}.", 1) from error

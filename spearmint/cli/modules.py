@@ -17,6 +17,10 @@ _IS_FUNCTION = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class
 _HAS_KWARGS = 0x8  # CO_VARKEYWORDS
 
 
+UNREADABLE = (SyntaxError, OSError, ImportError, ValueError, EOFError)
+"""What reading a module raises where its source, its bytecode or its file is no good."""
+
+
 @dataclass(frozen=True, slots=True)
 class Definition:
     """A function that a module defines.
@@ -114,9 +118,7 @@ def code_of(spec: ModuleSpec) -> CodeType | None:
     """Return the code of a module, read from where its loader has it; None for one without, as an extension module.
 
     Raises:
-        SyntaxError: If its source cannot be compiled.
-        OSError: If it cannot be read.
-        ImportError: If what is there is no module of this Python.
+        Exception: One of `UNREADABLE`.
     """
     get: Callable[[str], CodeType | None] | None = getattr(spec.loader, "get_code", None)
     return None if get is None else get(spec.name)

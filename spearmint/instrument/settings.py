@@ -63,7 +63,11 @@ def _list_of_sources(value: Any) -> Any:
 
 
 def _list(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return list(value or ()) if value is None or isinstance(value, tuple) else value  # a key with nothing behind it
+
+
+def _mapping(value: Any) -> Any:
+    return {} if value is None else value
 
 
 def _or_object(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -138,9 +142,10 @@ class Options(_Model):
 
     configs: Annotated[list[Annotated[Any, AfterValidator(_source)]] | None, BeforeValidator(_list_of_sources)] = None
     strategy: Annotated[StrategyChoice | None, _named("use"), WrapValidator(_or_object)] = None
-    bindings: dict[Annotated[str, AfterValidator(_binding_key)], Annotated[Binding, _named("path")] | None] = Field(
-        default_factory=dict
-    )
+    bindings: Annotated[
+        dict[Annotated[str, AfterValidator(_binding_key)], Annotated[Binding, _named("path")] | None],
+        BeforeValidator(_mapping),
+    ] = Field(default_factory=dict)
     on_variant_error: Annotated[_ImportPath | None, WrapValidator(_or_object)] = None
     compare: Annotated[_ImportPath | None, WrapValidator(_or_object)] = None
     variant_timeout: PositiveFloat | None = None

@@ -103,3 +103,16 @@ def test_what_is_not_there_is_told(program, invoke, target, status, message):
     result = invoke("graph", target)
     assert result.exit_code == status
     assert message in result.stderr
+
+
+def test_under_settings_the_drawing_is_of_what_they_declare_and_of_the_call_tables(write, start):
+    write(
+        spearmint___yaml="experiments: [{target: 'drawn:two', configs: [{k: 1}], bindings: {k: k}}]",
+        drawn___py="print('imported')\ndef one():\n    return two()\ndef two(k=0):\n    return k\n",
+    )
+    done = start("-m", "spearmint", "graph", "drawn:one")
+    assert (
+        done.stdout
+        == "drawn:one\n└─ drawn:two  [experiment, 1 config, SingleConfigStrategy]  (calls two, line 3, call table)\n"
+    )
+    assert done.stderr == "imported\n"

@@ -294,6 +294,14 @@ def test_a_variable_that_names_no_file_and_no_settings_at_all_are_errors(folder,
         read_settings(3)
 
 
+def test_a_key_with_nothing_behind_it_says_nothing(write):
+    text = "packages:\nexperiments:\n- target: a:f\n  bindings:\n  configs:\n  strategy:\nbackground:\ntracing:\n"
+    settings = read_settings(write(text)).settings
+    assert (settings.packages, settings.background, settings.tracing) == ([], None, None)
+    assert (settings.experiments[0].bindings, settings.experiments[0].configs) == ({}, None)
+    assert read_settings(write("packages:\nexperiments:\n")).settings.experiments == []
+
+
 def test_packages_are_added_to_those_of_the_settings(folder):
     loaded = read_settings({"packages": ["a", {"name": "b"}]}, packages=["b", "c", "c"])
     assert [package.name for package in loaded.settings.packages] == ["a", "b", "c"]
