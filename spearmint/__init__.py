@@ -62,5 +62,15 @@ def __getattr__(name: str) -> Any:
     return value
 
 
+def load_ipython_extension(shell: Any) -> None:
+    """Serve ``%load_ext spearmint``: install the settings that are found, and see cells as modules are seen."""
+    importlib.import_module("spearmint.instrument.notebook").load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Serve ``%unload_ext spearmint``."""
+    importlib.import_module("spearmint.instrument.notebook").unload(shell)
+
+
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

@@ -34,3 +34,6 @@ __all__ = [
 ]
 
 __version__: str
+
+def load_ipython_extension(shell: object) -> None: ...
+def unload_ipython_extension(shell: object) -> None: ...

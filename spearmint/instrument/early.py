@@ -15,12 +15,15 @@ _LazyModule: type = importlib.util._LazyModule  # type: ignore[attr-defined]  # 
 _SHOWN = 10
 
 
-def wrap_early_modules(installation: Installation, swap: Callable[[str, ModuleSpec], None]) -> None:
+def wrap_early_modules(
+    installation: Installation, swap: Callable[[str, ModuleSpec], None], *, sees_cells: bool
+) -> None:
     """Wrap in place what the settings want of modules that have run already, and name them in one warning.
 
     Args:
         installation: The settings in force, and what keeps account.
         swap: Swaps the loader of a module that is still to run, as those of `importlib.util.LazyLoader`.
+        sees_cells: Whether what the main module defines from now on is rewritten, as in a notebook.
 
     Raises:
         SettingsError: If the settings name something in such a module that is not there.
@@ -30,10 +33,12 @@ def wrap_early_modules(installation: Installation, swap: Callable[[str, ModuleSp
         if is_pending:
             swap(name, object.__getattribute__(module, "__spec__"))
             continue
-        early.append(name)
+        if not (sees_cells and name == "__main__"):
+            early.append(name)
         found = installation.targets.of(name)
-        if found is not None and found.rules and not _is_running(module):
-            installation.wrap_in_place(module, name)
+        if found is not None and found.rules:
+            # What a module that still runs has not defined yet may come.
+            installation.wrap_in_place(module, name, is_whole=not _is_running(module))
     if early:
         early.sort()
         more = f" and {len(early) - _SHOWN} more" if len(early) > _SHOWN else ""
@@ -48,7 +53,7 @@ def wrap_early_modules(installation: Installation, swap: Callable[[str, ModuleSp
 def _modules_of(installation: Installation) -> Iterator[tuple[str, ModuleType, bool]]:
     """Yield name, module, and whether it is still to run. Nothing is asked of a module that would make it run."""
     for key, module in sys.modules.copy().items():
-        if not isinstance(module, ModuleType):
+        if not issubclass(type(module), ModuleType):  # Objects that only say that they are modules have no names.
             continue
         if type(module) is _LazyModule:
             if installation.targets.of(key) is not None:
@@ -64,4 +69,6 @@ def _modules_of(installation: Installation) -> Iterator[tuple[str, ModuleType, b
 
 
 def _is_running(module: ModuleType) -> bool:
-    return bool(getattr(vars(module).get("__spec__"), "_initializing", False))
+    return vars(module).get("__name__") == "__main__" or bool(
+        getattr(vars(module).get("__spec__"), "_initializing", False)
+    )

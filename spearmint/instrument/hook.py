@@ -37,11 +37,13 @@ class Hook:
     Attributes:
         installations: What is installed, in the order in which it was. Never changed in place, so that imports, which
             hold no lock of ours, see one state or the other.
+        sees_cells: Whether cells of a notebook are rewritten.
     """
 
     def __init__(self) -> None:
         self.installations: tuple[Installation, ...] = ()
         self.lock = threading.RLock()
+        self.sees_cells = False
         self._can_rewrite = False
         self._finder = SpearmintFinder(self)
 

@@ -52,7 +52,7 @@ class Handle:
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if settings.propagate_children:
                 undo.callback(propagate(self.loaded))
-            wrap_early_modules(self._installation, hook.swap)
+            wrap_early_modules(self._installation, hook.swap, sees_cells=hook.sees_cells)
             self._undo = undo.pop_all()
 
     def uninstall(self) -> None:

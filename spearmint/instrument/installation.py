@@ -71,15 +71,16 @@ class Installation:
         if self.targets.unmatched(module, wrapped):
             self.targets.refuse_unmatched(module, wrapped, defined)
 
-    def wrap_in_place(self, module: ModuleType, name: str) -> Changes:
+    def wrap_in_place(self, module: ModuleType, name: str, *, is_whole: bool = True) -> Changes:
         """Wrap what the settings want of a module that has run.
 
         Args:
             module: The module.
             name: The name by which the settings know it.
+            is_whole: Whether it has run to its end, so that what is not there is missing.
 
         Raises:
-            SettingsError: If they name something that is not there.
+            SettingsError: If they name something that is missing.
         """
         changes = wrap_in_place(module, lambda function, at: self.declare(function, name, at))
         self._changes.append(changes)
@@ -89,7 +90,8 @@ class Installation:
                 "Call it from a function of your own, and name that one."
             )
             warnings.warn(message, SpearmintWarning, stacklevel=2)
-        self.check(name, (*changes.wrapped, *changes.refused), names_in(module))
+        if is_whole:
+            self.check(name, (*changes.wrapped, *changes.refused), names_in(module))
         return changes
 
     def take_back(self) -> None:

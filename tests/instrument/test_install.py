@@ -285,6 +285,21 @@ def test_an_instrumented_function_is_pickled_by_its_name(project):
     assert pickle.loads(pickle.dumps(rank.score)) is rank.score
 
 
+def test_what_stands_among_the_modules_and_is_none_is_not_looked_at(project):
+    class Odd:
+        __slots__ = ()
+        __class__ = type(sys)
+
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+    sys.modules["odd.one"], sys.modules["odd.two"] = Odd(), None
+    try:
+        project.install(packages=["odd"])
+    finally:
+        del sys.modules["odd.one"], sys.modules["odd.two"]
+
+
 def test_install_without_any_settings_says_where_it_has_looked(project, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SPEARMINT_CONFIG", raising=False)
