@@ -14,7 +14,7 @@ from spearmint.errors import SpearmintWarning
 
 def asks_for_config(
     function: Callable[..., Any], name: str, namespace: Mapping[str, Any], models: Mapping[str, Any]
-) -> bool:
+) -> bool | type[BaseModel]:
     """Tell whether a parameter is annotated with `Config`, with a `Bind`, or with a model.
 
     Args:
@@ -22,7 +22,11 @@ def asks_for_config(
         name: Its name for messages, ``"module:qualified.name"``.
         namespace: Names around it that its annotations may use.
         models: The import paths of the models that count; every pydantic model does where this is empty.
+
+    Returns:
+        Whether it is so; the model, where that is the only reason and nobody has named it.
     """
+    found: bool | type[BaseModel] = False
     if not _has_annotations(function):
         return False
     for parameter, hint in annotations_of(function, namespace, {}).items():
@@ -33,7 +37,9 @@ def asks_for_config(
                 _warn(name, parameter, hint)
         elif _is_config(hint, models):
             return True
-    return False
+        elif not models and isinstance(bare := _bare(hint), type) and issubclass(bare, BaseModel):
+            found = found or bare
+    return found
 
 
 def bindings_by_type(
@@ -70,7 +76,7 @@ def _is_config(hint: Any, models: Mapping[str, Any]) -> bool:
         return False
     if models and _path_of(bare) in models:
         return True
-    return issubclass(bare, Config) or (not models and issubclass(bare, BaseModel))
+    return issubclass(bare, Config)
 
 
 def _bare(hint: Any) -> Any:

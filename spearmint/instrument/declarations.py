@@ -1,14 +1,17 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
 import inspect
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
+from pydantic import BaseModel
+
 from spearmint.api import Spearmint, callers_namespace
 from spearmint.config import Config, parse_configs
 from spearmint.config.binding import look_up
-from spearmint.errors import BindingError, SettingsError, SpearmintError
+from spearmint.errors import BindingError, SettingsError, SpearmintError, SpearmintWarning
 from spearmint.instrument.annotated import asks_for_config, bindings_by_type
 from spearmint.instrument.places import Origin, raise_all
 from spearmint.instrument.repeated import Repeated
@@ -31,6 +34,7 @@ class Declarations:
         self._targets = targets
         self._instances: dict[tuple[str, int], Spearmint] = {}
         self._repeated = Repeated()
+        self._told: set[tuple[str, int]] = set()
 
     def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
         """Make an experiment of a function if the settings want one.
@@ -53,8 +57,10 @@ class Declarations:
         entry = self._entry(rule)
         namespace = callers_namespace()
         models = {key: value for key, value in entry.bindings.items() if ":" in key}
-        if rule.auto == "annotated" and not asks_for_config(function, f"{module}:{name}", namespace, models):
-            return function
+        if rule.auto == "annotated":
+            asked = asks_for_config(function, f"{module}:{name}", namespace, models)
+            if not asked or (isinstance(asked, type) and not self._fits(rule, asked, f"{module}:{name}")):
+                return function
 
         def make(inner: Callable[..., Any]) -> Any:
             bindings = self._bindings(rule, inner, namespace, models)
@@ -65,6 +71,28 @@ class Declarations:
                 raise self._located(error, rule, entry) from error
 
         return self._repeated.declare(function, namespace, make) if "<locals>" in name else make(function)
+
+    def _fits(self, rule: Rule, model: type[BaseModel], name: str) -> bool:
+        """Tell whether a config can be a model; a package may be full of models that have nothing to do with it."""
+        configs = self._instance(rule, self._entry(rule)).configs
+        cause = None
+        for config in configs:
+            try:
+                model.model_validate(config)
+            except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
+                cause = error
+            else:
+                return True
+        if cause is not None and rule.keys not in self._told:
+            self._told.add(rule.keys)
+            first = str(cause).splitlines()[0]
+            message = (
+                f"{name} is left as it is, since no config can be its {model.__qualname__} ({first}), and so are "
+                f"others of that kind. Where one should be an experiment, name its model under 'bindings', as "
+                f"'{model.__module__}:{model.__qualname__}: path', or correct the configs."
+            )
+            warnings.warn(message, SpearmintWarning, stacklevel=2)
+        return not configs
 
     def _entry(self, rule: Rule) -> Package | Experiment:
         kind, index = rule.keys

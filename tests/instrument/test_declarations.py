@@ -196,6 +196,24 @@ def test_annotated_leaves_functions_alone_that_do_not():
     assert annotated(typed) is typed
 
 
+def test_a_model_that_no_config_can_be_makes_no_experiment_and_is_told_once():
+    class Strange(BaseModel):
+        name: str
+
+    def f(model: Strange): ...
+
+    def g(model: Strange): ...
+
+    package = {"name": "m", "auto": "annotated", "configs": [{"k": 3}, {"k": 4}]}
+    declared = declarations({"packages": [package]})
+    with pytest.warns(SpearmintWarning, match=r"^m:f is left as it is, since no config can be its .*Strange \(1 valid"):
+        assert declared.declare(f, "m", "f") is f
+    assert declared.declare(g, "m", "g") is g
+    assert annotated(f, configs=[{"name": "x"}, {"name": "y"}]) is not f
+    with pytest.raises(SettingsError, match="name: Field required"):
+        annotated(f, configs=[{"k": 3}, {"name": "x"}])
+
+
 def test_a_binding_by_import_path_of_a_model_reaches_the_parameters_that_have_it_and_no_other_model_counts():
     class Other(BaseModel):
         k: int
