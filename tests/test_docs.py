@@ -1,6 +1,7 @@
 """The documentation is whole: every page can be reached, and every public name is in the reference."""
 
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
@@ -58,3 +59,8 @@ def test_every_public_name_is_in_the_reference():
         if line.startswith(":::")
     ]
     assert sorted(set(public_names()) - set(told)) == []
+
+
+def test_the_page_of_errors_draws_the_tree_that_their_module_draws():
+    tree = dedent(errors.__doc__.partition("::\n")[2]).strip("\n")
+    assert f"```text\n{tree}\n```" in (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
