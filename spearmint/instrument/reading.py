@@ -126,8 +126,8 @@ def _has_table(path: Path) -> bool:
         data = path.read_bytes()
     except OSError:
         return False
-    # A file that does not hold the word need not be parsed; one that is broken otherwise is not ours to judge.
-    return _OURS.encode() in data and toml_marks(decode(data, str(path))).keys() >= {_TABLE}
+    # A file that does not hold the word need not be looked at, and one that cannot be decoded is not ours to judge.
+    return _OURS.encode() in data and _TABLE in toml_marks(data.decode(errors="replace"))
 
 
 def _entry_of(keys: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -35,7 +35,8 @@ def toml_marks(text: str) -> Marks:
             if header[1] == "[[":
                 counts[table] = counts.get(table, -1) + 1
                 table = (*table, counts[table])
-            marks.setdefault(table, place)
+            for length in range(1, len(table) + 1):
+                marks.setdefault(table[:length], place)
         elif found := _KEY.match(line):
             key = (*table, *_parts(found[1]))
             for length in range(len(table) + 1, len(key) + 1):

@@ -271,6 +271,30 @@ def test_settings_are_found_by_variable_then_yaml_then_pyproject(write, folder, 
     assert read_settings().origin.folder == folder / "other"
 
 
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ("[[tool.spearmint.experiments]]\ntarget = 'a:f'\n", True),
+        ("tool.spearmint.packages = ['a']\n", True),
+        ("[tool]\nspearmint = {packages = ['a']}\n", True),
+        ("[tool.'spearmint']\npackages = ['a']\n", True),
+        ("[project]\ndependencies = ['spearmint-experiments']\n", False),
+        ("[tool.spearmint-other]\n", False),
+    ],
+)
+def test_a_table_is_found_however_it_is_written(write, text, is_found):
+    write(text, "pyproject.toml")
+    assert (find_settings() is not None) is is_found
+    if is_found:
+        settings = read_settings().settings
+        assert settings.packages or settings.experiments
+
+
+def test_a_pyproject_that_is_no_text_is_nobody_s_settings(folder):
+    (folder / "pyproject.toml").write_bytes(b"# \xff spearmint\n")
+    assert find_settings() is None
+
+
 def test_settings_are_found_in_a_folder_above(write, folder, monkeypatch):
     write("packages: [a]")
     below = folder / "src" / "deep"
