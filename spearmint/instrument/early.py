@@ -33,6 +33,7 @@ def wrap_early_modules(
         if is_pending:
             swap(name, object.__getattribute__(module, "__spec__"))
             continue
+        installation.early.add(name)
         if not (sees_cells and name == "__main__"):
             early.append(name)
         found = installation.targets.of(name)

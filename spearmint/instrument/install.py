@@ -32,7 +32,7 @@ class Handle:
     @property
     def left_alone(self) -> Mapping[str, str]:
         """Modules that the settings are about and whose code is not rewritten, each with the reason."""
-        return MappingProxyType(self._installation.left_alone)
+        return MappingProxyType({**self._installation.left_alone, **self._installation.missed()})
 
     @property
     def is_installed(self) -> bool:

@@ -28,6 +28,7 @@ class Installation:
         loaded: The settings.
         targets: Which modules and definitions they are about.
         modules: Names of the modules that were found with them in force, and instrumented.
+        early: Names of those that had been imported before.
         left_alone: Names of modules of concern that were not, each with the reason.
     """
 
@@ -35,6 +36,7 @@ class Installation:
         self.loaded = loaded
         self.targets = Targets(loaded)
         self.modules: set[str] = set()
+        self.early: set[str] = set()
         self.left_alone: dict[str, str] = {}
         self._declarations = Declarations(self.targets)
         self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
@@ -93,6 +95,12 @@ class Installation:
         if is_whole:
             self.check(name, (*changes.wrapped, *changes.refused), names_in(module))
         return changes
+
+    def missed(self) -> dict[str, str]:
+        """Return the modules with targets that were imported without a finder of ours having been asked."""
+        reason = "another hook has loaded it and asked no finder behind it"
+        loaded = [name for name in self.targets.exact_modules if name in sys.modules]
+        return {name: reason for name in loaded if name not in self.modules and name not in self.early}
 
     def take_back(self) -> None:
         """Leave modules and functions as they would be without it; it may be called twice."""

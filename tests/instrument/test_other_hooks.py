@@ -1,0 +1,210 @@
+"""Other hooks in the same process, installed before ours and after."""
+
+import importlib
+import sys
+import warnings
+from importlib.machinery import PathFinder, SourceFileLoader
+
+import pytest
+import wrapt
+
+from spearmint.errors import SpearmintWarning
+from spearmint.instrument.finder import SpearmintFinder
+from spearmint.proxy import ExperimentProxy
+
+SHOP = {
+    "shop/__init__.py": "",
+    "shop/rank.py": "def score(text: str = 'ab', boost: int = 1) -> int:\n    return len(text) * boost\n",
+}
+
+ORDERS = ("ours first", "ours last")
+
+
+@pytest.fixture(params=ORDERS)
+def in_order(request, project):
+    """Install another hook and ours in one order or the other."""
+    project.write(SHOP)
+
+    def install(other):
+        if request.param == "ours first":
+            project.install("shop.rank:score", packages=["shop"])
+            return other()
+        found = other()
+        project.install("shop.rank:score", packages=["shop"])
+        return found
+
+    return install
+
+
+@pytest.fixture
+def clean_finders():
+    """Take off what other hooks leave on `sys.meta_path` and `sys.path_hooks`."""
+    meta_path, path_hooks = list(sys.meta_path), list(sys.path_hooks)
+    yield
+    sys.meta_path[:] = meta_path
+    sys.path_hooks[:] = path_hooks
+    sys.path_importer_cache.clear()
+
+
+def test_what_waits_for_an_import_with_wrapt_gets_the_instrumented_module(
+    project, in_order, clean_finders, monkeypatch
+):
+    monkeypatch.setattr(wrapt.importer, "_post_import_hooks_init", False)  # The test before has taken its finder off.
+    seen = []
+    in_order(lambda: wrapt.register_post_import_hook(lambda module: seen.append(module.score("ab")), "shop.rank"))
+    assert project.load("shop.rank").score("ab") == 6
+    assert seen == [6]
+
+
+class WatchdogLoader:
+    def __init__(self, inner, ran):
+        self.inner = inner
+        self.ran = ran
+
+    def __getattr__(self, name):
+        return getattr(self.inner, name)
+
+    def create_module(self, spec):
+        return self.inner.create_module(spec)
+
+    def exec_module(self, module):
+        module.__spec__.loader = module.__loader__ = self.inner
+        self.inner.exec_module(module)
+        self.ran.append(module.__name__)
+
+
+class Watchdog:
+    """A finder at the front that lets the others find, and wraps their loaders, as ddtrace's does."""
+
+    def __init__(self):
+        self.ran = []
+
+    def find_spec(self, fullname, path=None, target=None):
+        if not fullname.startswith("shop"):
+            return None
+        position = sys.meta_path.index(self)
+        for finder in sys.meta_path[position + 1 :]:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                spec.loader = WatchdogLoader(spec.loader, self.ran)
+                return spec
+        return None
+
+
+def test_a_watchdog_in_front_wraps_our_loader_as_if_it_were_a_stock_one(project, in_order, clean_finders):
+    watchdog = Watchdog()
+    in_order(lambda: sys.meta_path.insert(0, watchdog))
+    assert project.load("shop.rank").score("ab") == 6
+    assert watchdog.ran == ["shop", "shop.rank"]
+
+
+def test_typeguard_checks_the_packages_that_it_is_told_of_and_ours_others(project, clean_finders):
+    typeguard = pytest.importorskip("typeguard")
+    project.write({**SHOP, "other.py": SHOP["shop/rank.py"]})
+    project.install("shop.rank:score", packages=["shop"])
+    with typeguard.install_import_hook(["other"]):
+        other = project.load("other")
+        assert project.load("shop.rank").score("ab") == 6
+    with pytest.raises(typeguard.TypeCheckError):
+        other.score(5)
+
+
+def test_beartype_keeps_its_loader_and_functions_are_wrapped_around_its_checks(project, clean_finders):
+    claw = pytest.importorskip("beartype.claw")
+    project.write(SHOP)
+    project.install("shop.rank:score")
+    claw.beartype_package("shop")
+    try:
+        importlib.invalidate_caches()
+        sys.path_importer_cache.clear()
+        with pytest.warns(SpearmintWarning, match=r"Cannot rewrite module 'shop\.rank': its loader is a beartype"):
+            rank = project.load("shop.rank")
+    finally:
+        sys.path_importer_cache.clear()
+    assert rank.score("ab") == 6
+    assert "beartype" in type(rank.__loader__).__module__
+    with pytest.raises(Exception, match="violates type hint"):
+        rank.score(5)
+
+
+def test_pytests_rewriting_keeps_its_modules_and_ours_gets_the_packages_under_test(project, run):
+    project.write(
+        {
+            **SHOP,
+            "conftest.py": """
+                import spearmint
+
+                entry = {"target": "shop.rank:score", "configs": [{"b": 3}], "bindings": {"boost": "b"}}
+                spearmint.install({"packages": ["shop"], "experiments": [entry]})
+            """,
+            "test_shop.py": """
+                from shop import rank
+
+
+                def test_score():
+                    assert rank.score("ab") == 6
+
+
+                def test_message():
+                    left, right = [1], [2]
+                    assert left == right
+            """,
+        }
+    )
+    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:spearmint", "--override-ini", "addopts=", ".")
+    assert "1 failed, 1 passed" in done.stdout
+    assert "At index 0 diff: 1 != 2" in done.stdout
+
+
+def test_a_finder_that_stands_in_for_path_finder_is_asked_as_it_would_be(project, clean_finders):
+    asked = []
+
+    class Standing(PathFinder):
+        @classmethod
+        def find_spec(cls, fullname, path=None, target=None):
+            asked.append(fullname)
+            return super().find_spec(fullname, path, target)
+
+    project.write(SHOP)
+    sys.meta_path[sys.meta_path.index(PathFinder)] = Standing
+    project.install("shop.rank:score")
+    assert project.load("shop.rank").score("ab") == 6
+    assert "shop.rank" in asked
+
+
+def test_a_finder_behind_path_finder_that_is_of_the_old_kind_is_passed_over(project, clean_finders):
+    class Old:
+        def find_module(self, fullname, path=None):
+            return None
+
+    project.write(SHOP)
+    project.install("missing:f")
+    sys.meta_path.append(Old())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python 3.11 itself warns of such a finder.
+        with pytest.raises(ModuleNotFoundError, match="missing"):
+            importlib.import_module("missing")
+
+
+def test_uninstalling_takes_only_our_finder_off(project, in_order, clean_finders):
+    watchdog = Watchdog()
+    in_order(lambda: sys.meta_path.insert(0, watchdog))
+    before = [one for one in sys.meta_path if not isinstance(one, SpearmintFinder)]
+    project.install("shop.rank:score", packages=["shop"]).uninstall()
+    assert sys.meta_path == before
+    assert watchdog in sys.meta_path
+
+
+def test_a_module_that_another_hook_has_found_before_us_is_left_to_it_and_told(project, clean_finders):
+    class Greedy:
+        @staticmethod
+        def find_spec(fullname, path=None, target=None):
+            return PathFinder.find_spec(fullname, path, target) if fullname.startswith("shop") else None
+
+    project.write(SHOP)
+    handle = project.install("shop.rank:score")
+    sys.meta_path.insert(0, Greedy)
+    rank = project.load("shop.rank")
+    assert type(rank.__loader__) is SourceFileLoader
+    assert not isinstance(rank.score, ExperimentProxy)
+    assert dict(handle.left_alone) == {"shop.rank": "another hook has loaded it and asked no finder behind it"}
