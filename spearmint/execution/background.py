@@ -276,7 +276,6 @@ class Background:
                 atexit.register(self._drain_at_exit)
                 # Whichever of the two exits comes first, the traces of the variants are written after the variants.
                 traces.before_exit.append(self._drain_at_exit)
-                traces.exit_timeout = lambda: self.limits.exit_timeout
                 if hasattr(os, "register_at_fork"):
                     os.register_at_fork(after_in_child=self._begin_again)
 
@@ -317,3 +316,4 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 background = Background()
+traces.exit_timeout = lambda: background.limits.exit_timeout

@@ -132,12 +132,16 @@ def failure_of(error: BaseException) -> Failure:
 def _twin(error: BaseException) -> BaseException | None:
     kind = type(error)
     base: Any = next(one for one in kind.__mro__ if one.__module__ == "builtins")
+    args = error.args
+    if isinstance(error, OSError) and error.filename is not None:
+        args = (*args[:2], error.filename)  # Which it keeps elsewhere.
     try:
-        twin: BaseException = base.__new__(kind, *error.args)
+        # A builtin's own __init__ may be needed for its text, as a UnicodeError's; a user's is not run.
+        twin: BaseException = kind(*args) if base is kind else base.__new__(kind, *args)
         if type(twin) is kind:
             vars(twin).update({name: held for name, held in vars(error).items() if name != "__notes__"})
             return twin
-    except Exception:  # noqa: BLE001 - such as a UnicodeError, which has no message before its __init__
+    except Exception:  # noqa: BLE001 - it takes other arguments than it keeps
         return None
     return None
 

@@ -167,6 +167,8 @@ class Worker:
 
     def _settle(self, batch: list[Any], errors: list[BaseException | None]) -> None:
         failures = [error for error in errors if error is not None]
+        for error in failures:  # Who waits for the counts has been told of what they say.
+            self._warn(f"{type(error).__name__}: {str(error)[:500]}", kind=type(error).__name__)
         with self._lock:
             if self._is_closed:  # The exit has counted them already.
                 return
@@ -174,8 +176,6 @@ class Worker:
             self._failed += len(failures)
             self._written += len(batch) - len(failures)
             self._idle.notify_all()
-        for error in failures:
-            self._warn(f"{type(error).__name__}: {str(error)[:500]}", kind=type(error).__name__)
 
     def _warn(self, reason: str, *, kind: str | None = None) -> None:
         kind = kind or reason

@@ -1,0 +1,126 @@
+"""How often a variant's result equals main's: compared off the caller's thread, and recorded with the variant."""
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import spearmint
+from spearmint import Config, Spearmint
+from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
+
+CONFIGS = [{"n": 1}, {"n": 2}]
+shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
+
+
+def verdict(traces, make, **settings):
+    """Run a function of n under both configs and return what is recorded of the comparison."""
+
+    @shadow.experiment(**settings)
+    def compared(config: Config):
+        return make(config.n)
+
+    try:
+        compared()
+    except Exception:
+        assert make  # Main may raise; that is recorded too.
+    (trace,) = traces("tags.`spearmint.role` = 'variant'")
+    return trace.info.tags.get("spearmint.equal")
+
+
+def fail(n):
+    raise ValueError("no")
+
+
+def fail_differently(n):
+    raise ValueError(n)
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (lambda n: 5, "true"),
+        (lambda n: n, "false"),
+        (lambda n: [1, {"a": (n * 0,)}], "true"),
+        (lambda n: np.arange(3), "true"),
+        (lambda n: np.arange(3) * n, "false"),
+        (lambda n: pd.DataFrame({"a": [1]}), "true"),
+        (lambda n: pd.DataFrame({"a": [1] * n}), "false"),
+        (lambda n: object(), "false"),
+        (fail, "true"),
+        (fail_differently, "false"),
+        (lambda n: n if n == 1 else fail(n), "false"),
+    ],
+)
+def test_equality_is_recorded_with_the_variant(traces, make, expected) -> None:
+    assert verdict(traces, make) == expected
+
+
+def test_an_experiment_may_say_how_to_compare(traces) -> None:
+    assert verdict(traces, lambda n: n, compare=lambda main, variant: abs(main - variant) < 2) == "true"
+
+
+def test_a_strategy_may_say_how_to_compare_and_the_experiment_wins(traces) -> None:
+    class Tolerant(ShadowStrategy):
+        def compare(self, main, variant):
+            return True
+
+    assert verdict(traces, lambda n: n, strategy=Tolerant) == "true"
+    found = shadow.experiment(strategy=Tolerant, compare=lambda main, variant: False)(lambda config: 1)
+    found()
+    assert len(traces("tags.`spearmint.equal` = 'false'")) == 1
+
+
+def test_a_comparison_that_raises_is_an_error_and_no_more(traces) -> None:
+    def compare(main, variant):
+        raise SystemExit(3)
+
+    assert verdict(traces, lambda n: n, compare=compare) == "error"
+
+
+def test_it_happens_on_neither_the_callers_thread_nor_the_variants(traces) -> None:
+    threads = {}
+
+    def compare(main, variant):
+        threads["compare"] = threading.current_thread().name
+        return True
+
+    def make(n):
+        threads[n] = threading.current_thread().name
+        return n
+
+    assert verdict(traces, make, compare=compare) == "true"
+    assert threads["compare"] == "spearmint-traces"
+    assert threads["compare"] not in (threads[1], threads[2])
+
+
+def test_what_the_caller_does_to_mains_result_changes_nothing(traces) -> None:
+    may_end = threading.Event()
+
+    @shadow.experiment()
+    def compared(config: Config):
+        if config.n == 2:
+            assert may_end.wait(10)
+        return [1, 2]
+
+    compared().append(3)
+    may_end.set()
+    (trace,) = traces("tags.`spearmint.role` = 'variant'")
+    assert trace.info.tags["spearmint.equal"] == "true"
+
+
+def test_a_variant_that_ends_before_main_is_compared_when_main_has_ended(traces) -> None:
+    variant_has_ended = threading.Event()
+
+    @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy).experiment()
+    def branch(config: Config):
+        if config.n == 1:
+            assert variant_has_ended.wait(10)
+        else:
+            variant_has_ended.set()
+        return 5
+
+    branch()
+    assert len(traces("tags.`spearmint.equal` = 'true'")) == 1
+    assert spearmint.tracing_stats().written == 2

@@ -1,0 +1,252 @@
+"""What happens to traces as processes begin, fork and end, and as servers come and go; each in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from mlflow.tracing.client import TracingClient
+from mlflow.tracking import MlflowClient
+
+ROOT = Path(__file__).parent.parent.parent
+DEADLINE_SECONDS = 60
+
+PRELUDE = """
+import json, os, socket, sys, threading, time
+import spearmint
+from spearmint import Spearmint
+from spearmint.strategies import ShadowStrategy
+
+mint = Spearmint(configs=[{"n": 1}, {"n": 2}], tracing=True)
+
+@mint.experiment()
+def times(x, config):
+    return x * config["n"]
+
+def counts():
+    stats = spearmint.tracing_stats()
+    found = {name: getattr(stats, name) for name in stats.__slots__}
+    assert 2 * found["recorded"] == sum(found.values()), found
+    return {name: count for name, count in found.items() if count}
+
+def tell(**what):
+    print(json.dumps(what), flush=True)
+"""
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch):
+    """Run a program within a deadline, and return what it told and its stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(source, **env):
+        path = tmp_path / "program.py"
+        path.write_text(PRELUDE + textwrap.dedent(source), encoding="utf-8")
+        done = subprocess.run(
+            [sys.executable, str(path)],
+            env={**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true", **env},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told = {}
+        for line in done.stdout.splitlines():
+            told.update(json.loads(line))
+        return told, done.stderr
+
+    return run
+
+
+def outputs(uri):
+    found = MlflowClient(uri).search_traces(locations=["0"])
+    return sorted(trace.data.spans[0].outputs for trace in found)
+
+
+def test_nothing_of_mlflow_is_imported_on_the_callers_thread(program) -> None:
+    told, _ = program("""
+        importers = set()
+
+        class Watch:
+            def find_spec(self, name, path=None, target=None):
+                if name.partition(".")[0] == "mlflow":
+                    importers.add(threading.current_thread().name)
+
+        sys.meta_path.insert(0, Watch())
+        times(1)
+        spearmint.flush()
+        tell(importers=sorted(importers), counts=counts())
+    """)
+    assert told == {"importers": ["spearmint-traces"], "counts": {"recorded": 1, "written": 1}}
+
+
+def test_the_embedded_default_is_a_database_in_the_working_directory(program, tmp_path) -> None:
+    program("times(21); assert spearmint.flush(50)")
+    assert outputs(f"sqlite:///{tmp_path}/mlflow.db") == [21]
+
+
+def test_tracing_is_off_until_the_process_has_imported_mlflow(program, database) -> None:
+    told, _ = program(
+        """
+        quiet = Spearmint(configs=[{"n": 1}]).experiment()(times.__wrapped__)
+        quiet(1)
+        assert "mlflow" not in sys.modules
+        import mlflow
+        quiet(2)
+        spearmint.flush()
+        tell(counts=counts())
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told["counts"] == {"recorded": 1, "written": 1}
+    assert outputs(database) == [2]
+
+
+def test_tracing_can_be_set_on_for_the_process_without_importing_mlflow(program, database) -> None:
+    told, _ = program(
+        """
+        before = Spearmint(configs=[{"n": 1}]).experiment()(times.__wrapped__)
+        spearmint.configure(tracing={"enabled": True})
+        after = Spearmint(configs=[{"n": 1}]).experiment()(times.__wrapped__)
+        before(1), after(2)
+        spearmint.configure(tracing={"enabled": False})
+        before(3), after(4)
+        spearmint.flush()
+        tell(counts=counts())
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told["counts"] == {"recorded": 2, "written": 2}
+
+
+def test_what_is_recorded_at_the_very_end_is_written_within_the_exits_patience(program, database) -> None:
+    program(
+        """
+        import mlflow.tracing.client, spearmint.tracing.mlflow
+        spearmint.configure(background={"exit_timeout": 30})
+        shadow = mint.experiment(strategy=ShadowStrategy)(times.__wrapped__)
+        shadow(21)
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert outputs(database) == [21, 42]
+
+
+def test_a_variant_that_is_abandoned_at_exit_is_recorded_as_such(program, database) -> None:
+    _, stderr = program(
+        """
+        import spearmint.tracing.mlflow
+        begun = threading.Event()
+
+        @mint.experiment(strategy=ShadowStrategy)
+        def hang(config):
+            if config["n"] == 2:
+                begun.set()
+                threading.Event().wait()
+
+        spearmint.configure(background={"exit_timeout": 6})
+        hang()
+        assert begun.wait(10)
+        spearmint.flush(0.1)
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert "1 background executions were abandoned" in stderr
+    variants = MlflowClient(database).search_traces(locations=["0"], filter_string="tags.`spearmint.role` = 'variant'")
+    assert [(trace.info.state, trace.info.tags["spearmint.status"]) for trace in variants] == [("ERROR", "abandoned")]
+
+
+SILENT = """
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        {listen}
+        url = f"http://127.0.0.1:{{listener.getsockname()[1]}}"
+        spearmint.configure(tracing={{"tracking_uri": url, "timeout": 0.5}})
+"""
+
+
+@pytest.mark.parametrize("listen", ["listener.listen(100)", "pass"], ids=["never answers", "refuses"])
+def test_a_server_without_an_answer_fails_traces_and_holds_up_nothing(program, listen) -> None:
+    told, stderr = program(
+        SILENT.format(listen=listen)
+        + """
+        assert [times(x) for x in range(100)] == list(range(100))
+        assert spearmint.flush(40)
+        tell(counts=counts())
+        """
+    )
+    assert told["counts"] == {"recorded": 100, "failed": 100}
+    assert stderr.count("Traces are lost") == 1
+
+
+@pytest.mark.parametrize("mode", ["deferred", "live"])
+def test_the_exit_does_not_wait_for_a_server_without_an_answer(program, mode) -> None:
+    told, stderr = program(
+        SILENT.format(listen="listener.listen(100)").replace('"timeout": 0.5', f'"timeout": 600, "mode": "{mode}"')
+        + """
+        import mlflow
+        mlflow.set_tracking_uri(url)
+        spearmint.configure(background={"exit_timeout": 0.2})
+        times(1)
+        tell(counts=counts())
+        """
+    )
+    assert told["counts"] == {"recorded": 1, "pending": 1}
+    assert "spearmint: 1 traces were not written to MLflow within 0.2 s of exit" in stderr
+
+
+def test_the_child_of_a_fork_writes_its_own_traces_and_not_its_parents(program, database) -> None:
+    told, _ = program(
+        """
+        times(1)
+        assert spearmint.flush(30)
+        times(2)
+        child = os.fork()
+        if child == 0:
+            assert counts() == {}, counts()
+            times(3)
+            assert spearmint.flush(30)
+            tell(child=counts())
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        times(4)
+        assert spearmint.flush(30)
+        tell(parent=counts())
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told == {"child": {"recorded": 1, "written": 1}, "parent": {"recorded": 3, "written": 3}}
+    assert outputs(database) == [1, 2, 3, 4]
+
+
+def test_two_processes_write_into_one_database(program, database) -> None:
+    told, _ = program(
+        """
+        import subprocess
+        prelude = open(__file__).read().partition("# parent")[0]
+        source = prelude + "\\nfor x in range(20): times(x)\\nassert spearmint.flush(50)"
+        both = [subprocess.Popen([sys.executable, "-c", source]) for _ in range(2)]
+        tell(codes=[one.wait(55) for one in both])
+        """.replace("import subprocess", "# parent\n        import subprocess", 1),
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told["codes"] == [0, 0]
+    assert outputs(database) == sorted([*range(20)] * 2)
+
+
+def test_an_unwritable_database_costs_traces_and_no_more(program) -> None:
+    told, _ = program("""
+        spearmint.configure(tracing={"tracking_uri": "sqlite:////proc/none/mlflow.db"})
+        assert times(1) == 1
+        assert spearmint.flush(50)
+        tell(counts=counts())
+    """)
+    assert told["counts"] == {"recorded": 1, "failed": 1}
+
+
+def test_the_prepared_database_has_the_schema(database) -> None:
+    assert TracingClient(database).store.get_experiment("0").name == "Default"
