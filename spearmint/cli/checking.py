@@ -5,6 +5,7 @@ import importlib
 import itertools
 import os
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from types import CodeType
@@ -228,6 +229,9 @@ def _placed(error: ConfigError, otherwise: SettingsError) -> SettingsError:
 def _no_module(module: str, owner: str) -> str:
     """Return what is said of a module that is not there, with what stands in its place."""
     above, _, _ = module.rpartition(".")
+    real = getattr(sys.modules.get(module), "__name__", module)
+    if real != module:
+        return f"Cannot find the module {module!r} of {owner}: that is another name of {real!r}. Write {real!r}."
     spec = find_module(above) if above else None
     if above and spec is None:
         return _no_module(above, owner)

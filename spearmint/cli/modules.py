@@ -158,13 +158,16 @@ def definitions_in(code: CodeType) -> Definitions:
     return Definitions(tuple(functions), tuple(names))
 
 
-def imported_from(spec: ModuleSpec, name: str) -> str | None:
+def imported_from(spec: ModuleSpec, name: str, passed: frozenset[str] = frozenset()) -> str | None:
     """Tell from where a module imports a name, as ``"module:name"``; None if it does not, or has no source.
 
     Args:
         spec: The module.
         name: The name.
+        passed: Modules that have handed a name on already, and may do so in a circle.
     """
+    if spec.name in passed:
+        return None
     get: Callable[[str], str | None] | None = getattr(spec.loader, "get_source", None)
     source = get(spec.name) if get is not None else None
     if source is None:
@@ -172,10 +175,29 @@ def imported_from(spec: ModuleSpec, name: str) -> str | None:
     package = spec.name if spec.submodule_search_locations is not None else spec.name.rpartition(".")[0]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
+            module = _absolute(node, package)
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
-                    return f"{_absolute(node, package)}:{alias.name}"
+                    return _origin(module, alias.name, passed | {spec.name})
+                if alias.name == "*" and _defines(module, name):
+                    return f"{module}:{name}"
     return None
+
+
+def _origin(module: str, name: str, passed: frozenset[str]) -> str | None:
+    """Follow a name to the module that defines it, through those that hand it on."""
+    spec = find_module(module)
+    found = None if spec is None or _defines(module, name) else imported_from(spec, name, passed)
+    return found or (None if module in passed else f"{module}:{name}")
+
+
+def _defines(module: str, name: str) -> bool:
+    spec = find_module(module)
+    try:
+        code = code_of(spec) if spec is not None else None
+    except UNREADABLE:
+        return False
+    return code is not None and name in definitions_in(code).names
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -1,5 +1,6 @@
 """``spearmint check``: every error with its place, and nothing of the user's runs."""
 
+import os
 import py_compile
 import shutil
 import sys
@@ -20,6 +21,8 @@ SHOP = {
         def twice(a): return a
         def twice(b): return b
     """,
+    "shop__front___py": "from .rank import *\nfrom .middle import found as dug, round",
+    "shop__middle___py": "from shop.deep.er import dig as found\nfrom .front import round",
     "shop__deep____init_____py": "",
     "shop__deep__er___py": "def dig(spade): return spade",
 }
@@ -85,6 +88,10 @@ def test_settings_without_a_slip_end_with_status_0_and_say_how_much_they_are_abo
         ("target: shop.rank:Ranker", "'Ranker' is a class, a stub, or was removed by the compiler; a target names a"),
         ("target: shop.rank:twice#3", "module 'shop.rank' defines no such function"),
         ("target: shop:score", "It imports it: write 'shop.rank:score'."),
+        ("target: shop.front:plain", "It imports it: write 'shop.rank:plain'."),
+        ("target: shop.front:dug", "It imports it: write 'shop.deep.er:dig'."),
+        ("target: shop.middle:round", "It imports it: write 'shop.front:round'."),
+        ("target: os.path:join", f"that is another name of {os.path.__name__!r}. Write {os.path.__name__!r}."),
         ("target: shop.*:nothing", "no module that it covers defines such a function. Correct one of its parts."),
         ("target: shp.*:nothing", "Cannot find the module 'shp' of the target 'shp.*:nothing'"),
         (
