@@ -8,6 +8,7 @@ import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from pathlib import Path
 from types import CodeType
 from typing import Any
 
@@ -22,10 +23,11 @@ from spearmint.cli.modules import (
     modules_of,
 )
 from spearmint.config import Config, parse_configs
-from spearmint.config.sources import iter_configs
+from spearmint.config.sources import find_files, iter_configs
 from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.declarations import dead_bindings, parameters_of
 from spearmint.instrument.patterns import Target, close_names, parse_target
+from spearmint.instrument.places import Origin
 from spearmint.instrument.reading import Loaded, inspect_settings
 from spearmint.instrument.settings import Experiment, Options, Package, StrategyChoice
 from spearmint.instrument.strategy_names import BUILT_IN
@@ -95,12 +97,13 @@ class Checker:
         origin = self._loaded.origin
         read: list[Config] = []
         for index, source in enumerate(entry.configs or ()):
+            place = (*keys, "configs", index)
+            if _is_missing(source, origin.folder):
+                continue  # That has been told, as it was read.
             try:
                 read += itertools.islice(iter_configs([source], relative_to=origin.folder), MOST_CONFIGS)
             except ConfigError as error:
-                # What stands in a file of configs is told there; a file that is missing has been told already.
-                if error.line is not None or not isinstance(source, str):
-                    yield _placed(error, origin.error(str(error), (*keys, "configs", index)))
+                yield _placed(error, origin, place)
         try:
             yield parse_configs(read)
         except ConfigError as error:
@@ -217,13 +220,20 @@ class Checker:
             yield self._loaded.origin.error(message, place)
 
 
-def _placed(error: ConfigError, otherwise: SettingsError) -> SettingsError:
-    """Return an error in a file of configs as one of ours, at its place there; one without a place as another."""
-    if error.line is None or error.source is None:
-        return otherwise
-    place = ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None)
-    message = str(error).removeprefix(f"{place}: ")
-    return SettingsError(message, source=error.source, line=error.line, column=error.column)
+def _is_missing(source: Any, folder: Path) -> bool:
+    try:
+        return isinstance(source, str) and not find_files(source, "", folder)
+    except ConfigError:
+        return True
+
+
+def _placed(error: ConfigError, origin: Origin, keys: _Keys) -> SettingsError:
+    """Return what is wrong with a source of configs, at its place in a file of them, else where the source stands."""
+    prefix = ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None)
+    message = str(error).removeprefix(f"{prefix}: ")
+    if error.source is not None and Path(error.source).is_file():
+        return SettingsError(message, source=error.source, line=error.line, column=error.column)
+    return origin.error(message, keys)
 
 
 def _no_module(module: str, owner: str) -> str:

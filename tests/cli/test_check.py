@@ -179,6 +179,19 @@ def test_an_error_in_a_file_of_configs_is_told_at_its_place_there(problems, writ
     assert "k.yaml:1:5: Cannot read YAML: " in told or "k.yaml:2:1: Cannot read YAML: " in told
 
 
+def test_a_sweep_that_is_none_is_told_in_its_file_or_where_it_stands(problems, write):
+    write(k___yaml="a: {$sweep: 3}", l___json="", m__n___jsonl='{"a": 1}\n{"a"}\n')
+    entry = '{target: "shop.rank:plain", configs: [k.yaml, l.json, m/, {b: {$sweep: 4}}, {c: 1}, gone.yaml]}'
+    told = problems(f"experiments: [{entry}]")
+    assert [line.split(": Cannot")[0].rpartition("/")[2] for line in told] == [
+        "k.yaml",
+        "l.json:1:1",
+        "n.jsonl:2:5",
+        "spearmint.yaml:1:73",
+        "spearmint.yaml:1:99",
+    ]
+
+
 def test_modules_without_source_are_checked_as_those_with_it(problems, shop):
     for path in shop.glob("shop/**/*.py"):
         py_compile.compile(str(path), cfile=str(path.with_suffix(".pyc")))
