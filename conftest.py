@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 import spearmint
+from spearmint.tracing.options import Options
+from spearmint.tracing.worker import worker
 
 FLUSH_SECONDS = 5
 
@@ -15,6 +17,7 @@ def clean_process() -> Iterator[None]:
 
     A test of something else, in a process that has imported mlflow, writes no traces into the working directory.
     """
+    worker.options = Options()
     spearmint.configure(tracing={"enabled": False})
     yield
     spearmint.flush(FLUSH_SECONDS)
