@@ -57,15 +57,18 @@ class Repeated:
         code = getattr(function, "__code__", None)
         known = self._made.get(id(code))
         if known is not None and (shape := _shape(function)) is not None and _is_same(known, shape, namespace):
-            return wrap(function, lambda inner: _again(known.experiment, inner))
+            experiment = known.experiment
+            return wrap(function, lambda inner: _again(experiment, inner))
         made = make(function)
         if made is function or not isinstance(code, CodeType):
             return made
         experiment, _, _ = experiment_of(made.__func__ if isinstance(made, classmethod) else made)
+        shape = _shape(function)
+        if known is None and shape is not None:
+            own = _Made(code, _again(experiment, _nothing), shape)
+            known = self._made.setdefault(id(code), own)  # Another thread may have been here meanwhile.
         if known is not None:
             experiment.strategy = known.experiment.strategy
-        elif (shape := _shape(function)) is not None:
-            self._made[id(code)] = _Made(code, _again(experiment, _nothing), shape)
         return made
 
 

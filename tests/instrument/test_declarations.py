@@ -1,7 +1,9 @@
 """Functions that become experiments because the settings say so, as injected code hands them over."""
 
 import sys
+import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated
 
 import pytest
@@ -312,6 +314,22 @@ def test_a_function_in_a_function_is_declared_anew_where_its_annotations_are_not
     assert [outer(int)(), outer(float)(), outer(int)()] == [1, 1.0, 1]
     assert type(outer(float)()) is float
     assert [type(by_text(kind)()) for kind in (int, float, int)] == [int, float, int]
+
+
+def test_threads_that_make_a_function_first_at_the_same_time_take_turns_together():
+    declared = declarations({"experiments": [{"target": "m:**", **INNER}]})
+    together = threading.Barrier(4)
+
+    def outer():
+        def inner(k):
+            return k
+
+        together.wait(5)
+        return declared.declare(inner, "m", "outer.<locals>.inner")
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [future.result() for future in [pool.submit(outer) for _ in range(4)]]
+    assert [one() for one in made] == [1, 2, 3, 1]
 
 
 def test_functions_of_one_definition_do_not_share_what_their_calls_have_taught():

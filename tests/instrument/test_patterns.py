@@ -1,8 +1,15 @@
 """Targets: what they match, and what is said of text that is none."""
 
+import ast
+import dataclasses
+import enum
+import functools
+from pathlib import Path
+
 import pytest
 
-from spearmint.instrument.patterns import is_within, parse_target
+from spearmint.discovery import calls_in_code
+from spearmint.instrument.patterns import is_within, parse_target, without_number
 
 
 @pytest.mark.parametrize(
@@ -101,6 +108,18 @@ def test_a_target_tells_whether_it_stands_for_several_functions():
     assert parse_target("m.*:f").has_module_glob
     assert not parse_target("m.*:f").has_name_glob
     assert parse_target("m.*:f").root == "m"
+
+
+@pytest.mark.parametrize("module", [ast, dataclasses, enum, functools])
+def test_each_definition_of_a_module_is_a_target_that_matches_it_and_its_namesakes_alone(module):
+    tables = calls_in_code(compile(Path(module.__file__).read_bytes(), module.__file__, "exec"))
+    names = [name for name in tables if name != "<module>" and "<lambda>" not in name]
+    assert len(names) > 20
+    for name in names:
+        plain, number = without_number(name)
+        matched = [other for other in names if parse_target(f"m:{plain}").matches(other)]
+        assert {without_number(other)[0] for other in matched} == {plain}
+        assert [other for other in names if parse_target(f"m:{plain}#{number}").matches(other)] == [name]
 
 
 def test_a_package_name_covers_itself_and_what_is_below_but_not_what_only_begins_like_it():
