@@ -107,14 +107,24 @@ def _definitions(owner: Any, module: Any, prefix: str) -> Iterator[tuple[Any, st
     """Yield what is defined in a module or class: owner, attribute, qualified name and value."""
     for attribute, value in list(vars(owner).items()):
         name = prefix + attribute
-        heart = _heart(value)
-        # An imported name is defined elsewhere, and an alias under its own name. C code often tells no module.
-        if getattr(heart, "__qualname__", None) != name or getattr(heart, "__module__", None) not in (module, None):
+        if not _is_defined(value, module, name):
             continue
-        if isinstance(heart, type):
-            yield from _definitions(heart, module, f"{name}.")
-        elif inspect.isroutine(heart):
+        if isinstance(value, type):
+            yield from _definitions(value, module, f"{name}.")
+        else:
             yield owner, attribute, name, value
+
+
+def _is_defined(value: Any, module: Any, name: str) -> bool:
+    """Tell whether an object is a class, or holds a function, that a module defines under a name."""
+    try:
+        heart = _heart(value)
+        if not isinstance(heart, type) and not inspect.isroutine(heart):
+            return False
+        # An imported name is defined elsewhere, and an alias under its own name. C code often tells no module.
+        return heart.__qualname__ == name and getattr(heart, "__module__", None) in (module, None)
+    except Exception:  # noqa: BLE001 - an object that cannot be asked is none
+        return False
 
 
 def _heart(value: Any) -> Any:

@@ -285,6 +285,24 @@ def test_an_instrumented_function_is_pickled_by_its_name(project):
     assert pickle.loads(pickle.dumps(rank.score)) is rank.score
 
 
+def test_objects_that_answer_no_question_do_not_disturb_wrapping_in_place(project):
+    text = """
+
+
+        class Mute:
+            def __getattribute__(self, name):
+                raise RuntimeError(name)
+
+
+        mute = Mute()
+    """
+    project.write({**SHOP, "shop/rank.py": SHOP["shop/rank.py"] + text})
+    rank = project.load("shop.rank")
+    with pytest.warns(SpearmintWarning):
+        project.install("shop.rank:score")
+    assert rank.score("ab") == 6
+
+
 def test_what_stands_among_the_modules_and_is_none_is_not_looked_at(project):
     class Odd:
         __slots__ = ()
