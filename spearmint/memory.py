@@ -21,6 +21,7 @@ class Memory:
             first such call, in the order of discovery.
         lessons: How often it has learned, or been pinned to a config by a test.
         is_pinned: Whether it is pinned, so that it does not run under its caller's config.
+        carriers: What stands where the function stood, and lets it be called.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,13 @@ class Memory:
         self.learned: weakref.WeakKeyDictionary[Memory, str] = weakref.WeakKeyDictionary()
         self.lessons = 0
         self.is_pinned = False
+        self.carriers: list[weakref.ref[Any]] = []
         self._is_noted = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody can call it any more."""
+        return bool(self.carriers) and all(carrier() is None for carrier in self.carriers)
 
     def keep_ready(self, case: ExperimentCase, owner: type | None = None) -> None:
         """Let calls outside a case run in this one, while nothing says otherwise.

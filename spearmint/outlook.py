@@ -35,7 +35,17 @@ class Outlook:
         choice: What was chosen for a call, once that is known to be the same each time.
     """
 
-    __slots__ = ("_changes", "_lessons", "_watches", "choice", "dimensions", "experiments", "is_constant", "ways")
+    __slots__ = (
+        "_changes",
+        "_learned",
+        "_lessons",
+        "_watches",
+        "choice",
+        "dimensions",
+        "experiments",
+        "is_constant",
+        "ways",
+    )
 
     def __init__(
         self,
@@ -51,6 +61,7 @@ class Outlook:
         self.is_constant = all(one.is_constant for one in dimensions)
         self.choice: tuple[ExperimentCase, Plan | None] | None = None
         self._lessons = [(one, one.lessons) for one in experiments]
+        self._learned = [way.experiment for way in ways if way.kind == "learned"]
         self._watches = watches
         self._changes = changes
 
@@ -65,6 +76,8 @@ class Outlook:
             wholly = True
             if any(one.lessons != lessons for one, lessons in self._lessons):
                 return False
+        if any(one.is_gone for one in self._learned):
+            return False
         if not (self._watches.all_hold() if wholly else self._watches.holds()):
             return False
         self._changes = changes

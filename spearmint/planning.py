@@ -126,9 +126,9 @@ def _choose_for_call(
     lessons = experiment.lessons
     plan = _plan(experiment, outlook, (main, *variants))
     case = plan.main
-    has_variants = len(plan) > 1
+    has_variants = plan.size > 1
     if (experiment.is_constant or not experiment.options) and outlook.is_constant:
-        plan = plan if len(plan) > _FEW_CASES or plan.excess or not has_variants else plan.with_cases()
+        plan = plan if plan.size > _FEW_CASES or plan.excess or not has_variants else plan.with_cases()
         outlook.choice = case, plan if has_variants else None
         if not has_variants:
             _keep_ready(experiment, case, args)
@@ -162,11 +162,11 @@ def _plan(experiment: ExperimentFunction, outlook: Outlook, options: tuple[Optio
 def bounded(plan: Plan, experiment: ExperimentFunction) -> Plan:
     """Return a plan that says of itself whether it holds more cases than ``max_cases``."""
     limit = experiment.settings.max_cases
-    if limit is None or len(plan) <= limit:
+    if limit is None or plan.size <= limit:
         return plan
-    sizes = " x ".join(f"{size} ({name})" for name, size in plan.sizes.items())
+    sizes = " x ".join(f"{len(one.options)} ({one.experiment.name})" for one in plan.dimensions)
     message = (
-        f"Cannot run {plan.root.name} over {len(plan)} cases: max_cases is {limit}, and its options are {sizes}. "
+        f"Cannot run {plan.root.name} over {plan.size} cases: max_cases is {limit}, and its options are {sizes}. "
         "Give fewer configs, combine='one_at_a_time', or a larger max_cases."
     )
     return replace(plan, excess=message, lost=plan.variant_count)
@@ -222,13 +222,14 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
         _warn_of_thread(case, experiment)
         experiment_case_var.set(None)  # From the next call on, the thread is what it would be without the warning.
         return select(experiment)[0]
-    is_foreseen = experiment in case.plan.foreseen
-    is_root = experiment is case.root and bool(experiment.options)
-    option = case.assigned(experiment) if is_root else _inherited(case, experiment)
+    identity = experiment.identity
+    is_foreseen = identity in case.plan.foreseen
+    is_root = identity is case.root and bool(experiment.options)
+    option = case.assigned(identity) if is_root else _inherited(case, experiment)
     if option is None:
-        option = case.assigned(experiment) or _assign(case, experiment)
+        option = case.assigned(identity) or _assign(case, identity)
     if not is_foreseen:
-        _learn(case, experiment)
+        _learn(case, identity)
     return case.view(experiment, option)
 
 
@@ -264,7 +265,7 @@ def _learn(case: ExperimentCase, experiment: ExperimentFunction) -> None:
     caller, root = case.current, case.root
     case.plan.learned.setdefault((experiment, caller), Way(experiment, caller, "learned", partial(str, place)))
     if isinstance(caller, ExperimentFunction):
-        caller.learn(experiment, place)
+        caller.identity.learn(experiment, place)
     if isinstance(root, ExperimentFunction):
         root.forget_cases()  # The running case may have gained an assignment, which is for this call alone.
 

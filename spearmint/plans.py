@@ -33,6 +33,7 @@ class Plan:
         excess: Why it holds more cases than it may; empty if it does not.
         lost: How many variants that costs.
         since: How many of the dimensions make cases that have been run before; none of those is a variant any more.
+        growth: How often it has grown.
         made: The variant cases, where they have been made to serve several calls.
         joined: For each experiment that it does not foresee and that was called in a case of it, its options.
         learned: How such experiments were reached, by experiment and caller.
@@ -46,18 +47,24 @@ class Plan:
     excess: str = ""
     lost: int = 0
     since: int = 0
+    growth: int = 0
     made: "tuple[ExperimentCase, ...]" = ()
     joined: dict[Reached, tuple[Option, ...]] = field(default_factory=dict)
     learned: dict[tuple[Reached, Reached], Way] = field(default_factory=dict)
 
-    def __len__(self) -> int:
-        """Return how many cases the plan holds, main and those run before included."""
+    @property
+    def size(self) -> int:
+        """How many cases the plan holds, main and those run before included."""
         return self._count(self.dimensions)
+
+    def __len__(self) -> int:
+        """Return the same, which Python bounds at some 10^19."""
+        return self.size
 
     @property
     def variant_count(self) -> int:
         """How many variants it holds."""
-        return len(self) - self._count(self.dimensions[: self.since])
+        return self.size - self._count(self.dimensions[: self.since])
 
     def _count(self, dimensions: Sequence[Dimension]) -> int:
         sizes = [len(dimension.options) for dimension in dimensions]
@@ -92,10 +99,13 @@ class Plan:
     def extended(self) -> "Plan":
         """Return the plan that foresees what has joined this one's cases; its variants are the cases that this adds."""
         known = {dimension.experiment for dimension in self.dimensions}
-        joined = [Dimension(one, options) for one, options in tuple(self.joined.items()) if one not in known]
+        called = [(one, options) for one, options in tuple(self.joined.items()) if one not in known]
+        # One that was made for the call that called it cannot be called again.
+        joined = [Dimension(one, options) for one, options in called if not one.is_gone]
         foreseen = self.foreseen.union(self.joined)
         dimensions = (*self.dimensions, *joined)
-        return replace(self, dimensions=dimensions, foreseen=foreseen, since=len(self.dimensions), made=())
+        since, growth = len(self.dimensions), self.growth + 1
+        return replace(self, dimensions=dimensions, foreseen=foreseen, since=since, growth=growth, made=())
 
     def position(self, case: ExperimentCase) -> tuple[int, ...]:
         """Return what sorts cases of this plan, and of those that it has grown from, into its order."""
@@ -113,11 +123,11 @@ class Plan:
 
     def __str__(self) -> str:
         """Draw the plan as a tree."""
-        return tree(self.parts, len(self))
+        return tree(self.parts, self.size)
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows."""
-        return table(self.parts, len(self))
+        return table(self.parts, self.size)
 
     def _product(self) -> Iterator[tuple[Option, ...]]:
         combinations = itertools.product(*(dimension.options for dimension in self.dimensions))

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import types
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -36,6 +37,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
     def __init__(self, function: Callable[..., Any], experiment: ExperimentFunction) -> None:
         super().__init__(function)
         self._self_experiment = experiment
+        experiment.carriers.append(weakref.ref(self))
         ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment, performer_of(experiment)))
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:

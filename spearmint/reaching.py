@@ -7,6 +7,7 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
+from spearmint.discovery.bodies import line_of
 from spearmint.discovery.graph import Edge, Explorer, Node, Reach
 from spearmint.discovery.known import module_of
 from spearmint.discovery.lookup import MISSING, Instance, is_class, own_attributes, unwrapped
@@ -137,7 +138,8 @@ class _Search:
                 best[edge.callee] = edge
         for node, edge in best.items():
             kind: WayKind = "call" if node in called else "reference"
-            way = Way(node.function._self_experiment, step.experiment, kind, partial(_place, edge))  # noqa: SLF001
+            reached_one: ExperimentFunction = node.function._self_experiment.identity  # noqa: SLF001 - a carrier's
+            way = Way(reached_one, step.experiment, kind, partial(_place, edge.caller, edge.target))
             yield way, node.receiver
 
     def _explorer_for(self, experiment: ExperimentFunction) -> Explorer:
@@ -154,10 +156,10 @@ class _Search:
 
 
 def _ways_learned(experiment: ExperimentFunction) -> Iterator[tuple[Way, Any]]:
-    for reference in experiment.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
+    for reference in experiment.identity.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
         other = reference()
-        if isinstance(other, ExperimentFunction):
-            yield Way(other, experiment, "learned", partial(_place_learned, experiment, other)), MISSING
+        if isinstance(other, ExperimentFunction) and not other.is_gone:
+            yield Way(other, experiment, "learned", partial(_place_learned, experiment.identity, other)), MISSING
 
 
 def _place_learned(experiment: ExperimentFunction, other: ExperimentFunction) -> str:
@@ -179,8 +181,10 @@ def _called(reached: Reach) -> set[Node]:
     return found
 
 
-def _place(edge: Edge) -> str:
-    return f"{edge.caller.name}, line {edge.line}"
+def _place(caller: Node, target: str) -> str:
+    # Not of the edge, which holds the callee: what is called no more is not to be kept.
+    line = line_of(caller.function, target) if type(caller.function) is FunctionType else 0
+    return f"{caller.name}, line {line}"
 
 
 def _adds_dimension(step: _Step) -> bool:

@@ -46,6 +46,7 @@ class ExperimentFunction(Memory):
         sample_rate: Which share of the calls is traced; None for as the process has it.
         compare: Compares main's result with a variant's, for the traces; None for ``==``.
         settings: How it is run.
+        stands_for: The experiment that this one is again, where a definition inside a function runs again and again.
 
     Raises:
         DeclarationError: If ``function`` is not one.
@@ -88,6 +89,7 @@ class ExperimentFunction(Memory):
         self.options = tuple(self.compile_option(config) for config in configs)
         self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
         self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
+        self.stands_for: ExperimentFunction | None = None
         super().__init__()
 
     def compile_option(self, config: Config) -> Option:
@@ -105,6 +107,11 @@ class ExperimentFunction(Memory):
             )
             raise ConfigError(message) from error
         return Option(master, config.config_id, supplier(master), self.binder.bind(master))
+
+    @property
+    def identity(self) -> "ExperimentFunction":
+        """What has a place in a plan: itself, or what it is again."""
+        return self if self.stands_for is None else self.stands_for
 
     @property
     def plain_option(self) -> Option:

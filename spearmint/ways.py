@@ -22,6 +22,10 @@ class Reached(Protocol):
     def function(self) -> Callable[..., Any]:
         """The function, without Spearmint around it."""
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody can call it any more."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Way:

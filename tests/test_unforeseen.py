@@ -199,6 +199,30 @@ def test_a_value_that_the_caller_passes_leaves_what_unforeseen_calls_add():
     assert values(outer, {"model": "mine"}) == [("mine", 1), ("mine", 2), ("mine", 3)]
 
 
+def test_one_that_is_made_for_each_call_runs_under_its_main_config_and_a_run_ends():
+    @experiment(configs=MODELS, strategy=ShadowStrategy)
+    def outer(config):
+        @experiment(configs=KS, strategy=ShadowStrategy)
+        def inner(config):
+            return config["k"]
+
+        return config["model"], inner()
+
+    assert values(outer) == values(outer) == [("a", 1), ("b", 1)]
+
+
+def test_a_run_ends_also_where_each_case_brings_a_new_experiment(account):
+    kept = []
+
+    @experiment(configs=MODELS[:1], combine="one_at_a_time", max_cases=None)
+    def outer(config):
+        kept.append(make_inner(KS[:2]))
+        return kept[-1]()
+
+    assert values(outer) == [1] * 21
+    assert account() == {"submitted": 21, "finished": 20, "dropped": 1}
+
+
 # Many cases
 
 
@@ -331,6 +355,28 @@ outer()
 def test_what_was_not_made_when_the_process_ends_is_counted_as_abandoned():
     done = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == "spearmint: 899 background executions were abandoned at exit after 0.2 s\n"
+
+
+def test_a_plan_beyond_what_python_counts_is_no_matter(account):
+    outer = make_hidden(*(make_inner([{"k": k} for k in range(30)]) for _ in range(14)))
+    count = 2 * 30**14
+    assert outer() == outer() == ("a", *[0] * 14)
+    assert account()["dropped"] == count - 1
+    with pytest.raises(PlanError, match=f"over {count} cases"):
+        run(outer)
+    plan = full_plan(experiment_of(outer)[0])
+    assert plan.size == count
+    assert str(plan).endswith(f"{count} cases")
+
+
+def test_the_loss_is_told_once_for_an_experiment_whatever_its_plan_grows_to(account, caplog):
+    inners = [make_inner()]
+    outer = make_hidden(inners[0], configs=MODELS, max_cases=2)
+    for _ in range(3):
+        outer()
+    lost = [record.getMessage() for record in caplog.records if "Variants are lost" in record.getMessage()]
+    assert len(lost) == 1
+    assert account()["dropped"] == 2 * 5
 
 
 def test_a_plan_of_many_cases_holds_few_of_them():

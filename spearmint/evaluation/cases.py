@@ -54,10 +54,10 @@ def evaluated_cases(
     """
     plan = full_plan(experiment, configs, args)
     limit = experiment.settings.max_cases
-    if limit is not None and len(plan) > limit:
-        sizes = " x ".join(f"{size} ({name})" for name, size in plan.sizes.items())
+    if limit is not None and plan.size > limit:
+        sizes = " x ".join(f"{len(one.options)} ({one.experiment.name})" for one in plan.dimensions)
         message = (
-            f"Cannot evaluate {experiment.name} over {len(plan)} cases: max_cases is {limit}, and its options are "
+            f"Cannot evaluate {experiment.name} over {plan.size} cases: max_cases is {limit}, and its options are "
         )
         raise PlanError(f"{message}{sizes}. Give fewer configs, combine='one_at_a_time', or a larger max_cases.")
     seen: Counter[str] = Counter()

@@ -148,18 +148,18 @@ class Account:
             self.tasks -= 1
         return [latch for left, latch in self._waiters if job in left] if self._waiters else ()
 
-    def lose(self, number: int, reason: str) -> None:
-        """Count variants that were dropped before there was a job for each."""
+    def lose(self, number: int, reason: str, topic: str) -> None:
+        """Count variants that were dropped before there was a job for each; the reason is told once for a topic."""
         with self.lock:
             self._counts["submitted"] += number
             self._counts["dropped"] += number
-        self.warn_of_loss(reason)
+        self.warn_of_loss(reason, topic)
 
-    def warn_of_loss(self, reason: str) -> None:
-        """Log a loss for the first time of each reason; the counts tell of the others."""
+    def warn_of_loss(self, reason: str, topic: str = "") -> None:
+        """Log a loss for the first time of each topic, or of each reason; the counts tell of the others."""
         with self.lock:
-            is_told = reason in self._told
-            self._told.add(reason)
+            is_told = (topic or reason) in self._told
+            self._told.add(topic or reason)
         if not is_told and not sys.is_finalizing():  # By then, a daemon thread may hold a lock of logging for ever.
             advice = "background_stats() counts what is lost, configure(background=...) sets the limits"
             with suppress(Exception):  # As above.

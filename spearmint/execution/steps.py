@@ -30,6 +30,8 @@ from spearmint.tracing.recorder import (
 # CPython 3.11 takes a call of a Python function to read a member of an enum.
 Step = Literal["start", "cancel", "wait"]
 
+_MANY_GROWTHS = 20
+_ENDLESS = "the cases that unforeseen experiments add call ever more unforeseen experiments"
 _MANY = 100  # As for `spearmint.planning`, beyond which cases are not kept.
 
 
@@ -106,8 +108,9 @@ class Call:
         if results.plan.excess or larger.since == len(larger.dimensions):
             results.put_in_order()
             return False
-        if larger.excess:  # It is too late for an error: the others have been run.
-            background.account.lose(larger.lost, larger.excess)
+        reason = larger.excess or (_ENDLESS if larger.growth > _MANY_GROWTHS else "")
+        if reason:  # It is too late for an error: the others have been run.
+            background.account.lose(larger.variant_count, reason, self.experiment.name)
             results.put_in_order()
             return False
         self.plan = larger
@@ -218,7 +221,7 @@ def begin(
     if plan is not None and plan.excess:
         if is_run:
             raise PlanError(plan.excess)
-        background.account.lose(plan.lost, plan.excess)
+        background.account.lose(plan.lost, plan.excess, experiment.name)
         plan = None
     collects = experiment.collects
     choice = main, plan

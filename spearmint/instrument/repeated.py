@@ -3,12 +3,12 @@
 import copy
 import re
 import sys
-import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from spearmint.memory import Memory
 from spearmint.proxy import experiment_of, wrap
 from spearmint.registry import ExperimentFunction, registry
 
@@ -67,6 +67,7 @@ class Repeated:
         if known is None and shape is not None:
             own = _Made(code, _again(experiment, _nothing), shape)
             known = self._made.setdefault(id(code), own)  # Another thread may have been here meanwhile.
+            experiment.stands_for = known.experiment  # To plans, it is the same as those that follow.
         if known is not None:
             experiment.strategy = known.experiment.strategy
         return made
@@ -80,13 +81,9 @@ def _again(experiment: ExperimentFunction, function: Callable[..., Any]) -> Expe
     """Return the same experiment for another function of the same definition, which has its own surroundings."""
     made = copy.copy(experiment)
     made.function = function
-    made.ready = [None]
-    made.lone_cases = {}
-    made.outlooks = {}
-    made.key_of = None
-    made.receiver_names = frozenset()
-    made.learned = weakref.WeakKeyDictionary()
-    made.lessons = 0
+    made.stands_for = None if function is _nothing else experiment
+    Memory.__init__(made)  # What the copy remembers is its own.
+    made.is_pinned = experiment.is_pinned
     if function is not _nothing:
         registry.add(made)
     return made

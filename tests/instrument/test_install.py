@@ -248,6 +248,34 @@ def test_threads_keep_the_case_where_install_is_asked_to(project):
     assert (threading.Thread.start, ThreadPoolExecutor.submit) == (start, submit)
 
 
+def test_a_function_that_is_defined_in_each_call_is_one_experiment_with_a_place_in_the_plan(project):
+    project.write(
+        {
+            "work.py": """
+                def outer(boost=1):
+                    def inner(limit=1):
+                        return limit
+                    return boost, inner()
+            """
+        }
+    )
+    entries = [
+        {"target": "work:outer", "configs": [{"b": 5}, {"b": 6}], "bindings": {"boost": "b"}, "strategy": "shadow"},
+        {
+            "target": "work:outer.<locals>.inner",
+            "configs": [{"n": 1}, {"n": 2}],
+            "bindings": {"limit": "n"},
+            "strategy": "shadow",
+        },
+    ]
+    with project.install(*entries):
+        outer = project.load("work").outer
+        for _ in range(2):
+            with spearmint.Spearmint.run(outer, await_variants=True) as runner:
+                results = runner()
+            assert [one.result for one in results] == [(5, 1), (5, 2), (6, 1), (6, 2)]
+
+
 def test_without_that_a_call_on_a_thread_is_outside_the_case_which_is_said_once(project):
     project.write(
         {
