@@ -23,6 +23,17 @@ from spearmint.results import Outcome
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
 
 
+class _Absent:
+    """Stands for a method that wrapt's proxies have and functions have not, where its mere presence is looked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        message = f"{owner.__name__!r} object has no attribute {self._name!r}"
+        raise AttributeError(message)
+
+
 class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
     """A function under experiment. To everything that looks at it, it is the function.
 
@@ -34,11 +45,25 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
     # A slot of that name makes the interpreter call what stands in it, with no Python frame of the proxy's own.
     __slots__ = ("__call__", "_self_experiment")
 
+    # `contextlib.ExitStack.push` takes whatever has these for a context manager, and calls everything else. Annotated,
+    # they would be annotations of the function.
+    __enter__ = _Absent("__enter__")
+    __exit__ = _Absent("__exit__")
+    __aenter__ = _Absent("__aenter__")
+    __aexit__ = _Absent("__aexit__")
+
     def __init__(self, function: Callable[..., Any], experiment: ExperimentFunction) -> None:
         super().__init__(function)
         self._self_experiment = experiment
         experiment.carriers.append(weakref.ref(self))
         ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment, performer_of(experiment)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute of the function; `functools.wraps`, applied to a proxy, does not change what it calls."""
+        if name == "__wrapped__":
+            setattr(self.__wrapped__, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.

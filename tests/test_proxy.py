@@ -1,6 +1,7 @@
 """An experiment is, to everything that looks at it, the function."""
 
 import asyncio
+import contextlib
 import functools
 import inspect
 import sys
@@ -382,3 +383,43 @@ def test_wrong_arguments_are_pythons_own_error(call, message) -> None:
 def test_a_coroutine_that_is_never_awaited_is_warned_of_under_the_functions_name() -> None:
     with pytest.warns(RuntimeWarning, match="coroutine 'coroutine' was never awaited"):
         mint.experiment(coroutine)()
+
+
+def test_an_exit_stack_calls_an_experiment_as_it_calls_a_function():
+    seen = []
+
+    @experiment(configs=[{"k": 1}])
+    def leave(kind, error, trace, config=None):
+        seen.append(kind)
+
+    @experiment(configs=[{"k": 1}])
+    async def leave_async(kind, error, trace, config=None):
+        seen.append(kind)
+
+    with contextlib.ExitStack() as stack:
+        stack.push(leave)
+
+    async def main():
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_exit(leave_async)
+
+    asyncio.run(main())
+    assert seen == [None, None]
+    with pytest.raises(AttributeError, match="no attribute '__e"), leave:
+        pass
+
+
+def test_functools_wraps_on_an_experiment_leaves_it_calling_its_own_function():
+    def f(x: int) -> str:
+        """F."""
+
+    @functools.wraps(f)
+    @experiment(configs=[{"k": 1}])
+    def wrapper(*args, k=0, config=None):
+        return "wrapper", args
+
+    assert wrapper(1) == ("wrapper", (1,))
+    assert (wrapper.__name__, wrapper.__doc__, inspect.signature(wrapper)) == ("f", "F.", inspect.signature(f))
+    assert inspect.unwrap(wrapper) is f
+    assert wrapper.__kwdefaults__ == {"k": 0, "config": None}
+    assert wrapper.__wrapped__(2) == ("wrapper", (2,))
