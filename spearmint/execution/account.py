@@ -98,7 +98,7 @@ class Account:
 
     def enter(self, job: Job, source: Job | None = None) -> None:
         """Take a job into account, maybe one that another job has stood for; the caller holds the lock."""
-        if source is None:
+        if source is None or source not in self._open:  # Abandoned with all that it still stood for.
             self._counts["submitted"] += job.count
             self._more += job.count - 1
         else:
@@ -157,9 +157,12 @@ class Account:
 
     def warn_of_loss(self, reason: str, topic: str = "") -> None:
         """Log a loss for the first time of each topic, or of each reason; the counts tell of the others."""
+        topic = topic or reason
+        if topic in self._told:  # As nearly always, which needs no lock.
+            return
         with self.lock:
-            is_told = (topic or reason) in self._told
-            self._told.add(topic or reason)
+            is_told = topic in self._told
+            self._told.add(topic)
         if not is_told and not sys.is_finalizing():  # By then, a daemon thread may hold a lock of logging for ever.
             advice = "background_stats() counts what is lost, configure(background=...) sets the limits"
             with suppress(Exception):  # As above.
