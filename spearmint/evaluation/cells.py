@@ -19,7 +19,8 @@ from spearmint.execution.steps import run_in_case
 from spearmint.execution.streams import adrain, drain
 from spearmint.registry import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
-from spearmint.tracing.recorder import UNSAMPLED, Decision, begin_root, decide, end_with
+from spearmint.tracing.recorder import Decision, begin_root, decide, end_with
+from spearmint.tracing.records import UNSAMPLED
 
 _LONGEST = 200  # characters of an output or an error that are kept
 

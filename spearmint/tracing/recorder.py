@@ -7,31 +7,19 @@ import sys
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
-from contextvars import ContextVar, Token
+from contextvars import Token
 from time import time_ns
 from types import FunctionType
-from typing import Any, Final
+from typing import Any
 
 from spearmint.cases import ExperimentCase, Option
 from spearmint.registry import ExperimentFunction
 from spearmint.results import Outcome
 from spearmint.tracing import opening, presence
 from spearmint.tracing.comparing import DEFAULT
-from spearmint.tracing.records import Answer, Role, Span, Status, Trace, failure_of
+from spearmint.tracing.records import UNSAMPLED, Answer, Role, Span, Status, Trace, Unsampled, failure_of, span_var
 from spearmint.tracing.snapshots import snapshot
 from spearmint.tracing.worker import worker
-
-# The execution that is running, where it is traced. UNSAMPLED where it was decided that nothing here is.
-span_var: ContextVar[Any] = ContextVar("spearmint_span", default=None)
-
-
-class Unsampled:
-    """Stands for the span of a call that is not traced, nor is anything in it."""
-
-    live = None
-
-
-UNSAMPLED: Final = Unsampled()
 
 # Of its own, as a user's `random.seed` must give neither the same ids twice nor the same sample.
 _random = random.Random()  # noqa: S311 - no secret
@@ -158,7 +146,7 @@ def begin_root(
     worker.start()
     outer = span_var.get()
     try:
-        trace = Trace(_random.getrandbits(128), decision.call_id, role, presence.place())
+        trace = Trace(_random.getrandbits(128), decision.call_id, role, presence.place(), generation=worker.generation)
         if decision.compares:
             trace.compare = experiment.compare or DEFAULT
         if role == "main":

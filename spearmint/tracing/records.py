@@ -1,10 +1,11 @@
 """What happened, as data: the spans of one trace, until a worker writes them."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from time import time_ns
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from spearmint.cases import Option
 from spearmint.registry import ExperimentFunction
@@ -14,6 +15,18 @@ Role = Literal["main", "variant"]
 Compare = Callable[[Any, Any], Any]
 
 _FRAMES = 50
+
+
+class Unsampled:
+    """Stands for the span of a call that is not traced, nor is anything in it."""
+
+    live = None
+
+
+UNSAMPLED: Final = Unsampled()
+
+# The execution that is running, where it is traced. UNSAMPLED where it was decided that nothing here is.
+span_var: ContextVar[Any] = ContextVar("spearmint_span", default=None)
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +71,7 @@ class Trace:
         main: Main's trace, for a variant.
         spans: Its spans, the root first.
         answer: What it returned, where a variant may ask.
+        generation: Stands for the process that began it; a fork's child leaves it to its parent.
         waiting: Variants that ended before main, to be written after it.
         made: The trace as MLflow has it, where its spans were live: with spans of others among them.
         is_closed: Whether it has ended; what happens later in it is not its own any more.
@@ -71,6 +85,7 @@ class Trace:
     main: "Trace | None" = None
     spans: "list[Span]" = field(default_factory=list)
     answer: Answer | None = None
+    generation: object = None
     waiting: "list[Trace]" = field(default_factory=list)
     made: Any = None
     is_closed: bool = False

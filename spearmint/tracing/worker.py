@@ -16,13 +16,14 @@ from time import monotonic
 from typing import Any, Protocol
 
 from spearmint.tracing.options import Options
-from spearmint.tracing.records import Trace
+from spearmint.tracing.records import UNSAMPLED, Trace, span_var
 
 logger = logging.getLogger("spearmint")
 
 _BATCH = 64
 _FEW = 100
-_FORK_SECONDS = 1.0
+_FORK_SECONDS = 0.5
+_IMPORT_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 
 
@@ -60,6 +61,7 @@ class Worker:
     Attributes:
         options: How executions are traced.
         before_exit: Called at exit before the last traces are waited for: what adds to them.
+        generation: Stands for this process, until it is reset or forked.
         exit_timeout: Tells how many seconds the exit of the process may wait.
     """
 
@@ -76,24 +78,28 @@ class Worker:
         self._lock = threading.RLock()
         self._idle = threading.Condition(self._lock)
         self._writing = threading.Lock()
+        self._opening = threading.Lock()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._recorded = self._written = self._dropped = self._failed = self._pending = 0
         self._has_thread = False
         self._is_closed = False
         self._told: set[str] = set()
-        self._generation = object()
+        self.generation = object()
+        self._finalizer: object = None
 
     def stats(self) -> TracingStats:
         """Return one consistent snapshot of the counts."""
         with self._lock:
             return TracingStats(self._recorded, self._written, self._dropped, self._failed, self._pending)
 
-    def put(self, trace: Any) -> None:
+    def put(self, trace: Trace) -> None:
         """Take over a trace that has ended; never blocks, never raises.
 
         Args:
-            trace: A `Trace`, or what the writer makes of a live one.
+            trace: The trace. One that was begun before a fork is left to the parent.
         """
+        if trace.generation not in (None, self.generation):
+            return
         with self._lock:
             self._recorded += 1
             has_room = self._pending < self.options.queue_size and not self._is_closed
@@ -131,7 +137,7 @@ class Worker:
                 return
             self._register()
             thread = threading.Thread(
-                target=self._work, args=(self._queue, self._generation), name="spearmint-traces", daemon=True
+                target=self._work, args=(self._queue, self.generation), name="spearmint-traces", daemon=True
             )
             try:
                 thread.start()
@@ -142,10 +148,12 @@ class Worker:
     # The worker's thread.
 
     def _work(self, traces: "queue.SimpleQueue[Any]", generation: object) -> None:
+        # What a repr or a comparison of the user's calls here is not traced: its trace would call it once more.
+        span_var.set(UNSAMPLED)
         writer: Writer | None = None
         while True:
             if writer is None:
-                with self._writing, suppress(Exception):
+                with self._opening, suppress(Exception):
                     writer = self.make_writer()
             batch = [traces.get()]
             with suppress(queue.Empty):
@@ -156,11 +164,13 @@ class Worker:
                 return
             with self._writing:
                 try:
-                    writer = writer or self.make_writer()
+                    if writer is None:
+                        with self._opening:
+                            writer = self.make_writer()
                     errors = writer.write(batch, self.options)
                 except BaseException as error:  # noqa: BLE001 - whatever happens here is nobody else's trouble
                     errors = [error] * len(batch)
-            if generation is not self._generation:
+            if generation is not self.generation:
                 return
             self._settle(batch, errors)
             del batch, errors  # An idle worker keeps nothing alive.
@@ -257,6 +267,10 @@ class Worker:
                 )
 
     def _register(self) -> None:
+        processes = sys.modules.get("multiprocessing.util")
+        if processes is not None and self._finalizer is None:
+            # A child of multiprocessing ends without `atexit`, but not without this.
+            self._finalizer = processes.Finalize(None, self._at_exit, exitpriority=0)
         if self._is_registered:
             return
         self._is_registered = True
@@ -275,12 +289,14 @@ class Worker:
         self.close(max(timeout - (monotonic() - began), min(timeout, 0.5)))
 
     def _before_fork(self) -> None:
-        # MLflow's and its database's locks had better not be held by a thread that the child does not have.
-        self._is_held = self._writing.acquire(timeout=_FORK_SECONDS)
+        # A child with half of MLflow imported could never import the rest; and locks of MLflow and its database had
+        # better not be held by a thread that the child does not have, though a server may not answer for long.
+        locks = (self._opening, _IMPORT_SECONDS), (self._writing, _FORK_SECONDS)
+        self._held = [lock for lock, seconds in locks if lock.acquire(timeout=seconds)]
 
     def _after_fork_in_parent(self) -> None:
-        if self._is_held:
-            self._writing.release()
+        for lock in self._held:
+            lock.release()
 
     def _begin_again(self) -> None:
         """Let the child of a fork start afresh: what is under way belongs to the parent."""

@@ -12,7 +12,7 @@ from mlflow.tracing.client import TracingClient
 from mlflow.tracking import MlflowClient
 
 ROOT = Path(__file__).parent.parent.parent
-DEADLINE_SECONDS = 60
+DEADLINE_SECONDS = 110
 
 PRELUDE = """
 import json, os, socket, sys, threading, time
@@ -85,7 +85,7 @@ def test_nothing_of_mlflow_is_imported_on_the_callers_thread(program) -> None:
 
 
 def test_the_embedded_default_is_a_database_in_the_working_directory(program, tmp_path) -> None:
-    program("times(21); assert spearmint.flush(50)")
+    program("times(21); assert spearmint.flush(100)")
     assert outputs(f"sqlite:///{tmp_path}/mlflow.db") == [21]
 
 
@@ -175,7 +175,7 @@ def test_a_server_without_an_answer_fails_traces_and_holds_up_nothing(program, l
         SILENT.format(listen=listen)
         + """
         assert [times(x) for x in range(100)] == list(range(100))
-        assert spearmint.flush(40)
+        assert spearmint.flush(100)
         tell(counts=counts())
         """
     )
@@ -203,18 +203,18 @@ def test_the_child_of_a_fork_writes_its_own_traces_and_not_its_parents(program, 
     told, _ = program(
         """
         times(1)
-        assert spearmint.flush(30)
+        assert spearmint.flush(100)
         times(2)
         child = os.fork()
         if child == 0:
             assert counts() == {}, counts()
             times(3)
-            assert spearmint.flush(30)
+            assert spearmint.flush(100)
             tell(child=counts())
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
         times(4)
-        assert spearmint.flush(30)
+        assert spearmint.flush(100)
         tell(parent=counts())
         """,
         MLFLOW_TRACKING_URI=database,
@@ -223,14 +223,54 @@ def test_the_child_of_a_fork_writes_its_own_traces_and_not_its_parents(program, 
     assert outputs(database) == [1, 2, 3, 4]
 
 
+def test_a_fork_within_an_execution_leaves_its_trace_to_the_parent(program, database) -> None:
+    told, _ = program(
+        """
+        @mint.experiment()
+        def fork(config):
+            return os.fork()
+
+        child = fork()
+        if child == 0:
+            times(3)
+            assert spearmint.flush(100)
+            tell(child=counts())
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert spearmint.flush(100)
+        tell(parent=counts())
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told == {"child": {"recorded": 1, "written": 1}, "parent": {"recorded": 1, "written": 1}}
+    assert len(outputs(database)) == 2
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_the_child_of_multiprocessing_writes_its_traces_before_it_ends(program, database, method) -> None:
+    program(
+        f"""
+        import multiprocessing
+        spearmint.configure(background={{"exit_timeout": 30}})
+        if __name__ == "__main__":
+            child = multiprocessing.get_context("{method}").Process(target=times, args=(21,))
+            child.start()
+            child.join()
+            assert child.exitcode == 0
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert outputs(database) == [21]
+
+
 def test_two_processes_write_into_one_database(program, database) -> None:
     told, _ = program(
         """
         import subprocess
         prelude = open(__file__).read().partition("# parent")[0]
-        source = prelude + "\\nfor x in range(20): times(x)\\nassert spearmint.flush(50)"
+        source = prelude + "\\nfor x in range(20): times(x)\\nassert spearmint.flush(100)"
         both = [subprocess.Popen([sys.executable, "-c", source]) for _ in range(2)]
-        tell(codes=[one.wait(55) for one in both])
+        tell(codes=[one.wait(100) for one in both])
         """.replace("import subprocess", "# parent\n        import subprocess", 1),
         MLFLOW_TRACKING_URI=database,
     )
@@ -242,7 +282,7 @@ def test_an_unwritable_database_costs_traces_and_no_more(program) -> None:
     told, _ = program("""
         spearmint.configure(tracing={"tracking_uri": "sqlite:////proc/none/mlflow.db"})
         assert times(1) == 1
-        assert spearmint.flush(50)
+        assert spearmint.flush(100)
         tell(counts=counts())
     """)
     assert told["counts"] == {"recorded": 1, "failed": 1}

@@ -189,6 +189,20 @@ def test_a_repr_that_takes_long_holds_up_the_worker_only(traces) -> None:
     assert [trace.data.spans[0].outputs for trace in traces()] == ["slow", 1]
 
 
+def test_what_a_repr_calls_on_the_worker_is_not_traced(traces) -> None:
+    @Spearmint(configs=[{"n": 1}]).experiment()
+    def hand_on(value, config):
+        return None
+
+    class Calling:
+        def __repr__(self):
+            return str(hand_on(self))
+
+    hand_on(Calling())
+    assert len(traces()) == 1
+    assert spearmint.tracing_stats().recorded == 1
+
+
 def test_an_exception_whose_text_raises_or_needs_its_attributes_is_recorded(traces) -> None:
     class Odd(Exception):
         def __init__(self, code):
