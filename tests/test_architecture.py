@@ -67,7 +67,7 @@ HOUSE = (
         "evaluation",
         (
             "statistics dataset arguments scorers cases traces cells dispatch ledger journal shipping progress "
-            "summary table report gate evaluate"
+            "summary table scales charts page report gate evaluate"
         ),
     ),
     (6, "api", ""),

@@ -17,6 +17,7 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.cases import EvaluatedCase
 from spearmint.evaluation.dataset import Dataset
 from spearmint.evaluation.ledger import LATENCY, Ledger
+from spearmint.evaluation.page import Content, page_of
 from spearmint.evaluation.summary import Summary, is_lower_better, summarise
 from spearmint.evaluation.table import columns_of, tables_of, title_of
 
@@ -139,11 +140,19 @@ class Report:
         target = Path(path)
         if target.suffix.lower() == ".csv":
             text = self._to_csv()
+        elif target.suffix.lower() == ".html":
+            text = self.to_html()
         else:
             raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html or .csv.")
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(text, encoding="utf-8")
         return target
+
+    def to_html(self) -> str:
+        """Return the report as one HTML page, with plots, that needs no network."""
+        told = {metric: self.summary(metric) for metric in self.metrics}
+        title = title_of(self.function, self.dataset.name, self.ledger)
+        return page_of(Content(title, self.cases, told, self.ledger, self.dataset.rows(), self.errors))
 
     def _rows(self) -> list[dict[str, Any]]:
         by_metric = [self.summary(metric) for metric in self.metrics]

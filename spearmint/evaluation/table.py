@@ -116,6 +116,8 @@ def seconds_text(seconds: float) -> str:
     """Return a duration in the unit that suits it."""
     if math.isnan(seconds):
         return "-"
+    if seconds == 0:
+        return "0 s"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
