@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from types import CodeType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from spearmint.discovery import CallSite, CallTable
 
@@ -54,31 +54,35 @@ class Stamp(NamedTuple):
 class StoredTables(Mapping[str, CallTable]):
     """Call tables that are built when the first one is asked for.
 
+    There is one for each module, so that they hold as little as they can.
+
     Args:
         make: Builds them.
+        of: What it is called with.
     """
 
-    __slots__ = ("_make", "_tables")
+    __slots__ = ("_made", "_make", "_of")
 
-    def __init__(self, make: Callable[[], Mapping[str, CallTable]]) -> None:
-        self._make: Callable[[], Mapping[str, CallTable]] | None = make
-        self._tables: Mapping[str, CallTable] = {}
+    def __init__(self, make: Callable[[Any], Mapping[str, CallTable]], of: Any) -> None:
+        self._make = make
+        self._of = of
+        self._made: Mapping[str, CallTable] | None = None
 
-    def _made(self) -> Mapping[str, CallTable]:
-        make = self._make
-        if make is not None:
-            self._tables = make()
-            self._make = None
-        return self._tables
+    def _tables(self) -> Mapping[str, CallTable]:
+        made = self._made
+        if made is None:
+            made = self._made = self._make(self._of)
+            self._of = None
+        return made
 
     def __getitem__(self, scope: str) -> CallTable:
-        return self._made()[scope]
+        return self._tables()[scope]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._made())
+        return iter(self._tables())
 
     def __len__(self) -> int:
-        return len(self._made())
+        return len(self._tables())
 
 
 class Kept(NamedTuple):
@@ -156,8 +160,7 @@ def load(path: str, stamp: Stamp, key: bytes, origin: str) -> Kept | None:
     # Trusted as Python trusts what lies in the same folder.
     code = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302
     wrapped = marshal.loads(data[names:tables])  # noqa: S302
-    kept = data[tables:end]
-    return Kept(code, wrapped, StoredTables(lambda: _tables(marshal.loads(kept))))  # noqa: S302
+    return Kept(code, wrapped, StoredTables(_tables, data[tables:end]))
 
 
 def dump(kept: Kept, source: bytes, stamp: Stamp, key: bytes) -> bytes:
@@ -191,7 +194,8 @@ def _plain(tables: Mapping[str, CallTable]) -> _Plain:
     }
 
 
-def _tables(plain: _Plain) -> Mapping[str, CallTable]:
+def _tables(data: bytes) -> Mapping[str, CallTable]:
+    plain: _Plain = marshal.loads(data)  # noqa: S302
     return {
         scope: CallTable(tuple(CallSite(line, column, kind, target) for line, column, kind, target in sites), first)  # type: ignore[arg-type]
         for scope, (first, sites) in plain.items()

@@ -44,6 +44,7 @@ class Hook:
         self.installations: tuple[Installation, ...] = ()
         self.lock = threading.RLock()
         self.sees_cells = False
+        self._check = self.check  # Bound once: every module's rewriter holds it.
         self._can_rewrite = False
         self._finder = SpearmintFinder(self)
 
@@ -86,7 +87,7 @@ class Hook:
         if not concerned:
             return
         try:
-            loader = self._loader(name, spec.loader, concerned, ModuleRewriter(targets, self.check))
+            loader = self._loader(name, spec.loader, concerned, ModuleRewriter(targets, self._check))
         except Exception as error:  # noqa: BLE001 - importing goes on
             message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
             warnings.warn(message, SpearmintWarning, stacklevel=2)

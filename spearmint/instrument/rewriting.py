@@ -33,11 +33,13 @@ class ModuleRewriter:
         key: 16 bytes that stand for the settings and the rewriter.
     """
 
+    __slots__ = ("_check", "_rules", "_targets", "key", "name")
+
     def __init__(self, targets: Sequence[ModuleTargets], check: Check) -> None:
         self.name = targets[0].module
         self.key = key_of(*[one.digest for one in targets])
         self._targets = targets
-        self._rules = [rule for one in targets for rule in one.rules]
+        self._rules = targets[0].rules if len(targets) == 1 else tuple(rule for one in targets for rule in one.rules)
         self._check = check
 
     @property
@@ -79,7 +81,7 @@ class ModuleRewriter:
         Returns:
             The rewritten code and what goes with it; None when it cannot be rewritten.
         """
-        tables = StoredTables(lambda: calls_in_code(code))
+        tables = StoredTables(calls_in_code, code)
         if not self.has_targets:
             return Kept(code, (), tables)
         try:

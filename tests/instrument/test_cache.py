@@ -312,5 +312,5 @@ def test_a_folder_that_was_moved_is_compiled_anew(project, tmp_path, monkeypatch
 
 def test_stored_tables_are_built_once():
     made = []
-    tables = StoredTables(lambda: made.append(1) or {"f": 1})
+    tables = StoredTables(lambda of: made.append(of) or {"f": 1}, 1)
     assert (list(tables), tables["f"], len(tables), made) == (["f"], 1, 1, [1])
