@@ -4,7 +4,7 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -12,12 +12,16 @@ from spearmint.api import configure
 from spearmint.discovery import is_supported
 from spearmint.errors import SpearmintWarning
 from spearmint.execution.background import background
+from spearmint.execution.limits import Limits
 from spearmint.instrument.children import propagate
 from spearmint.instrument.early import wrap_early_modules
 from spearmint.instrument.hook import hook
 from spearmint.instrument.installation import Installation
 from spearmint.instrument.reading import Loaded, read_settings
 from spearmint.propagation import install_thread_propagation
+from spearmint.tracing import recorder
+from spearmint.tracing.options import Options
+from spearmint.tracing.worker import worker
 
 
 class Handle:
@@ -47,7 +51,7 @@ class Handle:
             undo.callback(hook.drop, self._installation)
             settings = self.loaded.settings
             if settings.background is not None or settings.tracing is not None:
-                undo.callback(setattr, background, "limits", background.limits)
+                undo.callback(_set_process, background.limits, worker.options)
                 configure(background=settings.background, tracing=settings.tracing)
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if settings.propagate_children:
@@ -155,6 +159,13 @@ def uninstall() -> None:
     """Take back everything that `install` has put in place; without any, do nothing."""
     for handle in reversed(_handles.all()):
         handle.uninstall()
+
+
+def _set_process(limits: Limits, options: Options) -> None:
+    """Let what `spearmint.configure` sets be what it was."""
+    background.configure(**asdict(limits))
+    worker.options = options
+    recorder.configure({})  # It keeps what it has read of the options.
 
 
 def _warn_if_unsupported() -> None:

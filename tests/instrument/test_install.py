@@ -13,6 +13,7 @@ from spearmint.errors import SettingsError, SpearmintWarning
 from spearmint.execution.background import background
 from spearmint.instrument.finder import SpearmintFinder
 from spearmint.proxy import ExperimentProxy
+from spearmint.tracing.worker import worker
 
 SHOP = {
     "shop/__init__.py": "",
@@ -218,11 +219,13 @@ def test_a_whole_package_with_auto_shares_one_config_among_its_functions(project
         assert runner().main_result.result == (5, 5)
 
 
-def test_settings_of_the_background_hold_until_uninstall(project):
-    before = background.limits
-    with spearmint.install({"packages": ["shop"], "background": {"queue_size": 7}}):
+def test_settings_of_the_process_hold_until_uninstall(project):
+    before = background.limits, worker.options
+    settings = {"background": {"queue_size": 7}, "tracing": {"enabled": False, "sample_rate": 0.5}}
+    with spearmint.install({"packages": ["shop"], **settings}):
         assert background.limits.queue_size == 7
-    assert background.limits == before
+        assert (worker.options.enabled, worker.options.sample_rate) == (False, 0.5)
+    assert (background.limits, worker.options) == before
 
 
 def test_threads_keep_the_case_where_install_is_asked_to(project):
