@@ -57,7 +57,7 @@ HOUSE = (
         ),
     ),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.
-    (4, "execution", "deadlines limits account background steps streams threads asyncio own_loop"),
+    (4, "execution", "abroad deadlines limits account background steps streams threads asyncio own_loop"),
     (5, "calling", ""),
     (5, "proxy", ""),
     (6, "runner", ""),
@@ -67,7 +67,7 @@ HOUSE = (
         "evaluation",
         (
             "statistics dataset arguments scorers cases traces cells dispatch ledger journal shipping progress "
-            "summary table scales charts page report gate evaluate"
+            "summary table scales charts page report tracking gate evaluate"
         ),
     ),
     (6, "api", ""),

@@ -74,6 +74,7 @@ class _GateCommand(click.Command):
 )
 @click.option("--resume", type=click.Path(dir_okay=False), help="File that results are written to and read from.")
 @click.option("--report", "reports", multiple=True, metavar="FILE", help="Write the report, .html or .csv; repeatable.")
+@click.option("--mlflow", is_flag=True, help="Log runs to MLflow: a parent, and a child for each config.")
 @click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
 @click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with that scheduler.")
 @click.option("--concurrency", type=click.IntRange(min=1), help="Cells that run at once.")
@@ -89,6 +90,7 @@ def evaluate(  # noqa: PLR0917 - click passes them by name
     repeats: int,
     resume: str | None,
     reports: tuple[str, ...],
+    mlflow: bool,  # noqa: FBT001
     processes: int | None,
     dask: str | None,
     concurrency: int | None,
@@ -133,6 +135,10 @@ def evaluate(  # noqa: PLR0917 - click passes them by name
         console().print(report)
     for path in reports:
         click.echo(f"Report: {report.save(path)}", err=True)
+    if mlflow:
+        from spearmint.evaluation.tracking import log_report  # noqa: PLC0415
+
+        click.echo(f"MLflow run: {log_report(report)}", err=True)
     results = [result for gate in wanted for result in check_gate(report, gate)]
     for result in results:
         click.echo(f"{result.verdict.upper()} {result.gate.metric} of {result.case_id}: {result.reason}")

@@ -19,6 +19,7 @@ from spearmint.evaluation.arguments import Arguments
 from spearmint.evaluation.cases import EvaluatedCase
 from spearmint.evaluation.cells import Cell, Ran, Subject, run_cells
 from spearmint.evaluation.scorers import compile_scorers
+from spearmint.execution.abroad import preparations
 from spearmint.plans import Dimension, Plan
 from spearmint.proxy import ExperimentProxy, experiment_of
 from spearmint.registry import ExperimentFunction, Settings, registry
@@ -72,7 +73,8 @@ class Shipment:
     ) -> None:
         self._executor = executor
         self._budget = budget
-        self._parcel = _packed(parcel, name)
+        # In two layers: unpacking the inner one imports modules, which is to happen under the same hook.
+        self._parcel = pickle.dumps((_packed(preparations, "the import hook"), _packed(parcel, name)))
         self._cases = [_packed(_configs_of(case.case), f"case {case.case_id}") for case in cases]
 
     def submit(self, chunk: Sequence[Cell]) -> "Future[Ran]":
@@ -129,7 +131,10 @@ def _packed(thing: Any, label: str) -> bytes:
 
 @functools.lru_cache(maxsize=_KEPT)
 def _unpacked(parcel: bytes) -> tuple[Subject, int]:
-    sent: Parcel = pickle.loads(parcel)  # noqa: S301 - it comes from the process that started the evaluation
+    prepared, packed = pickle.loads(parcel)  # noqa: S301 - it comes from the process that started the evaluation
+    for prepare in pickle.loads(prepared):  # noqa: S301
+        prepare()
+    sent: Parcel = pickle.loads(packed)  # noqa: S301
     experiment, args, kwargs = target_of(sent)
     scorers = compile_scorers(sent.scorers)
     wants_trace = any("trace" in scorer.wants for scorer in scorers)

@@ -5,12 +5,14 @@ import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from spearmint.api import configure
 from spearmint.discovery import is_supported
 from spearmint.errors import SpearmintWarning
+from spearmint.execution.abroad import preparations
 from spearmint.execution.background import background
 from spearmint.execution.limits import Limits
 from spearmint.instrument.children import propagate
@@ -56,6 +58,9 @@ class Handle:
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if settings.propagate_children:
                 undo.callback(propagate(self.loaded))
+            preparation = partial(_install_there, self.loaded)
+            preparations.append(preparation)
+            undo.callback(preparations.remove, preparation)
             wrap_early_modules(self._installation, hook.swap, sees_cells=hook.sees_cells)
             self._undo = undo.pop_all()
 
@@ -166,6 +171,13 @@ def _set_process(limits: Limits, options: Options) -> None:
     background.configure(**asdict(limits))
     worker.options = options
     recorder.configure({})  # It keeps what it has read of the options.
+
+
+def _install_there(loaded: Loaded) -> None:
+    """Install, in a worker process, what the process that sends it work has installed."""
+    handle, is_new = _handles.claim(loaded)
+    if is_new:
+        handle.put_in_place()
 
 
 def _warn_if_unsupported() -> None:

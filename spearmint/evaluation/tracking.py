@@ -1,0 +1,118 @@
+"""A report as MLflow runs: a parent, and a child for each case, comparable in MLflow's UI."""
+
+import itertools
+import json
+import math
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from spearmint.evaluation.cases import EvaluatedCase
+from spearmint.evaluation.report import Report
+from spearmint.evaluation.table import short_id
+
+_LONGEST_VALUE = 500  # characters of a parameter, which every store of MLflow takes
+_AT_ONCE = 100  # parameters that a request may hold
+_LOGGED_ROWS = 1000  # rows of the data that are logged as the dataset
+_STRANGE = re.compile(r"[^\w\-./ ]")
+
+
+def log_report(report: Report, *, run_name: str | None = None) -> str:
+    """Log a report to MLflow, where the process logs to; inside an active run, as its child.
+
+    The parent has the tables and the page as artifacts, and the dataset. Each case is a child run with its parameters,
+    flattened, and its metrics.
+
+    Args:
+        report: The report.
+        run_name: Name of the parent run; None for the function's name.
+
+    Returns:
+        The id of the parent run.
+
+    Raises:
+        mlflow.exceptions.MlflowException: If MLflow cannot log it.
+    """
+    import mlflow  # noqa: PLC0415 - it takes seconds to import, and few reports are logged
+
+    name = run_name or report.function.rpartition(":")[2]
+    with mlflow.start_run(run_name=name, nested=mlflow.active_run() is not None) as parent:
+        cases, rows, repeats = report.ledger.shape
+        mlflow.log_params(
+            {"function": report.function, "data": report.dataset.name, "cases": cases, "rows": rows, "repeats": repeats}
+        )
+        mlflow.log_metric("errors", report.errors)
+        mlflow.log_input(_dataset(mlflow, report), context="evaluation")
+        with tempfile.TemporaryDirectory() as folder:
+            for file in ("report.html", "report.csv"):
+                mlflow.log_artifact(str(report.save(Path(folder) / file)))
+        for case in report.cases:
+            with mlflow.start_run(run_name=short_id(case.case_id), nested=True):
+                mlflow.set_tags({"spearmint.config_id": case.case_id, "spearmint.role": _role(case)})
+                for some in _batches(_parameters(case)):
+                    mlflow.log_params(some)
+                mlflow.log_metrics(dict(_metrics(report, case)))
+        run_id: str = parent.info.run_id
+        return run_id
+
+
+def _role(case: EvaluatedCase) -> str:
+    return "main" if case.is_main else "variant"
+
+
+def _parameters(case: EvaluatedCase) -> dict[str, str]:
+    told: dict[str, Any] = dict(case.parameters)
+    if len(case.assignment) > 1:
+        told |= {f"experiment.{name}": config_id for name, config_id in case.assignment.items()}
+    return {_name(key): str(value)[:_LONGEST_VALUE] for key, value in told.items()}
+
+
+def _batches(parameters: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    items = iter(parameters.items())
+    while some := dict(itertools.islice(items, _AT_ONCE)):
+        yield some
+
+
+def _metrics(report: Report, case: EvaluatedCase) -> Iterator[tuple[str, float]]:
+    """Yield names and values; MLflow takes no NaN in every store, so that what is unknown is left out."""
+    yield "failures", float(report.ledger.failures(case.position))
+    for metric in report.metrics:
+        one = report.summary(metric)[case.position]
+        values = {
+            "": one.estimate.value,
+            ".low": one.estimate.low,
+            ".high": one.estimate.high,
+            ".n": one.estimate.n,
+            ".errors": one.errors,
+        }
+        if one.difference is not None:
+            values |= {".difference": one.difference.value, ".p_value": one.difference.adjusted}
+            values |= {".difference.low": one.difference.low, ".difference.high": one.difference.high}
+        for suffix, value in values.items():
+            if not math.isnan(value):
+                yield _name(f"{metric}{suffix}"), float(value)
+    one = report.summary("latency")[case.position]
+    for suffix, value in (("p50", one.p50), ("p95", one.p95)):
+        if not math.isnan(value):
+            yield f"latency.{suffix}", value
+
+
+def _dataset(mlflow: Any, report: Report) -> Any:
+    import pandas as pd  # noqa: PLC0415
+
+    rows = itertools.islice(report.dataset.rows(), _LOGGED_ROWS)
+    frame = pd.DataFrame(
+        [{"inputs": _json(row.inputs), "expectations": _json(row.expectations)} for row in rows], dtype="object"
+    )
+    return mlflow.data.from_pandas(frame, name=_name(report.dataset.name))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=repr, sort_keys=True)
+
+
+def _name(text: str) -> str:
+    """Return a name that MLflow takes."""
+    return _STRANGE.sub("_", text)
