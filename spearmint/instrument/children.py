@@ -1,4 +1,4 @@
-"""What an instrumented program tells the Python processes that it starts; `spearmint.instrument.child` reads it."""
+"""What an instrumented program tells the Python processes that it starts; `spearmint.instrument.waiting` reads it."""
 
 import json
 import os
@@ -9,9 +9,8 @@ from typing import Any
 
 from spearmint.errors import SettingsError
 from spearmint.instrument.reading import Loaded
-
-VARIABLE = "SPEARMINT_CHILDREN"
-"""The environment variable that tells a child what to install."""
+from spearmint.instrument.targets import Targets
+from spearmint.instrument.waiting import VARIABLE
 
 _STARTUP = str(Path(__file__).parent / "startup")
 
@@ -50,7 +49,7 @@ def _message(loaded: Loaded) -> str:
     packages = [package.name for package in settings.packages]
     try:
         config: Any = str(origin.path.absolute()) if origin.path is not None else _plain(loaded)
-        return json.dumps([config, packages, settings.propagate_threads])
+        return json.dumps([sorted(Targets(loaded).roots), [config, packages, settings.propagate_threads]])
     except (TypeError, ValueError, AttributeError) as error:  # The last one is what pydantic makes of an object.
         message = (
             f"Cannot tell child processes the settings: {error}. They hold an object; name it by its import path, "

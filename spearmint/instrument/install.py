@@ -20,6 +20,7 @@ from spearmint.instrument.early import wrap_early_modules
 from spearmint.instrument.hook import hook
 from spearmint.instrument.installation import Installation
 from spearmint.instrument.reading import Loaded, read_settings
+from spearmint.instrument.waiting import stop_waiting
 from spearmint.propagation import install_thread_propagation
 from spearmint.tracing import recorder
 from spearmint.tracing.options import Options
@@ -162,6 +163,7 @@ def installed() -> list[Handle]:
 
 def uninstall() -> None:
     """Take back everything that `install` has put in place; without any, do nothing."""
+    stop_waiting()
     for handle in reversed(_handles.all()):
         handle.uninstall()
 

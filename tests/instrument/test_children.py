@@ -134,7 +134,7 @@ def test_uninstalling_takes_the_environment_back(project, monkeypatch):
         first, second = os.environ["PYTHONPATH"].split(os.pathsep)
         assert (Path(first) / "sitecustomize.py").is_file()
         assert second == "mine"
-        assert json.loads(os.environ[VARIABLE])[0]["experiments"] == [
+        assert json.loads(os.environ[VARIABLE])[1][0]["experiments"] == [
             {"target": "work:f", "configs": [{"k": 5}], "bindings": {"k": {"path": "k"}}}
         ]
     assert dict(os.environ) == before
@@ -147,3 +147,30 @@ def test_settings_that_hold_an_object_cannot_be_told_to_a_child(project):
             spearmint.install({"experiments": [{**ENTRY, **odd}], "propagate_children": True})
     assert VARIABLE not in os.environ
     assert ("spearmint.instrument.child" in sys.modules) is was_loaded
+
+
+def test_a_child_that_imports_nothing_of_concern_reads_no_settings(project, run):
+    project.write({**WORK, "spearmint.yaml": settings(ENTRY, propagate_children=True)})
+    source = """
+        import subprocess, sys
+        import spearmint
+        spearmint.install("spearmint.yaml")
+        code = "import json, sys; print([name for name in ('pydantic', 'spearmint.api') if name in sys.modules])"
+        for more in ("", "; import work; print(work.f(1), 'pydantic' in sys.modules)"):
+            done = subprocess.run([sys.executable, "-c", code + more], capture_output=True, text=True)
+            print(done.stdout.strip(), done.stderr)
+    """
+    assert run(source=source).stdout.splitlines() == ["[] ", "[]", "(1, 5) True "]
+
+
+def test_uninstalling_in_a_child_stops_its_waiting_too(project, run):
+    project.write({**WORK, "spearmint.yaml": settings(ENTRY, propagate_children=True)})
+    source = """
+        import subprocess, sys
+        import spearmint
+        spearmint.install("spearmint.yaml")
+        code = "import spearmint; spearmint.uninstall(); import work; print(work.f(1))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        print(done.stdout.strip(), done.stderr)
+    """
+    assert run(source=source).stdout == "(1, 0) \n"

@@ -1,4 +1,4 @@
-"""What Python imports at the start of a child of an instrumented program; it installs what its parent has installed.
+"""What Python imports at the start of a child of an instrumented program, which is to be instrumented too.
 
 The folder is on ``PYTHONPATH`` of such children, in front of a ``sitecustomize`` of the user's, which is imported too.
 """
@@ -24,10 +24,10 @@ def _import_users() -> None:
 
 def _install() -> None:
     try:
-        child = importlib.import_module("spearmint.instrument.child")
+        waiting = importlib.import_module("spearmint.instrument.waiting")
     except ModuleNotFoundError:  # A Python, or an environment, in which Spearmint is not.
         return
-    child.install_in_child()
+    waiting.wait()
 
 
 if __name__ == "sitecustomize":
