@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from spearmint.cases import ExperimentCase
+from spearmint.config.model import ATOMS
 from spearmint.evaluation.arguments import Arguments
 from spearmint.evaluation.dataset import Row
 from spearmint.evaluation.scorers import Scorer, metrics
@@ -139,7 +140,7 @@ def run_cell(subject: Subject, case: ExperimentCase, row: Row) -> CellResult:
         "outputs": outcome.value,
         "expectations": row.expectations,
         "trace": trace,
-        "config": case.config,
+        "config": case.config if any("config" in scorer.wants for scorer in subject.scorers) else None,
     }
     scores: dict[str, Mapping[str, float]] = {}
     errors: dict[str, str] = {}
@@ -195,7 +196,7 @@ def _told(error: BaseException) -> str:
 
 def _preview(value: Any) -> str:
     try:
-        text = value if isinstance(value, str) else _shorten.repr(value)
+        text = str(value) if type(value) in ATOMS else _shorten.repr(value)
     except Exception as error:  # noqa: BLE001 - a __repr__ that raises
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -95,7 +95,7 @@ def _table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequence[Summ
     if len(cases) > 1:
         for name in ("vs.\nmain", "95 %\ninterval", "\np"):
             table.add_column(name, justify="left" if "%" in name else "right", no_wrap=True)
-        table.add_column("\nverdict")
+        table.add_column("\nverdict", no_wrap=True)
     for name in ("rows", "errors", "p50", "p95"):
         table.add_column(f"\n{name}", justify="right", no_wrap=True)
     for case, one in zip(cases, summaries, strict=True):
@@ -108,8 +108,9 @@ def _table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequence[Summ
 
 def short_id(case_id: str) -> str:
     """Return what of an id is enough to tell it by."""
-    parts = [part if len(part) <= _SHORT_ID else part[:8] for part in case_id.split("+")]
-    return "+".join(parts)
+    parts = case_id.split("+")
+    length = 8 if len(parts) == 1 else 4  # of the ids of several experiments, few characters each will do
+    return "+".join(part if len(part) <= _SHORT_ID else part[:length] for part in parts)
 
 
 def seconds_text(seconds: float) -> str:

@@ -450,3 +450,29 @@ def test_top_shows_only_the_best(main, documents, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["main.py", "--queries", "2", "--top", "3"])
     main.main()
     assert len(re.findall(r"^#[0-9]+ ", capsys.readouterr().out, re.MULTILINE)) == 3
+
+
+def test_the_search_is_evaluated_from_the_command_line(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    options = {"cwd": EXAMPLE, "env": environment, "encoding": "utf-8", "timeout": 100, "capture_output": True}
+    queries = subprocess.run([sys.executable, "judged.py"], check=True, **options).stdout
+    data = tmp_path / "queries.jsonl"
+    data.write_text("".join(queries.splitlines(keepends=True)[:20]), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "spearmint",
+        "evaluate",
+        "judged:search",
+        "--data",
+        data,
+        "--scorer",
+        "judged:found",
+    ]
+    ran = subprocess.run(
+        [*command, "--scorer", "judged:reciprocal_rank", "--report", tmp_path / "report.html"],
+        check=True,
+        **options,
+    )
+    assert "36 cases on 20 rows of queries.jsonl" in ran.stdout
+    assert "coverage" in (tmp_path / "report.html").read_text(encoding="utf-8")
