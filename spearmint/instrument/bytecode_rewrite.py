@@ -8,7 +8,6 @@ from typing import Any
 from bytecode import Bytecode, Instr
 
 from spearmint.discovery import calls_in_code, is_supported
-from spearmint.instrument.declarations import parameters_in_code
 from spearmint.instrument.rewritten import ENTRY, Definitions, IsTarget, Refused, RewrittenCode
 
 _FUNCTION = "wrap_function"
@@ -59,10 +58,11 @@ class _Rewrite:
 
     def _target_name(self, code: CodeType, last_line: int) -> str | None:
         """Return the numbered name of the definition that a code object belongs to, if it is a target."""
-        if not code.co_flags & _OPTIMIZED or code.co_name.startswith("<"):
+        # From CPython 3.14 on, the compiler makes a function of annotations, which the source does not show.
+        if not code.co_flags & _OPTIMIZED or code.co_name.startswith("<") or code.co_name == "__annotate__":
             return None
         name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line)
-        return name if name is not None and self._is_target(name, parameters_in_code(code)) else None
+        return name if name is not None and self._is_target(name, _parameters(code)) else None
 
     def _with_wrappers(self, items: Iterable[Any]) -> Iterator[Any]:
         """Yield instructions, and behind those that make a target those that wrap it."""
@@ -81,6 +81,10 @@ class _Rewrite:
                     made = name, item
                     self.wrapped.append(name)
             loaded = item.arg if item.name == "LOAD_CONST" and isinstance(item.arg, CodeType) else None
+
+
+def _parameters(code: CodeType) -> tuple[str, ...]:
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def _wrapper(name: str, made: Instr) -> Iterator[Instr]:

@@ -1,169 +1,12 @@
 """Both rewriters: the same definitions wrapped, in the same order, with no line, flag or name of the module changed."""
 
-import ast
-import sys
 import textwrap
-from types import CodeType
 
 import pytest
 
 from spearmint.instrument import entry as entry_module
-from spearmint.instrument.ast_rewrite import rewrite_tree
-from spearmint.instrument.bytecode_rewrite import rewrite_code
 from spearmint.instrument.entry import entry, module_name
-
-DOORS = ("source", "code")
-
-SHAPES = '''
-"""A docstring."""
-from __future__ import annotations
-
-import functools
-from typing import overload
-
-
-def deco(f):
-    return f
-
-
-def plain(a, b=2, /, c=3, *args, d: int = 4, **rest) -> int:
-    """Adds."""
-    return a + b + c + d
-
-
-@deco
-@functools.lru_cache(
-    maxsize=None,
-)
-def decorated(a):
-    return a
-
-
-class Base:
-    def __init_subclass__(cls, **options):
-        super().__init_subclass__()
-        cls.options = options
-
-    def __class_getitem__(cls, key):
-        return key
-
-    def __new__(cls):
-        return super().__new__(cls)
-
-
-class Child(Base, flag=1):
-    @property
-    def size(self):
-        return self._size
-
-    @size.setter
-    def size(self, value):
-        self._size = value
-
-    @functools.cached_property
-    def once(self):
-        return self.__hidden()
-
-    @staticmethod
-    def still(a):
-        return a
-
-    @classmethod
-    def whole(cls):
-        return super().__class_getitem__(cls)
-
-    def __hidden(self):
-        return __class__.__name__
-
-    class Inner:
-        def deep(self):
-            return 1
-
-
-@overload
-def many(a: int) -> int: ...
-@overload
-def many(a: str) -> str: ...
-def many(a):
-    return a
-
-
-def outer(y):
-    def inner(a, b=y):
-        return a + y
-
-    return inner
-
-
-async def coroutine(a):
-    return a
-
-
-def generator(a):
-    received = yield a
-    return received
-
-
-async def stream(a):
-    yield a
-
-
-try:
-    raise ValueError
-except ValueError:
-
-    def handler(a):
-        return a
-finally:
-
-    def last(a):
-        return a
-
-
-if 0:
-
-    def chosen():
-        pass
-else:
-
-    def chosen(a):
-        return a
-
-
-def chosen(b):
-    return b
-
-
-for _ in range(2):
-
-    def looped(a):
-        return a
-
-
-lam = lambda a: a
-'''
-
-
-class Namespace(dict):
-    """What a module's code has defined."""
-
-    def __getattr__(self, name):
-        return self[name]
-
-
-def rewritten(source, door, is_target, *, optimize=-1):
-    """Return the code of a rewritten module, and the names that are wrapped."""
-    source = textwrap.dedent(source)
-    if door == "source":
-        found = rewrite_tree(ast.parse(source), is_target, optimize=optimize)
-        return compile(found.tree, "<m>", "exec", dont_inherit=True, optimize=optimize), found.wrapped
-    code = compile(source, "<m>", "exec", dont_inherit=True, optimize=optimize)
-    found = rewrite_code(code, is_target)
-    return found.code, found.wrapped
-
-
-def every(name, parameters):
-    return True
+from tests.instrument.shapes import DECLARED, DOORS, SHAPES, codes, every, facts, lines_of, rewritten, run
 
 
 @pytest.fixture
@@ -179,50 +22,11 @@ def declared(monkeypatch):
     return names
 
 
-def codes(code):
-    yield code
-    for one in code.co_consts:
-        if isinstance(one, CodeType):
-            yield from codes(one)
-
-
-def run(code):
-    namespace = Namespace(__name__="m")
-    exec(code, namespace)
-    return namespace
-
-
 @pytest.mark.parametrize("door", DOORS)
 def test_every_shape_of_definition_is_declared_where_it_is_made_by_its_numbered_name(door, declared):
     module = run(rewritten(SHAPES, door, every)[0])
     module.outer(1)(2)
-    assert declared == [
-        "m:deco",
-        "m:plain",
-        "m:decorated",
-        "m:Base.__init_subclass__",
-        "m:Base.__class_getitem__",
-        "m:Base.__new__",
-        "m:Child.size",
-        "m:Child.size#2",
-        "m:Child.once",
-        "m:Child.still",
-        "m:Child.whole",
-        "m:Child.__hidden",
-        "m:Child.Inner.deep",
-        "m:many#3",
-        "m:outer",
-        "m:coroutine",
-        "m:generator",
-        "m:stream",
-        "m:handler",
-        "m:last",
-        "m:chosen",
-        "m:chosen#2",
-        "m:looped",
-        "m:looped",
-        "m:outer.<locals>.inner",
-    ]
+    assert declared == DECLARED
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -245,9 +49,6 @@ def test_a_module_behaves_as_without_and_gains_no_name(door, declared):
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("optimize", [0, 1, 2])
 def test_names_lines_and_flags_of_the_code_are_unchanged_at_every_level(door, optimize):
-    def facts(code):
-        return {(one.co_qualname, one.co_firstlineno, one.co_flags, one.co_varnames) for one in codes(code)}
-
     plain = compile(SHAPES, "<m>", "exec", dont_inherit=True, optimize=optimize)
     code, _ = rewritten(SHAPES, door, every, optimize=optimize)
     removed = {one for one in facts(plain) if one[0] == "chosen" and one[3] == ()}  # Unreachable, kept as a constant.
@@ -311,25 +112,8 @@ def test_a_traceback_has_the_lines_of_the_source(door, declared):
 
 @pytest.mark.parametrize("door", DOORS)
 def test_the_lines_that_run_are_those_that_run_without(door, declared):
-    def lines(code):
-        seen = set()
-
-        def trace(frame, event, argument):
-            if frame.f_code.co_filename != "<m>":
-                return None
-            seen.add((frame.f_code.co_name, frame.f_lineno))
-            return trace
-
-        before = sys.gettrace()
-        sys.settrace(trace)
-        try:
-            exec(code, {"__name__": "m"})
-        finally:
-            sys.settrace(before)
-        return seen
-
     plain = compile(SHAPES, "<m>", "exec", dont_inherit=True)
-    assert lines(rewritten(SHAPES, door, every)[0]) == lines(plain)
+    assert lines_of(rewritten(SHAPES, door, every)[0]) == lines_of(plain)
 
 
 @pytest.mark.parametrize("door", DOORS)
