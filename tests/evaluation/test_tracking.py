@@ -1,5 +1,6 @@
 import pytest
 
+from spearmint.evaluation.statistics import wilson
 from spearmint.evaluation.tracking import log_report
 from tests.evaluation import subjects
 
@@ -98,3 +99,13 @@ def test_rows_come_from_datasets_of_mlflow():
     report = subjects.mint.evaluate(subjects.times, made, scorers=[subjects.exact])
     assert report.dataset.name == "pairs"
     assert report.summary("exact")[1].estimate.value == 1
+
+
+def test_rows_come_from_the_evaluation_datasets_of_mlflow(store):
+    from mlflow.genai.datasets import create_dataset
+
+    made = create_dataset(name="pairs of numbers")
+    made.merge_records([{"inputs": {"x": x}, "expectations": {"expected": 2 * x}} for x in range(3)])
+    report = subjects.mint.evaluate(subjects.times, made, scorers=[subjects.exact])
+    assert report.dataset.name == "pairs of numbers"
+    assert report.summary("exact")[1].estimate == wilson(3, 3)

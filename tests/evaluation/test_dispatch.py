@@ -1,0 +1,55 @@
+from concurrent.futures import Future
+
+from spearmint.evaluation.cells import Cell, CellResult, Ran
+from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.dispatch import Dispatcher, workers_of
+
+RESULT = CellResult(0.0, None, {}, {}, None)
+
+
+def cells(count):
+    return iter([Cell(0, Row(number, "", {}, {}), 0) for number in range(count)])
+
+
+def run(submit, count=1000, **options):
+    dispatcher = Dispatcher(submit, **{"at_once": 2, "seconds": 1.0, **options})
+    return [cell.row.number for chunk, _ in dispatcher.run(cells(count), count) for cell in chunk]
+
+
+def ended(seconds_per_cell, sizes, most=None):
+    def submit(chunk):
+        sizes.append(len(chunk))
+        done = chunk[:most]
+        future = Future()
+        future.set_result(Ran(seconds_per_cell * len(done), [RESULT] * len(done)))
+        return future
+
+    return submit
+
+
+def test_chunks_of_quick_cells_grow_and_shrink_towards_the_end():
+    sizes = []
+    assert sorted(run(ended(0.0001, sizes))) == list(range(1000))
+    assert sizes[0] == 1
+    assert max(sizes) > 50
+    assert sizes[-1] == 1
+
+
+def test_slow_cells_are_handed_over_one_by_one():
+    sizes = []
+    assert run(ended(5.0, sizes), 20) == list(range(20))
+    assert set(sizes) == {1}
+
+
+def test_what_a_worker_gives_back_for_want_of_time_is_run_and_counted_once():
+    sizes = []
+    assert sorted(run(ended(0.0001, sizes, most=3))) == list(range(1000))
+    assert max(sizes) > 3
+
+
+def test_an_executor_that_tells_its_workers_is_believed():
+    class Pool:
+        _max_workers = 7
+
+    assert workers_of(Pool()) == 7
+    assert workers_of(object()) is None
