@@ -71,6 +71,7 @@ HOUSE = (
         ),
     ),
     (6, "api", ""),
+    (7, "integrations", "asgi"),
     (7, "testing", ""),
     # What the settings say, then what is done about it.
     (

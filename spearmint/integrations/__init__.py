@@ -1,0 +1,1 @@
+"""What other frameworks need to work with Spearmint; none of them is imported here."""

@@ -1,0 +1,81 @@
+"""ASGI: each request runs with attributes of its own, which strategies may read."""
+
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from typing import Any, TypeAlias
+
+from spearmint.context import RuntimeContext
+from spearmint.errors import DeclarationError
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_REQUESTS = ("http", "websocket")
+
+
+class RuntimeContextMiddleware:
+    """Run each request of an ASGI application in a `spearmint.context.RuntimeContext`.
+
+    It works with every ASGI server and framework, as ``app.add_middleware(RuntimeContextMiddleware, headers=...)`` in
+    Starlette and FastAPI, or around the application: ``RuntimeContextMiddleware(app, ...)``. Functions that the
+    framework hands to its thread pool see the attributes too.
+
+    Args:
+        app: The application.
+        headers: From the name of a request header, in any case, to the attribute that has its value, a string. A header
+            that a request lacks gives no attribute; of one that is sent several times, the first counts.
+        attributes: Called with the ASGI scope of each request, returns further attributes, which win over headers.
+
+    Raises:
+        DeclarationError: If ``headers`` is no mapping between names, or ``attributes`` cannot be called.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        headers: Mapping[str, str] | None = None,
+        attributes: Callable[[Scope], Mapping[str, Any]] | None = None,
+    ) -> None:
+        if headers is not None and not _maps_names(headers):
+            message = (
+                f"Cannot take attributes from headers {headers!r}: it is no mapping between names. "
+                "Give one from header to attribute, such as {'x-user-id': 'user_id'}."
+            )
+            raise DeclarationError(message)
+        if attributes is not None and not callable(attributes):
+            message = (
+                f"Cannot use {attributes!r} as attributes: it cannot be called. Give a function of the ASGI scope."
+            )
+            raise DeclarationError(message)
+        self.app = app
+        self._names = {name.lower().encode("latin-1"): attribute for name, attribute in (headers or {}).items()}
+        self._attributes = attributes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or pass on what is none, such as the lifespan.
+
+        Raises:
+            Exception: What the function given as ``attributes`` raises, and what the application raises.
+            DeclarationError: If that function returns no mapping.
+        """
+        if scope["type"] not in _REQUESTS:
+            await self.app(scope, receive, send)
+            return
+        # First of all the context itself says what is wrong with attributes that are no mapping.
+        given = None if self._attributes is None else self._attributes(scope)
+        with RuntimeContext(attributes=self._from_headers(scope)), RuntimeContext(attributes=given):
+            await self.app(scope, receive, send)
+
+    def _from_headers(self, scope: Scope) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in scope["headers"] if self._names else ():
+            attribute = self._names.get(name)  # ASGI has header names in lower case.
+            if attribute is not None:
+                found.setdefault(attribute, value.decode("latin-1"))
+        return found
+
+
+def _maps_names(headers: Any) -> bool:
+    return isinstance(headers, Mapping) and all(isinstance(one, str) for item in headers.items() for one in item)
