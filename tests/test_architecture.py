@@ -53,7 +53,7 @@ HOUSE = (
         "tracing",
         (
             "masking options snapshots rendering records comparing describing presence databases stores mlflow live "
-            "opening worker recorder reading"
+            "opening pace worker recorder reading"
         ),
     ),
     # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.

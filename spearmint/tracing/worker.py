@@ -16,11 +16,11 @@ from time import monotonic
 from typing import Any, Protocol
 
 from spearmint.tracing.options import Options
+from spearmint.tracing.pace import Pace
 from spearmint.tracing.records import UNSAMPLED, Trace, span_var
 
 logger = logging.getLogger("spearmint")
 
-_BATCH = 64
 _FEW = 100
 _FORK_SECONDS = 0.5
 _IMPORT_SECONDS = 20.0
@@ -79,6 +79,7 @@ class Worker:
         self._idle = threading.Condition(self._lock)
         self._writing = threading.Lock()
         self._opening = threading.Lock()
+        self._pace = Pace()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._recorded = self._written = self._dropped = self._failed = self._pending = 0
         self._has_thread = False
@@ -151,13 +152,16 @@ class Worker:
         # What a repr or a comparison of the user's calls here is not traced: its trace would call it once more.
         span_var.set(UNSAMPLED)
         writer: Writer | None = None
+        pace = self._pace
         while True:
             if writer is None:
                 with self._opening, suppress(Exception):
                     writer = self.make_writer()
             batch = [traces.get()]
+            pace.begin()
+            size = pace.batch_size
             with suppress(queue.Empty):
-                while len(batch) < _BATCH:
+                while len(batch) < size:
                     batch.append(traces.get_nowait())
             batch = [one for one in batch if one is not None]
             if not batch:
@@ -173,7 +177,9 @@ class Worker:
             if generation is not self.generation:
                 return
             self._settle(batch, errors)
+            has_written = not all(errors)
             del batch, errors  # An idle worker keeps nothing alive.
+            pace.rest(has_written=has_written)
 
     def _settle(self, batch: list[Any], errors: list[BaseException | None]) -> None:
         failures = [error for error in errors if error is not None]
@@ -208,7 +214,7 @@ class Worker:
         Returns:
             Whether nothing is pending any more.
         """
-        with self._idle:
+        with self._pace.hurried(), self._idle:
             if self._pending and threading.current_thread().name == "spearmint-traces":
                 return False  # A user's repr or comparison asks, on the thread that would have to go on.
             goal = self._recorded
@@ -218,13 +224,14 @@ class Worker:
         """Do what `flush` does without holding up the event loop."""
         deadline = None if timeout is None else monotonic() + timeout
         goal = self.stats().recorded
-        while True:
-            stats = self.stats()
-            if stats.recorded - stats.pending >= goal or not stats.pending:
-                return True
-            if deadline is not None and monotonic() >= deadline:
-                return False
-            await asyncio.sleep(_POLL_SECONDS)
+        with self._pace.hurried():
+            while True:
+                stats = self.stats()
+                if stats.recorded - stats.pending >= goal or not stats.pending:
+                    return True
+                if deadline is not None and monotonic() >= deadline:
+                    return False
+                await asyncio.sleep(_POLL_SECONDS)
 
     def configure(self, changes: Any) -> None:
         """Replace options of the process; they hold for what begins from now on.
@@ -236,10 +243,11 @@ class Worker:
 
     def reset(self) -> None:
         """Begin with empty counts and no worker, as a process does; for tests, when nothing is under way."""
-        traces, had_thread = self._queue, self._has_thread
+        traces, had_thread, pace = self._queue, self._has_thread, self._pace
         self._reset()
         if had_thread:
             traces.put(None)
+            pace.end()
 
     def clear(self) -> None:
         """Count from zero, and tell each kind of loss again, if nothing is under way; for tests."""

@@ -1,0 +1,63 @@
+"""How hard the worker works: at ease while nobody waits for it, since the interpreter runs one thread at a time."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import thread_time
+
+_BATCH = 64
+_BATCH_AT_EASE = 8
+_SHARE_AT_EASE = 0.25  # of a processor
+_FIRST_PAUSE = 1.0  # seconds, after a batch of which nothing was written; doubled each time
+_LONGEST_PAUSE = 30.0
+
+
+class Pace:
+    """Lets a worker rest between batches, unless somebody waits for what it does."""
+
+    def __init__(self) -> None:
+        # Re-entrant, since the collector may run anything at any allocation.
+        self._lock = threading.RLock()
+        self._waiters = 0
+        self._is_awaited = threading.Event()
+        self._began = 0.0
+        self._pause = 0.0
+
+    @property
+    def batch_size(self) -> int:
+        """How many traces the next batch may hold."""
+        return _BATCH if self._is_awaited.is_set() else _BATCH_AT_EASE
+
+    @contextmanager
+    def hurried(self) -> Iterator[None]:
+        """Let the worker rest no more while the caller waits."""
+        with self._lock:
+            self._waiters += 1
+            self._is_awaited.set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiters -= 1
+                if not self._waiters:
+                    self._is_awaited.clear()
+
+    def begin(self) -> None:
+        """Note that a batch begins; the worker's thread calls this."""
+        self._began = thread_time()
+
+    def rest(self, *, has_written: bool) -> None:
+        """Rest after a batch: as long as it takes for a share of the processor, longer where nothing gets through.
+
+        Args:
+            has_written: Whether anything of the batch was written.
+        """
+        self._pause = 0.0 if has_written else min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        spent = thread_time() - self._began
+        self._is_awaited.wait(max(self._pause, spent * (1 / _SHARE_AT_EASE - 1)))
+
+    def end(self) -> None:
+        """Let the worker never rest again, so that it ends."""
+        with self._lock:
+            self._waiters += 1
+            self._is_awaited.set()
