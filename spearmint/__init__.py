@@ -18,7 +18,7 @@ _ROOMS = {
     "FunctionResult": "spearmint.results",
     "RuntimeContext": "spearmint.context",
     "Spearmint": "spearmint.api",
-    "TracingStats": "spearmint.tracing.worker",
+    "TracingStats": "spearmint.tracing.options",
     "aflush": "spearmint.api",
     "background_stats": "spearmint.api",
     "configure": "spearmint.api",

@@ -8,7 +8,7 @@ from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
 from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
-from spearmint.tracing.worker import TracingStats
+from spearmint.tracing.options import TracingStats
 
 __all__ = [
     "AsyncExperimentRunner",

@@ -17,7 +17,7 @@ from spearmint.proxy import wrap
 from spearmint.registry import ExperimentFunction, Settings, registry
 from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.tracing import recorder
-from spearmint.tracing.worker import TracingStats
+from spearmint.tracing.options import TracingStats
 from spearmint.tracing.worker import worker as traces
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it

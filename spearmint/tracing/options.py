@@ -1,4 +1,4 @@
-"""What may be set about tracing."""
+"""What may be set about tracing, and the account of what became of traces."""
 
 import math
 from collections.abc import Mapping
@@ -99,3 +99,24 @@ def _is_number(value: Any) -> bool:
 
 def _bad_option(name: str, value: Any, wanted: str) -> ConfigError:
     return ConfigError(f"Cannot set tracing option {name!r} to {value!r}: it is out of range. Give {wanted}.")
+
+
+@dataclass(frozen=True, slots=True)
+class TracingStats:
+    """What became of the traces of this process, as counts.
+
+    ``recorded == written + dropped + failed + pending`` at any time.
+
+    Attributes:
+        recorded: Executions that ended and were to be written.
+        written: What MLflow has.
+        dropped: Lost for want of room in the queue, or of time at exit.
+        failed: What MLflow refused, or could not be reached for.
+        pending: On the way.
+    """
+
+    recorded: int = 0
+    written: int = 0
+    dropped: int = 0
+    failed: int = 0
+    pending: int = 0

@@ -11,11 +11,10 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any, Protocol
 
-from spearmint.tracing.options import Options
+from spearmint.tracing.options import Options, TracingStats
 from spearmint.tracing.pace import Pace
 from spearmint.tracing.records import UNSAMPLED, Trace, span_var
 
@@ -25,27 +24,6 @@ _FEW = 100
 _FORK_SECONDS = 0.5
 _IMPORT_SECONDS = 20.0
 _POLL_SECONDS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class TracingStats:
-    """What became of the traces of this process, as counts.
-
-    ``recorded == written + dropped + failed + pending`` at any time.
-
-    Attributes:
-        recorded: Executions that ended and were to be written.
-        written: What MLflow has.
-        dropped: Lost for want of room in the queue, or of time at exit.
-        failed: What MLflow refused, or could not be reached for.
-        pending: On the way.
-    """
-
-    recorded: int = 0
-    written: int = 0
-    dropped: int = 0
-    failed: int = 0
-    pending: int = 0
 
 
 class Writer(Protocol):
