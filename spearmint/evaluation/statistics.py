@@ -85,7 +85,9 @@ def wilson(successes: int, n: int) -> Estimate:
     Raises:
         ValueError: If ``successes`` is not from 0 to ``n``.
     """
-    if n == 0 and successes == 0:
+    if not 0 <= successes <= n:
+        raise ValueError(f"Cannot tell the share of {successes} successes in {n} trials: it is none. Give 0 to {n}.")
+    if n == 0:
         return Estimate(0, math.nan, math.nan, math.nan)
     interval = stats.binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
     return Estimate(n, successes / n, float(interval.low), float(interval.high))

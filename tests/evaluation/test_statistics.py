@@ -42,7 +42,7 @@ def test_wilson_of_no_trials_knows_nothing():
 
 
 def test_more_successes_than_trials_are_refused():
-    with pytest.raises(ValueError, match="k"):
+    with pytest.raises(ValueError, match="Cannot tell the share of 3 successes in 2 trials"):
         wilson(3, 2)
 
 
