@@ -45,7 +45,7 @@ def program(tmp_path, monkeypatch):
     def run(source, **env):
         path = tmp_path / "program.py"
         path.write_text(PRELUDE + textwrap.dedent(source), encoding="utf-8")
-        inherited = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
         done = subprocess.run(
             [sys.executable, str(path)],
             env={**inherited, "PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true", **env},
