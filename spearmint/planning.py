@@ -52,15 +52,15 @@ def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> t
     lone_cases = experiment.lone_cases
     if not lone_cases:
         return select(experiment, args)
-    strategy, configs = experiment.strategy, [*experiment.configs]
+    choose, configs = experiment.choose, [*experiment.configs]
     try:  # As `_ask`, whose call would take a tenth of the time.
-        choice = strategy(configs, attributes_var.get()) if experiment.takes_attributes else strategy(configs)
+        choice = choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
     except Exception as error:
-        raise failed_choice(strategy, error, experiment.name) from error
+        raise failed_choice(experiment.strategy, error, experiment.name) from error
     try:
         main, variants = choice
     except (TypeError, ValueError) as error:
-        raise strange_choice(strategy, choice, experiment.name) from error
+        raise strange_choice(experiment.strategy, choice, experiment.name) from error
     case = lone_cases.get(id(main))
     if case is not None and variants is _NO_VARIANTS:
         return case, None
@@ -174,12 +174,12 @@ def bounded(plan: Plan, experiment: ExperimentFunction) -> Plan:
 
 def _ask(experiment: ExperimentFunction) -> Choice:
     """Return what an experiment's strategy chooses."""
-    strategy = experiment.strategy
+    choose = experiment.choose
     configs = [*experiment.configs]  # A list of its own, so that a strategy may sort or shorten it.
     try:
-        return strategy(configs, attributes_var.get()) if experiment.takes_attributes else strategy(configs)
+        return choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
     except Exception as error:
-        raise failed_choice(strategy, error, experiment.name) from error
+        raise failed_choice(experiment.strategy, error, experiment.name) from error
 
 
 def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[Option, tuple[Option, ...]]:

@@ -15,7 +15,7 @@ from spearmint.errors import BindingError, ConfigError, DeclarationError
 from spearmint.functions import Kind, kind_of, name_of
 from spearmint.memory import Memory, history
 from spearmint.settings import Settings
-from spearmint.strategies import Start, make_strategy, takes_attributes
+from spearmint.strategies import Choice, Start, directly, make_strategy, takes_attributes
 
 logger = logging.getLogger("spearmint")
 
@@ -91,6 +91,16 @@ class ExperimentFunction(Memory):
         self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
         self.stands_for: ExperimentFunction | None = None
         super().__init__()
+
+    @property
+    def strategy(self) -> Callable[..., Choice]:
+        """What chooses among the configs; ``choose`` is what a call asks."""
+        return self._strategy
+
+    @strategy.setter
+    def strategy(self, strategy: Callable[..., Choice]) -> None:
+        self._strategy = strategy
+        self.choose = directly(strategy)
 
     def compile_option(self, config: Config) -> Option:
         """Return a config as this function uses it.
