@@ -7,6 +7,7 @@ import pytest
 import spearmint
 from spearmint.tracing.options import Options
 from spearmint.tracing.worker import worker
+from tests.mlflow_state import mlflow_as_it_was
 
 FLUSH_SECONDS = 5
 
@@ -19,5 +20,6 @@ def clean_process() -> Iterator[None]:
     """
     worker.options = Options()
     spearmint.configure(tracing={"enabled": False})
-    yield
-    spearmint.flush(FLUSH_SECONDS)
+    with mlflow_as_it_was():
+        yield
+        spearmint.flush(FLUSH_SECONDS)

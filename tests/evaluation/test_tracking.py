@@ -3,6 +3,7 @@ import pytest
 from spearmint.evaluation.statistics import wilson
 from spearmint.evaluation.tracking import log_report
 from tests.evaluation import subjects
+from tests.mlflow_state import mlflow_as_it_was
 
 mlflow = pytest.importorskip("mlflow")
 
@@ -13,12 +14,11 @@ ROWS = [{"x": x, "expected": 2 * x} for x in range(30)]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     folder = tmp_path_factory.mktemp("store")
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
-    name = mlflow.create_experiment("evaluation", artifact_location=(folder / "artifacts").as_uri())
-    mlflow.set_experiment(experiment_id=name)
-    yield mlflow.MlflowClient()
-    mlflow.set_tracking_uri(before)
+    with mlflow_as_it_was():
+        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        name = mlflow.create_experiment("evaluation", artifact_location=(folder / "artifacts").as_uri())
+        mlflow.set_experiment(experiment_id=name)
+        yield mlflow.MlflowClient()
 
 
 @pytest.fixture(scope="module")

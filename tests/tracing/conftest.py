@@ -41,12 +41,8 @@ def database(prepared_database: Path, tmp_path: Path) -> str:
 def traced(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """Trace everything into the database, and check at the end that every trace is accounted for."""
     import mlflow
-    from mlflow.tracking._tracking_service import utils
 
     monkeypatch.chdir(tmp_path)
-    # Both are set by `mlflow.set_tracking_uri`, here and in tests, and are undone here.
-    monkeypatch.setattr(utils, "_tracking_uri", None)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
     mlflow.set_tracking_uri(database)
     assert spearmint.flush(FLUSH_SECONDS)
     worker.reset()

@@ -246,14 +246,10 @@ def test_every_outcome_of_multi_branch_is_a_trace(traces) -> None:
 
 def test_traces_go_to_the_mlflow_experiment_that_was_active_when_the_call_began(traces) -> None:
     first, second = (mlflow.create_experiment(name) for name in ("first", "second"))
-    try:
-        mlflow.set_experiment(experiment_id=first)
-        times(1)
-        mlflow.set_experiment(experiment_id=second)
-        times(2)
-    finally:
-        mlflow.tracking.fluent._active_experiment_id = None
-        mlflow.environment_variables.MLFLOW_EXPERIMENT_ID.unset()
+    mlflow.set_experiment(experiment_id=first)
+    times(1)
+    mlflow.set_experiment(experiment_id=second)
+    times(2)
     assert [len(traces(locations=[one])) for one in (first, second)] == [1, 1]
 
 
