@@ -38,6 +38,11 @@ class MlflowWriter:
     def __init__(self) -> None:
         self._stores: dict[tuple[str, float], Store] = {}
 
+    def open(self, traces: list[records.Trace], options: Options) -> None:
+        """Make databases ready that have no tables yet; servers are not asked for anything."""
+        for uri in {_uri(trace, options) for trace in traces}:
+            self._store(uri, options)
+
     def write(self, traces: list[records.Trace], options: Options) -> list[BaseException | None]:
         """Write traces, and tell of each what went wrong, or None.
 
@@ -49,8 +54,7 @@ class MlflowWriter:
         batches: dict[tuple[str, str], list[tuple[int, Trace]]] = defaultdict(list)
         broken: dict[str, Exception] = {}
         for index, trace in enumerate(traces):
-            place = trace.place
-            uri = options.tracking_uri or (place and place.tracking_uri) or mlflow.get_tracking_uri()
+            uri = _uri(trace, options)
             if uri in broken:
                 errors[index] = broken[uri]
                 continue
@@ -60,7 +64,7 @@ class MlflowWriter:
                 errors[index] = broken[uri] = error
                 continue
             try:
-                experiment_id = _experiment_id(store, place, options)
+                experiment_id = _experiment_id(store, trace.place, options)
                 made = _mlflow_trace(trace, experiment_id, options)
                 batches[uri, experiment_id].append((index, made))
             except Exception as error:  # noqa: BLE001 - as above
@@ -76,6 +80,11 @@ class MlflowWriter:
         if key not in self._stores:
             self._stores[key] = open_store(uri, options.timeout)
         return self._stores[key]
+
+
+def _uri(trace: records.Trace, options: Options) -> str:
+    place = trace.place
+    return options.tracking_uri or (place and place.tracking_uri) or str(mlflow.get_tracking_uri())
 
 
 def _experiment_id(store: Store, place: Any, options: Options) -> str:

@@ -3,7 +3,11 @@
 import gc
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 
@@ -16,6 +20,7 @@ from mlflow.tracing.client import TracingClient
 from mlflow.tracing.constant import SpansLocation, TraceTagKey
 from mlflow.tracing.utils.otlp import MLFLOW_EXPERIMENT_ID_HEADER, OTLP_TRACES_PATH, resource_to_otel_proto
 from mlflow.tracking.default_experiment import registry as default_experiment
+from mlflow.utils.file_utils import ExclusiveFileLock
 from mlflow.utils.proto_json_utils import message_to_json
 from mlflow.utils.rest_utils import http_request, verify_rest_response
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -90,8 +95,9 @@ class _LocalStore(_Experiments):
 
     def __init__(self, uri: str) -> None:
         super().__init__()
-        self._client = TracingClient(uri)
-        self._store = self._client.store
+        with _alone(uri):
+            self._client = TracingClient(uri)
+            self._store = self._client.store
         self._transaction = Transaction(self._store) if isinstance(self._store, SqlAlchemyStore) else None
 
     def _find(self, name: str) -> str | None:
@@ -137,6 +143,16 @@ class _LocalStore(_Experiments):
         except Exception as problem:  # noqa: BLE001 - it is told and counted
             return problem
         return None
+
+
+@contextmanager
+def _alone(uri: str) -> Iterator[None]:
+    """Let no other process of this user open the same store meanwhile: two that make its tables at once spoil them."""
+    with ExitStack() as stack:
+        name = sha256(f"{uri} {Path.cwd()}".encode()).hexdigest()[:16]
+        with suppress(Exception):  # On Windows, or without a folder to write to, it is opened without a lock.
+            stack.enter_context(ExclusiveFileLock(f"{gettempdir()}/spearmint-{os.getuid()}-{name}.lock"))
+        yield
 
 
 class _ServerStore(_Experiments):

@@ -22,12 +22,15 @@ logger = logging.getLogger("spearmint")
 
 _FEW = 100
 _FORK_SECONDS = 0.5
-_IMPORT_SECONDS = 20.0
+_OPENING_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 
 
 class Writer(Protocol):
     """Writes traces somewhere."""
+
+    def open(self, traces: list[Any], options: Options) -> None:
+        """Make ready what traces are to be written to, which may take seconds the first time."""
 
     def write(self, traces: list[Any], options: Options) -> list[BaseException | None]:
         """Write traces, and tell of each what went wrong, or None."""
@@ -144,6 +147,9 @@ class Worker:
             batch = [one for one in batch if one is not None]
             if not batch:
                 return
+            if writer is not None:
+                with self._opening, suppress(Exception):  # What fails to open fails to be written to, and is told then.
+                    writer.open(batch, self.options)
             with self._writing:
                 try:
                     if writer is None:
@@ -275,9 +281,10 @@ class Worker:
         self.close(max(timeout - (monotonic() - began), min(timeout, 0.5)))
 
     def _before_fork(self) -> None:
-        # A child with half of MLflow imported could never import the rest; and locks of MLflow and its database had
-        # better not be held by a thread that the child does not have, though a server may not answer for long.
-        locks = (self._opening, _IMPORT_SECONDS), (self._writing, _FORK_SECONDS)
+        # A child with half of MLflow imported could never import the rest, nor write to a database that was being made;
+        # and locks of MLflow and its database had better not be held by a thread that the child does not have, though
+        # a server may not answer for long.
+        locks = (self._opening, _OPENING_SECONDS), (self._writing, _FORK_SECONDS)
         self._held = [lock for lock, seconds in locks if lock.acquire(timeout=seconds)]
 
     def _after_fork_in_parent(self) -> None:
