@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import sys
+import threading
 import weakref
 from contextvars import ContextVar
 
@@ -36,6 +37,25 @@ def test_main_answers_before_its_variant_begins() -> None:
 
     asyncio.run(main())
     assert order == [0, "answered", 1]
+
+
+def test_a_variant_that_blocks_the_loop_begins_to_only_when_main_has_answered() -> None:
+    answered = threading.Event()
+    waited = []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def task(config: Config) -> int:
+        if config["n"]:
+            waited.append(answered.wait(SECONDS))
+        return config["n"]
+
+    async def main() -> None:
+        assert await task() == 0
+        answered.set()
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert waited == [True]
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with 3.12")
