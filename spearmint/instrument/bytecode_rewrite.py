@@ -1,7 +1,7 @@
 """A module's code with the experiment wrapper where its targets are made."""
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from types import CodeType
 from typing import Any
 
@@ -12,6 +12,13 @@ from spearmint.instrument.rewritten import ENTRY, Definitions, IsTarget, Refused
 
 _FUNCTION = "wrap_function"
 _OPTIMIZED = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
+_OF_TYPE_VARIABLES = frozenset(
+    {
+        "INTRINSIC_SET_TYPEPARAM_DEFAULT",
+        "INTRINSIC_TYPEVAR_WITH_BOUND",
+        "INTRINSIC_TYPEVAR_WITH_CONSTRAINTS",
+    }
+)
 
 
 def rewrite_code(code: CodeType, is_target: IsTarget) -> RewrittenCode | Refused:
@@ -64,23 +71,46 @@ class _Rewrite:
         name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line)
         return name if name is not None and self._is_target(name, _parameters(code)) else None
 
-    def _with_wrappers(self, items: Iterable[Any]) -> Iterator[Any]:
-        """Yield instructions, and behind those that make a target those that wrap it."""
+    def _with_wrappers(self, items: Sequence[Any]) -> Iterator[Any]:
+        """Yield instructions, and behind those that finish a target those that wrap it."""
         loaded: CodeType | None = None
-        made: tuple[str, Instr] | None = None
-        for item in items:
-            if made is not None and isinstance(item, Instr) and item.name != "SET_FUNCTION_ATTRIBUTE":
-                yield from _wrapper(*made)
-                made = None
+        finished: dict[int, tuple[str, Instr]] = {}
+        for position, item in enumerate(items):
             yield item
             if not isinstance(item, Instr):
                 continue
             if item.name == "MAKE_FUNCTION" and loaded is not None:
+                end = _end_of_making(items, position)
                 name = self._target_name(loaded, item.lineno or loaded.co_firstlineno)
-                if name is not None:
-                    made = name, item
+                if name is not None and not _is_for_a_type(items, end):
+                    finished[end] = name, item
                     self.wrapped.append(name)
+            if position in finished:
+                yield from _wrapper(*finished.pop(position))
             loaded = item.arg if item.name == "LOAD_CONST" and isinstance(item.arg, CodeType) else None
+
+
+def _end_of_making(items: Sequence[Any], position: int) -> int:
+    """Return where a function is complete: these instructions write into it unchecked, so they must not get a proxy."""
+    while _is_instruction(items[position + 1], "SET_FUNCTION_ATTRIBUTE"):
+        position += 1
+    # From CPython 3.12 on, a generic function gets its type parameters: SWAP 2, CALL_INTRINSIC_2.
+    return position + 2 if _intrinsic(items, position + 2) == "INTRINSIC_SET_FUNCTION_TYPE_PARAMS" else position
+
+
+def _is_for_a_type(items: Sequence[Any], end: int) -> bool:
+    """Tell whether a function is the compiler's own: the bound or default of a type variable, or an alias's value."""
+    return _intrinsic(items, end + 1) in _OF_TYPE_VARIABLES or _intrinsic(items, end + 2) == "INTRINSIC_TYPEALIAS"
+
+
+def _intrinsic(items: Sequence[Any], position: int) -> str | None:
+    item = items[position] if position < len(items) else None
+    is_intrinsic = _is_instruction(item, "CALL_INTRINSIC_1") or _is_instruction(item, "CALL_INTRINSIC_2")
+    return getattr(item.arg, "name", None) if isinstance(item, Instr) and is_intrinsic else None
+
+
+def _is_instruction(item: Any, name: str) -> bool:
+    return isinstance(item, Instr) and item.name == name
 
 
 def _parameters(code: CodeType) -> tuple[str, ...]:
