@@ -9,7 +9,8 @@ ROWS = re.findall(r"^\| (\d+) \| .* \| (.*) \|$", (TESTS / "faults" / "README.md
 
 
 def test_every_fault_has_a_row() -> None:
-    assert [int(number) for number, _ in ROWS] == list(range(1, 35))
+    assert len(ROWS) >= 35
+    assert [int(number) for number, _ in ROWS] == list(range(1, len(ROWS) + 1))
 
 
 def test_every_test_that_a_row_names_exists() -> None:
