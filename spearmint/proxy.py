@@ -21,6 +21,7 @@ from spearmint.registry import Carrier, ExperimentFunction
 from spearmint.results import Outcome
 
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
+_ANNOTATIONS: Any = vars(wrapt.BaseObjectProxy)["__annotations__"]
 
 
 class _Absent:
@@ -44,6 +45,9 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
 
     # A slot of that name makes the interpreter call what stands in it, with no Python frame of the proxy's own.
     __slots__ = ("__call__", "_self_experiment")
+
+    # Whoever asks a class for its annotations leaves an empty dict in it, which would hide those of every function.
+    __annotations__ = _ANNOTATIONS
 
     # `contextlib.ExitStack.push` takes whatever has these for a context manager, and calls everything else. Annotated,
     # they would be annotations of the function.
@@ -85,6 +89,7 @@ class UnboundProxy(ExperimentProxy):
     """The same around what takes no instance where it stands in a class: a builtin function, or a bound method."""
 
     __slots__ = ()
+    __annotations__ = _ANNOTATIONS
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         return self

@@ -93,6 +93,15 @@ def test_its_attributes_are_those_of_the_function(name) -> None:
     assert getattr(mint.experiment(plain), name) == getattr(plain, name)
 
 
+def test_who_asks_its_class_for_annotations_takes_none_from_any_function() -> None:
+    wrapped = mint.experiment(plain)
+    unbound = mint.experiment(types.MethodType(plain, "a"))
+    for kind in (type(wrapped), type(unbound)):
+        inspect.get_annotations(kind)
+        getattr(kind, "__annotations__", None)
+    assert wrapped.__annotations__ == unbound.__annotations__ == plain.__annotations__ != {}
+
+
 def test_dir_lists_what_the_function_has() -> None:
     assert set(dir(plain)) <= set(dir(mint.experiment(plain)))
 
