@@ -48,11 +48,18 @@ class OwnLoop:
             task.add_done_callback(lambda _: coroutine.close())  # It may have been cancelled before it began.
             tasks.append(task)
 
-        loop.call_soon_threadsafe(begin)
+        def stop() -> None:
+            if tasks:
+                tasks[0].cancel()
+            else:  # The caller was interrupted before it could ask for a beginning.
+                coroutine.close()
+
         try:
+            # Also this may be interrupted: by the coroutine itself, which begins meanwhile.
+            loop.call_soon_threadsafe(begin)
             return told.result()
         except BaseException:
-            loop.call_soon_threadsafe(lambda: tasks[0].cancel())  # noqa: PLW0108 - `begin` fills the list first
+            loop.call_soon_threadsafe(stop)
             raise
 
     def _started(self) -> asyncio.AbstractEventLoop:

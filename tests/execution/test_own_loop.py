@@ -1,6 +1,7 @@
 """Async experiments where the caller has no loop."""
 
 import asyncio
+import inspect
 import threading
 from contextvars import ContextVar
 
@@ -178,3 +179,31 @@ def test_many_threads_may_run_at_once(account) -> None:
         thread.join(SECONDS)
     assert found == {x: [(x, 0), (x, 1)] for x in range(8)}
     assert account() == {"submitted": 8, "finished": 8}
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_an_interrupt_as_the_coroutine_begins_ends_it_too(monkeypatch, begins) -> None:
+    loop = own_loop._started()
+    schedule = loop.call_soon_threadsafe
+    interrupts = iter([KeyboardInterrupt])
+
+    def interrupted(callback, *args):
+        interrupt = next(interrupts, None)
+        if begins or interrupt is None:
+            schedule(callback, *args)
+        if interrupt is not None:
+            raise interrupt
+
+    async def waits():
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+    coroutine = waits()
+    with pytest.raises(KeyboardInterrupt):
+        own_loop.run(coroutine)
+
+    async def turns():
+        while inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED:  # noqa: ASYNC110 - nothing else tells that it is
+            await asyncio.sleep(0)
+
+    asyncio.run_coroutine_threadsafe(turns(), loop).result(SECONDS)
