@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 import threading
+from time import monotonic
 
 import pytest
 
@@ -372,8 +373,10 @@ def test_fewer_workers_are_kept_when_the_limit_falls() -> None:
         assert gated.begun.acquire(timeout=SECONDS)
     spearmint.configure(background={"max_workers": 1})
     gated.gate.set()
-    for thread in gated.threads[:]:
-        thread.join(0.5)
+    deadline = monotonic() + SECONDS
+    while sum(thread.is_alive() for thread in gated.threads) > 1 and monotonic() < deadline:
+        for thread in gated.threads[:]:
+            thread.join(0.05)
     assert sum(thread.is_alive() for thread in gated.threads) == 1
 
 
