@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 import spearmint
+from spearmint.tracing.exporter import worker
 from spearmint.tracing.options import Options
-from spearmint.tracing.worker import worker
 from tests.mlflow_state import mlflow_as_it_was
 
 FLUSH_SECONDS = 5

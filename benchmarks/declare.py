@@ -10,9 +10,9 @@ from typing import Any
 
 from floor import Row, compare
 
-from spearmint.instrument.declarations import Declarations
-from spearmint.instrument.reading import read_settings
-from spearmint.instrument.targets import Targets
+from spearmint.instrument.declare.declarations import Declarations
+from spearmint.instrument.settings.load import read_settings
+from spearmint.instrument.settings.matching import Targets
 
 LIMIT = 0.35
 CONFIGS = {"k": {"$sweep": list(range(5))}}

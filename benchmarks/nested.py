@@ -25,9 +25,9 @@ from floor import Row, compare, report, summary, without_gc
 import spearmint
 from spearmint import Bind, Spearmint, experiment
 from spearmint.discovery import calls_in_source
-from spearmint.discovery.known import known_code
-from spearmint.planning import full_plan, select
-from spearmint.proxy import experiment_of
+from spearmint.discovery.reach.table_store import known_code
+from spearmint.planning.select import full_plan, select
+from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import ShadowStrategy
 
 CASE: ContextVar[object] = ContextVar("case", default=None)

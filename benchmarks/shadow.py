@@ -25,7 +25,7 @@ from floor import report, summary, without_gc
 
 import spearmint
 from spearmint import Bind, Spearmint
-from spearmint.execution.background import background
+from spearmint.execution.pool import background
 from spearmint.strategies import ShadowStrategy
 
 CASE: ContextVar[object] = ContextVar("case", default=None)

@@ -7,14 +7,14 @@ __version__ = "0.1.0"
 
 # From each public name to the module that has it. The modules open on first use, since pydantic alone takes a while.
 _ROOMS = {
-    "AsyncExperimentRunner": "spearmint.runner",
+    "AsyncExperimentRunner": "spearmint.proxy.runner",
     "BackgroundStats": "spearmint.execution.limits",
     "Bind": "spearmint.config",
     "Config": "spearmint.config",
     "DynamicValue": "spearmint.config",
     "ExperimentCase": "spearmint.cases",
     "ExperimentResults": "spearmint.results",
-    "ExperimentRunner": "spearmint.runner",
+    "ExperimentRunner": "spearmint.proxy.runner",
     "FunctionResult": "spearmint.results",
     "RuntimeContext": "spearmint.context",
     "Spearmint": "spearmint.api",
@@ -64,12 +64,12 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """Serve ``%load_ext spearmint``: install the settings that are found, and see cells as modules are seen."""
-    importlib.import_module("spearmint.instrument.notebook").load(shell)
+    importlib.import_module("spearmint.integrations.ipython").load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Serve ``%unload_ext spearmint``."""
-    importlib.import_module("spearmint.instrument.notebook").unload(shell)
+    importlib.import_module("spearmint.integrations.ipython").unload(shell)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,6 @@
 """What users call: `Spearmint`, `experiment`, runs, and the settings and accounts of the process."""
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -9,19 +8,22 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from spearmint.config import Config, parse_configs
-from spearmint.config.isolation import supplier
+from spearmint.config.copying import supplier
 from spearmint.errors import DeclarationError
-from spearmint.execution.background import background
 from spearmint.execution.limits import BackgroundStats
-from spearmint.proxy import wrap
-from spearmint.registry import ExperimentFunction, Settings, registry
-from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
+from spearmint.execution.pool import background
+from spearmint.proxy.proxy import wrap
+from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
+from spearmint.registry.callables import callers_namespace
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.registry import registry
+from spearmint.registry.settings import Settings
 from spearmint.tracing import recorder
+from spearmint.tracing.exporter import worker as traces
 from spearmint.tracing.options import TracingStats
-from spearmint.tracing.worker import worker as traces
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
-    from spearmint.evaluation.report import Report
+    from spearmint.evaluation.report.report import Report
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -310,11 +312,3 @@ def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
             message = f"Cannot set {name!r}: there is no such setting. Give some of {', '.join(sorted(_SETTINGS))}."
             raise DeclarationError(message)
     return replace(settings, **changes)
-
-
-def callers_namespace() -> Mapping[str, Any]:
-    """Return the names around the function that is being declared, which its annotations may use as text."""
-    frame = sys._getframe(1)  # noqa: SLF001 - no other way leads to the locals of who declares
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "spearmint":
-        frame = frame.f_back
-    return frame.f_locals

@@ -72,7 +72,7 @@ def spearmint_override() -> Iterator[Override]:
     Yields:
         A function of an experiment and a config, which returns the pinned config.
     """
-    from spearmint.testing import override  # noqa: PLC0415 - few sessions need it
+    from spearmint.testing.overrides import override  # noqa: PLC0415 - few sessions need it
 
     with ExitStack() as stack:
         yield lambda function, config, **options: stack.enter_context(override(function, config, **options))
@@ -151,8 +151,8 @@ def _as_list(target: Any) -> list[Any]:
 
 def _own_configs(targets: list[Any]) -> list[Any]:
     """Return the configs that the first target was declared with."""
-    from spearmint.proxy import experiment_of  # noqa: PLC0415 - few sessions need it
-    from spearmint.registry import registry  # noqa: PLC0415
+    from spearmint.proxy.proxy import experiment_of  # noqa: PLC0415 - few sessions need it
+    from spearmint.registry.registry import registry  # noqa: PLC0415
 
     if not targets:
         return []
@@ -200,7 +200,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if pins is None:  # As on methods of `unittest.TestCase`.
         message = "Cannot run it once per config: pytest parametrizes no tests of this kind. Use a plain test function."
         pytest.fail(message, pytrace=False)
-    from spearmint.testing import override  # noqa: PLC0415 - few sessions need it
+    from spearmint.testing.overrides import override  # noqa: PLC0415 - few sessions need it
 
     stack = item.stash[_PINNED] = ExitStack()
     for pin in pins:
@@ -250,6 +250,6 @@ def _is_used() -> bool:
 
 
 def _cleaning() -> Any:
-    from spearmint import cleaning  # noqa: PLC0415 - few sessions need it
+    from spearmint.testing import isolation as cleaning  # noqa: PLC0415 - few sessions need it
 
     return cleaning

@@ -8,9 +8,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from spearmint.cases import ExperimentCase
+from spearmint.cases.case import ExperimentCase
+from spearmint.cases.plan import Plan
 from spearmint.config.model import Config
-from spearmint.plans import Plan
 
 Status = Literal["success", "failed", "cancelled", "timed_out", "dropped", "pending"]
 Role = Literal["main", "variant"]

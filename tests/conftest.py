@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 import spearmint
-from spearmint.execution.background import background
+from spearmint.execution.pool import background
 
 SAMPLING_SECONDS = 0.001
 FLUSH_SECONDS = 5

@@ -3,9 +3,9 @@
 import types
 
 from spearmint import Spearmint, experiment
-from spearmint.cases import _views
-from spearmint.planning import _outlook_of
-from spearmint.proxy import experiment_of
+from spearmint.cases.case import _views
+from spearmint.planning.select import _outlook_of
+from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import ShadowStrategy
 
 MODELS = [{"model": "a"}, {"model": "b"}]

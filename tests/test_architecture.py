@@ -186,7 +186,7 @@ def test_every_import_of_the_package_goes_down():
     ("path", "source"),
     [
         ("spearmint/api.py", "from spearmint.config import Bind\nfrom spearmint import errors, proxy"),
-        ("spearmint/api.py", "import spearmint.proxy as p"),
+        ("spearmint/api.py", "import spearmint.proxy.proxy as p"),
         (
             "spearmint/config/binding.py",
             "from spearmint.config import canonical\nfrom spearmint.config.model import Config",
@@ -211,9 +211,9 @@ def test_an_import_that_goes_down_is_fine(path, source):
         ),
         ("spearmint/errors.py", "def f():\n    import spearmint.api as a", ":2 imports spearmint.api: floor 0 may not"),
         (
-            "spearmint/context.py",
+            "spearmint/context/current.py",
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from spearmint import proxy",
-            ":3 imports spearmint.proxy: floor 2 may not import floor 5",
+            ":3 imports spearmint.proxy.proxy: floor 2 may not import floor 5",
         ),
         (
             "spearmint/config/model.py",
@@ -227,18 +227,26 @@ def test_an_import_that_goes_down_is_fine(path, source):
         ),
         ("spearmint/config/model.py", "from spearmint.config import *", "imports spearmint.config.__init__: floor 1"),
         ("spearmint/config/model.py", "from spearmint import errors, Config", "imports spearmint.__init__: floor 1"),
-        ("spearmint/cases.py", "from spearmint.results import x", "floor 2 may not import floor 2, where it is not"),
+        (
+            "spearmint/cases/case.py",
+            "from spearmint.results import x",
+            "floor 2 may not import floor 2, where it is not",
+        ),
         ("spearmint/api.py", "import spearmint", "imports spearmint.__init__: floor 6 may not import floor 8"),
         ("spearmint/api.py", "import spearmint.errors", "imports spearmint.__init__: floor 6 may not import floor 8"),
-        ("spearmint/proxy.py", "from . import errors", ":1 imports .: relative; write the whole name"),
+        ("spearmint/proxy/proxy.py", "from . import errors", ":1 imports .: relative; write the whole name"),
         ("spearmint/config/model.py", "from ..api import run", "imports ..api: relative; write the whole name"),
-        ("spearmint/proxy.py", "from importlib import import_module as i\n__import__('spearmint.api')", ":2 imports"),
         (
-            "spearmint/proxy.py",
+            "spearmint/proxy/proxy.py",
+            "from importlib import import_module as i\n__import__('spearmint.api')",
+            ":2 imports",
+        ),
+        (
+            "spearmint/proxy/proxy.py",
             "import importlib\nimportlib.import_module('.api', __package__)",
             "imports .api: relative",
         ),
-        ("spearmint/proxy.py", "from spearmint.attic import x", "imports spearmint.attic: it has no floor"),
+        ("spearmint/proxy/proxy.py", "from spearmint.attic import x", "imports spearmint.attic: it has no floor"),
         ("spearmint/attic.py", "", "spearmint/attic.py: has no floor"),
         ("spearmint/config/attic.py", "", "spearmint/config/attic.py: has no floor"),
         ("spearmint/cli/attic/run.py", "", "spearmint/cli/attic/run.py: has no floor"),

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 import spearmint
-from spearmint import config, errors, strategies, testing
+from spearmint import config, errors
+from spearmint.strategies import builtin as strategies
+from spearmint.testing import overrides as testing
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 import spearmint
 from spearmint import Spearmint, experiment
 from spearmint.context import experiment_case_var
-from spearmint.discovery.graph import Explorer
-from spearmint.discovery.resolving import Resolver
-from spearmint.planning import full_plan
-from spearmint.proxy import experiment_of
+from spearmint.discovery.reach.call_graph import Explorer
+from spearmint.discovery.reach.name_resolution import Resolver
+from spearmint.planning.select import full_plan
+from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 from tests.discovery.nested_programs import PROGRAMS, UNSEEN, forbid_sources, load, unload
 from tests.nested import KS, MODELS, ZS, called_in, known, make_hidden, make_inner, module, run, short, values

@@ -11,9 +11,9 @@ import pytest
 import spearmint
 from spearmint import RuntimeContext, Spearmint, experiment
 from spearmint.context import attributes_var, experiment_case_var, propagate
+from spearmint.context.threads import install_thread_propagation
 from spearmint.errors import SpearmintWarning
-from spearmint.planning import _told
-from spearmint.propagation import install_thread_propagation
+from spearmint.planning.select import _told
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 MODELS = [{"model": "a"}, {"model": "b"}]

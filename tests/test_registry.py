@@ -7,8 +7,8 @@ import pytest
 
 from spearmint import Config, Spearmint, experiment
 from spearmint.errors import DeclarationError
-from spearmint.functions import kind_of, name_of
 from spearmint.registry import ExperimentFunction, ExperimentFunctionRegistry, registry
+from spearmint.registry.callables import kind_of, name_of
 
 CONFIGS = [{"k": 1}, {"k": 2}]
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from spearmint import experiment
-from spearmint.memory import history
-from spearmint.proxy import experiment_of
+from spearmint.proxy.proxy import experiment_of
+from spearmint.registry.state import history
 from spearmint.strategies import ShadowStrategy, SingleConfigStrategy
 from tests.nested import KS, MODELS, ZS, make_inner, module, values
 

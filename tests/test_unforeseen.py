@@ -13,8 +13,8 @@ import pytest
 import spearmint
 from spearmint import Spearmint, experiment
 from spearmint.errors import PlanError
-from spearmint.planning import full_plan
-from spearmint.proxy import experiment_of
+from spearmint.planning.select import full_plan
+from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
 from tests.nested import KS, MODELS, ZS, known, make_hidden, make_inner, run, short, values
 

@@ -7,7 +7,7 @@ import click
 
 from spearmint.cli.output import examples
 from spearmint.errors import SettingsError
-from spearmint.instrument.places import each_of
+from spearmint.instrument.settings.origin import each_of
 
 
 @click.command(epilog=examples("spearmint check", "spearmint check experiments.yaml", "spearmint check pyproject.toml"))
@@ -22,7 +22,7 @@ def check(settings: Path | None) -> None:
 
     Exit status: 0 if nothing is wrong, else 1.
     """
-    from spearmint.cli.checking import Checker  # noqa: PLC0415 - opening it takes a while, which --help need not
+    from spearmint.instrument.check.checker import Checker  # noqa: PLC0415 - opening it takes a while, which --help need not
 
     try:
         checker = Checker(settings)

@@ -15,7 +15,7 @@ import click
 
 from spearmint.cli.output import console, examples, fail
 from spearmint.errors import EvaluationError, SpearmintError
-from spearmint.instrument.reading import find_settings
+from spearmint.instrument.settings.load import find_settings
 
 STATUSES = {"pass": 0, "regression": 1, "inconclusive": 2}
 FAILED = 3
@@ -108,7 +108,7 @@ def evaluate(  # noqa: PLR0917 - click passes them by name
     """
     # Opening the rest takes a while, which --help need not.
     from spearmint.api import Spearmint  # noqa: PLC0415
-    from spearmint.evaluation.gate import check_gate, parse_gate, worst  # noqa: PLC0415
+    from spearmint.evaluation.report.gate import check_gate, parse_gate, worst  # noqa: PLC0415
 
     wanted = [parse_gate(text, lower) for text in gates]
     for path in reports:

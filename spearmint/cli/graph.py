@@ -38,8 +38,8 @@ def graph(target: str, form: str, config: Path | None) -> None:
     a dict or comes out of a call is seen only when it runs, and is not drawn.
     """
     # Opening the rest takes a while, which --help need not.
-    from spearmint.cli.drawing import draw  # noqa: PLC0415
-    from spearmint.instrument.reading import find_settings  # noqa: PLC0415
+    from spearmint.cli.graph_render import draw  # noqa: PLC0415
+    from spearmint.instrument.settings.load import find_settings  # noqa: PLC0415
 
     if (cwd := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, cwd)

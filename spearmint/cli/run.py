@@ -62,9 +62,9 @@ def run(config: Path | None, module: str | None, program: tuple[str, ...]) -> No
     Exit status 2 means that the program was not started.
     """
     # Opening the hook takes a while, which `--help` need not.
-    from spearmint.cli.program import run_module, run_script  # noqa: PLC0415
+    from spearmint.cli.run_program import run_module, run_script  # noqa: PLC0415
+    from spearmint.instrument.importing.main_module import no_main  # noqa: PLC0415
     from spearmint.instrument.install import install  # noqa: PLC0415
-    from spearmint.instrument.scripts import no_main  # noqa: PLC0415
 
     if module is None and not program:
         message = "Give a script, or -m and a module."

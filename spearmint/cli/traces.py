@@ -15,7 +15,7 @@ import click
 from rich.table import Table
 
 from spearmint.cli.output import console, examples, fail
-from spearmint.evaluation.statistics import Estimate, wilson
+from spearmint.statistics.intervals import Estimate, wilson
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PAIRS = 5
@@ -94,7 +94,7 @@ def traces(
     There is a line per config: executions, how many failed, the median and the 95th percentile of the duration, and for
     variants that ran beside main how often their result equalled main's, with a 95 % confidence interval.
     """
-    reading: Any = importlib.import_module("spearmint.tracing.reading")
+    reading: Any = importlib.import_module("spearmint.tracing.mlflow.search")
     try:
         reader = reading.Reader(tracking_uri, places)
         since_ms = None if since is None else int((time.time() - since) * 1000)
@@ -132,7 +132,7 @@ def summarise(executions: Iterable[Any]) -> list[Line]:
     """Return a line per experiment, role and config, those of main first.
 
     Args:
-        executions: `spearmint.tracing.reading.Execution` objects.
+        executions: `spearmint.tracing.mlflow.search.Execution` objects.
     """
     groups: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
     for one in executions:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spearmint.config.isolation import supplier
+from spearmint.config.copying import supplier
 from spearmint.config.model import ATOMS, Config
 from spearmint.errors import BindingError
 

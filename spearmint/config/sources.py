@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from spearmint.config.canonical import MAX_DEPTH
-from spearmint.config.expansion import generate_configurations
 from spearmint.config.files import SUFFIXES, read_file
 from spearmint.config.model import Config, assign_id, generate_config_id, given_id
+from spearmint.config.sweep import generate_configurations
 from spearmint.errors import ConfigError
 
 _ROOT = "configs"

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import yaml
 
 from spearmint.config.canonical import MAX_DEPTH
-from spearmint.config.expansion import RANGE_KEY, SWEEP_KEY
+from spearmint.config.sweep import RANGE_KEY, SWEEP_KEY
 from spearmint.errors import ConfigError
 
 MAX_NODES = 200_000

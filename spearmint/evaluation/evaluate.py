@@ -14,20 +14,20 @@ from typing import Any
 
 from spearmint.config.model import Config
 from spearmint.errors import DeclarationError, EvaluationError, SpearmintWarning
-from spearmint.evaluation.arguments import Arguments
-from spearmint.evaluation.cases import EvaluatedCase, evaluated_cases
-from spearmint.evaluation.cells import Cell, Subject, run_cells
 from spearmint.evaluation.dataset import Dataset, open_dataset
-from spearmint.evaluation.dispatch import Dispatcher, Submit, workers_of
-from spearmint.evaluation.journal import Journal, digest
-from spearmint.evaluation.ledger import KEPT_OUTPUTS, Ledger, Place
-from spearmint.evaluation.progress import CellProgress
-from spearmint.evaluation.report import Report
+from spearmint.evaluation.report.report import Report
+from spearmint.evaluation.run.case_names import EvaluatedCase, evaluated_cases
+from spearmint.evaluation.run.cell import Cell, Subject, run_cells
+from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
+from spearmint.evaluation.run.journal import Journal, digest
+from spearmint.evaluation.run.progress import CellProgress
+from spearmint.evaluation.run.remote import Parcel, Shipment, sent_settings, target_of, travels
+from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, Ledger, Place
+from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.scorers import compile_scorers
-from spearmint.evaluation.shipping import Parcel, Shipment, sent_settings, target_of, travels
-from spearmint.execution.background import background
-from spearmint.proxy import experiment_of
-from spearmint.registry import Settings
+from spearmint.execution.pool import background
+from spearmint.proxy.proxy import experiment_of
+from spearmint.registry.settings import Settings
 
 _LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
 _REMOTE_SECONDS = 0.1  # that one takes elsewhere

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from spearmint.evaluation.cases import EvaluatedCase
-from spearmint.evaluation.report import Report
-from spearmint.evaluation.table import short_id
+from spearmint.evaluation.report.report import Report
+from spearmint.evaluation.report.table import short_id
+from spearmint.evaluation.run.case_names import EvaluatedCase
 
 _LONGEST_VALUE = 500  # characters of a parameter, which every store of MLflow takes
 _AT_ONCE = 100  # parameters that a request may hold

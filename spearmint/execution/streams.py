@@ -6,10 +6,10 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
-from spearmint.cases import ExperimentCase
-from spearmint.context import experiment_case_var
+from spearmint.cases.case import ExperimentCase
+from spearmint.context.current import experiment_case_var
 from spearmint.errors import ExecutionError
-from spearmint.execution.background import background
+from spearmint.execution.pool import background
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import collect, end_with, enter, leave
 

@@ -10,21 +10,21 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from spearmint.api import configure
+from spearmint.context.threads import install_thread_propagation
 from spearmint.discovery import is_supported
 from spearmint.errors import SpearmintWarning
-from spearmint.execution.abroad import preparations
-from spearmint.execution.background import background
 from spearmint.execution.limits import Limits
-from spearmint.instrument.children import propagate
-from spearmint.instrument.early import wrap_early_modules
-from spearmint.instrument.hook import hook
-from spearmint.instrument.installation import Installation
-from spearmint.instrument.reading import Loaded, read_settings
-from spearmint.instrument.waiting import stop_waiting
-from spearmint.propagation import install_thread_propagation
+from spearmint.execution.pool import background
+from spearmint.execution.worker_initializers import preparations
+from spearmint.instrument.child_processes.environment import propagate
+from spearmint.instrument.child_processes.lazy_finder import stop_waiting
+from spearmint.instrument.importing.already_imported import wrap_early_modules
+from spearmint.instrument.importing.hook import hook
+from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.settings.load import Loaded, read_settings
 from spearmint.tracing import recorder
+from spearmint.tracing.exporter import worker
 from spearmint.tracing.options import Options
-from spearmint.tracing.worker import worker
 
 
 class Handle:

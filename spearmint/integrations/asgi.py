@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
-from spearmint.context import RuntimeContext
+from spearmint.context.current import RuntimeContext
 from spearmint.errors import DeclarationError
 
 Scope: TypeAlias = MutableMapping[str, Any]

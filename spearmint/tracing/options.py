@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from spearmint.errors import ConfigError
-from spearmint.tracing.masking import Masker
+from spearmint.tracing.redaction import Masker
 
 Mode = Literal["auto", "deferred", "live"]
 

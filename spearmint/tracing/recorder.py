@@ -12,14 +12,15 @@ from time import time_ns
 from types import FunctionType
 from typing import Any
 
-from spearmint.cases import ExperimentCase, Option
-from spearmint.registry import ExperimentFunction
+from spearmint.cases.case import ExperimentCase, Option
+from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
-from spearmint.tracing import opening, presence
-from spearmint.tracing.comparing import DEFAULT
-from spearmint.tracing.records import UNSAMPLED, Answer, Role, Span, Status, Trace, Unsampled, failure_of, span_var
-from spearmint.tracing.snapshots import snapshot
-from spearmint.tracing.worker import worker
+from spearmint.tracing import live_mode as opening
+from spearmint.tracing import mlflow_state as presence
+from spearmint.tracing.equality import DEFAULT
+from spearmint.tracing.exporter import worker
+from spearmint.tracing.snapshot import snapshot
+from spearmint.tracing.span import UNSAMPLED, Answer, Role, Span, Status, Trace, Unsampled, failure_of, span_var
 
 # Of its own, as a user's `random.seed` must give neither the same ids twice nor the same sample.
 _random = random.Random()  # noqa: S311 - no secret

@@ -64,7 +64,7 @@ def test_asking_for_help_opens_no_room_that_takes_long(start):
     code = "import sys; from spearmint.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = set(start("-c", code).stdout.split())
     assert "click" in loaded
-    assert loaded.isdisjoint({"mlflow", "pandas", "spearmint.instrument.hook", "wrapt"})
+    assert loaded.isdisjoint({"mlflow", "pandas", "spearmint.instrument.importing.hook", "wrapt"})
 
 
 def test_the_entry_point_of_the_project_is_the_group():

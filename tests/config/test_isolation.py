@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from spearmint import Bind, Config, Spearmint, experiment
-from spearmint.config.isolation import is_immutable, supplier
+from spearmint.config.copying import is_immutable, supplier
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from types import CodeType, FunctionType, ModuleType
 
 from spearmint.discovery import calls_in_code
-from spearmint.discovery.collecting import is_hidden
-from spearmint.discovery.glance import glance_at
-from spearmint.discovery.graph import reach
+from spearmint.discovery.reach.call_graph import reach
+from spearmint.discovery.reach.fast_scan import glance_at
+from spearmint.discovery.table_builder import is_hidden
 
 
 def disagreements(files: Iterable[tuple[str, bytes]]) -> tuple[int, int, list[str]]:

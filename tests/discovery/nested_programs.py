@@ -17,7 +17,7 @@ import pytest
 
 from spearmint import experiment
 from spearmint.discovery import calls_in_source
-from spearmint.discovery.known import known_code
+from spearmint.discovery.reach.table_store import known_code
 
 OTHER = """
 from spearmint import experiment

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spearmint.discovery.glance import glance_at
+from spearmint.discovery.reach.fast_scan import glance_at
 from tests.discovery.glances import REACHED, disagreements, reached
 
 

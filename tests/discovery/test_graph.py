@@ -8,10 +8,10 @@ import weakref
 
 import pytest
 
-from spearmint.discovery.graph import reach
-from spearmint.discovery.lookup import MISSING, Bound, Getter, Instance, attribute_of, in_class
-from spearmint.discovery.users import in_package_of
-from spearmint.proxy import ExperimentProxy
+from spearmint.discovery.reach.call_graph import reach
+from spearmint.discovery.reach.static_lookup import MISSING, Bound, Getter, Instance, attribute_of, in_class
+from spearmint.discovery.reach.user_code import in_package_of
+from spearmint.proxy.proxy import ExperimentProxy
 from tests.discovery.nested_programs import PROGRAMS, UNSEEN, forbid_sources, load, unload
 
 

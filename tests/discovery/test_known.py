@@ -1,7 +1,7 @@
 """What import time leaves is found again by module and function."""
 
 from spearmint.discovery import CallTable, calls_in_source
-from spearmint.discovery.known import KnownCode
+from spearmint.discovery.reach.table_store import KnownCode
 
 SOURCE = """
 def f(): one()

@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from spearmint.discovery.known import known_code
-from spearmint.discovery.users import in_package_of
+from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.user_code import in_package_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ def test_a_program_is_the_code_of_its_package_and_of_what_lies_beside_it(tmp_pat
     package.mkdir()
     (package / "__init__.py").touch()
     (tmp_path / "my_helper.py").touch()
-    program = "import my_helper, my_package, json\nfrom spearmint.discovery.users import in_package_of\n"
+    program = "import my_helper, my_package, json\nfrom spearmint.discovery.reach.user_code import in_package_of\n"
     program += "print([in_package_of('__main__')(n) for n in ('my_helper', 'my_package.main', 'json')])"
     (package / "main.py").write_text(program, encoding="utf-8")
     (tmp_path / "script.py").write_text(program, encoding="utf-8")

@@ -10,12 +10,14 @@ from types import SimpleNamespace
 import pytest
 
 from spearmint import discovery
-from spearmint.discovery import calls_in_code, calls_in_source, flow, is_supported, versions
-from spearmint.discovery.collecting import ScopeCalls
-from spearmint.discovery.opcodes import VERSIONS
-from spearmint.discovery.stack import SymbolicStack
-from spearmint.discovery.steps import STEPS
-from spearmint.discovery.versions import COMPILERS
+from spearmint.discovery import calls_in_code, calls_in_source, is_supported
+from spearmint.discovery import cpython as versions
+from spearmint.discovery.bytecode import interpreter as flow
+from spearmint.discovery.bytecode.opcodes import VERSIONS
+from spearmint.discovery.bytecode.stack_effects import STEPS
+from spearmint.discovery.bytecode.symbolic_stack import SymbolicStack
+from spearmint.discovery.cpython import COMPILERS
+from spearmint.discovery.table_builder import ScopeCalls
 
 # In the table of opcodes, but in no code object that the compiler makes.
 NEVER_EMITTED = frozenset({"BINARY_OP_INPLACE_ADD_UNICODE", "ENTER_EXECUTOR", "EXIT_INIT_CHECK", "INTERPRETER_EXIT"})

@@ -1,8 +1,8 @@
 from concurrent.futures import Future
 
-from spearmint.evaluation.cells import Cell, CellResult, Ran
 from spearmint.evaluation.dataset import Row
-from spearmint.evaluation.dispatch import Dispatcher, workers_of
+from spearmint.evaluation.run.cell import Cell, CellResult, Ran
+from spearmint.evaluation.run.dispatcher import Dispatcher, workers_of
 
 RESULT = CellResult(0.0, None, {}, {}, None)
 

@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from spearmint.evaluation.progress import CellProgress
+from spearmint.evaluation.run.progress import CellProgress
 
 
 def shown(*, is_terminal, is_wanted=True):

@@ -9,7 +9,7 @@ from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
-from spearmint.evaluation.statistics import (
+from spearmint.statistics.intervals import (
     FEWEST_ROWS,
     LARGE,
     Difference,

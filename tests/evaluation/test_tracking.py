@@ -1,7 +1,7 @@
 import pytest
 
-from spearmint.evaluation.statistics import wilson
 from spearmint.evaluation.tracking import log_report
+from spearmint.statistics.intervals import wilson
 from tests.evaluation import subjects
 from tests.mlflow_state import mlflow_as_it_was
 

@@ -12,7 +12,7 @@ import pytest
 
 import spearmint
 from spearmint import Config, Spearmint
-from spearmint.execution import asyncio as tasks
+from spearmint.execution import task_driver as tasks
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")

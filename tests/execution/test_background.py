@@ -11,7 +11,7 @@ import pytest
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.errors import ConfigError
-from spearmint.execution.background import background
+from spearmint.execution.pool import background
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -289,11 +289,11 @@ def test_a_worker_survives_whatever_a_job_raises(account, monkeypatch) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr("spearmint.execution.threads.run_in_case", broken)
+        patch.setattr("spearmint.execution.thread_driver.run_in_case", broken)
         with pytest.raises(SystemExit):
             quick()
         patch.undo()
-        patch.setattr("spearmint.execution.steps.Call.variant_arguments", broken)
+        patch.setattr("spearmint.execution.call.Call.variant_arguments", broken)
         quick()
         assert spearmint.flush(SECONDS)
     quick()

@@ -10,8 +10,8 @@ import pytest
 
 import spearmint
 from spearmint import Config, Spearmint
-from spearmint.execution.background import background
-from spearmint.execution.deadlines import Deadlines
+from spearmint.execution.pool import background
+from spearmint.execution.watchdog import Deadlines
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")

@@ -6,10 +6,10 @@ import pytest
 
 from spearmint import Config, Spearmint
 from spearmint.errors import PlanError
-from spearmint.execution.background import background
-from spearmint.execution.steps import Call, after_main, before_main, begin
-from spearmint.planning import select
-from spearmint.proxy import experiment_of
+from spearmint.execution.call import Call, after_main, before_main, begin
+from spearmint.execution.pool import background
+from spearmint.planning.select import select
+from spearmint.proxy.proxy import experiment_of
 from spearmint.results import Outcome
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy, SingleConfigStrategy
 

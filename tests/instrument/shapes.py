@@ -8,9 +8,9 @@ import sys
 import textwrap
 from types import CodeType
 
-from spearmint.instrument.ast_rewrite import rewrite_tree
-from spearmint.instrument.bytecode_rewrite import rewrite_code
-from spearmint.instrument.entry import entry
+from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
+from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
+from spearmint.instrument.rewrite.injected import entry
 
 DOORS = ("source", "code")
 

@@ -1,6 +1,6 @@
 """Generic definitions (PEP 695), and what rewriting them must give; nothing here needs pytest."""
 
-from spearmint.instrument.entry import entry
+from spearmint.instrument.rewrite.injected import entry
 from tests.instrument.shapes import DOORS, every, rewritten, run
 
 GENERICS = """

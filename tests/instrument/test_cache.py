@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from spearmint.discovery import calls_in_source
-from spearmint.discovery.known import known_code
-from spearmint.instrument import cache, rewriting
-from spearmint.instrument.cache import Kept, Stamp, StoredTables, dump, key_of
-from spearmint.instrument.cache import load as load_kept
+from spearmint.discovery.reach.table_store import known_code
+from spearmint.instrument.rewrite import cache
+from spearmint.instrument.rewrite import module_rewriter as rewriting
+from spearmint.instrument.rewrite.cache import Kept, Stamp, StoredTables, dump, key_of
+from spearmint.instrument.rewrite.cache import load as load_kept
 
 SOURCE = "def f(text='', boost=1):\n    return text + str(boost)\n\n\ndef g(boost=1):\n    return f(boost=boost)\n"
 TAG = sys.implementation.cache_tag

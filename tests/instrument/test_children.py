@@ -9,7 +9,7 @@ import pytest
 
 import spearmint
 from spearmint.errors import SettingsError
-from spearmint.instrument.children import VARIABLE
+from spearmint.instrument.child_processes.environment import VARIABLE
 
 ENTRY = {"target": "work:f", "configs": [{"k": 5}], "bindings": {"k": "k"}}
 WORK = {"work.py": "def f(x, k=0):\n    return x, k\n"}
@@ -141,12 +141,12 @@ def test_uninstalling_takes_the_environment_back(project, monkeypatch):
 
 
 def test_settings_that_hold_an_object_cannot_be_told_to_a_child(project):
-    was_loaded = "spearmint.instrument.child" in sys.modules  # as by the collection of doctests
+    was_loaded = "spearmint.instrument.child_bootstrap" in sys.modules  # as by the collection of doctests
     for odd in ({"strategy": lambda configs: (configs[0], ())}, {"configs": [object()]}):
         with pytest.raises(SettingsError, match=r"^propagate_children: Cannot tell child processes the settings: "):
             spearmint.install({"experiments": [{**ENTRY, **odd}], "propagate_children": True})
     assert VARIABLE not in os.environ
-    assert ("spearmint.instrument.child" in sys.modules) is was_loaded
+    assert ("spearmint.instrument.child_bootstrap" in sys.modules) is was_loaded
 
 
 def test_a_child_that_imports_nothing_of_concern_reads_no_settings(project, run):

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 import spearmint
 from spearmint import Bind, Config, Spearmint
 from spearmint.errors import BindingError, SettingsError, SpearmintWarning
-from spearmint.instrument.declarations import Declarations, parameters_in_code, parameters_of
-from spearmint.instrument.reading import read_settings
-from spearmint.instrument.targets import Targets
+from spearmint.instrument.declare.declarations import Declarations, parameters_in_code, parameters_of
+from spearmint.instrument.settings.load import read_settings
+from spearmint.instrument.settings.matching import Targets
 
 
 class Model(BaseModel):

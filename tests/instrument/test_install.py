@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import spearmint
-from spearmint.discovery.known import known_code
+from spearmint.discovery.reach.table_store import known_code
 from spearmint.errors import SettingsError, SpearmintWarning
-from spearmint.execution.background import background
-from spearmint.instrument.finder import SpearmintFinder
-from spearmint.proxy import ExperimentProxy
-from spearmint.tracing.worker import worker
+from spearmint.execution.pool import background
+from spearmint.instrument.importing.finder import SpearmintFinder
+from spearmint.proxy.proxy import ExperimentProxy
+from spearmint.tracing.exporter import worker
 
 SHOP = {
     "shop/__init__.py": "",

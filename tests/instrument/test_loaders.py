@@ -15,10 +15,10 @@ from types import ModuleType
 
 import pytest
 
-from spearmint.discovery.known import known_code
+from spearmint.discovery.reach.table_store import known_code
 from spearmint.errors import SpearmintWarning
-from spearmint.instrument import rewriting
-from spearmint.proxy import ExperimentProxy
+from spearmint.instrument.rewrite import module_rewriter as rewriting
+from spearmint.proxy.proxy import ExperimentProxy
 
 FORMS = ("source", "pyc", "zip", "zip of pyc")
 
@@ -469,7 +469,7 @@ def test_a_module_of_a_name_that_only_begins_like_a_package_is_not_touched(proje
 
 
 def test_a_module_that_is_of_no_concern_costs_no_look_at_the_file_system(project, monkeypatch):
-    from spearmint.instrument.finder import SpearmintFinder
+    from spearmint.instrument.importing.finder import SpearmintFinder
 
     project.install(packages=["foo"])
     (finder,) = (one for one in sys.meta_path if isinstance(one, SpearmintFinder))

@@ -9,8 +9,8 @@ import pytest
 import wrapt
 
 from spearmint.errors import SpearmintWarning
-from spearmint.instrument.finder import SpearmintFinder
-from spearmint.proxy import ExperimentProxy
+from spearmint.instrument.importing.finder import SpearmintFinder
+from spearmint.proxy.proxy import ExperimentProxy
 
 SHOP = {
     "shop/__init__.py": "",

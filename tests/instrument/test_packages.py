@@ -6,7 +6,7 @@ import pytest
 
 import spearmint
 from spearmint.errors import SettingsError
-from spearmint.proxy import ExperimentProxy
+from spearmint.proxy.proxy import ExperimentProxy
 
 CORE = """
     from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from spearmint.discovery import calls_in_code
-from spearmint.instrument.patterns import is_within, parse_target, without_number
+from spearmint.instrument.settings.target import is_within, parse_target, without_number
 
 
 @pytest.mark.parametrize(

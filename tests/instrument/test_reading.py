@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from spearmint.errors import ConfigError, SettingsError
-from spearmint.instrument.places import each_of
-from spearmint.instrument.reading import find_settings, read_settings
-from spearmint.instrument.settings import Binding
+from spearmint.instrument.settings.load import find_settings, read_settings
+from spearmint.instrument.settings.model import Binding
+from spearmint.instrument.settings.origin import each_of
 from spearmint.strategies import RoundRobinStrategy
 
 

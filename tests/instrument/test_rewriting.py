@@ -4,8 +4,8 @@ import textwrap
 
 import pytest
 
-from spearmint.instrument import entry as entry_module
-from spearmint.instrument.entry import entry, module_name
+from spearmint.instrument.rewrite import injected as entry_module
+from spearmint.instrument.rewrite.injected import entry, module_name
 from tests.instrument.shapes import DECLARED, DOORS, SHAPES, codes, every, facts, lines_of, rewritten, run
 
 
@@ -141,4 +141,4 @@ def test_the_main_module_is_known_by_its_spec_and_a_spawned_one_as_the_main_one(
 
 def test_what_injected_code_reaches_imports_nothing_of_spearmint():
     names = {name for name, value in vars(entry_module).items() if getattr(value, "__module__", "").startswith("spear")}
-    assert {vars(entry_module)[name].__module__ for name in names} == {"spearmint.instrument.entry"}
+    assert {vars(entry_module)[name].__module__ for name in names} == {"spearmint.instrument.rewrite.injected"}

@@ -3,9 +3,9 @@
 import pytest
 
 from spearmint.errors import StrategyError
-from spearmint.instrument.settings import InstallSettings, known_keys
-from spearmint.instrument.strategy_names import BUILT_IN, check_strategy, import_path, make_strategy
+from spearmint.instrument.settings.model import InstallSettings, known_keys
 from spearmint.strategies import ShadowStrategy, Strategy
+from spearmint.strategies.by_name import BUILT_IN, check_strategy, import_path, make_strategy
 
 
 def test_the_keys_that_are_known_depend_on_the_place():

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from spearmint.errors import SettingsError
-from spearmint.instrument.reading import read_settings
-from spearmint.instrument.targets import Targets
+from spearmint.instrument.settings.load import read_settings
+from spearmint.instrument.settings.matching import Targets
 
 
 def targets(packages=(), experiments=()):

@@ -9,11 +9,11 @@ import textwrap
 import pytest
 
 import spearmint
-from spearmint.discovery import versions
+from spearmint.discovery import cpython as versions
 from spearmint.errors import SettingsError, SpearmintWarning
-from spearmint.instrument import hook as hook_module
 from spearmint.instrument import install as install_module
-from spearmint.proxy import ExperimentProxy
+from spearmint.instrument.importing import hook as hook_module
+from spearmint.proxy.proxy import ExperimentProxy
 
 EXTENSION = """
     import functools

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import spearmint
+from spearmint.tracing.exporter import worker
 from spearmint.tracing.options import Options
 from spearmint.tracing.recorder import configure
-from spearmint.tracing.worker import worker
 
 FLUSH_SECONDS = 30
 

@@ -11,7 +11,7 @@ import spearmint
 from spearmint import Config, Spearmint
 from spearmint.cli import main
 from spearmint.config import parse_configs
-from spearmint.evaluation.statistics import wilson
+from spearmint.statistics.intervals import wilson
 from spearmint.strategies import ShadowStrategy
 
 CONFIGS = [{"n": 1}, {"n": 2}]

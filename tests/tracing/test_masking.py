@@ -7,8 +7,8 @@ from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
 import spearmint
 from spearmint import Config, Spearmint
-from spearmint.tracing.masking import MASK, Masker
 from spearmint.tracing.options import SECRET_KEYS
+from spearmint.tracing.redaction import MASK, Masker
 
 masker = Masker(SECRET_KEYS)
 SECRET = "sk-4f9a77b1c2"

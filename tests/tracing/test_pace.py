@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from spearmint.tracing import pace as room
-from spearmint.tracing.pace import Pace
+from spearmint.tracing import throttle as room
+from spearmint.tracing.throttle import Pace
 
 
 class Clock:

@@ -127,7 +127,7 @@ def test_tracing_can_be_set_on_for_the_process_without_importing_mlflow(program,
 def test_what_is_recorded_at_the_very_end_is_written_within_the_exits_patience(program, database) -> None:
     program(
         """
-        import mlflow.tracing.client, spearmint.tracing.mlflow
+        import mlflow.tracing.client, spearmint.tracing.mlflow.writer
         spearmint.configure(background={"exit_timeout": 30})
         shadow = mint.experiment(strategy=ShadowStrategy)(times.__wrapped__)
         shadow(21)

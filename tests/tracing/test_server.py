@@ -14,7 +14,7 @@ import pytest
 
 import spearmint
 from spearmint import Spearmint
-from spearmint.tracing.worker import worker
+from spearmint.tracing.exporter import worker
 
 START_SECONDS = 90
 FLUSH_SECONDS = 60

@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 import spearmint
 from spearmint import Spearmint
-from spearmint.tracing.masking import Masker
-from spearmint.tracing.rendering import Renderer
-from spearmint.tracing.snapshots import Cut, snapshot
+from spearmint.tracing.redaction import Masker
+from spearmint.tracing.serialize import Renderer
+from spearmint.tracing.snapshot import Cut, snapshot
 
 MAX_CHARS = 1000
 MAX_ITEMS = 10

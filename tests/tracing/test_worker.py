@@ -8,9 +8,9 @@ from dataclasses import asdict
 import pytest
 
 import spearmint
+from spearmint.tracing.exporter import Worker
 from spearmint.tracing.options import Options
-from spearmint.tracing.records import Trace
-from spearmint.tracing.worker import Worker
+from spearmint.tracing.span import Trace
 
 WAIT_SECONDS = 10
 

@@ -5,13 +5,13 @@ from typing import Any, assert_type
 
 import spearmint
 from spearmint import Config, RuntimeContext, Spearmint, TracingStats, install, uninstall
+from spearmint.cases.plan import Plan
 from spearmint.context import propagate
 from spearmint.discovery import calls_in_code, calls_in_source
-from spearmint.discovery.calls import CallTable
-from spearmint.evaluation.report import Report
-from spearmint.evaluation.summary import Summary
+from spearmint.discovery.call_table import CallTable
+from spearmint.evaluation.report.report import Report
+from spearmint.evaluation.report.summary import Summary
 from spearmint.instrument.install import Handle
-from spearmint.plans import Plan
 
 mint = Spearmint(configs=[{"limit": 3}], tracing={"enabled": True, "sample_rate": 0.5})
 

@@ -1,0 +1,102 @@
+"""A plan drawn as a tree and as a table."""
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from spearmint.cases.edge import Reached, Way
+
+_MANY_IDS = 6
+_BLANK, _BAR, _BRANCH, _LAST = "   ", "│  ", "├─ ", "└─ "
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One experiment of a plan.
+
+    Attributes:
+        name: Its name, ``"module:qualified.name"``.
+        caller: The name of the experiment that leads to it; empty for the one that is called.
+        how: ``"call"``, ``"reference"`` or ``"learned"``, as `Way` has it; ``"root"`` for the one that is called.
+        place: Where the call stands: ``"module:qualified.name, line 12"``; empty for the one that is called.
+        option_ids: The ids of the configs that it adds to the plan, main first; none where it runs under its caller's.
+        depth: How many experiments lie above it.
+    """
+
+    name: str
+    caller: str
+    how: Literal["root", "call", "reference", "learned"]
+    place: str
+    option_ids: tuple[str, ...]
+    depth: int
+
+
+def parts_of(root: Reached, ways: Iterable[Way], option_ids: Mapping[Reached, tuple[str, ...]]) -> list[Part]:
+    """Return the parts of a plan, each below the one that leads to it.
+
+    Args:
+        root: The experiment that is called.
+        ways: How the others are reached; of several ways to one, the first counts.
+        option_ids: The ids of the options of those that have some.
+    """
+    below: dict[Reached, list[Way]] = {}
+    seen = {root}
+    for way in ways:
+        if way.experiment not in seen:
+            seen.add(way.experiment)
+            below.setdefault(way.caller, []).append(way)
+    parts = [Part(root.name, "", "root", "", option_ids.get(root, ()), 0)]
+    waiting = [(way, 1) for way in reversed(below.get(root, ()))]
+    while waiting:
+        way, depth = waiting.pop()
+        ids = option_ids.get(way.experiment, ())
+        parts.append(Part(way.experiment.name, way.caller.name, way.kind, way.place, ids, depth))
+        waiting.extend((one, depth + 1) for one in reversed(below.get(way.experiment, ())))
+    return parts
+
+
+def tree(parts: Sequence[Part], count: int) -> str:
+    """Draw the parts of a plan as a tree.
+
+    Args:
+        parts: The parts, each below the one that leads to it.
+        count: How many cases it holds.
+    """
+    lines = []
+    is_open: list[bool] = []  # For each level whether more of its branches follow.
+    for position, part in enumerate(parts):
+        following = next((one.depth for one in parts[position + 1 :] if one.depth <= part.depth), 0)
+        is_open[part.depth - 1 :] = [following == part.depth]
+        indent = "".join(_BAR if more else _BLANK for more in is_open[: part.depth - 1])
+        branch = "" if not part.depth else _BRANCH if is_open[part.depth - 1] else _LAST
+        lines.append(f"{indent}{branch}{part.name}{_how(part)}: {_ids(part)}")
+    return "\n".join([*lines, _cases(count)])
+
+
+def table(parts: Sequence[Part], count: int) -> str:
+    """Write the same as an HTML table, for a notebook."""
+    head = "".join(f"<th>{column}</th>" for column in ("experiment", "reached by", "where", "options"))
+    rows = []
+    for part in parts:
+        indent = f' style="text-align: left; padding-left: {1 + 1.5 * part.depth}em"'
+        cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in (part.how, part.place, _ids(part)))
+        rows.append(f"<tr><td{indent}>{html.escape(part.name)}</td>{cells}</tr>")
+    body = f"<tbody>{''.join(rows)}</tbody>"
+    return f"<table><thead><tr>{head}</tr></thead>{body}</table><p>{_cases(count)}</p>"
+
+
+def _cases(count: int) -> str:
+    return f"{count} case" if count == 1 else f"{count} cases"
+
+
+def _how(part: Part) -> str:
+    return f" ({part.how} in {part.place})" if part.place else ""
+
+
+def _ids(part: Part) -> str:
+    if not part.option_ids:
+        return "no configs" if part.how == "root" else "under a caller's config"
+    shown = ", ".join(part.option_ids[:_MANY_IDS])
+    more = len(part.option_ids) - _MANY_IDS
+    return f"{shown} and {more} more" if more > 0 else shown

@@ -1,0 +1,174 @@
+"""What a function reaches, as a drawing: nodes and edges, and the four forms in which they are written down."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from spearmint.discovery.reach.call_graph import Edge, Node, Reach, reach
+from spearmint.discovery.reach.function_body import has_tables
+from spearmint.discovery.reach.static_lookup import MISSING, Instance
+from spearmint.proxy.proxy import ExperimentProxy, experiment_of
+
+_BLANK, _BAR, _BRANCH, _LAST = "   ", "│  ", "├─ ", "└─ "
+_VERBS = {"call": "calls", "reference": "hands on", "wraps": "wraps"}
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A function in the drawing.
+
+    Attributes:
+        id: Its number, counted from 0, which is the root.
+        name: ``"module:qualified.name"``.
+        experiment: What is said of it as an experiment; empty for a plain function.
+    """
+
+    id: int
+    name: str
+    experiment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Arrow:
+    """A way from one function to another.
+
+    Attributes:
+        caller: Number of the one.
+        callee: Number of the other.
+        kind: ``"call"``, ``"reference"`` (handed on, to be called by somebody else) or ``"wraps"``.
+        target: The dotted name that the code uses; empty for ``"wraps"``.
+        line: Line of the first such call, counted from 1; 0 where it is not known.
+        found: What it was read from: ``"call table"``, left at import time, or ``"bytecode"``.
+    """
+
+    caller: int
+    callee: int
+    kind: str
+    target: str
+    line: int
+    found: str
+
+    @property
+    def label(self) -> str:
+        """How it was found, in words."""
+        place = f", line {self.line}" if self.line else ""
+        return f"{_VERBS[self.kind]} {self.target}{place}, {self.found}" if self.target else _VERBS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """The functions that one reaches, itself first, and the ways between them."""
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+
+    def tree(self) -> str:
+        """Draw a tree; what has been drawn above is not drawn again."""
+        return "\n".join(self._branches(self.boxes[0], None, "", "", set()))
+
+    def _branches(self, box: Box, arrow: Arrow | None, head: str, indent: str, drawn: set[int]) -> Iterator[str]:
+        how = f"  ({arrow.label})" if arrow is not None else ""
+        again = box.id in drawn and any(one.caller == box.id for one in self.arrows)
+        experiment = f"  [{box.experiment}]" if box.experiment else ""
+        yield f"{head}{box.name}{experiment}{how}{' ...' if again else ''}"
+        if box.id in drawn:
+            return
+        drawn.add(box.id)
+        below = [one for one in self.arrows if one.caller == box.id]
+        for position, one in enumerate(below):
+            is_last = position == len(below) - 1
+            branch, rest = (_LAST, _BLANK) if is_last else (_BRANCH, _BAR)
+            yield from self._branches(self.boxes[one.callee], one, indent + branch, indent + rest, drawn)
+
+    def mermaid(self) -> str:
+        """Write a Mermaid flowchart."""
+        lines = ["flowchart TD"]
+        for box in self.boxes:
+            label = f"{_entities(box.name)}<br/>{_entities(box.experiment)}" if box.experiment else _entities(box.name)
+            lines.append(f'    n{box.id}["{label}"]{":::experiment" if box.experiment else ""}')
+        for arrow in self.arrows:
+            line = "-->" if arrow.kind == "call" else "-.->"
+            lines.append(f'    n{arrow.caller} {line}|"{_entities(arrow.label)}"| n{arrow.callee}')
+        return "\n".join([*lines, "    classDef experiment stroke-width:3px"])
+
+    def dot(self) -> str:
+        """Write a graph in Graphviz's language."""
+        lines = ["digraph spearmint {", "    node [shape=box];"]
+        for box in self.boxes:
+            label = f"{box.name}\n{box.experiment}" if box.experiment else box.name
+            lines.append(f"    n{box.id} [label={_quoted(label)}{', penwidth=3' if box.experiment else ''}];")
+        for arrow in self.arrows:
+            style = "" if arrow.kind == "call" else ", style=dashed"
+            lines.append(f"    n{arrow.caller} -> n{arrow.callee} [label={_quoted(arrow.label)}{style}];")
+        return "\n".join([*lines, "}"])
+
+    def json(self) -> str:
+        """Write nodes and edges as JSON."""
+        data: Mapping[str, Any] = {
+            "nodes": [asdict(box) for box in self.boxes],
+            "edges": [asdict(arrow) for arrow in self.arrows],
+        }
+        return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def draw(function: Callable[..., Any], owner: type | None = None) -> Drawing:
+    """Find what a function reaches.
+
+    Args:
+        function: A function or method, an experiment or not.
+        owner: The class of which it is a method, whose instances its first parameter stands for.
+
+    Returns:
+        The drawing. An experiment and the function inside it are one box.
+    """
+    receiver = MISSING if owner is None else Instance(owner)
+    found = reach(function, receiver, is_kept=lambda one: isinstance(one, ExperimentProxy))
+    inside = _hearts(found)
+    keys: dict[int, int] = {}
+    boxes: list[Box] = []
+    for node in found.nodes:
+        heart = inside.get(node, node)
+        number = keys.setdefault(id(heart.function), len(keys))
+        if number == len(boxes):
+            boxes.append(Box(number, heart.name, ""))
+        if isinstance(node.function, ExperimentProxy):
+            boxes[number] = Box(number, heart.name, _about(node.function))
+    arrows = dict.fromkeys(
+        _arrow(edge, *(keys[id(inside.get(end, end).function)] for end in (edge.caller, edge.callee)))
+        for edge in found.edges
+        if inside.get(edge.caller) is not edge.callee
+    )
+    return Drawing(tuple(boxes), tuple(arrows))
+
+
+def _hearts(found: Reach) -> dict[Node, Node]:
+    """Return for each experiment's proxy the node of the function inside."""
+    return {
+        edge.caller: edge.callee
+        for edge in found.edges
+        if edge.kind == "wraps" and isinstance(edge.caller.function, ExperimentProxy)
+    }
+
+
+def _arrow(edge: Edge, caller: int, callee: int) -> Arrow:
+    function = edge.caller.function
+    is_left = hasattr(function, "__code__") and has_tables(function)
+    return Arrow(caller, callee, edge.kind, edge.target, edge.line, "call table" if is_left else "bytecode")
+
+
+def _about(proxy: Any) -> str:
+    experiment, _, _ = experiment_of(proxy)
+    count = len(experiment.options)
+    strategy = type(experiment.strategy).__name__
+    if not count:
+        return "experiment under its caller's config"
+    return f"experiment, {count} config{'s' * (count != 1)}, {strategy}"
+
+
+def _entities(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,147 @@
+"""Running a program as ``python`` does: a script, a module, or a folder or zip file with a ``__main__``."""
+
+import atexit
+import builtins
+import os
+import pkgutil
+import runpy
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType, TracebackType
+
+from spearmint.instrument.importing.main_module import code_of, loader_of
+
+_OURS = ("spearmint.cli.", "spearmint.instrument.")
+
+
+def run_script(script: str, args: list[str]) -> None:
+    """Run a script, or the ``__main__`` of a folder or zip file.
+
+    Args:
+        script: Its path.
+        args: Its arguments.
+
+    Raises:
+        SystemExit: As the program says, or with status 1 when it raised something else, which has been told by then.
+    """
+    sys.argv = [script, *args]
+    if pkgutil.get_importer(script) is not None:
+        _set_first_path(os.path.join(Path.cwd(), script))  # noqa: PTH118 - python leaves dots in it
+        _run(lambda: _run_module("__main__", alters_argv=False))
+    else:
+        _set_first_path(os.path.dirname(os.path.realpath(script)))  # noqa: PTH120 - as python does
+        _run(lambda: _run_file(os.path.join(Path.cwd(), script)))  # noqa: PTH118 - python leaves dots in it
+
+
+def run_module(name: str, args: list[str]) -> None:
+    """Run a module, or the ``__main__`` of a package, as ``python -m`` does.
+
+    Args:
+        name: Its name.
+        args: Its arguments.
+
+    Raises:
+        SystemExit: As `run_script`.
+    """
+    sys.argv = ["-m", *args]
+    _set_first_path(str(Path.cwd()))
+    _run(lambda: _run_module(name, alters_argv=True))
+
+
+def _set_first_path(folder: str) -> None:
+    """Put the program's folder where that of ours stands."""
+    if not sys.flags.safe_path:
+        sys.path[0] = folder
+
+
+def _run_module(name: str, *, alters_argv: bool) -> None:
+    _new_main()
+    # What `python -m` itself calls. The public `run_module` would put the module into a namespace of its own.
+    run: Callable[[str, bool], object] = runpy._run_module_as_main  # type: ignore[attr-defined] # noqa: SLF001
+    run(name, alters_argv)
+
+
+def _run_file(path: str) -> None:
+    main = _new_main()
+    loader = loader_of(path)
+    main.__dict__.update(__file__=path, __loader__=loader)
+    if sys.version_info < (3, 15):
+        main.__dict__["__cached__"] = None
+    try:
+        code = code_of(loader, path)
+    except Exception as error:  # noqa: BLE001 - whatever compiling raises
+        # The script has no frame yet; those of importlib would not be there under python.
+        raise error.with_traceback(None) from None
+    exec(code, main.__dict__)  # noqa: S102 - running it is what was asked for
+
+
+def _new_main() -> ModuleType:
+    main = ModuleType("__main__")
+    names = vars(main)
+    names["__builtins__"] = builtins
+    if sys.version_info < (3, 14):
+        names["__annotations__"] = {}
+    sys.modules["__main__"] = main
+    return main
+
+
+def _run(start: Callable[[], object]) -> None:
+    """Start a program, and end as the interpreter does when it has ended."""
+    interruption = _Interruption()
+    try:
+        start()
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - told as the interpreter tells it
+        failure = error
+    else:
+        return
+    interruption.is_pending = isinstance(failure, KeyboardInterrupt)
+    _tell(failure)  # Where no exception is being handled, as for an excepthook of the interpreter's.
+    sys.exit(1)
+
+
+class _Interruption:
+    """Ends the process by SIGINT, as the interpreter does after a KeyboardInterrupt, so that a shell knows of it."""
+
+    def __init__(self) -> None:
+        self.is_pending = False
+        atexit.register(self._end)  # What is registered first runs last.
+
+    def _end(self) -> None:
+        if self.is_pending:
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def _tell(error: BaseException) -> None:
+    trace = _without_ours(error.__traceback__)
+    error.__traceback__ = trace
+    try:
+        sys.excepthook(type(error), error, trace)
+    except Exception as raised:  # noqa: BLE001 - what the interpreter does about it
+        second = raised
+    else:
+        return
+    second.__traceback__ = _without_ours(second.__traceback__)
+    sys.stderr.write("Error in sys.excepthook:\n")
+    sys.__excepthook__(type(second), second, second.__traceback__)
+    sys.stderr.write("\nOriginal exception was:\n")
+    sys.__excepthook__(type(error), error, trace)
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """Return a traceback without the frames that started the program, or that read a module of it."""
+    kept = []
+    while trace is not None:
+        if not str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+            kept.append(trace)
+        trace = trace.tb_next
+    chain: TracebackType | None = None
+    for one in reversed(kept):
+        chain = TracebackType(chain, one.tb_frame, one.tb_lasti, one.tb_lineno)
+    return chain

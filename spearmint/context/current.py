@@ -1,0 +1,110 @@
+"""What is current while code runs: the case, and attributes such as a user's id that strategies may read."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token, copy_context
+from types import MappingProxyType, TracebackType
+from typing import Any, ParamSpec, Self, TypeVar, cast
+
+from spearmint.cases.case import ExperimentCase
+from spearmint.errors import DeclarationError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+experiment_case_var: ContextVar[ExperimentCase | None] = ContextVar("experiment_case", default=None)
+attributes_var: ContextVar[Mapping[str, Any]] = ContextVar("spearmint_attributes", default=MappingProxyType({}))
+
+
+class RuntimeContext:
+    """Make a case, or attributes, current for the code inside ``with``.
+
+    It nests: attributes join those of the contexts around it, and the inner value of a name wins.
+
+    Args:
+        case: The case that experiments called inside take part in; None leaves the current one.
+        attributes: What strategies with a second parameter get to read.
+
+    Raises:
+        DeclarationError: If ``case`` is not an `ExperimentCase`, or ``attributes`` not a mapping.
+
+    >>> with RuntimeContext(attributes={"user_id": "ann"}):
+    ...     with RuntimeContext(attributes={"plan": "pro"}):
+    ...         dict(attributes_var.get())
+    {'user_id': 'ann', 'plan': 'pro'}
+    """
+
+    __slots__ = ("_attributes", "_case", "_tokens")
+
+    def __init__(self, case: ExperimentCase | None = None, *, attributes: Mapping[str, Any] | None = None) -> None:
+        if case is not None and not isinstance(case, ExperimentCase):
+            message = (
+                f"Cannot make {case!r} current: it is no ExperimentCase. "
+                "Take one from results, or give attributes by keyword: RuntimeContext(attributes={...})."
+            )
+            raise DeclarationError(message)
+        if attributes is not None and not isinstance(attributes, Mapping):
+            message = f"Cannot use {attributes!r} as attributes: it is no mapping. Give a dict of names and values."
+            raise DeclarationError(message)
+        self._case = case
+        self._attributes = dict(attributes or {})
+        self._tokens: list[tuple[Token[Any] | None, Token[Any] | None]] = []
+
+    def __enter__(self) -> Self:
+        case = None if self._case is None else experiment_case_var.set(self._case)
+        attributes = None
+        if self._attributes:
+            attributes = attributes_var.set(MappingProxyType({**attributes_var.get(), **self._attributes}))
+        self._tokens.append((case, attributes))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        case, attributes = self._tokens.pop()
+        if attributes is not None:
+            attributes_var.reset(attributes)
+        if case is not None:
+            experiment_case_var.reset(case)
+
+
+def propagate(function: Callable[P, R]) -> Callable[P, R]:
+    """Return a function that runs in the case that is current now, wherever it is called.
+
+    A new thread, or one of a pool, starts outside any case: an experiment called there runs under its main config.
+    Hand over ``propagate(f)`` instead of ``f``, and it takes part in the case. The attributes, and all other context
+    variables, are kept too.
+
+    Args:
+        function: A function, or an async function.
+
+    Returns:
+        The same with the context of this moment. It may be called many times, also at once.
+
+    >>> with RuntimeContext(attributes={"user_id": "ann"}):
+    ...     ask = propagate(lambda: attributes_var.get()["user_id"])
+    >>> ask()
+    'ann'
+    """
+    context = copy_context()
+    if inspect.iscoroutinefunction(function):
+        case, attributes = experiment_case_var.get(), attributes_var.get()
+
+        async def acall(*args: P.args, **kwargs: P.kwargs) -> Any:
+            # A coroutine has the context of the task that awaits it, so it is this that is changed.
+            tokens = experiment_case_var.set(case), attributes_var.set(attributes)
+            try:
+                return await function(*args, **kwargs)
+            finally:
+                attributes_var.reset(tokens[1])
+                experiment_case_var.reset(tokens[0])
+
+        return functools.update_wrapper(cast("Any", acall), function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        # A copy for each call, since no two may be inside one context at once.
+        return context.copy().run(function, *args, **kwargs)
+
+    return call

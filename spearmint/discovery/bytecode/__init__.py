@@ -1,0 +1,1 @@
+"""What code calls, read from its bytecode."""

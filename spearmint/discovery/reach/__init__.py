@@ -1,0 +1,1 @@
+"""Which functions code reaches, from call tables and live objects."""

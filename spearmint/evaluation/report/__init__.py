@@ -1,0 +1,1 @@
+"""What an evaluation says, as numbers, tables, charts and pages."""

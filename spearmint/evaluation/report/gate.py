@@ -1,0 +1,115 @@
+"""Whether a config may take main's place: decided on the bound of an interval, not on a mean that chance made."""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.report.report import Report
+from spearmint.evaluation.report.summary import is_lower_better
+from spearmint.statistics.intervals import CONFIDENCE, FEWEST_ROWS
+
+Verdict = Literal["pass", "regression", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What a config must hold against main.
+
+    Attributes:
+        metric: Name of the metric; ``"latency"`` is in seconds.
+        margin: How much better than main it must be at least; below 0, how much worse it may be.
+        lower: Whether less of the metric is better.
+    """
+
+    metric: str
+    margin: float
+    lower: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What a gate decides of one config.
+
+    Attributes:
+        gate: The gate.
+        case_id: The config, or case.
+        verdict: ``"pass"``, ``"regression"`` or ``"inconclusive"``.
+        reason: The numbers behind it, in a sentence.
+    """
+
+    gate: Gate
+    case_id: str
+    verdict: Verdict
+    reason: str
+
+
+def parse_gate(text: str, lower: tuple[str, ...] = ()) -> Gate:
+    """Read a gate such as ``"accuracy=-0.02"``.
+
+    Args:
+        text: ``METRIC=MARGIN``.
+        lower: Metrics of which less is better, beside latency.
+
+    Raises:
+        EvaluationError: If it is something else.
+    """
+    metric, equals, margin = text.rpartition("=")
+    try:
+        number = float(margin)
+    except ValueError:
+        number = math.nan
+    if not equals or not metric or not math.isfinite(number):
+        advice = "Write METRIC=MARGIN, such as accuracy=-0.02: no more than 0.02 worse than main"
+        raise EvaluationError(f"Cannot read the gate {text!r}: it is no metric and number. {advice}.")
+    return Gate(metric.strip(), number, is_lower_better(metric.strip(), lower))
+
+
+def check_gate(report: Report, gate: Gate) -> list[GateResult]:
+    """Decide for each config but main whether it passes.
+
+    It passes if even the worse bound of the 95 % interval of its paired difference from main is no worse than the
+    margin, and is a regression if even the better bound is worse. Between the two, with too few rows, or where it
+    fails on rows that main did, the data cannot tell.
+
+    Args:
+        report: The report.
+        gate: The gate.
+
+    Raises:
+        EvaluationError: If there is no such metric, or nothing to compare with main.
+    """
+    told = report.summary(gate.metric)
+    if len(told) < 2:  # noqa: PLR2004 - main and another
+        message = f"Cannot hold {gate.metric!r} against main: main is the only config. Give others beside it."
+        raise EvaluationError(message)
+    results = []
+    for case, one in zip(report.cases[1:], told[1:], strict=True):
+        assert one.difference is not None  # noqa: S101 - only main has none
+        found = one.difference
+        sign = -1 if gate.lower else 1
+        worse, better = sorted((sign * found.low, sign * found.high))
+        main_failed, failed = report.ledger.failed_rows(0), report.ledger.failed_rows(case.position)
+        newly = int(np.sum(failed & ~main_failed))
+        numbers = f"{found.value:+.4g}, {CONFIDENCE:.0%} interval {found.low:+.4g} to {found.high:+.4g}"
+        verdict: Verdict = "inconclusive"
+        if found.n < FEWEST_ROWS:
+            reason = f"{found.n} rows to compare, at least {FEWEST_ROWS} are needed"
+        elif better < gate.margin:
+            verdict, reason = "regression", f"{numbers}, is beyond the margin {gate.margin:+g}"
+        elif worse < gate.margin or math.isnan(worse):
+            reason = f"{numbers}, has the margin {gate.margin:+g} in it"
+        elif newly:
+            reason = f"{numbers}, is within the margin {gate.margin:+g}, but {newly} rows failed that main did"
+        else:
+            verdict, reason = "pass", f"{numbers}, is within the margin {gate.margin:+g}"
+        results.append(GateResult(gate, case.case_id, verdict, reason))
+    return results
+
+
+def worst(results: list[GateResult]) -> Verdict:
+    """Return what all of them come to: a regression of any is one, and so, else, is what cannot be told."""
+    verdicts = {one.verdict for one in results}
+    return "regression" if "regression" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"

@@ -1,0 +1,202 @@
+"""What came of an evaluation: summaries, tables, and the files that show them."""
+
+import csv
+import functools
+import html
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderResult
+
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.dataset import Dataset
+from spearmint.evaluation.report.page import Content, page_of
+from spearmint.evaluation.report.summary import Summary, is_lower_better, summarise
+from spearmint.evaluation.report.table import columns_of, tables_of, title_of
+from spearmint.evaluation.run.case_names import EvaluatedCase
+from spearmint.evaluation.run.result_table import LATENCY, Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The case with the best mean of a metric.
+
+    Attributes:
+        case_id: Its id.
+        config: Its config.
+        summary: What it did.
+    """
+
+    case_id: str
+    config: Mapping[str, Any]
+    summary: Summary
+
+
+class Report:
+    """The results of an evaluation. Printing it shows a table, and so does a notebook.
+
+    Args:
+        function: Name of the function that was evaluated.
+        dataset: The rows.
+        cases: The cases, main first.
+        ledger: Their results.
+
+    Attributes:
+        function: Name of the function that was evaluated.
+        dataset: The rows.
+        cases: The cases, main first; each tells config, assignment and parameters.
+        ledger: The results of all cells.
+    """
+
+    def __init__(self, function: str, dataset: Dataset, cases: Sequence[EvaluatedCase], ledger: Ledger) -> None:
+        self.function = function
+        self.dataset = dataset
+        self.cases = tuple(cases)
+        self.ledger = ledger
+        self._summarised = functools.cache(functools.partial(summarise, ledger, self.cases))
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of the metrics that the scorers gave."""
+        return self.ledger.metrics
+
+    @property
+    def errors(self) -> int:
+        """How many errors there were, of the function and of scorers."""
+        return self.ledger.errors
+
+    def summary(self, metric: str | None = None) -> list[Summary]:
+        """Return what each config did.
+
+        Args:
+            metric: One metric, which may be ``"latency"``, in seconds; by default all that the scorers gave.
+
+        Returns:
+            One item for each metric and case, main first.
+
+        Raises:
+            EvaluationError: If there is no such metric.
+        """
+        if metric is None:
+            return [one for name in self.metrics for one in self._summarised(name)]
+        if metric != LATENCY and metric not in self.metrics:
+            close = get_close_matches(metric, self.metrics, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            known = ", ".join([*self.metrics, LATENCY])
+            raise EvaluationError(f"Cannot tell metric {metric!r}: there are {known}.{hint}")
+        return list(self._summarised(metric))
+
+    def best(self, metric: str, *, lower: bool = False) -> Best:
+        """Return the case with the best mean of a metric.
+
+        Args:
+            metric: The metric.
+            lower: Whether less is better; of ``"latency"`` it always is.
+
+        Raises:
+            EvaluationError: If there is no such metric, or no case has a value of it.
+        """
+        told = self.summary(metric)
+        sign = -1 if lower or is_lower_better(metric, ()) else 1
+        known = [position for position, one in enumerate(told) if not math.isnan(one.estimate.value)]
+        if not known:
+            raise EvaluationError(f"Cannot tell the best by {metric!r}: no config has a value of it, but errors only.")
+        position = max(known, key=lambda one: sign * told[one].estimate.value)
+        case = self.cases[position]
+        return Best(case.case_id, case.config, told[position])
+
+    def to_dataframe(self, *, cells: bool = False) -> Any:
+        """Return a `pandas.DataFrame`.
+
+        Args:
+            cells: Whether to give a row to each cell rather than to each case.
+
+        Returns:
+            By default one row per case: its id, parameters, errors and latency, and for each metric n, mean, interval
+            and difference from main. Else one row per cell: case, row, repetition, status, seconds, a column for each
+            metric, and the beginning of the output for the first 50,000.
+        """
+        import pandas as pd  # noqa: PLC0415 - it takes a second to import, and only this method needs it
+
+        return pd.DataFrame(self._cells() if cells else self._rows())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report.
+
+        Args:
+            path: Where to; ``.html`` gives one page with plots that needs no network, ``.csv`` the table.
+
+        Returns:
+            The path.
+
+        Raises:
+            EvaluationError: If the name ends otherwise.
+        """
+        target = Path(path)
+        if target.suffix.lower() == ".csv":
+            text = self._to_csv()
+        elif target.suffix.lower() == ".html":
+            text = self.to_html()
+        else:
+            raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html or .csv.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+        return target
+
+    def to_html(self) -> str:
+        """Return the report as one HTML page, with plots, that needs no network."""
+        told = {metric: self.summary(metric) for metric in self.metrics}
+        title = title_of(self.function, self.dataset.name, self.ledger)
+        return page_of(Content(title, self.cases, told, self.ledger, self.dataset.rows(), self.errors))
+
+    def _rows(self) -> list[dict[str, Any]]:
+        by_metric = [self.summary(metric) for metric in self.metrics]
+        return [columns_of(case, [told[case.position] for told in by_metric], self.ledger) for case in self.cases]
+
+    def _cells(self) -> list[dict[str, Any]]:
+        ids = [case.case_id for case in self.cases]
+        return [{**cell, "case": ids[cell["case"]]} for cell in self.ledger.cells()]
+
+    def _to_csv(self) -> str:
+        rows = self._rows()
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        written = io.StringIO()
+        writer = csv.DictWriter(written, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        return written.getvalue()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        title = title_of(self.function, self.dataset.name, self.ledger)
+        yield from tables_of(title, self.cases, {name: self.summary(name) for name in self.metrics}, self.ledger)
+
+    def __str__(self) -> str:
+        written = io.StringIO()
+        Console(file=written, width=140, highlight=False).print(self)
+        return written.getvalue().rstrip()
+
+    def __repr__(self) -> str:
+        cases, rows, repeats = self.ledger.shape
+        return f"<Report of {self.function}: {cases} cases, {rows} rows, {repeats} repeats, {self.errors} errors>"
+
+    def _repr_html_(self) -> str:
+        """Return the table that a notebook shows."""
+        rows = self._rows()
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(_shown(row.get(name)))}</td>" for name in names) + "</tr>"
+            for row in rows
+        )
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

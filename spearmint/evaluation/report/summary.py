@@ -1,0 +1,111 @@
+"""From a ledger to what each config did: means, intervals, latency, and differences from main."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from spearmint.evaluation.run.case_names import EvaluatedCase
+from spearmint.evaluation.run.result_table import LATENCY, Ledger
+from spearmint.statistics.intervals import FEWEST_ROWS, Difference, Estimate, difference, estimate, holm
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What one config did by one metric.
+
+    Attributes:
+        case_id: Which config, or case of several.
+        is_main: Whether it is the one that others are compared with.
+        metric: Name of the metric.
+        errors: Cells without a value, as the function or the scorer failed.
+        estimate: Rows with a value, their mean and its 95 % interval.
+        difference: The paired difference from main; None for main itself.
+        p50: Median of the seconds that the function took; NaN where it never returned.
+        p95: Their 95th percentile.
+    """
+
+    case_id: str
+    is_main: bool
+    metric: str
+    errors: int
+    estimate: Estimate
+    difference: Difference | None
+    p50: float
+    p95: float
+
+    @property
+    def verdict(self) -> str:
+        """What the data say of the difference from main, in words; empty for main itself."""
+        if self.difference is None:
+            return ""
+        if self.difference.n < FEWEST_ROWS:
+            return f"inconclusive: {self.difference.n} rows, at least {FEWEST_ROWS} are needed"
+        return self.difference.verdict
+
+
+def summarise(ledger: Ledger, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
+    """Return what each case did by a metric, in their order; p-values are adjusted over all of them.
+
+    Args:
+        ledger: The results.
+        cases: The cases, main first.
+        metric: Name of a metric, or ``"latency"``.
+    """
+    values = [ledger.values(case.position, metric) for case in cases]
+    differences = [difference(one, values[0]) for one in values[1:]]
+    adjusted = holm([one.p_value for one in differences])
+    told = [None, *(replace(one, adjusted=p) for one, p in zip(differences, adjusted, strict=True))]
+    return [
+        Summary(
+            case.case_id,
+            case.is_main,
+            metric,
+            ledger.metric_errors(case.position, metric),
+            estimate(one[~np.isnan(one)]),
+            compared,
+            *latencies(ledger, case.position),
+        )
+        for case, one, compared in zip(cases, values, told, strict=True)
+    ]
+
+
+def latencies(ledger: Ledger, case: int) -> tuple[float, float]:
+    """Return median and 95th percentile of the seconds that the function took under a case."""
+    seconds = ledger.seconds[case]
+    known = seconds[~np.isnan(seconds)]
+    if not len(known):
+        return math.nan, math.nan
+    p50, p95 = np.quantile(known, [0.5, 0.95])
+    return float(p50), float(p95)
+
+
+def disagreements(ledger: Ledger, metrics: Sequence[str], count: int) -> list[int]:
+    """Return the rows on which the cases differ most, the most different first.
+
+    Each metric counts by its spread among the cases on a row, relative to its whole range.
+
+    Args:
+        ledger: The results.
+        metrics: Which metrics count.
+        count: How many rows at most.
+    """
+    cases, rows, _ = ledger.shape
+    spread = np.zeros(rows)
+    for metric in metrics:
+        highest, lowest = np.full(rows, -math.inf), np.full(rows, math.inf)
+        for case in range(cases):  # one case at a time, as all at once would take as much again as the ledger
+            values = ledger.values(case, metric)
+            highest, lowest = np.fmax(highest, values), np.fmin(lowest, values)
+        seen = highest >= lowest
+        whole = float(highest[seen].max() - lowest[seen].min()) if seen.any() else 0.0
+        if whole > 0:
+            spread[seen] += (highest[seen] - lowest[seen]) / whole
+    order = np.argsort(-spread, kind="stable")[:count]
+    return [int(row) for row in order if spread[row] > 0]
+
+
+def is_lower_better(metric: str, lower: Sequence[str]) -> bool:
+    """Tell whether less of a metric is better: of latency always, of others where it was said."""
+    return metric == LATENCY or metric in lower

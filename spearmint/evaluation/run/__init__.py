@@ -1,0 +1,1 @@
+"""Running every case on every row."""

@@ -1,0 +1,195 @@
+"""What an evaluation hands to other processes, and how they run it."""
+
+import functools
+import importlib
+import pickle
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import suppress
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cloudpickle
+
+from spearmint.cases.case import ExperimentCase, Option
+from spearmint.cases.plan import Dimension, Plan
+from spearmint.config.model import Config
+from spearmint.errors import DeclarationError, EvaluationError
+from spearmint.evaluation.run.case_names import EvaluatedCase
+from spearmint.evaluation.run.cell import Cell, Ran, Subject, run_cells
+from spearmint.evaluation.run.row_arguments import Arguments
+from spearmint.evaluation.scorers import compile_scorers
+from spearmint.execution.worker_initializers import preparations
+from spearmint.proxy.proxy import ExperimentProxy, experiment_of
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.registry import registry
+from spearmint.registry.settings import Settings
+from spearmint.strategies.builtin import SingleConfigStrategy
+
+_KEPT = 4  # evaluations that a worker remembers
+
+Wire = tuple[int, int, int]
+"""A cell as it travels: positions of its case and row, and its repetition."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """What an evaluation is, in a form that travels.
+
+    Attributes:
+        function: What was given to be evaluated.
+        settings: How to make an experiment of it.
+        is_made: Whether one is to be made: it is none, or has no configs of its own.
+        configs: The main config, which its parameters are read with.
+        scorers: The scorers, as they were given.
+        keeps_output: Whether results carry the beginning of outputs.
+        concurrency: Cells that a worker runs at once if the function is async.
+    """
+
+    function: Any
+    settings: Settings
+    is_made: bool
+    configs: Sequence[Config]
+    scorers: Any
+    keeps_output: bool = False
+    concurrency: int = 1
+
+
+class Shipment:
+    """Hands chunks of cells to an executor whose workers are other processes.
+
+    Args:
+        executor: The executor.
+        parcel: What is evaluated.
+        name: Its name, for messages.
+        cases: The cases.
+        budget: Seconds after which a worker begins no further cell of a chunk.
+
+    Raises:
+        EvaluationError: If something in it cannot travel.
+    """
+
+    def __init__(
+        self, executor: Executor, parcel: Parcel, name: str, *, cases: Sequence[EvaluatedCase], budget: float
+    ) -> None:
+        self._executor = executor
+        self._budget = budget
+        # In two layers: unpacking the inner one imports modules, which is to happen under the same hook.
+        self._parcel = pickle.dumps((_packed(preparations, "the import hook"), _packed(parcel, name)))
+        self._cases = [_packed(_configs_of(case.case), f"case {case.case_id}") for case in cases]
+
+    def submit(self, chunk: Sequence[Cell]) -> "Future[Ran]":
+        """Hand a chunk over; rows and cases that several of its cells share travel once."""
+        rows = {cell.row.number: cell.row for cell in chunk}
+        cases = {cell.case: self._cases[cell.case] for cell in chunk}
+        wires: list[Wire] = [(cell.case, cell.row.number, cell.repeat) for cell in chunk]
+        return self._executor.submit(run_shipped, self._parcel, cases, _packed(rows, "rows"), wires, self._budget)
+
+
+def sent_settings(settings: Settings) -> Settings:
+    """Return settings without what has no part in an evaluation, and might not travel."""
+    return replace(settings, strategy=SingleConfigStrategy, on_variant_error=None, compare=None)
+
+
+def run_shipped(parcel: bytes, cases: Mapping[int, bytes], rows: bytes, wires: Sequence[Wire], budget: float) -> Ran:
+    """Run cells that came from another process.
+
+    Raises:
+        EvaluationError: If they cannot be unpacked here.
+    """
+    try:
+        subject, concurrency = _unpacked(parcel)
+        here = {position: _case_of(subject.experiment, case) for position, case in cases.items()}
+        found = pickle.loads(rows)  # noqa: S301 - it comes from the process that started the evaluation
+    except Exception as error:
+        cause = f"a worker process cannot load it ({type(error).__name__}: {error})"
+        advice = "Put the function, its scorers and what they use into a module that the workers can import"
+        raise EvaluationError(f"Cannot evaluate on this executor: {cause}. {advice}.") from error
+    cells = [Cell(case, found[row], repeat) for case, row, repeat in wires]
+    context = copy_context()
+    if subject.experiment.kind not in ("coroutine", "async_generator") or len(cells) == 1:
+        return run_cells(subject, here, cells, context, budget=budget)
+    with ThreadPoolExecutor(min(concurrency, len(cells))) as pool:  # each thread waits for one cell on the loop
+        rans = list(pool.map(lambda cell: run_cells(subject, here, [cell], context, budget=budget), cells))
+    return Ran(sum(ran.seconds for ran in rans) / concurrency, [result for ran in rans for result in ran.results])
+
+
+def travels(executor: Executor) -> bool:
+    """Tell whether what an executor runs is pickled first: by all but a pool of threads."""
+    is_pool_of_threads = isinstance(executor, ThreadPoolExecutor)
+    return not is_pool_of_threads or type(executor).__name__ == "InterpreterPoolExecutor"
+
+
+def _packed(thing: Any, label: str) -> bytes:
+    try:
+        made: bytes = cloudpickle.dumps(thing)
+    except Exception as error:
+        cause = f"it cannot be pickled ({type(error).__name__}: {error})"
+        advice = "Give it a module of its own, as processes find functions by name, or leave out executor="
+        raise EvaluationError(f"Cannot send {label} to another process: {cause}. {advice}.") from error
+    return made
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _unpacked(parcel: bytes) -> tuple[Subject, int]:
+    prepared, packed = pickle.loads(parcel)  # noqa: S301 - it comes from the process that started the evaluation
+    for prepare in pickle.loads(prepared):  # noqa: S301
+        prepare()
+    sent: Parcel = pickle.loads(packed)  # noqa: S301
+    experiment, args, kwargs = target_of(sent)
+    scorers = compile_scorers(sent.scorers)
+    wants_trace = any("trace" in scorer.wants for scorer in scorers)
+    subject = Subject(experiment, Arguments(experiment, args, kwargs), scorers, wants_trace, sent.keeps_output)
+    return subject, sent.concurrency
+
+
+def target_of(parcel: Parcel) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
+    """Return the experiment to evaluate, and the arguments that every call of it gets first.
+
+    Raises:
+        DeclarationError: If it is none, and none can be made of it.
+    """
+    if not parcel.is_made:
+        # A function of a script or a notebook travels by value, and the experiment around it stays behind.
+        with suppress(DeclarationError):
+            return experiment_of(parcel.function)
+    function = parcel.function
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = {}
+    while isinstance(function, functools.partial):
+        args, kwargs = (*function.args, *args), {**function.keywords, **kwargs}
+        function = function.func
+    receiver = getattr(function, "__self__", None)
+    if receiver is not None and hasattr(function, "__func__"):
+        function, args = function.__func__, (receiver, *args)
+    plain = function.__wrapped__ if isinstance(function, ExperimentProxy) else function
+    has_bindings = bool(parcel.settings.bindings)
+    made = ExperimentFunction(plain, parcel.configs, parcel.settings, has_own_bindings=has_bindings)
+    return made, args, kwargs
+
+
+def _configs_of(case: ExperimentCase) -> dict[str, Config]:
+    """Return the configs of the experiments in a case by their names, the root's first."""
+    return {name: case.get_config(name) for name in case.assignment}
+
+
+@functools.lru_cache(maxsize=10_000)
+def _case_of(root: ExperimentFunction, packed: bytes) -> ExperimentCase:
+    configs: dict[str, Config] = pickle.loads(packed)  # noqa: S301
+    dimensions = []
+    for name, config in configs.items():
+        experiment = root if name == root.name else _declared(name)
+        dimensions.append(Dimension(experiment, (_option(experiment, config),)))
+    return Plan(root, tuple(dimensions)).main
+
+
+def _declared(name: str) -> ExperimentFunction:
+    importlib.import_module(name.partition(":")[0])
+    return registry.get(name)
+
+
+def _option(experiment: ExperimentFunction, config: Config) -> Option:
+    if not experiment.options and not config:
+        return experiment.plain_option
+    return experiment.option_of(config) or experiment.compile_option(config)

@@ -1,0 +1,164 @@
+"""What is kept of a run: numbers in compact arrays, and bounded samples of errors and outputs."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spearmint.evaluation.run.cell import CellResult
+
+KEPT_OUTPUTS = 50_000
+"""Cells whose outputs' beginnings are kept in memory, at most 200 characters each."""
+LATENCY = "latency"
+"""The name under which the seconds that the function took are a metric like any other."""
+_KEPT_ERRORS = 20  # different texts for each case
+
+_MISSING, _SCORED, _FAILED = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a cell stands: positions of its case, row and repetition."""
+
+    case: int
+    row: int
+    repeat: int
+
+
+class Ledger:
+    """The results of all cells: 9 bytes for each, and 8 more for each metric.
+
+    Args:
+        cases: How many cases there are.
+        rows: How many rows.
+        repeats: How many repetitions of each.
+
+    Attributes:
+        seconds: How long the function took, by case, row and repetition; NaN where it has not run or failed.
+        scorers: From each metric to the scorer that gave it.
+    """
+
+    def __init__(self, cases: int, rows: int, repeats: int) -> None:
+        self._shape = cases, rows, repeats
+        self._status = np.zeros(self._shape, np.uint8)
+        self.seconds = np.full(self._shape, np.nan)
+        self._values: dict[str, NDArray[np.float64]] = {}
+        self.scorers: dict[str, str] = {}
+        self._scorer_errors: dict[str, NDArray[np.int64]] = {}
+        self._error_count = 0
+        self._errors: list[Counter[str]] = [Counter() for _ in range(cases)]
+        self._outputs: dict[tuple[int, int, int], str] = {}
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Numbers of cases, rows and repetitions."""
+        return self._shape
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of all metrics, in the order of their first values; a scorer that never gave one counts as one."""
+        silent = [name for name in self._scorer_errors if name not in self.scorers.values()]
+        return [*self._values, *(name for name in silent if name not in self._values)]
+
+    @property
+    def errors(self) -> int:
+        """How many errors there are, of the function and of scorers."""
+        return self._error_count
+
+    @property
+    def count(self) -> int:
+        """How many cells have a result."""
+        return int((self._status != _MISSING).sum())
+
+    def has(self, place: Place) -> bool:
+        """Tell whether a cell has a result."""
+        return bool(self._status[place.case, place.row, place.repeat] != _MISSING)
+
+    def record(self, place: Place, result: CellResult) -> bool:
+        """Keep the result of a cell, once.
+
+        Returns:
+            Whether it was its first; a second one counts for nothing.
+        """
+        index = place.case, place.row, place.repeat
+        if self._status[index] != _MISSING:
+            return False
+        if result.error is not None:
+            self._status[index] = _FAILED
+            self._sample(place.case, result.error)
+            return True
+        self._status[index] = _SCORED
+        self.seconds[index] = result.seconds
+        for scorer, scores in result.scores.items():
+            for metric, value in scores.items():
+                self._column(metric, scorer)[index] = value
+        for scorer, error in result.scorer_errors.items():
+            counts = self._scorer_errors.setdefault(scorer, np.zeros(self._shape[0], np.int64))
+            counts[place.case] += 1
+            self._sample(place.case, f"scorer {scorer}: {error}")
+        if result.output is not None and len(self._outputs) < KEPT_OUTPUTS:
+            self._outputs[index] = result.output
+        return True
+
+    def values(self, case: int, metric: str) -> NDArray[np.float64]:
+        """Return a metric's value for each row under a case: the mean of its repetitions, NaN where there is none."""
+        column = self.seconds if metric == LATENCY else self._values.get(metric)
+        return np.full(self._shape[1], np.nan) if column is None else _mean(column[case])
+
+    def failures(self, case: int) -> int:
+        """Return how many cells of a case the function failed in."""
+        return int((self._status[case] == _FAILED).sum())
+
+    def failed_rows(self, case: int) -> NDArray[np.bool_]:
+        """Tell for each row whether the function failed on it under a case."""
+        failed: NDArray[np.bool_] = (self._status[case] == _FAILED).any(axis=1)
+        return failed
+
+    def metric_errors(self, case: int, metric: str) -> int:
+        """Return how many cells of a case have no value of a metric since the function or its scorer failed."""
+        counts = self._scorer_errors.get(self.scorers.get(metric, metric))
+        return self.failures(case) + (0 if counts is None else int(counts[case]))
+
+    def error_samples(self, case: int) -> list[tuple[str, int]]:
+        """Return the most frequent errors of a case, with their counts."""
+        return self._errors[case].most_common()
+
+    def output(self, place: Place) -> str | None:
+        """Return the beginning of a cell's output, where it was kept."""
+        return self._outputs.get((place.case, place.row, place.repeat))
+
+    def cells(self) -> Iterator[dict[str, Any]]:
+        """Yield each cell that has a result as a dict, case by case."""
+        names = {_SCORED: "success", _FAILED: "failed"}
+        for case, row, repeat in np.argwhere(self._status != _MISSING).tolist():
+            index = case, row, repeat
+            told = {"case": case, "row": row, "repeat": repeat, "status": names[int(self._status[index])]}
+            scores = {metric: float(column[index]) for metric, column in self._values.items()}
+            yield {**told, "seconds": float(self.seconds[index]), **scores, "output": self._outputs.get(index)}
+
+    def _column(self, metric: str, scorer: str) -> NDArray[np.float64]:
+        column = self._values.get(metric)
+        if column is None:
+            column = self._values[metric] = np.full(self._shape, np.nan)
+            self.scorers[metric] = scorer
+        return column
+
+    def _sample(self, case: int, text: str) -> None:
+        self._error_count += 1
+        seen = self._errors[case]
+        if text in seen or len(seen) < _KEPT_ERRORS:
+            seen[text] += 1
+        else:
+            seen["other errors"] += 1
+
+
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean of each line without its NaNs."""
+    if values.shape[1] == 1:
+        return values[:, 0]
+    counts = (~np.isnan(values)).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.where(counts > 0, np.nansum(values, axis=1) / np.maximum(counts, 1), np.nan)

@@ -1,0 +1,89 @@
+"""How the inputs of a row become the arguments of a function."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from spearmint.config.model import ATOMS
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.dataset import Row
+from spearmint.registry.experiment import ExperimentFunction
+
+_BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+class Arguments:
+    """The parameters of one function, as rows fill them.
+
+    Args:
+        experiment: The experiment.
+        args: Positional arguments that every call gets first, such as the instance of a method.
+        kwargs: Keyword arguments that every call gets, unless the row has them.
+    """
+
+    def __init__(self, experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self._name = experiment.name
+        self._args = args
+        self._kwargs = kwargs
+        parameters = _parameters(experiment.function)
+        self._takes_any = parameters is None
+        known = list((parameters or {}).values())[len(args) :]
+        self._positional = [one.name for one in known if one.kind is inspect.Parameter.POSITIONAL_ONLY]
+        self._names = {one.name for one in known if one.kind in _BY_NAME}
+        self._takes_any = parameters is None or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known)
+        filled = {slot.name for slot in experiment.binder.slots} | set(kwargs)
+        needed = [one for one in known if one.kind in _BY_NAME or one.kind is inspect.Parameter.POSITIONAL_ONLY]
+        self._needed = [one.name for one in needed if one.default is one.empty and one.name not in filled]
+
+    def check(self, row: Row) -> None:
+        """Refuse a row that the function could not be called with.
+
+        Raises:
+            EvaluationError: If a name is no parameter, or a parameter that needs a value gets none.
+        """
+        for name in row.inputs:
+            if name not in self._names and name not in self._positional and not self._takes_any:
+                raise EvaluationError(f"Cannot evaluate the row at {row.place}: {self._stranger(name)}")
+        missing = [name for name in self._needed if name not in row.inputs]
+        if missing:
+            cause = f"{self._name} needs {', '.join(map(repr, missing))}, which neither the row nor a config gives"
+            advice = f"The row has {', '.join(map(repr, row.inputs)) or 'no inputs'}"
+            raise EvaluationError(f"Cannot evaluate the row at {row.place}: {cause}. {advice}.")
+
+    def of(self, row: Row) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and keyword arguments for a call; lists and dicts in them are copies of their own."""
+        inputs = {**self._kwargs, **row.inputs}
+        args = self._args
+        for name in self._positional:
+            if name not in inputs:
+                break
+            args = (*args, _own(inputs.pop(name)))
+        for name, value in inputs.items():
+            if type(value) not in ATOMS:
+                inputs[name] = _own(value)
+        return args, inputs
+
+    def _stranger(self, name: Any) -> str:
+        names = sorted({*self._names, *self._positional})
+        close = get_close_matches(str(name), names, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        takes = ", ".join(map(repr, names)) or "nothing"
+        advice = 'Take it out, or give rows as {"inputs": {...}, "expectations": {...}}'
+        return f"{name!r} is no parameter of {self._name}, which takes {takes}.{hint} {advice}."
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError, NameError):  # a builtin, or annotations that cannot be evaluated
+        return None
+
+
+def _own(value: Any) -> Any:
+    """Copy lists and dicts, since the row goes to every config and one could change it for the next."""
+    if type(value) is dict:
+        return {key: _own(item) for key, item in value.items()}
+    if type(value) is list:
+        return [_own(item) for item in value]
+    return value

@@ -1,0 +1,279 @@
+"""What to do next in one call, without doing it. Threads and asyncio drive the same sequence."""
+
+from collections.abc import Mapping
+from contextvars import copy_context
+from copy import deepcopy
+from time import perf_counter
+from typing import Any, Literal, cast
+
+from spearmint.cases.case import ExperimentCase
+from spearmint.cases.plan import Plan
+from spearmint.context.current import experiment_case_var
+from spearmint.errors import PlanError
+from spearmint.execution.jobs import Job, Recording
+from spearmint.execution.pool import background
+from spearmint.planning.select import bounded
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
+from spearmint.tracing.recorder import (
+    Decision,
+    begin_root,
+    decide,
+    end_with,
+    enter,
+    is_traced,
+    leave,
+    trace_id_of,
+)
+
+# What a driver does around main: start every variant, or settle each as cancelled; wait for all. Plain text, since
+# CPython 3.11 takes a call of a Python function to read a member of an enum.
+Step = Literal["start", "cancel", "wait"]
+
+_MANY_GROWTHS = 20
+_ENDLESS = "the cases that unforeseen experiments add call ever more unforeseen experiments"
+_MANY = 100  # As for `spearmint.planning.select`, beyond which cases are not kept.
+
+
+class Call:
+    """One call of an experiment outside any case, and where its results go.
+
+    Args:
+        experiment: The experiment.
+        args: Positional arguments as the caller gave them.
+        kwargs: Keyword arguments as the caller gave them.
+        choice: The main case, and the plan where the variants come from; None when there are none.
+        base: The plan that the call is told of, and that grows when unforeseen experiments join it.
+        awaits: Whether the call ends only when its variants have.
+        is_told: Whether anybody gets the results.
+
+    Attributes:
+        snapshot: Arguments for the variants, when they get copies: taken before main can change them.
+        decision: What ties the traces of main and its variants together; None where tracing is off.
+        span: What is recorded of main, once it has begun.
+    """
+
+    __slots__ = ("_results", "args", "awaits", "decision", "experiment", "kwargs", "main", "plan", "snapshot", "span")
+
+    def __init__(
+        self,
+        experiment: ExperimentFunction,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        choice: tuple[ExperimentCase, Plan | None],
+        *,
+        base: Plan,
+        awaits: bool,
+        is_told: bool,
+    ) -> None:
+        self.experiment = experiment
+        self.args = args
+        self.kwargs = kwargs
+        self.main, self.plan = choice
+        plan = self.plan
+        self.awaits = awaits
+        self._results: ExperimentResults | None = None
+        self.decision = decide(experiment, compares=plan is not None or awaits) if is_traced(experiment) else None
+        self.span: Any = None
+        if is_told:
+            latch = None if plan is None and not awaits else Latch(0 if plan is None else plan.variant_count)
+            self._results = ExperimentResults(FunctionResult(self.main, "main"), latch, base)
+        self.snapshot: tuple[tuple[Any, ...], Mapping[str, Any]] | Exception = (args, kwargs)
+        if (plan is not None or awaits) and experiment.settings.copy_args:
+            try:
+                self.snapshot = deepcopy(self.snapshot)
+            except Exception as error:  # A variant that cannot have its copy fails; main does not.  # noqa: BLE001
+                self.snapshot = error
+
+    @property
+    def results(self) -> ExperimentResults:
+        """What comes of the call, if anybody is told."""
+        assert self._results is not None  # noqa: S101 - who asks has said so in `begin`
+        return self._results
+
+    def settle_main(self, outcome: Outcome) -> None:
+        """Record how main ended."""
+        end_with(self.span, outcome)
+        if self._results is not None:
+            self._results.main_result.settle(outcome)
+
+    def extend(self) -> bool:
+        """Take in the cases that experiments add which no plan foresaw, once all others have ended.
+
+        Returns:
+            Whether there are any: they are the variants of the plan now, to be handed over and waited for.
+        """
+        results = self.results
+        larger = bounded(results.plan.extended(), self.experiment)
+        if results.plan.excess or larger.since == len(larger.dimensions):
+            results.put_in_order()
+            return False
+        reason = larger.excess or (_ENDLESS if larger.growth > _MANY_GROWTHS else "")
+        if reason:  # It is too late for an error: the others have been run.
+            background.account.lose(larger.variant_count, reason, self.experiment.name)
+            results.put_in_order()
+            return False
+        self.plan = larger
+        results.expect(larger)
+        return True
+
+    def begin_main(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        """Begin to record main.
+
+        Args:
+            args: Positional arguments, its config's values in their places.
+            kwargs: Keyword arguments.
+
+        Returns:
+            What is to be current in `spearmint.tracing.recorder.span_var` while it runs.
+        """
+        if not isinstance(self.decision, Decision):
+            return self.decision
+        self.span = begin_root(self.decision, "main", self.experiment, self.main, (args, kwargs))
+        if self._results is not None:
+            self._results.main_result.trace_id = trace_id_of(self.span)
+        return self.span
+
+    def begin_variant(
+        self, recording: Recording | None, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Begin to record a variant; otherwise as `begin_main`."""
+        if recording is None or not isinstance(self.decision, Decision):
+            return self.decision
+        recording.span = begin_root(self.decision, "variant", self.experiment, case, (args, kwargs))
+        if recording.result is not None:
+            recording.result.trace_id = trace_id_of(recording.span)
+        return recording.span
+
+    @property
+    def main_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Positional and keyword arguments of main, its config's values in their places."""
+        return self.experiment.binder.fill(self.main.values, self.args, self.kwargs)
+
+    def variant_arguments(self, case: ExperimentCase) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return positional and keyword arguments of a variant.
+
+        Raises:
+            Exception: If they were to be copied and cannot be.
+        """
+        if isinstance(self.snapshot, Exception):
+            raise self.snapshot
+        args, kwargs = deepcopy(self.snapshot) if self.experiment.settings.copy_args else self.snapshot
+        return self.experiment.binder.fill(case.values, args, kwargs)
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether calling the function gives a generator."""
+        return self.experiment.kind in ("generator", "async_generator")
+
+    @property
+    def is_bulky(self) -> bool:
+        """Whether there are so many variants that making them would hold up a caller whom nobody tells of them."""
+        plan = self.plan
+        return self._results is None and plan is not None and not plan.made and plan.variant_count > _MANY
+
+    def job_for_all(self) -> Job:
+        """Return a job that stands for all variants; its work, which is the driver's to set, hands them over."""
+        assert self.plan is not None  # noqa: S101 - asked before
+        return Job(copy_context(), self.experiment.report, count=self.plan.variant_count)
+
+    def job(self, case: ExperimentCase) -> Job:
+        """Return a variant as a job, with its place among the results; its work is the driver's to set."""
+        experiment = self.experiment
+        timeout = experiment.settings.variant_timeout
+        if timeout is None and self.is_stream:  # Which is bounded in any case.
+            timeout = background.limits.stream_seconds
+        result = None if self._results is None else self._results.add_variant(case)
+        recording = None if self.decision is None else Recording(result)
+        return Job(copy_context(), experiment.report, timeout, result, recording=recording)
+
+
+def begin(
+    experiment: ExperimentFunction,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    choice: tuple[ExperimentCase, Plan | None],
+    *,
+    awaits: bool = False,
+    is_run: bool = False,
+) -> Call:
+    """Make a call of what was chosen for it.
+
+    Args:
+        experiment: The experiment.
+        args: Positional arguments as the caller gave them.
+        kwargs: Keyword arguments as the caller gave them.
+        choice: What `spearmint.planning.select.select` returned.
+        awaits: Whether the call ends only when its variants have.
+        is_run: Whether the caller asked for a run, who gets errors that a direct call is spared.
+
+    Returns:
+        The call.
+
+    Raises:
+        PlanError: In a run, if the plan holds more cases than ``max_cases``; a direct call loses its variants, counted.
+    """
+    main, plan = choice
+    base = cast("Plan", main.plan) if plan is None else plan
+    # Variants that see just what the caller passed would all be main again, under names that are not theirs.
+    if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_pinned(args, kwargs):
+        base, plan = plan.without_variants(), None
+    if plan is not None and plan.excess:
+        if is_run:
+            raise PlanError(plan.excess)
+        background.account.lose(plan.lost, plan.excess, experiment.name)
+        plan = None
+    collects = experiment.collects
+    choice = main, plan
+    return Call(experiment, args, kwargs, choice, base=base, awaits=awaits or collects, is_told=is_run or collects)
+
+
+def before_main(call: Call) -> tuple[Step, ...]:
+    """Return what comes before main."""
+    return ("start",) if call.plan is not None and call.experiment.start == "with_main" else ()
+
+
+def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
+    """Record how main ended, and return what comes after it.
+
+    Args:
+        call: The call.
+        outcome: How main ended.
+
+    Returns:
+        The steps. They are no generator's, which the collector could close before the stream that would send to it.
+    """
+    call.settle_main(outcome)
+    if call.plan is None and not call.awaits:
+        return ()
+    # To an end of its own, rather than being cancelled or interrupted.
+    has_ended = outcome.exception is None or isinstance(outcome.exception, Exception)
+    is_done = call.plan is None or call.experiment.start == "with_main"
+    starts = () if is_done else _START if has_ended else _CANCEL
+    # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
+    if call.awaits and has_ended and (call.experiment.collects or not call.is_stream):
+        return (*starts, "wait")
+    return starts
+
+
+_START: tuple[Step, ...] = ("start",)
+_CANCEL: tuple[Step, ...] = ("cancel",)
+
+
+def run_in_case(
+    case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
+) -> Outcome:
+    """Call a function in a case, as what its span records; what it raises becomes part of the outcome."""
+    traced = None if span is None else enter(span)
+    started = perf_counter()
+    token = experiment_case_var.set(case)
+    try:
+        value = function(*args, **kwargs)
+    except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
+        return outcome_of(error, perf_counter() - started)
+    else:
+        return Outcome("success", value, None, perf_counter() - started)
+    finally:
+        experiment_case_var.reset(token)
+        if traced is not None:
+            leave(traced)

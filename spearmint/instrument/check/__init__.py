@@ -1,0 +1,1 @@
+"""A settings file is checked without running the code that it names."""

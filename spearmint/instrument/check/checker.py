@@ -1,0 +1,300 @@
+"""What is wrong with settings, as far as it can be known without running what they are about."""
+
+import dis
+import importlib
+import itertools
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from importlib.machinery import ExtensionFileLoader, ModuleSpec
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from spearmint.config import Config, parse_configs
+from spearmint.config.sources import find_files, iter_configs
+from spearmint.errors import ConfigError, SettingsError
+from spearmint.instrument.check.static_modules import (
+    UNREADABLE,
+    Definition,
+    Definitions,
+    code_of,
+    definitions_in,
+    find_module,
+    imported_from,
+    modules_of,
+)
+from spearmint.instrument.declare.declarations import dead_bindings, parameters_of
+from spearmint.instrument.settings.load import Loaded, inspect_settings
+from spearmint.instrument.settings.matching import unmatched_message
+from spearmint.instrument.settings.model import Experiment, Options, Package, StrategyChoice
+from spearmint.instrument.settings.origin import Origin
+from spearmint.instrument.settings.target import Target, parse_target
+from spearmint.strategies.by_name import BUILT_IN
+from spearmint.suggest import close_names
+
+MOST_CONFIGS = 10_000
+"""How many configs of one entry are read; a sweep may have more than anybody could check."""
+
+_Keys = tuple[Any, ...]
+
+
+class Checker:
+    """Checks settings against the modules that are there.
+
+    Args:
+        config: As for `spearmint.instrument.settings.load.read_settings`.
+
+    Attributes:
+        experiments: The functions that become experiments, as far as they have been checked.
+
+    Raises:
+        SettingsError: If there are no settings, or they cannot be read at all.
+    """
+
+    def __init__(self, config: str | os.PathLike[str] | None) -> None:
+        self._loaded, self._errors = inspect_settings(config)
+        self._known: dict[str, Definitions | None] = {}
+        self._told: set[str] = set()
+        self.experiments: set[str] = set()
+
+    @property
+    def has_annotated(self) -> bool:
+        """Whether annotations decide about some functions, which are known only once these are made."""
+        return any(package.auto == "annotated" for package in self._loaded.settings.packages)
+
+    @property
+    def loaded(self) -> Loaded:
+        """The settings."""
+        return self._loaded
+
+    def errors(self) -> list[SettingsError]:
+        """Return everything that is wrong, in the order of the file."""
+        found = [*self._errors]
+        for keys, entry in self._loaded.entries():
+            found += self._of_entry(keys, entry)
+        return sorted(found, key=lambda error: (error.source or "", error.line or 0, error.column or 0))
+
+    def _of_entry(self, keys: _Keys, entry: Package | Experiment) -> Iterator[SettingsError]:
+        if isinstance(entry, Package):
+            yield from self._of_package(keys, entry)
+        else:
+            yield from self._of_experiment(keys, entry)
+        yield from self._of_strategy(keys, entry)
+        for key in ("on_variant_error", "compare"):
+            if isinstance(path := getattr(entry, key), str):
+                yield from self._of_import_path((*keys, key), path)
+        configs: list[Config] = []
+        for found in self._configs(keys, entry):
+            if isinstance(found, SettingsError):
+                yield found
+            else:
+                configs = found
+        yield from dead_bindings(self._loaded.origin, keys, entry, configs)
+
+    def _configs(self, keys: _Keys, entry: Options) -> Iterator[list[Config] | SettingsError]:
+        """Yield what is wrong with the configs of an entry, else the configs."""
+        origin = self._loaded.origin
+        read: list[Config] = []
+        for index, source in enumerate(entry.configs or ()):
+            place = (*keys, "configs", index)
+            if _is_missing(source, origin.folder):
+                continue  # That has been told, as it was read.
+            try:
+                read += itertools.islice(iter_configs([source], relative_to=origin.folder), MOST_CONFIGS)
+            except ConfigError as error:
+                yield _placed(error, origin, place)
+        try:
+            yield parse_configs(read)
+        except ConfigError as error:
+            yield origin.error(str(error), (*keys, "configs"))
+
+    def _of_experiment(self, keys: _Keys, entry: Experiment) -> Iterator[SettingsError]:
+        target = parse_target(entry.target)
+        place = (*keys, "target")
+        matched: list[Definition] = []
+        names: list[str] = []
+        modules = [target.module] if not target.has_module_glob else list(modules_of(target.root))
+        if not modules or (not target.has_module_glob and target.module != "__main__" and not find_module(modules[0])):
+            yield self._loaded.origin.error(_no_module(target.module, f"the target {target.text!r}"), place)
+            return
+        is_known = True
+        for module in filter(target.covers, modules):
+            found = yield from self._definitions(module, place)
+            is_known = is_known and found is not None
+            names += found.names if found else ()
+            here = [one for one in (found.functions if found else ()) if target.matches(one.name)]
+            self.experiments.update(f"{module}:{one.name}" for one in here)
+            matched += here
+        if matched:
+            yield from self._of_bindings(keys, entry, matched)
+        elif is_known:
+            yield self._loaded.origin.error(_nothing(target, names), place)
+
+    def _of_package(self, keys: _Keys, entry: Package) -> Iterator[SettingsError]:
+        place = (*keys, "name")
+        modules = list(modules_of(entry.name))
+        if not modules:
+            yield self._loaded.origin.error(_no_module(entry.name, f"the package {entry.name!r}"), place)
+            return
+        if entry.auto is None:
+            return
+        functions: list[Definition] = []
+        for module in modules:
+            found = yield from self._definitions(module, place)
+            functions += found.functions if found else ()
+            here = found.functions if found and entry.auto == "named" else ()
+            self.experiments.update(f"{module}:{one.name}" for one in here if entry.bindings.keys() & one.parameters)
+        if entry.auto == "named":
+            yield from self._of_bindings(keys, entry, functions)
+
+    def _of_bindings(
+        self, keys: _Keys, entry: Package | Experiment, matched: Sequence[Definition]
+    ) -> Iterator[SettingsError]:
+        """Yield an error for each binding whose parameter no function has that the entry is about."""
+        known = list(dict.fromkeys(name for one in matched for name in one.parameters))
+        takes_any = isinstance(entry, Experiment) and any(one.takes_any for one in matched)
+        for name in entry.bindings:
+            if ":" not in name and name not in known and not takes_any:
+                who = f"any function of package {entry.name!r}" if isinstance(entry, Package) else repr(entry.target)
+                listed = f" (its parameters: {', '.join(map(repr, known)) or 'none'})" if len(matched) == 1 else ""
+                message = (
+                    f"Cannot bind parameter {name!r} of {who}: there is no such parameter{listed}. "
+                    f"Correct or remove the binding.{close_names(name, known)}"
+                )
+                yield self._loaded.origin.error(message, (*keys, "bindings", name))
+
+    def _of_strategy(self, keys: _Keys, entry: Options) -> Iterator[SettingsError]:
+        choice: Any = entry.strategy
+        if isinstance(choice, StrategyChoice) and choice.use not in BUILT_IN:
+            yield from self._of_import_path((*keys, "strategy"), choice.use)
+
+    def _of_import_path(self, place: _Keys, path: str) -> Iterator[SettingsError]:
+        module, _, name = path.partition(":")
+        spec = find_module(module)
+        if spec is None:
+            yield self._loaded.origin.error(_no_module(module, f"the import path {path!r}"), place)
+            return
+        try:
+            code = code_of(spec)
+        except UNREADABLE as error:
+            yield from self._unreadable(spec, error, place)
+            return
+        names, has_star = _names_bound_in(code) if code is not None else (set(), True)
+        if not has_star and name.partition(".")[0] not in names:
+            message = (
+                f"Cannot import {path!r}: module {module!r} binds no such name. Correct the import path."
+                f"{close_names(name, names)}"
+            )
+            yield self._loaded.origin.error(message, place)
+
+    def _definitions(self, module: str, place: _Keys) -> Any:
+        """Yield an error if a module cannot be read, and return what it defines; None where that is not known."""
+        if module in self._known:
+            return self._known[module]
+        self._known[module] = None
+        spec = find_module(module)
+        if spec is None:  # The script of `spearmint run` is not there yet.
+            return None
+        try:
+            code = code_of(spec)
+        except UNREADABLE as error:
+            yield from self._unreadable(spec, error, place)
+            return None
+        if code is not None:
+            self._known[module] = definitions_in(code)
+        elif isinstance(spec.loader, ExtensionFileLoader):
+            self._known[module] = _compiled(module)
+        return self._known[module]
+
+    def _unreadable(self, spec: ModuleSpec, error: Exception, place: _Keys) -> Iterator[SettingsError]:
+        if spec.name in self._told:
+            return
+        self._told.add(spec.name)
+        cause = f"{type(error).__name__}: {error}"
+        message = f"Cannot read module {spec.name!r}: {cause}. Mend it, or leave it out of the settings."
+        if isinstance(error, SyntaxError) and error.filename:
+            message = f"Cannot compile module {spec.name!r}: {error.msg}. Correct the syntax there."
+            yield SettingsError(message, source=error.filename, line=error.lineno, column=error.offset)
+        else:
+            yield self._loaded.origin.error(message, place)
+
+
+def _is_missing(source: Any, folder: Path) -> bool:
+    try:
+        return isinstance(source, str) and not find_files(source, "", folder)
+    except ConfigError:
+        return True
+
+
+def _placed(error: ConfigError, origin: Origin, keys: _Keys) -> SettingsError:
+    """Return what is wrong with a source of configs, at its place in a file of them, else where the source stands."""
+    prefix = ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None)
+    message = str(error).removeprefix(f"{prefix}: ")
+    if error.source is not None and Path(error.source).is_file():
+        return SettingsError(message, source=error.source, line=error.line, column=error.column)
+    return origin.error(message, keys)
+
+
+def _no_module(module: str, owner: str) -> str:
+    """Return what is said of a module that is not there, with what stands in its place."""
+    above, _, _ = module.rpartition(".")
+    real = getattr(sys.modules.get(module), "__name__", module)
+    if real != module:
+        return f"Cannot find the module {module!r} of {owner}: that is another name of {real!r}. Write {real!r}."
+    spec = find_module(above) if above else None
+    if above and spec is None:
+        return _no_module(above, owner)
+    path = spec.submodule_search_locations if spec is not None else None
+    siblings = [found.name for found in pkgutil.iter_modules(None if spec is None else path or ())]
+    full = [f"{above}.{name}" if above else name for name in siblings]
+    where = f"in package {above!r}" if above else "on sys.path, in the working directory or beside the settings"
+    return (
+        f"Cannot find the module {module!r} of {owner}: there is none {where}. "
+        f"Correct the name, or install what has it.{close_names(module, full)}"
+    )
+
+
+def _nothing(target: Target, names: Sequence[str]) -> str:
+    if target.has_module_glob:
+        return (
+            f"Cannot find the target {target.text!r}: no module that it covers defines such a function. "
+            f"Correct one of its parts.{close_names(target.name, names)}"
+        )
+    spec = find_module(target.module)
+    origin = imported_from(spec, target.name) if spec is not None and "." not in target.name else None
+    hint = f" It imports it: write {origin!r}." if origin else ""
+    return unmatched_message(target, names) + hint
+
+
+def _compiled(module: str) -> Definitions | None:
+    """Import an extension module, as nothing else tells what it defines."""
+    try:
+        found = importlib.import_module(module)
+    except Exception:  # noqa: BLE001 - that is for who runs the program to see
+        return None
+    functions = [
+        Definition(name, parameters_of(value), takes_any=not parameters_of(value))
+        for name, value in _callables(vars(found), found.__name__, "")
+    ]
+    return Definitions(tuple(functions), tuple(one.name for one in functions))
+
+
+def _callables(namespace: Any, module: str, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for name, value in list(namespace.items()):
+        if isinstance(value, type) and value.__module__ == module:
+            yield from _callables(vars(value), module, f"{prefix}{name}.")
+        elif callable(value) and not isinstance(value, type):
+            yield f"{prefix}{name}", value
+
+
+def _names_bound_in(code: CodeType) -> tuple[set[str], bool]:
+    """Return the names that a module's code stores, and whether a star import may add others."""
+    names = set()
+    has_star = False
+    for instruction in dis.get_instructions(code):
+        if instruction.opname in ("STORE_NAME", "STORE_GLOBAL"):
+            names.add(instruction.argval)
+        has_star = has_star or instruction.opname == "IMPORT_STAR" or instruction.argrepr == "INTRINSIC_IMPORT_STAR"
+    return names, has_star or "__getattr__" in names

@@ -1,0 +1,208 @@
+"""Modules as they are found and compiled, and what they define, without running any of them."""
+
+import ast
+import os
+import pkgutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from types import CodeType
+from typing import Any
+
+from spearmint.discovery.table_builder import MODULE, is_hidden, scope_name
+from spearmint.instrument.declare.declarations import parameters_in_code
+
+_IS_FUNCTION = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
+_HAS_KWARGS = 0x8  # CO_VARKEYWORDS
+
+
+UNREADABLE = (SyntaxError, OSError, ImportError, ValueError, EOFError)
+"""What reading a module raises where its source, its bytecode or its file is no good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function that a module defines.
+
+    Attributes:
+        name: Its qualified name; from the second of that name on with ``#2``, ``#3``... appended.
+        parameters: Names of its parameters, without ``*args`` and ``**kwargs``.
+        takes_any: Whether it has ``**kwargs``.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    takes_any: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Definitions:
+    """What a module defines.
+
+    Attributes:
+        functions: Its functions, in the order of the source.
+        names: Names of these, and of its classes.
+    """
+
+    functions: tuple[Definition, ...]
+    names: tuple[str, ...]
+
+
+def find_module(name: str) -> ModuleSpec | None:
+    """Find a module through the finders of the process; its parents are not imported for it.
+
+    Args:
+        name: Its whole name.
+
+    Returns:
+        Its spec; None if there is none, or if a parent only tells when it runs where its modules are.
+    """
+    path: Any = None
+    spec: ModuleSpec | None = None
+    parts = name.split(".")
+    for length in range(1, len(parts) + 1):
+        spec = _found(".".join(parts[:length]), path)
+        if spec is None or (length < len(parts) and spec.submodule_search_locations is None):
+            return None
+        path = _locations(spec)
+    return spec
+
+
+def _found(name: str, path: Any) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        find: Callable[..., ModuleSpec | None] | None = getattr(finder, "find_spec", None)
+        try:
+            spec = find(name, path, None) if find is not None else None
+        except KeyError:  # It found a namespace package, which asks for its parent: that has not been imported.
+            spec = _namespace(name, path)
+        if spec is not None:
+            return spec
+    return None
+
+
+def _namespace(name: str, path: list[str]) -> ModuleSpec:
+    spec = ModuleSpec(name, None, is_package=True)
+    last = name.rpartition(".")[2]
+    spec.submodule_search_locations = [found for entry in path if os.path.isdir(found := os.path.join(entry, last))]  # noqa: PTH112, PTH118
+    return spec
+
+
+def _locations(spec: ModuleSpec) -> list[str] | None:
+    # The path of a namespace package asks its parent anew, which has not been imported.
+    found = getattr(spec.submodule_search_locations, "_path", spec.submodule_search_locations)
+    return None if found is None else list(found)
+
+
+def modules_of(package: str) -> Iterator[str]:
+    """Yield a package's name and those of all modules below it, without importing any; nothing if there is none."""
+    spec = find_module(package)
+    if spec is None:
+        return
+    yield package
+    folders = _locations(spec) or []
+    names = [found.name for found in pkgutil.iter_modules(folders)]
+    for name in sorted({*names, *_namespaces_in(folders)}):
+        yield from modules_of(f"{package}.{name}")
+
+
+def _namespaces_in(folders: list[str]) -> Iterator[str]:
+    """Yield the names of folders that may be packages without an ``__init__``, which `pkgutil` passes over."""
+    for folder in filter(os.path.isdir, folders):
+        for entry in os.scandir(folder):
+            if entry.is_dir() and entry.name.isidentifier() and entry.name != "__pycache__":
+                yield entry.name
+
+
+def code_of(spec: ModuleSpec) -> CodeType | None:
+    """Return the code of a module, read from where its loader has it; None for one without, as an extension module.
+
+    Raises:
+        Exception: One of `UNREADABLE`.
+    """
+    get: Callable[[str], CodeType | None] | None = getattr(spec.loader, "get_code", None)
+    return None if get is None else get(spec.name)
+
+
+def definitions_in(code: CodeType) -> Definitions:
+    """Find what the code of a module defines.
+
+    Args:
+        code: The module's code.
+
+    Returns:
+        Its functions and classes, under the names that `spearmint.discovery.calls_in_code` gives them.
+    """
+    found: list[tuple[int, str, CodeType]] = []
+    pending: list[tuple[CodeType, str, bool]] = [(code, MODULE, True)]
+    while pending:
+        running, owner, is_class = pending.pop()
+        for child in running.co_consts:
+            if not isinstance(child, CodeType):
+                continue
+            if is_hidden(child.co_name):
+                pending.append((child, owner, is_class))
+                continue
+            name = scope_name(owner, child.co_name, owner_is_class=is_class)
+            found.append((child.co_firstlineno, name, child))
+            pending.append((child, name, not child.co_flags & _IS_FUNCTION))
+    counts: dict[str, int] = {}
+    names, functions = [], []
+    for _, name, child in sorted(found, key=lambda item: item[0]):
+        count = counts[name] = counts.get(name, 0) + 1
+        numbered = name if count == 1 else f"{name}#{count}"
+        names.append(numbered)
+        if child.co_flags & _IS_FUNCTION and child.co_name != "<lambda>":
+            takes_any = bool(child.co_flags & _HAS_KWARGS)
+            functions.append(Definition(numbered, parameters_in_code(child), takes_any))
+    return Definitions(tuple(functions), tuple(names))
+
+
+def imported_from(spec: ModuleSpec, name: str, passed: frozenset[str] = frozenset()) -> str | None:
+    """Tell from where a module imports a name, as ``"module:name"``; None if it does not, or has no source.
+
+    Args:
+        spec: The module.
+        name: The name.
+        passed: Modules that have handed a name on already, and may do so in a circle.
+    """
+    if spec.name in passed:
+        return None
+    get: Callable[[str], str | None] | None = getattr(spec.loader, "get_source", None)
+    source = get(spec.name) if get is not None else None
+    if source is None:
+        return None
+    package = spec.name if spec.submodule_search_locations is not None else spec.name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            module = _absolute(node, package)
+            for alias in node.names:
+                if (alias.asname or alias.name) == name:
+                    return _origin(module, alias.name, passed | {spec.name})
+                if alias.name == "*" and _defines(module, name):
+                    return f"{module}:{name}"
+    return None
+
+
+def _origin(module: str, name: str, passed: frozenset[str]) -> str | None:
+    """Follow a name to the module that defines it, through those that hand it on."""
+    spec = find_module(module)
+    found = None if spec is None or _defines(module, name) else imported_from(spec, name, passed)
+    return found or (None if module in passed else f"{module}:{name}")
+
+
+def _defines(module: str, name: str) -> bool:
+    spec = find_module(module)
+    try:
+        code = code_of(spec) if spec is not None else None
+    except UNREADABLE:
+        return False
+    return code is not None and name in definitions_in(code).names
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    above = ".".join(parts[: len(parts) - node.level + 1])
+    return f"{above}.{node.module}" if node.module else above

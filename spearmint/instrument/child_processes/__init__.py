@@ -1,0 +1,1 @@
+"""Children of an instrumented process are instrumented too."""

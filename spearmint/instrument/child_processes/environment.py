@@ -1,0 +1,73 @@
+"""What an instrumented program tells the Python processes that it starts, for `lazy_finder` to read there."""
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from spearmint.errors import SettingsError
+from spearmint.instrument.child_processes.lazy_finder import VARIABLE
+from spearmint.instrument.settings.load import Loaded
+from spearmint.instrument.settings.matching import Targets
+
+_STARTUP = str(Path(__file__).parent / "startup")
+
+
+def propagate(loaded: Loaded) -> Callable[[], None]:
+    """Have the Python processes that this one starts from now on install the same settings.
+
+    Forks need none of it. Those that do not inherit the environment, or run with ``-I`` or ``-E``, learn nothing.
+
+    Args:
+        loaded: The settings.
+
+    Returns:
+        What takes it back.
+
+    Raises:
+        SettingsError: If the settings hold objects, which cannot be told to another process.
+    """
+    told = os.pathsep.join([_STARTUP, *filter(None, [os.environ.get("PYTHONPATH")])])
+    with ExitStack() as undo:
+        for name, value in ((VARIABLE, _message(loaded)), ("PYTHONPATH", told)):
+            undo.callback(_set, name, os.environ.get(name))
+            os.environ[name] = value
+        return undo.pop_all().close
+
+
+def _set(name: str, value: str | None) -> None:
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
+
+
+def _message(loaded: Loaded) -> str:
+    settings, origin = loaded.settings, loaded.origin
+    packages = [package.name for package in settings.packages]
+    try:
+        config: Any = str(origin.path.absolute()) if origin.path is not None else _plain(loaded)
+        return json.dumps([sorted(Targets(loaded).roots), [config, packages, settings.propagate_threads]])
+    except (TypeError, ValueError, AttributeError) as error:  # The last one is what pydantic makes of an object.
+        message = (
+            f"Cannot tell child processes the settings: {error}. They hold an object; name it by its import path, "
+            "or leave propagate_children out."
+        )
+        raise SettingsError(message, source="propagate_children") from error
+
+
+def _plain(loaded: Loaded) -> dict[str, Any]:
+    """Return settings that came as a mapping as one for a process that may work in another folder."""
+    plain = loaded.settings.model_dump(by_alias=True, exclude_unset=True, warnings=False)
+    for entry in (*plain.get("packages", ()), *plain.get("experiments", ())):
+        if entry.get("configs"):
+            entry["configs"] = [_absolute(source, loaded.origin.folder) for source in entry["configs"]]
+    return plain
+
+
+def _absolute(source: Any, folder: Path) -> Any:
+    if isinstance(source, os.PathLike):
+        source = os.fspath(source)
+    return str(folder / Path(source).expanduser()) if isinstance(source, str) else source

@@ -1,0 +1,1 @@
+"""Functions become experiments as the settings say."""

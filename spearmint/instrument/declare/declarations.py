@@ -1,0 +1,213 @@
+"""From a function that a settings file is about to the experiment that it becomes."""
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import CodeType
+from typing import Any
+
+from pydantic import BaseModel
+
+from spearmint.api import Spearmint
+from spearmint.config import Config, parse_configs
+from spearmint.config.binding import look_up
+from spearmint.errors import BindingError, SettingsError, SpearmintError, SpearmintWarning
+from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type
+from spearmint.instrument.declare.local_functions import Repeated
+from spearmint.instrument.settings.matching import Rule, Targets
+from spearmint.instrument.settings.model import Binding, Experiment, Options, Package, StrategyChoice
+from spearmint.instrument.settings.origin import Origin, raise_all
+from spearmint.registry.callables import callers_namespace
+from spearmint.strategies.by_name import import_path, make_strategy
+
+
+class Declarations:
+    """Makes experiments as the settings say, when the functions are made.
+
+    Configs are read and strategies imported for the first function that needs them. Functions that one entry makes
+    experiments share one `spearmint.Spearmint`, so that a config is passed on among them instead of multiplying.
+
+    Args:
+        targets: What the settings are about.
+    """
+
+    def __init__(self, targets: Targets) -> None:
+        self._targets = targets
+        self._instances: dict[tuple[str, int], Spearmint] = {}
+        self._repeated = Repeated()
+        self._told: set[tuple[str, int]] = set()
+
+    def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
+        """Make an experiment of a function if the settings want one.
+
+        Args:
+            function: The function, bare: no static or class method.
+            module: The name of the module by which `Targets` knows it.
+            name: Its qualified name, as `spearmint.discovery.calls_in_source` numbers it.
+
+        Returns:
+            The experiment, or the function as it is.
+
+        Raises:
+            SettingsError: If it cannot become one, with the place in the settings.
+        """
+        found = self._targets.of(module)
+        rule = found.find(name, parameters_of(function)) if found else None
+        if rule is None:
+            return function
+        entry = self._entry(rule)
+        namespace = callers_namespace()
+        models = {key: value for key, value in entry.bindings.items() if ":" in key}
+        if rule.auto == "annotated":
+            asked = asks_for_config(function, f"{module}:{name}", namespace, models)
+            if not asked or (isinstance(asked, type) and not self._fits(rule, asked, f"{module}:{name}")):
+                return function
+
+        def make(inner: Callable[..., Any]) -> Any:
+            bindings = self._bindings(rule, inner, namespace, models)
+            instance = self._instance(rule, entry)
+            try:
+                return instance.experiment(bindings=bindings)(inner)
+            except SpearmintError as error:
+                raise self._located(error, rule, entry) from error
+
+        return self._repeated.declare(function, namespace, make) if "<locals>" in name else make(function)
+
+    def _fits(self, rule: Rule, model: type[BaseModel], name: str) -> bool:
+        """Tell whether a config can be a model; a package may be full of models that have nothing to do with it."""
+        configs = self._instance(rule, self._entry(rule)).configs
+        cause = None
+        for config in configs:
+            try:
+                model.model_validate(config)
+            except Exception as error:  # noqa: BLE001 - a validator of the user's may raise anything
+                cause = error
+            else:
+                return True
+        if cause is not None and rule.keys not in self._told:
+            self._told.add(rule.keys)
+            first = str(cause).splitlines()[0]
+            message = (
+                f"{name} is left as it is, since no config can be its {model.__qualname__} ({first}), and so are "
+                f"others of that kind. Where one should be an experiment, name its model under 'bindings', as "
+                f"'{model.__module__}:{model.__qualname__}: path', or correct the configs."
+            )
+            warnings.warn(message, SpearmintWarning, stacklevel=2)
+        return not configs
+
+    def _entry(self, rule: Rule) -> Package | Experiment:
+        kind, index = rule.keys
+        settings = self._targets.loaded.settings
+        return settings.packages[index] if kind == "packages" else settings.experiments[index]
+
+    def _bindings(
+        self, rule: Rule, function: Callable[..., Any], namespace: Mapping[str, Any], models: Mapping[str, Any]
+    ) -> dict[Any, Any]:
+        """Return the bindings for one function: all of an exact target's, of others those that it has use for."""
+        entry = self._entry(rule)
+        by_type = bindings_by_type(function, namespace, models)
+        is_exact = rule.target is not None and rule.target.is_exact
+        if is_exact and len(by_type) < len(models):
+            used = {f"{one.__module__}:{one.__qualname__}" for one in by_type}
+            unused = next(key for key in models if key not in used)
+            message = (
+                f"Cannot bind {unused!r}: no parameter of {rule.target and rule.target.text!r} is annotated with it. "
+                "Correct the import path, or bind the parameter by its name."
+            )
+            raise self._targets.origin.error(message, (*rule.keys, "bindings", unused))
+        taken = parameters_of(function)
+        by_name = {key: value for key, value in entry.bindings.items() if ":" not in key and (is_exact or key in taken)}
+        return {key: value and _as_mapping(value) for key, value in {**by_name, **by_type}.items()}
+
+    def _instance(self, rule: Rule, entry: Options) -> Spearmint:
+        made = self._instances.get(rule.keys)
+        if made is None:
+            # No lock: reading a strategy imports, and another thread's import may wait for this one. The first one made
+            # is everybody's.
+            made = self._instances.setdefault(rule.keys, self._make(rule, entry))
+        return made
+
+    def _make(self, rule: Rule, entry: Options) -> Spearmint:
+        options = entry.given
+        origin = self._targets.origin
+        key = "strategy"
+        try:
+            if entry.strategy is not None:
+                options["strategy"] = _strategy(entry.strategy)
+            for key in ("on_variant_error", "compare"):
+                callback: Any = getattr(entry, key)
+                if callback is not None:
+                    options[key] = import_path(callback) if isinstance(callback, str) else callback
+            key = "configs"
+            configs = None if entry.configs is None else parse_configs(entry.configs, relative_to=origin.folder)
+            key = "tracing"
+            made = Spearmint(configs=configs, **options)
+        except SpearmintError as error:
+            raise origin.error(str(error), (*rule.keys, key)) from error
+        raise_all(list(dead_bindings(origin, rule.keys, entry, configs or [])))
+        return made
+
+    def _located(self, error: SpearmintError, rule: Rule, entry: Options) -> SettingsError:
+        keys: tuple[Any, ...] = rule.keys
+        if isinstance(error, BindingError):
+            is_named = error.parameter in entry.bindings
+            keys = (*keys, "bindings", error.parameter) if is_named else (*keys, "configs")
+        return self._targets.origin.error(str(error), keys)
+
+
+def dead_bindings(
+    origin: Origin, keys: tuple[Any, ...], entry: Options, configs: Sequence[Config]
+) -> Iterator[SettingsError]:
+    """Yield an error for each binding whose path leads nowhere in any config, so that it would never bind a thing.
+
+    Args:
+        origin: Where the settings come from.
+        keys: Where the entry stands in them.
+        entry: The entry.
+        configs: Its configs; without any, what its functions run under is not known.
+    """
+    for parameter, binding in entry.bindings.items():
+        if binding is None or not configs:
+            continue
+        missing = [cause for config in configs if (cause := _missing(config, binding.path))]
+        if len(missing) == len(configs):
+            message = (
+                f"Cannot bind {parameter!r} to {binding.path!r}: no config has it; in the first one, {missing[0]}. "
+                "Correct the path, or add it to a config."
+            )
+            yield origin.error(message, (*keys, "bindings", parameter))
+
+
+def _missing(config: Config, path: str) -> str | None:
+    try:
+        look_up(config, path)
+    except KeyError as error:
+        cause: str = error.args[0]
+        return cause
+    return None
+
+
+def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of a function's parameters, without ``*args`` and ``**kwargs``; none where it does not tell."""
+    code = getattr(function, "__code__", None)
+    if isinstance(code, CodeType):
+        return parameters_in_code(code)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return tuple(parameter.name for parameter in parameters if parameter.kind not in variadic)
+
+
+def parameters_in_code(code: CodeType) -> tuple[str, ...]:
+    """Return the names of the parameters of a function's code, without ``*args`` and ``**kwargs``."""
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _strategy(choice: Any) -> Any:
+    return make_strategy(choice.use, choice.with_) if isinstance(choice, StrategyChoice) else choice
+
+
+def _as_mapping(binding: Binding) -> dict[str, Any]:
+    return {"path": binding.path, "override": binding.override}

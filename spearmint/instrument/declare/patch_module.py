@@ -1,0 +1,154 @@
+"""Wrapping what a module has already made: its functions, and the methods of its classes."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any
+
+from spearmint.proxy.proxy import ExperimentProxy
+
+
+@dataclass(frozen=True, slots=True)
+class Replacement:
+    """One attribute that holds something else than it did.
+
+    Attributes:
+        owner: The module or class.
+        name: Name of the attribute.
+        original: What it held.
+        proxy: What it holds.
+    """
+
+    owner: Any
+    name: str
+    original: Any
+    proxy: Any
+
+    def undo(self) -> None:
+        """Put the original back, unless somebody has put something else there since."""
+        if vars(self.owner).get(self.name) is self.proxy:
+            setattr(self.owner, self.name, self.original)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What wrapping a module in place has done to it.
+
+    Attributes:
+        replacements: Every attribute that was replaced.
+        wrapped: Qualified names of the functions that became experiments.
+        refused: Those of functions that should have, in types that do not change.
+    """
+
+    replacements: list[Replacement] = field(default_factory=list)
+    wrapped: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def undo(self) -> None:
+        """Put back what was replaced; it may be called twice."""
+        while self.replacements:
+            self.replacements.pop().undo()
+
+
+def wrap_in_place(module: ModuleType, declare: Callable[[Any, str], Any]) -> Changes:
+    """Wrap functions where they are found in a module and in its classes.
+
+    Decorators that stand on a function have run, so that the wrapper is around what they made of it.
+
+    Args:
+        module: The module, which has run.
+        declare: Given a function, or an experiment, and its qualified name, returns what is to stand there instead.
+            What it raises is raised once the module is as it was.
+    """
+    changes = Changes()
+    known: dict[int, Any] = {}
+    try:
+        for owner, attribute, name, value in _definitions(module, vars(module).get("__name__"), ""):
+            changed = _wrapped(value, name, declare)
+            if changed is value:
+                continue
+            if not _replace(owner, attribute, changed, changes):
+                changes.refused.append(name)
+                continue
+            changes.wrapped.append(name)
+            known[id(value)] = changed
+        for attribute, value in list(vars(module).items()):
+            if id(value) in known:  # The same function under another name.
+                _replace(module, attribute, known[id(value)], changes)
+    except BaseException:
+        changes.undo()
+        raise
+    return changes
+
+
+def release(proxy: ExperimentProxy) -> None:
+    """Let an experiment that somebody may have kept call its function from now on, as if it were none."""
+    ExperimentProxy.__dict__["__call__"].__set__(proxy, proxy.__wrapped__)
+
+
+def names_in(module: ModuleType) -> list[str]:
+    """Return the qualified names of the functions that are defined in a module, and in its classes."""
+    return [name for _, _, name, _ in _definitions(module, vars(module).get("__name__"), "")]
+
+
+def _replace(owner: Any, attribute: str, changed: Any, changes: Changes) -> bool:
+    original = vars(owner)[attribute]
+    try:
+        setattr(owner, attribute, changed)
+    except (AttributeError, TypeError):  # Types of extension modules do not change.
+        return False
+    changes.replacements.append(Replacement(owner, attribute, original, changed))
+    return True
+
+
+def _definitions(owner: Any, module: Any, prefix: str) -> Iterator[tuple[Any, str, str, Any]]:
+    """Yield what is defined in a module or class: owner, attribute, qualified name and value."""
+    for attribute, value in list(vars(owner).items()):
+        name = prefix + attribute
+        if not _is_defined(value, module, name):
+            continue
+        if isinstance(value, type):
+            yield from _definitions(value, module, f"{name}.")
+        else:
+            yield owner, attribute, name, value
+
+
+def _is_defined(value: Any, module: Any, name: str) -> bool:
+    """Tell whether an object is a class, or holds a function, that a module defines under a name."""
+    try:
+        heart = _heart(value)
+        if not isinstance(heart, type) and not inspect.isroutine(heart):
+            return False
+        # An imported name is defined elsewhere, and an alias under its own name. C code often tells no module.
+        return heart.__qualname__ == name and getattr(heart, "__module__", None) in (module, None)
+    except Exception:  # noqa: BLE001 - an object that cannot be asked is none
+        return False
+
+
+def _heart(value: Any) -> Any:
+    """Return the function in a static or class method or property; anything else as it is."""
+    if isinstance(value, staticmethod | classmethod):
+        return value.__func__
+    if isinstance(value, property):
+        return value.fget
+    return value.func if isinstance(value, functools.cached_property) else value
+
+
+def _wrapped(value: Any, name: str, declare: Callable[[Any, str], Any]) -> Any:
+    if isinstance(value, property):
+        functions = (value.fget, value.fset, value.fdel)
+        names = (name, f"{name}#2", f"{name}#3")
+        changed: list[Any] = [one and declare(one, called) for one, called in zip(functions, names, strict=True)]
+        same = all(new is old for new, old in zip(changed, functions, strict=True))
+        return value if same else property(changed[0], changed[1], changed[2], value.__doc__)
+    heart = _heart(value)
+    made = declare(heart, name)
+    if made is heart:
+        return value
+    if isinstance(value, functools.cached_property):
+        made = functools.cached_property(made)
+        made.__set_name__(object, value.attrname or name)
+        return made
+    return made if heart is value or isinstance(made, type(value)) else type(value)(made)

@@ -1,0 +1,1 @@
+"""The finder on ``sys.meta_path``, and what it does with a module."""

@@ -1,0 +1,75 @@
+"""Modules that were imported before `install`, and that it would have instrumented."""
+
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
+
+from spearmint.errors import SpearmintWarning
+from spearmint.instrument.importing.installation import Installation
+
+_LazyModule: type = importlib.util._LazyModule  # type: ignore[attr-defined]  # noqa: SLF001 - to be asked nothing
+_SHOWN = 10
+
+
+def wrap_early_modules(
+    installation: Installation, swap: Callable[[str, ModuleSpec], None], *, sees_cells: bool
+) -> None:
+    """Wrap in place what the settings want of modules that have run already, and name them in one warning.
+
+    Args:
+        installation: The settings in force, and what keeps account.
+        swap: Swaps the loader of a module that is still to run, as those of `importlib.util.LazyLoader`.
+        sees_cells: Whether what the main module defines from now on is rewritten, as in a notebook.
+
+    Raises:
+        SettingsError: If the settings name something in such a module that is not there.
+    """
+    early = []
+    for name, module, is_pending in _modules_of(installation):
+        if is_pending:
+            swap(name, object.__getattribute__(module, "__spec__"))
+            continue
+        installation.early.add(name)
+        if not (sees_cells and name == "__main__"):
+            early.append(name)
+        found = installation.targets.of(name)
+        if found is not None and found.rules:
+            # What a module that still runs has not defined yet may come.
+            installation.wrap_in_place(module, name, is_whole=not _is_running(module))
+    if early:
+        early.sort()
+        more = f" and {len(early) - _SHOWN} more" if len(early) > _SHOWN else ""
+        message = (
+            f"Modules were imported before spearmint.install(): {', '.join(early[:_SHOWN])}{more}. Functions in them "
+            "that the settings name are wrapped where they stand; what others imported from them by then, what "
+            "decorators have kept, and functions inside functions, stay as they are. Call install() first."
+        )
+        warnings.warn(message, SpearmintWarning, stacklevel=4)
+
+
+def _modules_of(installation: Installation) -> Iterator[tuple[str, ModuleType, bool]]:
+    """Yield name, module, and whether it is still to run. Nothing is asked of a module that would make it run."""
+    for key, module in sys.modules.copy().items():
+        if not issubclass(type(module), ModuleType):  # Objects that only say that they are modules have no names.
+            continue
+        if type(module) is _LazyModule:
+            if installation.targets.of(key) is not None:
+                yield key, module, True
+            continue
+        namespace: dict[str, Any] = object.__getattribute__(module, "__dict__")
+        spec = namespace.get("__spec__")
+        # `python -m shop.app` is known by the name of its spec; a namespace package holds nothing.
+        name = spec.name if key == "__main__" and spec is not None else key
+        has_run = namespace.get("__file__") is not None or namespace.get("__path__") is None
+        if has_run and installation.targets.of(name) is not None:
+            yield name, module, False
+
+
+def _is_running(module: ModuleType) -> bool:
+    return vars(module).get("__name__") == "__main__" or bool(
+        getattr(vars(module).get("__spec__"), "_initializing", False)
+    )

@@ -1,0 +1,136 @@
+"""The one hook of the process: which installations it serves, and what it does with a module that has been found."""
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from importlib.machinery import (
+    ExtensionFileLoader,
+    ModuleSpec,
+    NamespaceLoader,
+    SourceFileLoader,
+    SourcelessFileLoader,
+)
+from types import ModuleType
+from typing import Any
+from zipimport import zipimporter
+
+from spearmint.discovery import is_supported
+from spearmint.errors import SpearmintWarning
+from spearmint.instrument.importing.finder import SpearmintFinder, insert, remove
+from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.importing.loaders import (
+    AfterLoader,
+    InstrumentedSourcelessLoader,
+    InstrumentedSourceLoader,
+    InstrumentedZipLoader,
+)
+from spearmint.instrument.rewrite.injected import entry
+from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
+
+_OURS = (InstrumentedSourceLoader, InstrumentedSourcelessLoader, InstrumentedZipLoader, AfterLoader)
+
+
+class Hook:
+    """Swaps the loaders of the modules that some installation is about.
+
+    Attributes:
+        installations: What is installed, in the order in which it was. Never changed in place, so that imports, which
+            hold no lock of ours, see one state or the other.
+        sees_cells: Whether cells of a notebook are rewritten.
+    """
+
+    def __init__(self) -> None:
+        self.installations: tuple[Installation, ...] = ()
+        self.lock = threading.RLock()
+        self.sees_cells = False
+        self._check = self.check  # Bound once: every module's rewriter holds it.
+        self._can_rewrite = False
+        self._finder = SpearmintFinder(self)
+
+    def add(self, installation: Installation) -> None:
+        """Serve an installation."""
+        self._serve((*self.installations, installation))
+
+    def drop(self, installation: Installation) -> None:
+        """Serve an installation no longer."""
+        self._serve(tuple(one for one in self.installations if one is not installation))
+
+    def _serve(self, installations: tuple[Installation, ...]) -> None:
+        self.installations = installations
+        self._can_rewrite = is_supported()
+        self._finder.roots = frozenset().union(*(one.targets.roots for one in installations))
+        if installations:
+            entry.declare = self.declare
+            insert(self._finder)
+        else:
+            remove(self._finder)
+            entry.declare = None
+
+    def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
+        """Make an experiment of a function, as the latest installation says that says anything of it."""
+        for installation in reversed(self.installations):
+            made = installation.declare(function, module, name)
+            if made is not function:
+                return made
+        return function
+
+    def swap(self, name: str, spec: ModuleSpec) -> None:
+        """Replace the loader of a spec where the module is of concern. It never fails: importing goes on."""
+        concerned = []
+        targets = []
+        for one in self.installations:
+            found = one.targets.of(name)
+            if found is not None:
+                concerned.append(one)
+                targets.append(found)
+        if not concerned:
+            return
+        try:
+            loader = self._loader(name, spec.loader, concerned, ModuleRewriter(targets, self._check))
+        except Exception as error:  # noqa: BLE001 - importing goes on
+            message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
+            warnings.warn(message, SpearmintWarning, stacklevel=2)
+            return
+        if loader is not None:
+            spec.loader = loader
+            for one in concerned:
+                one.modules.add(name)
+
+    def _loader(self, name: str, loader: Any, concerned: list[Installation], rewriter: ModuleRewriter) -> Any:
+        kind = type(loader)
+        if self._can_rewrite:
+            if kind is SourceFileLoader:
+                return InstrumentedSourceLoader(loader.name, loader.path, rewriter)
+            if kind is SourcelessFileLoader:
+                return InstrumentedSourcelessLoader(loader.name, loader.path, rewriter)
+            if kind is zipimporter:
+                return InstrumentedZipLoader(os.path.join(loader.archive, loader.prefix).rstrip(os.sep), rewriter)  # noqa: PTH118
+        if loader is None or kind is NamespaceLoader or isinstance(loader, _OURS):
+            return None  # A namespace package has no code; what is in it is found on its own.
+        reason = f"its loader is a {kind.__module__}.{kind.__qualname__}"
+        for one in concerned:
+            one.left_alone[name] = reason
+        if not rewriter.has_targets or not hasattr(loader, "exec_module"):
+            return None
+        if self._can_rewrite and kind is not ExtensionFileLoader:
+            message = (
+                f"Cannot rewrite module {name!r}: {reason}. Its functions are wrapped once it has run; what decorators "
+                "have kept of them by then, and functions inside functions, are not."
+            )
+            warnings.warn(message, SpearmintWarning, stacklevel=2)
+        return AfterLoader(loader, lambda module: self.wrap_in_place(module, name))
+
+    def check(self, module: str, wrapped: Iterable[str], defined: Iterable[str]) -> None:
+        """Raise an error if the settings in force name something in a module that is not there."""
+        for installation in self.installations:
+            installation.check(module, wrapped, defined)
+
+    def wrap_in_place(self, module: ModuleType, name: str) -> None:
+        """Wrap what the settings in force want of a module that has run."""
+        for installation in self.installations:
+            if installation.targets.of(name) is not None:
+                installation.wrap_in_place(module, name)
+
+
+hook = Hook()

@@ -1,0 +1,123 @@
+"""What one `spearmint.install` stands for: its settings, and what it has done so that it can be taken back."""
+
+import sys
+import warnings
+import weakref
+from collections.abc import Callable, Iterable
+from types import ModuleType
+from typing import Any
+
+from spearmint.discovery.reach.table_store import known_code
+from spearmint.errors import SpearmintWarning
+from spearmint.instrument.declare.declarations import Declarations
+from spearmint.instrument.declare.patch_module import Changes, names_in, release, wrap_in_place
+from spearmint.instrument.importing.loaders import restore_loader
+from spearmint.instrument.settings.load import Loaded
+from spearmint.instrument.settings.matching import Targets
+from spearmint.instrument.settings.target import parse_target
+from spearmint.proxy.proxy import ExperimentProxy
+
+
+class Installation:
+    """Settings that are in force, with a memory of what came of them.
+
+    Args:
+        loaded: The settings.
+
+    Attributes:
+        loaded: The settings.
+        targets: Which modules and definitions they are about.
+        modules: Names of the modules that were found with them in force, and instrumented.
+        early: Names of those that had been imported before.
+        left_alone: Names of modules of concern that were not, each with the reason.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        self.targets = Targets(loaded)
+        self.modules: set[str] = set()
+        self.early: set[str] = set()
+        self.left_alone: dict[str, str] = {}
+        self._declarations = Declarations(self.targets)
+        self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
+        self._changes: list[Changes] = []
+        self._packages = tuple(self._concerned())
+        known_code.add_packages(self._packages)
+
+    def _concerned(self) -> Iterable[str]:
+        """Yield the packages and modules whose plain functions plans look through."""
+        yield from (package.name for package in self.loaded.settings.packages)
+        for experiment in self.loaded.settings.experiments:
+            target = parse_target(experiment.target)
+            yield target.root if target.has_module_glob else target.module
+
+    def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
+        """Make an experiment of a function if the settings want one; see `Declarations.declare`."""
+        made = self._declarations.declare(function, module, name)
+        if made is not function:
+            proxy: Any = made.__func__ if isinstance(made, classmethod) else made
+            self._proxies.add(proxy)
+        return made
+
+    def check(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
+        """Raise an error if the settings name something in a module that is not there.
+
+        Args:
+            module: Name of the module.
+            wrapped: Names of its definitions that became experiments, or will.
+            defined: Names of all its definitions; not looked at when all is well.
+
+        Raises:
+            SettingsError: For each target that matches nothing.
+        """
+        if self.targets.unmatched(module, wrapped):
+            self.targets.refuse_unmatched(module, wrapped, defined)
+
+    def wrap_in_place(self, module: ModuleType, name: str, *, is_whole: bool = True) -> Changes:
+        """Wrap what the settings want of a module that has run.
+
+        Args:
+            module: The module.
+            name: The name by which the settings know it.
+            is_whole: Whether it has run to its end, so that what is not there is missing.
+
+        Raises:
+            SettingsError: If they name something that is missing.
+        """
+        changes = wrap_in_place(module, lambda function, at: self.declare(function, name, at))
+        self._changes.append(changes)
+        for refused in changes.refused:
+            message = (
+                f"Cannot make an experiment of {name}:{refused}: it belongs to a type that does not change. "
+                "Call it from a function of your own, and name that one."
+            )
+            warnings.warn(message, SpearmintWarning, stacklevel=2)
+        if is_whole:
+            self.check(name, (*changes.wrapped, *changes.refused), names_in(module))
+        return changes
+
+    def missed(self) -> dict[str, str]:
+        """Return the modules with targets that were imported without a finder of ours having been asked."""
+        reason = "another hook has loaded it and asked no finder behind it"
+        loaded = [name for name in self.targets.exact_modules if name in sys.modules]
+        return {name: reason for name in loaded if name not in self.modules and name not in self.early}
+
+    def take_back(self) -> None:
+        """Leave modules and functions as they would be without it; it may be called twice."""
+        for changes in self._changes:
+            changes.undo()
+        for name in sorted(self.modules):
+            known_code.forget_tables(name)
+            module = sys.modules.get(name)
+            if isinstance(module, ModuleType):
+                wrap_in_place(module, self._unwrapped)
+                restore_loader(module)
+        for proxy in list(self._proxies):  # Those that somebody has kept, such as a table of routes.
+            release(proxy)
+        known_code.drop_packages(self._packages)
+        self._packages = ()
+        self.modules.clear()
+
+    def _unwrapped(self, function: Any, _name: str) -> Any:
+        is_ours = isinstance(function, ExperimentProxy) and function in self._proxies
+        return function.__wrapped__ if is_ours else function

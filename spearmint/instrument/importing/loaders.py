@@ -1,0 +1,204 @@
+"""Loaders that load a module as the stock ones do, and rewrite its code on the way."""
+
+import os
+import stat
+import sys
+from collections.abc import Callable
+from importlib.abc import FileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
+from types import CodeType, ModuleType
+from typing import Any, Self
+from zipimport import zipimporter
+
+from spearmint.instrument.rewrite.cache import Kept, Stamp, cached_path, dump, load
+from spearmint.instrument.rewrite.gc_pause import paused
+from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
+
+
+class InstrumentedSourceLoader(SourceFileLoader):
+    """Loads a module from its source, rewritten, or from the rewritten code of an earlier load.
+
+    It overrides nothing that runs while the module does, so that no frame of ours stands in the module's tracebacks.
+
+    Args:
+        fullname: Name of the module.
+        path: Its source file.
+        rewriter: Rewrites it.
+    """
+
+    def __init__(self, fullname: str, path: str, rewriter: ModuleRewriter) -> None:
+        super().__init__(fullname, path)
+        self._rewriter = rewriter
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the rewritten code of the module, and leave its call tables."""
+        path = self.get_filename(fullname)
+        cache = _Cache.of(path, self._rewriter.key)
+        kept = cache and cache.load()
+        # Bytecode does not say where its source is; a folder that was moved is compiled anew.
+        if not kept or kept.code.co_filename != path:
+            source = self.get_data(path)
+            code, kept = self._compiled(source, path)
+            if kept is None:
+                self._rewriter.leave(None)
+                return code
+            if cache:
+                cache.keep(self, kept, source)
+        self._rewriter.leave(kept)
+        return kept.code
+
+    def source_to_code(  # type: ignore[override] # typeshed has one static method for all loaders
+        self, data: Any, path: Any, *args: Any, **options: Any
+    ) -> CodeType:
+        """Compile a source to rewritten code."""
+        return self._compiled(data, path, *args, **options)[0]
+
+    def _compiled(self, data: Any, path: Any, *args: Any, **options: Any) -> tuple[CodeType, Kept | None]:
+        """Return the rewritten code of a source and what goes with it, or its code as it is and None."""
+        compiled = super().source_to_code
+        with paused():
+            rewritten = self._rewriter.from_source(data, path, options.get("_optimize", -1))
+            if rewritten is None:
+                return compiled(data, path, *args, **options), None
+            try:
+                code = compiled(rewritten.tree, path, *args, **options)
+            except Exception as error:  # noqa: BLE001 - an error of the user's is raised again, from the source
+                code = compiled(data, path, *args, **options)
+                self._rewriter.report(error, path)
+                return code, None
+        return code, Kept(code, rewritten.wrapped, rewritten.tables)
+
+
+class InstrumentedSourcelessLoader(SourcelessFileLoader):
+    """Loads a module that is there as bytecode only, rewritten, or from the rewritten code of an earlier load.
+
+    Args:
+        fullname: Name of the module.
+        path: Its bytecode file.
+        rewriter: Rewrites it.
+    """
+
+    def __init__(self, fullname: str, path: str, rewriter: ModuleRewriter) -> None:
+        super().__init__(fullname, path)
+        self._rewriter = rewriter
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the rewritten code of the module, and leave its call tables."""
+        path = self.get_filename(fullname)
+        cache = _Cache.of(path, self._rewriter.key) if self._rewriter.has_targets else None
+        kept = cache and cache.load()
+        if not kept:
+            code = super().get_code(fullname)
+            if code is None:  # Types allow for it; bytecode that cannot be read is an ImportError.
+                return None
+            kept = self._rewriter.from_code(code)
+            if kept is None:
+                self._rewriter.leave(None)
+                return code
+            if cache and kept.wrapped:
+                cache.keep(self, kept, self.get_data(path))
+        self._rewriter.leave(kept)
+        return kept.code
+
+
+class _Cache:
+    """The place where the rewritten code of one file is kept, and the state that the file was in at first."""
+
+    __slots__ = ("_key", "_mode", "_origin", "_path", "_stamp")
+
+    def __init__(self, path: str, origin: str, found: os.stat_result, key: bytes) -> None:
+        self._path = path
+        self._origin = origin
+        self._stamp = Stamp(found.st_mtime_ns, found.st_size)
+        self._mode = found.st_mode
+        self._key = key
+
+    @classmethod
+    def of(cls, origin: str, key: bytes) -> Self | None:
+        """Return the place for a file; None where there is none."""
+        path = cached_path(origin)
+        try:
+            return path and cls(path, origin, os.stat(origin), key)  # type: ignore[return-value]  # noqa: PTH116
+        except OSError:
+            return None
+
+    def load(self) -> Kept | None:
+        """Return what is kept there for the file as it is."""
+        return load(self._path, self._stamp, self._key, self._origin)
+
+    def keep(self, loader: FileLoader, kept: Kept, source: bytes) -> None:
+        """Write what is to be kept, unless that cannot or must not be: then it is made again the next time."""
+        if not sys.dont_write_bytecode:
+            # The stock loader writes in one step, makes folders, and says nothing if it cannot.
+            writer = SourceFileLoader(loader.name, loader.path)
+            writer.set_data(self._path, dump(kept, source, self._stamp, self._key), _mode=self._mode | stat.S_IWUSR)
+
+
+class InstrumentedZipLoader(zipimporter):
+    """Loads a module from a zip file, rewritten. As from any zip file, nothing is cached.
+
+    Args:
+        path: The zip file, with the folder in it where there is one.
+        rewriter: Rewrites the module.
+    """
+
+    def __init__(self, path: str, rewriter: ModuleRewriter) -> None:
+        super().__init__(path)
+        self.whole_path = path
+        self._rewriter = rewriter
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Return the rewritten code of the module, and leave its call tables."""
+        code = super().get_code(fullname)
+        kept = self._rewriter.from_code(code)
+        self._rewriter.leave(kept)
+        return kept.code if kept else code
+
+
+class AfterLoader:
+    """Lets another loader do its work, then hands the module on. The module keeps the other loader as its own.
+
+    Args:
+        loader: The other loader.
+        then: Called with the module once it has run.
+    """
+
+    def __init__(self, loader: Any, then: Callable[[ModuleType], object]) -> None:
+        self._loader = loader
+        self._then = then
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        """Let the other loader make the module."""
+        create = getattr(self._loader, "create_module", None)
+        made: ModuleType | None = None if create is None else create(spec)
+        return made
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Let the other loader run the module."""
+        spec = module.__spec__
+        if spec is not None and spec.loader is self:  # type: ignore[comparison-overlap]
+            spec.loader = self._loader
+        if module.__loader__ is self:
+            module.__loader__ = self._loader
+        self._loader.exec_module(module)
+        self._then(module)
+
+
+def restore_loader(module: ModuleType) -> None:
+    """Give a module the stock loader that would have loaded it without us."""
+    loader = getattr(module, "__loader__", None)
+    stock: Any = None
+    if isinstance(loader, InstrumentedSourceLoader):
+        stock = SourceFileLoader(loader.name, loader.path)
+    elif isinstance(loader, InstrumentedSourcelessLoader):
+        stock = SourcelessFileLoader(loader.name, loader.path)
+    elif isinstance(loader, InstrumentedZipLoader):
+        stock = zipimporter(loader.whole_path)
+    if stock is None:
+        return
+    module.__loader__ = stock
+    if module.__spec__ is not None:
+        module.__spec__.loader = stock

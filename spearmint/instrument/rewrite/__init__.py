@@ -1,0 +1,1 @@
+"""Modules rewritten as they are imported."""

@@ -1,0 +1,143 @@
+"""A module's code with the experiment wrapper where its targets are made."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from types import CodeType
+from typing import Any
+
+from bytecode import Bytecode, Instr
+
+from spearmint.discovery import calls_in_code, is_supported
+from spearmint.instrument.rewrite.result import ENTRY, Definitions, IsTarget, Refused, RewrittenCode
+
+_FUNCTION = "wrap_function"
+_OPTIMIZED = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
+_OF_TYPE_VARIABLES = frozenset(
+    {
+        "INTRINSIC_SET_TYPEPARAM_DEFAULT",
+        "INTRINSIC_TYPEVAR_WITH_BOUND",
+        "INTRINSIC_TYPEVAR_WITH_CONSTRAINTS",
+    }
+)
+
+
+def rewrite_code(code: CodeType, is_target: IsTarget) -> RewrittenCode | Refused:
+    """Put the wrapper on the functions of a module that are targets, without any source.
+
+    Where a target is made, the new function is handed to the wrapper before anything else gets it. Only code objects
+    that make targets are assembled anew, those around them get other constants, and all others stay as they are.
+
+    Args:
+        code: The code of the module.
+        is_target: Tells which definitions to wrap.
+
+    Returns:
+        The code and what is wrapped in it, or why it cannot be rewritten.
+
+    Raises:
+        ValueError: If the code holds opcodes that the compiler does not emit.
+    """
+    if not is_supported():
+        return Refused("the opcodes of this Python are not known")
+    rewrite = _Rewrite(Definitions(calls_in_code(code)), is_target)
+    changed = rewrite.of(code)
+    return RewrittenCode(changed, tuple(dict.fromkeys(rewrite.wrapped)))
+
+
+class _Rewrite:
+    """One pass over the code objects of a module."""
+
+    def __init__(self, definitions: Definitions, is_target: IsTarget) -> None:
+        self._definitions = definitions
+        self._is_target = is_target
+        self.wrapped: list[str] = []
+
+    def of(self, code: CodeType) -> CodeType:
+        """Return a code object with its targets wrapped, or the same where it holds none."""
+        constants = tuple(self.of(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+        if any(new is not old for new, old in zip(constants, code.co_consts, strict=True)):
+            code = code.replace(co_consts=constants)
+        if not any(self._target_name(one, one.co_firstlineno) for one in constants if isinstance(one, CodeType)):
+            return code
+        assembled = Bytecode.from_code(code)
+        assembled[:] = list(self._with_wrappers(assembled))
+        return assembled.to_code()
+
+    def _target_name(self, code: CodeType, last_line: int) -> str | None:
+        """Return the numbered name of the definition that a code object belongs to, if it is a target."""
+        # From CPython 3.14 on, the compiler makes a function of annotations, which the source does not show.
+        if not code.co_flags & _OPTIMIZED or code.co_name.startswith("<") or code.co_name == "__annotate__":
+            return None
+        name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line)
+        return name if name is not None and self._is_target(name, _parameters(code)) else None
+
+    def _with_wrappers(self, items: Sequence[Any]) -> Iterator[Any]:
+        """Yield instructions, and behind those that finish a target those that wrap it."""
+        loaded: CodeType | None = None
+        finished: dict[int, tuple[str, Instr]] = {}
+        for position, item in enumerate(items):
+            yield item
+            if not isinstance(item, Instr):
+                continue
+            if item.name == "MAKE_FUNCTION" and loaded is not None:
+                end = _end_of_making(items, position)
+                name = self._target_name(loaded, item.lineno or loaded.co_firstlineno)
+                if name is not None and not _is_for_a_type(items, end):
+                    finished[end] = name, item
+                    self.wrapped.append(name)
+            if position in finished:
+                yield from _wrapper(*finished.pop(position))
+            loaded = item.arg if item.name == "LOAD_CONST" and isinstance(item.arg, CodeType) else None
+
+
+def _end_of_making(items: Sequence[Any], position: int) -> int:
+    """Return where a function is complete: these instructions write into it unchecked, so they must not get a proxy."""
+    while _is_instruction(items[position + 1], "SET_FUNCTION_ATTRIBUTE"):
+        position += 1
+    # From CPython 3.12 on, a generic function gets its type parameters: SWAP 2, CALL_INTRINSIC_2.
+    return position + 2 if _intrinsic(items, position + 2) == "INTRINSIC_SET_FUNCTION_TYPE_PARAMS" else position
+
+
+def _is_for_a_type(items: Sequence[Any], end: int) -> bool:
+    """Tell whether a function is the compiler's own: the bound or default of a type variable, or an alias's value."""
+    return _intrinsic(items, end + 1) in _OF_TYPE_VARIABLES or _intrinsic(items, end + 2) == "INTRINSIC_TYPEALIAS"
+
+
+def _intrinsic(items: Sequence[Any], position: int) -> str | None:
+    item = items[position] if position < len(items) else None
+    is_intrinsic = _is_instruction(item, "CALL_INTRINSIC_1") or _is_instruction(item, "CALL_INTRINSIC_2")
+    return getattr(item.arg, "name", None) if isinstance(item, Instr) and is_intrinsic else None
+
+
+def _is_instruction(item: Any, name: str) -> bool:
+    return isinstance(item, Instr) and item.name == name
+
+
+def _parameters(code: CodeType) -> tuple[str, ...]:
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+def _wrapper(name: str, made: Instr) -> Iterator[Instr]:
+    """Yield what makes ``wrap_function(function, name)`` of the function on the stack, at the place of its ``def``."""
+    location = made.location
+
+    def instruction(opcode: str, *argument: Any) -> Instr:
+        return Instr(opcode, *argument, location=location)
+
+    yield instruction("LOAD_CONST", 0)
+    yield instruction("LOAD_CONST", (_FUNCTION,))
+    yield instruction("IMPORT_NAME", ENTRY)
+    yield instruction("IMPORT_FROM", _FUNCTION)
+    yield instruction("SWAP", 2)
+    yield instruction("POP_TOP")  # The module is not needed any more: function, wrapper.
+    if sys.version_info >= (3, 13):
+        yield instruction("SWAP", 2)
+        yield instruction("PUSH_NULL")
+        yield instruction("SWAP", 2)  # Wrapper, NULL, function.
+    else:
+        yield instruction("PUSH_NULL")
+        yield instruction("SWAP", 3)  # NULL, wrapper, function.
+    yield instruction("LOAD_CONST", name)
+    if sys.version_info < (3, 12):
+        yield instruction("PRECALL", 2)
+    yield instruction("CALL", 2)

@@ -1,0 +1,126 @@
+"""One module on its way from what was read to what will run."""
+
+import ast
+import os
+import warnings
+from collections.abc import Callable, Collection, Iterable, Sequence
+from types import CodeType
+from typing import Any
+
+from spearmint.discovery import calls_in_code
+from spearmint.discovery.reach.table_store import known_code
+from spearmint.errors import SpearmintWarning
+from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
+from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
+from spearmint.instrument.rewrite.cache import Kept, StoredTables, key_of
+from spearmint.instrument.rewrite.result import Refused, RewrittenTree
+from spearmint.instrument.settings.matching import ModuleTargets
+from spearmint.instrument.settings.target import Target
+
+Check = Callable[[str, Iterable[str], Iterable[str]], object]
+
+
+class ModuleRewriter:
+    """Rewrites one module as the settings say. What goes wrong with that is warned of, and the module stays as it is.
+
+    Args:
+        targets: What the settings in force say of the module; several, where `install` was called with several.
+        check: Called with the module's name, its wrapped definitions and all its definitions before it runs, if the
+            settings name functions of it; what it raises is for who imports the module.
+
+    Attributes:
+        name: Name of the module.
+        key: 16 bytes that stand for the settings and the rewriter.
+    """
+
+    __slots__ = ("_check", "_rules", "_targets", "key", "name")
+
+    def __init__(self, targets: Sequence[ModuleTargets], check: Check) -> None:
+        self.name = targets[0].module
+        self.key = key_of(*[one.digest for one in targets])
+        self._targets = targets
+        self._rules = targets[0].rules if len(targets) == 1 else tuple(rule for one in targets for rule in one.rules)
+        self._check = check
+
+    @property
+    def has_targets(self) -> bool:
+        """Whether the settings want any function of the module to be an experiment."""
+        return bool(self._rules)
+
+    def is_target(self, name: str, parameters: Collection[str]) -> bool:
+        """Tell whether a definition is to be wrapped."""
+        return any(one.find(name, parameters) is not None for one in self._targets)
+
+    def from_source(self, data: Any, path: Any, optimize: int) -> RewrittenTree | None:
+        """Parse and rewrite a source.
+
+        Args:
+            data: What `compile` takes as a source.
+            path: The file, for messages.
+            optimize: Optimisation level as for `compile`.
+
+        Returns:
+            The rewritten module; None when it is to be compiled as it is, be it that it has a syntax error.
+        """
+        try:
+            tree = ast.parse(data, path)
+        except Exception:  # noqa: BLE001 - whatever it is, the compiler says it better
+            return None
+        try:
+            return rewrite_tree(tree, self.is_target, optimize=optimize)
+        except Exception as error:  # noqa: BLE001 - importing goes on
+            self.report(error, path)
+            return None
+
+    def from_code(self, code: CodeType) -> Kept | None:
+        """Rewrite the code of a module that has no source.
+
+        Args:
+            code: The code of the module.
+
+        Returns:
+            The rewritten code and what goes with it; None when it cannot be rewritten.
+        """
+        tables = StoredTables(calls_in_code, code)
+        if not self.has_targets:
+            return Kept(code, (), tables)
+        try:
+            rewritten = rewrite_code(code, self.is_target)
+        except Exception as error:  # noqa: BLE001 - importing goes on
+            self.report(error, code.co_filename)
+            return None
+        if isinstance(rewritten, Refused):
+            self.report(rewritten.reason, code.co_filename)
+            return None
+        return Kept(rewritten.code, rewritten.wrapped, tables)
+
+    def leave(self, kept: Kept | None) -> None:
+        """Leave the call tables of the module, and check that what the settings name is in it.
+
+        Args:
+            kept: Its code and what goes with it; None when the module stays as it is.
+        """
+        if kept is None:
+            known_code.forget_tables(self.name)
+            return
+        known_code.leave_tables(self.name, kept.tables)
+        if self._rules and any(self._is_unmatched(rule.target, kept.wrapped) for rule in self._rules):
+            self._check(self.name, kept.wrapped, kept.tables)
+
+    @staticmethod
+    def _is_unmatched(target: Target | None, wrapped: Iterable[str]) -> bool:
+        return target is not None and not target.has_module_glob and not any(map(target.matches, wrapped))
+
+    def report(self, reason: object, path: Any) -> None:
+        """Warn that the module stays as it is.
+
+        Args:
+            reason: The reason, or what was raised.
+            path: The module's file, where the warning points to.
+        """
+        cause = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else reason
+        message = (
+            f"Cannot instrument module {self.name!r}: {cause}. It runs as if Spearmint were not there; "
+            "decorate its functions with @experiment, or report this."
+        )
+        warnings.warn_explicit(message, SpearmintWarning, os.fsdecode(path), 1)

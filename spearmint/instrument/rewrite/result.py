@@ -1,0 +1,87 @@
+"""What a rewriter gives back: rewritten code, or why there is none; and where definitions stand."""
+
+import ast
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from types import CodeType
+
+from spearmint.discovery import CallTable
+
+IsTarget = Callable[[str, Collection[str]], bool]
+"""Tells of a definition, by its numbered qualified name and its parameters without ``*args`` and ``**kwargs``, whether
+it is to be wrapped."""
+
+ENTRY = "spearmint.instrument.rewrite.injected"
+"""The module that injected code reaches; nothing else of Spearmint is known to it."""
+
+_IMPLICIT_CLASS_METHODS = frozenset({"__init_subclass__", "__class_getitem__"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a module stays as it is."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RewrittenTree:
+    """A module's tree with the wrapper on its targets.
+
+    Attributes:
+        tree: The tree, which is the one that was given, changed.
+        wrapped: Names of the definitions that are wrapped, as `spearmint.discovery.calls_in_source` numbers them.
+        tables: The call tables of the module as it was.
+    """
+
+    tree: ast.Module
+    wrapped: tuple[str, ...]
+    tables: Mapping[str, CallTable]
+
+
+@dataclass(frozen=True, slots=True)
+class RewrittenCode:
+    """A module's code with the wrapper on its targets.
+
+    Attributes:
+        code: The code; the object that was given, where it holds no target.
+        wrapped: Names of the definitions that are wrapped, as `spearmint.discovery.calls_in_code` numbers them.
+    """
+
+    code: CodeType
+    wrapped: tuple[str, ...]
+
+
+class Definitions:
+    """Finds the numbered name of a definition from what both a tree and a code object say of it.
+
+    Args:
+        tables: The call tables of the module.
+    """
+
+    def __init__(self, tables: Mapping[str, CallTable]) -> None:
+        self._names: dict[tuple[str, int], str] = {}
+        self._decorators: dict[int, bool] = {}
+        for name, table in tables.items():
+            self._names[name.partition("#")[0].rpartition(".")[2], table.first_line] = name
+            for site in table.sites:
+                if site.kind == "decorator":
+                    is_overload = site.target.rpartition(".")[2] == "overload"
+                    self._decorators[site.line] = is_overload or self._decorators.get(site.line, False)
+
+    def name_of(self, own_name: str, first_line: int, last_line: int) -> str | None:
+        """Return the numbered qualified name of a definition that may be wrapped.
+
+        Args:
+            own_name: What stands behind ``def``.
+            first_line: The line of its first decorator, else of ``def``.
+            last_line: The line of ``def``.
+
+        Returns:
+            The name; None for what the compiler removed, for stubs of ``@overload``, and for functions that become
+            class methods by their name alone but are decorated: with a proxy, they would become so twice.
+        """
+        decorators = [self._decorators[line] for line in range(first_line, last_line + 1) if line in self._decorators]
+        if any(decorators) or (decorators and own_name in _IMPLICIT_CLASS_METHODS):
+            return None
+        return self._names.get((own_name, first_line))

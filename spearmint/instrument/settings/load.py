@@ -1,0 +1,266 @@
+"""Settings from a file, a mapping, or where they are found; every error in them at once, with its place."""
+
+import itertools
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from spearmint.config.files import decode
+from spearmint.config.sources import find_files
+from spearmint.config.yaml_loader import Marks, load_mapping
+from spearmint.errors import ConfigError, SettingsError
+from spearmint.instrument.settings.model import Experiment, InstallSettings, Options, Package
+from spearmint.instrument.settings.origin import Origin, raise_all
+from spearmint.instrument.settings.target import is_within, parse_target
+from spearmint.instrument.settings.toml_lines import toml_marks
+from spearmint.instrument.settings.validation_errors import problems
+
+VARIABLE = "SPEARMINT_CONFIG"
+"""The environment variable that may name the settings file."""
+
+_FILES = ("spearmint.yaml", "spearmint.yml")
+_PROJECT = "pyproject.toml"
+_TABLE = ("tool", "spearmint")
+_OURS = "spearmint"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings with the place where they were read."""
+
+    settings: InstallSettings
+    origin: Origin
+    _left_out: frozenset[tuple[Any, ...]] = frozenset()
+
+    def entries(self) -> Iterator[tuple[tuple[str, int], Package | Experiment]]:
+        """Yield every entry with the keys that lead to it, experiments first."""
+        yield from self._placed("experiments", self.settings.experiments)
+        yield from self._placed("packages", self.settings.packages)
+
+    def _placed(self, kind: str, entries: Iterable[Any]) -> Iterator[tuple[tuple[str, int], Any]]:
+        kept = ((kind, index) for index in itertools.count() if (kind, index) not in self._left_out)
+        return zip(kept, entries, strict=False)  # There is no end of places.
+
+
+def read_settings(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, packages: Iterable[str] = ()
+) -> Loaded:
+    """Read settings, and check all that can be known without importing what they name or parsing configs.
+
+    Args:
+        config: Path of a YAML, JSON or TOML file, a mapping, or None for what is found: the file that the environment
+            variable ``SPEARMINT_CONFIG`` names, else, in the working directory or the nearest folder above it that
+            has one, ``spearmint.yaml`` or the table ``[tool.spearmint]`` of ``pyproject.toml``.
+        packages: Names of packages to instrument beside those of the settings.
+
+    Returns:
+        The settings, and where they are from.
+
+    Raises:
+        SettingsError: If there are none and no packages either, or they say what cannot be done. It lists every error.
+    """
+    loaded, errors = inspect_settings(config, packages=packages)
+    raise_all(errors)
+    return loaded
+
+
+def inspect_settings(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, packages: Iterable[str] = ()
+) -> tuple[Loaded, list[SettingsError]]:
+    """Do what `read_settings` does, and go on where an entry is wrong: leave it out.
+
+    Args:
+        config: As for `read_settings`.
+        packages: As for `read_settings`.
+
+    Returns:
+        The settings without what cannot be used, and an error for each slip.
+
+    Raises:
+        SettingsError: If there are no settings, or they cannot be read at all.
+    """
+    names = [packages] if isinstance(packages, str) else list(packages)
+    data, origin = _source(config, is_needed=not names)
+    if names:
+        data = {**data, "packages": _with_packages(data.get("packages") or [], names)}
+    try:
+        loaded, errors = Loaded(InstallSettings.model_validate(data), origin), []
+    except ValidationError as error:
+        errors = list(problems(error, origin))
+        wrong = frozenset(_entry_of(found["loc"]) for found in error.errors())
+        loaded = Loaded(InstallSettings.model_validate(_without(data, wrong)), origin, wrong)
+    return loaded, [*errors, *_slips(loaded)]
+
+
+def find_settings(start: Path | None = None) -> Path | None:
+    """Return the file that settings would be read from; None if there is none.
+
+    Args:
+        start: The folder to look in first, then in those above it; None for the working directory.
+
+    Raises:
+        SettingsError: If ``SPEARMINT_CONFIG`` names a file that does not exist.
+    """
+    if named := os.environ.get(VARIABLE):
+        if not Path(named).is_file():
+            message = f"Cannot read settings from {named!r}: there is no such file. Correct or unset {VARIABLE}."
+            raise SettingsError(message, source=VARIABLE)
+        return Path(named)
+    first = start or Path.cwd()
+    for folder in (first, *first.parents):
+        found = next((folder / name for name in _FILES if (folder / name).is_file()), None)
+        if found is None and _has_table(folder / _PROJECT):
+            found = folder / _PROJECT
+        if found is not None:
+            return found.relative_to(first) if folder == first else found
+    return None
+
+
+def _has_table(path: Path) -> bool:
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return False
+    # A file that does not hold the word need not be looked at, and one that cannot be decoded is not ours to judge.
+    return _OURS.encode() in data and _TABLE in toml_marks(data.decode(errors="replace"))
+
+
+def _entry_of(keys: tuple[Any, ...]) -> tuple[Any, ...]:
+    is_entry = keys[0] in ("packages", "experiments") and len(keys) > 1
+    return keys[:2] if is_entry else keys[:1]
+
+
+def _without(data: Mapping[str, Any], wrong: frozenset[tuple[Any, ...]]) -> dict[str, Any]:
+    kept = {key: value for key, value in data.items() if (key,) not in wrong}
+    for kind in ("packages", "experiments"):
+        if kind in kept:
+            kept[kind] = [entry for index, entry in enumerate(kept[kind]) if (kind, index) not in wrong]
+    return kept
+
+
+def _with_packages(given: Any, names: list[str]) -> Any:
+    if not isinstance(given, list | tuple):
+        return given
+    known = [entry.get("name") if isinstance(entry, Mapping) else entry for entry in given]
+    return [*given, *(name for name in dict.fromkeys(names) if name not in known)]
+
+
+def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], Origin]:
+    if isinstance(config, Mapping):
+        return config, Origin(None, Path.cwd())
+    if config is not None and not isinstance(config, str | os.PathLike):
+        message = f"Cannot read settings from {config!r:.80}: it is no source. Give a path, a mapping, or None."
+        raise SettingsError(message)
+    path = find_settings() if config is None else Path(config)
+    if path is not None:
+        return _from_file(path)
+    if is_needed:
+        message = (
+            f"Cannot find settings: {VARIABLE} is not set, and neither {str(Path.cwd())!r} nor a folder above it has "
+            f"a {_FILES[0]} or a {_PROJECT} with a table [tool.spearmint]. Write one, or give a path, or packages."
+        )
+        raise SettingsError(message)
+    return {}, Origin(None, Path.cwd())
+
+
+def _from_file(path: Path) -> tuple[Mapping[str, Any], Origin]:
+    try:
+        text = decode(path.read_bytes(), str(path))
+    except OSError as error:
+        message = f"Cannot read settings from {str(path)!r}: {error.strerror or error}. Check the path."
+        raise SettingsError(message, source=str(path)) from error
+    except ConfigError as error:
+        raise _as_settings_error(error) from error
+    marks: Marks = {}
+    folder = path.absolute().parent
+    if path.suffix.lower() == ".toml":
+        data, root = _from_toml(path, text)
+        return data, Origin(path, folder, root, toml_marks(text))
+    try:
+        return load_mapping(text, str(path), marks), Origin(path, folder, (), marks)
+    except ConfigError as error:
+        raise _as_settings_error(error) from error
+
+
+def _from_toml(path: Path, text: str) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    try:
+        data: Any = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = f"Cannot read TOML: {error}. Correct the syntax there, or just before."
+        raise SettingsError(message, source=str(path)) from error
+    if path.name != _PROJECT:
+        return data, ()
+    tool = data.get(_TABLE[0])
+    table = tool.get(_TABLE[1]) if isinstance(tool, dict) else None
+    if not isinstance(table, dict):
+        message = f"Cannot read settings from {str(path)!r}: it has no table [tool.spearmint]. Add one."
+        raise SettingsError(message, source=str(path))
+    return table, _TABLE
+
+
+def _as_settings_error(error: ConfigError) -> SettingsError:
+    message = str(error)
+    prefix = ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None)
+    return SettingsError(message.removeprefix(f"{prefix}: "), source=error.source, line=error.line, column=error.column)
+
+
+def _slips(loaded: Loaded) -> Iterator[SettingsError]:
+    """Yield what every single value may be, and all together not."""
+    seen: dict[str, int] = {}
+    for keys, entry in loaded.entries():
+        name = entry.name if isinstance(entry, Package) else entry.target
+        if (first := seen.setdefault(f"{keys[0]} {name}", keys[1])) != keys[1]:
+            place = loaded.origin.line_of((keys[0], first))
+            where = f"in line {place}" if place else f"as {keys[0]}[{first}]"
+            yield loaded.origin.error(
+                f"Cannot use {name!r} twice: it is there already, {where}. Join the two, or remove one.", keys
+            )
+        if is_within(name.partition(":")[0], _OURS):
+            yield loaded.origin.error(f"Cannot instrument {name!r}: it is Spearmint itself. Remove it.", keys)
+        yield from _missing_configs(loaded.origin, keys, entry)
+        if isinstance(entry, Package):
+            yield from _idle_package(loaded.origin, keys, entry)
+        else:
+            yield from _numbered_glob(loaded.origin, keys, entry)
+
+
+def _missing_configs(origin: Origin, keys: tuple[Any, ...], entry: Options) -> Iterator[SettingsError]:
+    for index, source in enumerate(entry.configs or ()):
+        if isinstance(source, str | os.PathLike):
+            place = (*keys, "configs", index)
+            try:
+                find_files(os.fspath(source), "", origin.folder)
+            except ConfigError as error:
+                yield origin.error(_as_settings_error(error).args[0].removeprefix(": "), place)
+
+
+def _idle_package(origin: Origin, keys: tuple[Any, ...], entry: Package) -> Iterator[SettingsError]:
+    if entry.auto is None:
+        idle = sorted(entry.model_fields_set - {"name", "auto"})
+        if idle:
+            yield origin.error(
+                f"Cannot use {', '.join(map(repr, idle))} of package {entry.name!r}: no function of it becomes an "
+                "experiment. Add 'auto: named' or 'auto: annotated', or name functions under 'experiments'.",
+                (*keys, idle[0]),
+            )
+    elif entry.auto == "named" and not any(":" not in key for key in entry.bindings):
+        yield origin.error(
+            f"Cannot find experiments in package {entry.name!r}: 'auto: named' takes every function with a parameter "
+            "that bindings name, and they name none. Add some, such as 'bindings: {temperature: llm.temperature}'.",
+            (*keys, "auto"),
+        )
+
+
+def _numbered_glob(origin: Origin, keys: tuple[Any, ...], entry: Experiment) -> Iterator[SettingsError]:
+    target = parse_target(entry.target)
+    if target.number is not None and target.has_name_glob:
+        yield origin.error(
+            f"Cannot use the target {entry.target!r}: a number tells definitions of one name apart. "
+            "Write the name without a glob.",
+            (*keys, "target"),
+        )

@@ -1,0 +1,213 @@
+"""Which modules, and which definitions in them, the settings are about; quick to say no."""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+from spearmint.errors import SettingsError
+from spearmint.instrument.settings.load import Loaded
+from spearmint.instrument.settings.model import Experiment, Package
+from spearmint.instrument.settings.origin import Origin, raise_all
+from spearmint.instrument.settings.target import (
+    Target,
+    is_implicit_class_method,
+    is_within,
+    parse_target,
+    without_number,
+)
+from spearmint.suggest import close_names
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One entry of the settings, as far as it tells which definitions become experiments.
+
+    Attributes:
+        keys: Where it stands in the settings, such as ``("experiments", 0)``.
+        target: What it names; None for a package.
+        auto: How a package finds its experiments; None for a target.
+        parameters: The parameters that its bindings name.
+    """
+
+    keys: tuple[str, int]
+    target: Target | None
+    auto: Literal["named", "annotated"] | None
+    parameters: frozenset[str]
+
+    def wants(self, name: str, parameters: Collection[str]) -> bool:
+        """Tell whether a definition is to be declared; with ``auto: annotated``, whether it may have to be.
+
+        Args:
+            name: Its qualified name, numbered from the second of that name on.
+            parameters: Names of its parameters, without ``*args`` and ``**kwargs``.
+        """
+        if self.target is not None:
+            return self.target.matches(name)
+        if is_implicit_class_method(without_number(name)[0]):
+            return False
+        return bool(parameters) if self.auto == "annotated" else not self.parameters.isdisjoint(parameters)
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """What of it shapes the code that is made of a module, as plain data."""
+        if self.target is not None:
+            return "target", self.target.name, self.target.number
+        return "auto", self.auto, tuple(sorted(self.parameters)) if self.auto == "named" else ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleTargets:
+    """What the settings say of one module.
+
+    Attributes:
+        module: Name of the module.
+        rules: What may match its definitions, in the order in which they are asked: exact targets, targets with globs,
+            the innermost package that the module is in.
+        digest: The same for everything that shapes the rewritten module in the same way, in every process. Configs,
+            strategies and paths do not; they are read when the module runs.
+    """
+
+    module: str
+    rules: tuple[Rule, ...]
+    digest: str
+
+    def find(self, name: str, parameters: Collection[str]) -> Rule | None:
+        """Return the rule for a definition, None if it stays as it is.
+
+        Args:
+            name: Its qualified name, as `spearmint.discovery.calls_in_source` numbers it.
+            parameters: Names of its parameters, without ``*args`` and ``**kwargs``.
+        """
+        return next((rule for rule in self.rules if rule.wants(name, parameters)), None)
+
+
+class Targets:
+    """What the settings say of the modules of a process.
+
+    Args:
+        loaded: The settings.
+
+    Attributes:
+        roots: Names at the top of the modules that it is about. A module with another root is none of them.
+        loaded: The settings.
+    """
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.loaded = loaded
+        rules = [_rule(keys, entry) for keys, entry in loaded.entries()]
+        targets = [rule for rule in rules if rule.target is not None]
+        self._targets = sorted(targets, key=lambda rule: not (rule.target and rule.target.is_exact))
+        names = {package.name: rules[len(targets) + index] for index, package in enumerate(loaded.settings.packages)}
+        self._packages = dict(sorted(names.items(), key=lambda item: -len(item[0])))
+        self._known: dict[str, ModuleTargets | None] = {}
+        self.roots = frozenset(
+            [name.partition(".")[0] for name in names] + [rule.target.root for rule in targets if rule.target]
+        )
+
+    def concerns(self, module: str) -> bool:
+        """Tell whether a module is to be instrumented at all."""
+        return self.of(module) is not None
+
+    def of(self, module: str) -> ModuleTargets | None:
+        """Return what the settings say of a module.
+
+        Args:
+            module: Its whole name; that of its spec, where it runs as ``__main__`` and has one.
+
+        Returns:
+            Its targets, with no rules where only its calls are to be known; None where it is of no concern.
+        """
+        if module.partition(".")[0] not in self.roots:
+            return None
+        if module not in self._known:
+            self._known[module] = self._find(module)
+        return self._known[module]
+
+    def refuse_unmatched(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
+        """Raise an error for each target that names this module and matches nothing in it.
+
+        Args:
+            module: Name of the module, which has been read to its end.
+            wrapped: Names of the functions in it that became experiments, or may.
+            defined: Names of everything that it defines, to suggest what was meant.
+
+        Raises:
+            SettingsError: If there are such targets.
+        """
+        raise_all(self.unmatched(module, wrapped, defined))
+
+    def unmatched(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> list[SettingsError]:
+        """Return the errors that `refuse_unmatched` raises."""
+        found, known = list(wrapped), list(defined)
+        errors = []
+        for rule in self._targets:
+            target = rule.target
+            if target is None or target.has_module_glob or target.module != module:
+                continue
+            if not any(target.matches(name) for name in found):
+                message = unmatched_message(target, known)
+                errors.append(self.loaded.origin.error(message, (*rule.keys, "target")))
+        return errors
+
+    @property
+    def exact_modules(self) -> dict[str, list[Rule]]:
+        """The modules that targets name without a glob, with the rules that name them."""
+        found: dict[str, list[Rule]] = {}
+        for rule in self._targets:
+            if rule.target is not None and not rule.target.has_module_glob:
+                found.setdefault(rule.target.module, []).append(rule)
+        return found
+
+    @property
+    def origin(self) -> Origin:
+        """Where the settings come from, for errors."""
+        return self.loaded.origin
+
+    def _find(self, module: str) -> ModuleTargets | None:
+        rules = [rule for rule in self._targets if rule.target is not None and rule.target.covers(module)]
+        package = None
+        for name, rule in self._packages.items():
+            if is_within(module, name):
+                package = rule
+                break
+        if not rules and package is None:
+            return None
+        if package is not None and package.auto is not None:
+            rules.append(package)
+        return ModuleTargets(module, tuple(rules), _digest(tuple([rule.shape for rule in rules])))
+
+
+def _rule(keys: tuple[str, int], entry: Package | Experiment) -> Rule:
+    parameters = frozenset(key for key in entry.bindings if ":" not in key)
+    if isinstance(entry, Package):
+        return Rule(keys, None, entry.auto, parameters)
+    return Rule(keys, parse_target(entry.target), None, parameters)
+
+
+@lru_cache(maxsize=1024)
+def _digest(shapes: tuple[Any, ...]) -> str:
+    shape = json.dumps(sorted({json.dumps(one) for one in shapes}))
+    return hashlib.sha256(shape.encode()).hexdigest()[:16]
+
+
+def unmatched_message(target: Target, defined: Iterable[str]) -> str:
+    """Return what is said of a target that matches nothing.
+
+    Args:
+        target: The target.
+        defined: Names of everything that its module defines.
+    """
+    plain = [name for name in defined if "<lambda>" not in name and name != "<module>"]
+    if target.name in plain and target.number is None:
+        cause = f"{target.name!r} is a class, a stub, or was removed by the compiler; a target names a function"
+        hint = close_names(target.name, [name for name in plain if name.startswith(f"{target.name}.")])
+    else:
+        cause = f"module {target.module!r} defines no such function"
+        hint = close_names(target.name, plain)
+    advice = (
+        "Correct the name; a function that the module imports from elsewhere is named by the module that defines it"
+    )
+    return f"Cannot find the target {target.text!r}: {cause}. {advice}.{hint}"

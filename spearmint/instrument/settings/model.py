@@ -1,0 +1,218 @@
+"""What ``spearmint.yaml`` may say, as pydantic models; `spearmint.instrument.settings.load` fills them."""
+
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
+
+from spearmint.errors import DeclarationError
+from spearmint.execution.limits import Limits
+from spearmint.instrument.settings.target import parse_target
+from spearmint.registry.settings import check_tracing
+from spearmint.strategies.by_name import check_strategy
+from spearmint.suggest import close_names
+from spearmint.tracing.options import Options as TracingOptions
+
+_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+_IMPORT_PATH = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
+
+
+def _named(key: str) -> BeforeValidator:
+    """Let text stand for a mapping that says nothing but this."""
+    return BeforeValidator(lambda value: {key: value} if isinstance(value, str) else value)
+
+
+def _package_name(name: str) -> str:
+    if _MODULE.fullmatch(name):
+        return name
+    bare = name.removesuffix(".*").removesuffix(".**")
+    advice = f"Write {bare!r}: a name covers its submodules" if _MODULE.fullmatch(bare) else "Write 'pkg' or 'pkg.sub'"
+    message = f"Cannot use the package {name!r}: it is no dotted name. {advice}."
+    raise ValueError(message)
+
+
+def _target(text: str) -> str:
+    parse_target(text)
+    return text
+
+
+def _binding_key(key: str) -> str:
+    if key.isidentifier() or _IMPORT_PATH.fullmatch(key):
+        return key
+    message = (
+        f"Cannot bind {key!r}: it is no parameter's name. Write 'parameter: path.in.config', "
+        "or 'pkg.mod:Model: path.in.config' for every parameter that is annotated with a class."
+    )
+    raise ValueError(message)
+
+
+def _list_of_sources(value: Any) -> Any:
+    if value is None or isinstance(value, list):
+        return value
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def _list(value: Any) -> Any:
+    return list(value or ()) if value is None or isinstance(value, tuple) else value  # a key with nothing behind it
+
+
+def _mapping(value: Any) -> Any:
+    return {} if value is None else value
+
+
+def _or_object(value: Any, validate: ValidatorFunctionWrapHandler) -> Any:
+    """Let a mapping that comes from Python hold the thing itself instead of its name."""
+    return value if callable(value) else validate(value)
+
+
+def _import_path(value: str) -> str:
+    if _IMPORT_PATH.fullmatch(value):
+        return value
+    message = f"Cannot import {value!r}: it is no import path. Write 'pkg.mod:name'."
+    raise ValueError(message)
+
+
+def _source(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        message = f"Cannot read a config from {value!r}: it is no source. Give a path, or a mapping as the config."
+        raise ValueError(message)
+    return value
+
+
+def _tracing(value: Any) -> Any:
+    try:
+        check_tracing(value)
+    except DeclarationError as error:
+        raise ValueError(str(error)) from error
+    return value
+
+
+def _options(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    TracingOptions().with_changes(value or {})
+    return value
+
+
+def _limits(value: dict[str, Any]) -> dict[str, Any]:
+    Limits().with_changes(value)
+    return value
+
+
+def _switch(value: Any) -> Any:
+    return {"enabled": value} if isinstance(value, bool) else value
+
+
+_ImportPath = Annotated[str, AfterValidator(_import_path)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
+
+
+class StrategyChoice(_Model):
+    """A strategy: a built-in name, or an import path; with keyword arguments it is made with them."""
+
+    use: str
+    with_: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_strategy(self.use, self.with_)
+        return self
+
+
+class Binding(_Model):
+    """Where a parameter's value stands in the config."""
+
+    path: str = ""
+    override: bool = False
+
+
+class Options(_Model):
+    """How experiments are run: the keyword options of `spearmint.Spearmint`, as text."""
+
+    configs: Annotated[list[Annotated[Any, AfterValidator(_source)]] | None, BeforeValidator(_list_of_sources)] = None
+    strategy: Annotated[StrategyChoice | None, _named("use"), WrapValidator(_or_object)] = None
+    bindings: Annotated[
+        dict[Annotated[str, AfterValidator(_binding_key)], Annotated[Binding, _named("path")] | None],
+        BeforeValidator(_mapping),
+    ] = Field(default_factory=dict)
+    on_variant_error: Annotated[_ImportPath | None, WrapValidator(_or_object)] = None
+    compare: Annotated[_ImportPath | None, WrapValidator(_or_object)] = None
+    variant_timeout: PositiveFloat | None = None
+    copy_args: bool = False
+    combine: Literal["product", "one_at_a_time"] = "product"
+    max_cases: PositiveInt | None = 1000
+    tracing: Annotated[Any, AfterValidator(_tracing)] = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The plain options that were written down, for `spearmint.Spearmint`."""
+        plain = ("variant_timeout", "copy_args", "combine", "max_cases", "tracing")
+        return {name: getattr(self, name) for name in plain if name in self.model_fields_set}
+
+
+class Package(Options):
+    """A package to be instrumented; with ``auto``, one whose functions become experiments without being named."""
+
+    name: Annotated[str, AfterValidator(_package_name)]
+    auto: Literal["named", "annotated"] | None = None
+
+
+class Experiment(Options):
+    """A function that becomes an experiment, or several where its target has globs."""
+
+    target: Annotated[str, AfterValidator(_target)]
+
+
+class InstallSettings(_Model):
+    """All that a settings file may say."""
+
+    packages: Annotated[list[Annotated[Package, _named("name")]], BeforeValidator(_list)] = Field(default_factory=list)
+    experiments: Annotated[list[Experiment], BeforeValidator(_list)] = Field(default_factory=list)
+    tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_options)] = None
+    background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
+    propagate_children: bool = False
+    propagate_threads: bool = False
+
+
+def known_keys(place: tuple[Any, ...]) -> tuple[str, str]:
+    """Tell what may stand in a mapping of the settings.
+
+    Args:
+        place: The keys and indexes that lead to it.
+
+    Returns:
+        What the mapping is called, and the keys that it may have, as text.
+    """
+    model: type[BaseModel] = InstallSettings
+    label = "the settings"
+    for key in place:
+        if key in _INNER:
+            model, label = _INNER[key]
+    shared = Options.model_fields if issubclass(model, Options) else {}
+    fields = sorted(model.model_fields.items(), key=lambda item: item[0] in shared)  # what is its own comes first
+    return label, ", ".join(field.alias or name for name, field in fields)
+
+
+_INNER: dict[Any, tuple[type[BaseModel], str]] = {
+    "packages": (Package, "a package"),
+    "experiments": (Experiment, "an experiment"),
+    "strategy": (StrategyChoice, "a strategy"),
+    "bindings": (Binding, "a binding"),
+}
+
+
+def suggestion(key: str, known: str) -> str:
+    """Return a sentence that names what a key may have been meant to be; else nothing."""
+    return close_names(key, known.split(", "))

@@ -1,0 +1,100 @@
+"""An experiment that no plan foresaw joins the case that is running."""
+
+import sys
+import warnings
+from functools import partial
+
+from spearmint.cases.case import AstrayCase, ExperimentCase, Option
+from spearmint.cases.edge import Way
+from spearmint.context.current import experiment_case_var
+from spearmint.errors import SpearmintWarning
+from spearmint.planning.select import choose_options, select
+from spearmint.registry.experiment import ExperimentFunction
+
+_told: set[str] = set()
+
+
+def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase:
+    """Return the running case as seen from an experiment that is called in it.
+
+    Args:
+        case: The running case, seen from the caller.
+        experiment: The experiment that is called.
+
+    Returns:
+        The view that is current while it runs. It is kept in ``case.known``, where the next call finds it.
+
+    Raises:
+        StrategyError: If the strategy of an experiment that no plan foresaw raises, or chooses what it was not given.
+        BindingError: If the caller's config does not reach its parameters.
+    """
+    if type(case) is AstrayCase:
+        _warn_of_thread(case, experiment)
+        experiment_case_var.set(None)  # From the next call on, the thread is what it would be without the warning.
+        return select(experiment)[0]
+    identity = experiment.identity
+    is_foreseen = identity in case.plan.foreseen
+    is_root = identity is case.root and bool(experiment.options)
+    option = case.assigned(identity) if is_root else _inherited(case, experiment)
+    if option is None:
+        option = case.assigned(identity) or _assign(case, identity)
+    if not is_foreseen:
+        _learn(case, identity)
+    return case.view(experiment, option)
+
+
+def _assign(case: ExperimentCase, experiment: ExperimentFunction) -> Option:
+    """Let an experiment take part that has no config in the case yet."""
+    if not experiment.options:
+        return case.assign(experiment, experiment.plain_option)
+    joined = case.plan.joined
+    if experiment not in joined:  # Asked once for all cases of the call.
+        main, variants = choose_options(experiment)
+        joined.setdefault(experiment, (main, *variants))
+    return case.assign(experiment, joined[experiment][0])
+
+
+def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> None:
+    """Say, once for each, that an experiment was called on a thread that was started in a case and did not keep it."""
+    if experiment.name not in _told:
+        _told.add(experiment.name)
+        message = (
+            f"{experiment.name} runs outside the case of {case.root.name}, under its main config: it was called on a "
+            "thread that was started there. Hand spearmint.context.propagate(f) to the thread, or use "
+            "install(propagate_threads=True). This is said once."
+        )
+        warnings.warn(message, SpearmintWarning, stacklevel=4)
+
+
+def _learn(case: ExperimentCase, experiment: ExperimentFunction) -> None:
+    """Remember who has called an experiment that no plan foresaw."""
+    frame = sys._getframe(2).f_back  # noqa: SLF001 - who called the experiment, which called `join`
+    place = (
+        "" if frame is None else f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}, line {frame.f_lineno}"
+    )
+    caller, root = case.current, case.root
+    case.plan.learned.setdefault((experiment, caller), Way(experiment, caller, "learned", partial(str, place)))
+    if isinstance(caller, ExperimentFunction):
+        caller.identity.learn(experiment, place)
+    if isinstance(root, ExperimentFunction):
+        root.forget_cases()  # The running case may have gained an assignment, which is for this call alone.
+
+
+def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> Option | None:
+    """Return the config of the nearest caller that shares its configs, or of any if it has none at all."""
+    caller: ExperimentCase | None = case
+    while caller is not None:
+        current = caller.current
+        if isinstance(current, ExperimentFunction) and _passes_on(current, experiment):
+            return experiment.inherit(caller.option)
+        caller = caller.parent
+    return None
+
+
+def _passes_on(caller: ExperimentFunction, experiment: ExperimentFunction) -> bool:
+    if experiment.is_pinned:
+        return False
+    if not experiment.options:
+        return bool(caller.options)
+    shares = experiment.configs is caller.configs
+    return shares and not experiment.has_own_configs and not caller.has_own_configs

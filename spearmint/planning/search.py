@@ -1,0 +1,203 @@
+"""From an experiment to the experiments that it reaches, by what its code names and by what earlier calls have told."""
+
+import logging
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from spearmint.cases.edge import Way, WayKind
+from spearmint.discovery.reach.call_graph import Edge, Explorer, Node, Reach
+from spearmint.discovery.reach.dependencies import Watches
+from spearmint.discovery.reach.function_body import line_of
+from spearmint.discovery.reach.name_resolution import Receiver, seen_from_outside
+from spearmint.discovery.reach.static_lookup import MISSING, Instance, is_class, own_attributes, unwrapped
+from spearmint.discovery.reach.table_store import module_of
+from spearmint.discovery.reach.user_code import in_package_of
+from spearmint.planning.reachability import Outlook
+from spearmint.registry.experiment import Carrier, ExperimentFunction
+from spearmint.registry.state import history
+
+logger = logging.getLogger("spearmint")
+
+_MANY_OUTLOOKS = 64  # for one experiment, by what matters of its receivers
+
+
+def look_out(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Outlook:
+    """Find what a call reaches, and keep it with the experiment.
+
+    Args:
+        experiment: The experiment that is called.
+        args: The positional arguments, of which the first may be a receiver.
+
+    Returns:
+        The outlook.
+    """
+    receiver = _receiver(experiment, args)
+    found = _Search(experiment, receiver).outlook()
+    if receiver is not None and receiver.is_used:
+        names = experiment.receiver_names | receiver.own_names
+        if experiment.key_of is None or names != experiment.receiver_names:
+            experiment.receiver_names = names
+            experiment.key_of = _key_of(tuple(sorted(names)))
+            experiment.outlooks.clear()
+    if len(experiment.outlooks) >= _MANY_OUTLOOKS:
+        experiment.outlooks.clear()
+    key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
+    experiment.outlooks[key] = found
+    return found
+
+
+def _receiver(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Receiver | None:
+    """Return the first argument, if the function stands in its class."""
+    owner, _, _ = experiment.name.partition(":")[2].rpartition(".")
+    if not args or not owner or owner.endswith("<locals>"):
+        return None
+    kind = args[0] if is_class(args[0]) else type(args[0])
+    return Receiver(args[0]) if any(base.__qualname__ == owner for base in kind.__mro__) else None
+
+
+def _key_of(names: tuple[str, ...]) -> Callable[[Any], Hashable]:
+    """Return what tells receivers apart: by their class, and by what they hold under some names."""
+
+    def key_of(receiver: Any) -> Hashable:
+        if is_class(receiver):
+            return id(receiver)
+        if not names:
+            return id(type(receiver))
+        own = own_attributes(receiver) or {}
+        return (id(type(receiver)), *(_identity(seen_from_outside(own.get(name, MISSING))) for name in names))
+
+    return key_of
+
+
+def _identity(value: Any) -> tuple[bool, int]:
+    return (True, id(value.of)) if type(value) is Instance else (False, id(value))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A place in the search: an experiment, what its receiver is, and whose configs its callers pass on."""
+
+    experiment: ExperimentFunction
+    receiver: Any
+    passing: frozenset[int]
+
+
+class _Search:
+    """A search from experiment to experiment, depth first."""
+
+    def __init__(self, root: ExperimentFunction, receiver: Receiver | None) -> None:
+        self._root = root
+        self._receiver = receiver
+        self._watches = Watches()
+        self._explorers: dict[str, Explorer] = {}
+        self._ways: dict[tuple[Hashable, ...], list[tuple[Way, Any]]] = {}
+
+    def outlook(self) -> Outlook:
+        changes = history.changes
+        dimensions: dict[ExperimentFunction, None] = {}
+        experiments = {self._root}
+        passed: set[tuple[Hashable, ...]] = set()
+        receiver = MISSING if self._receiver is None else self._receiver.stands_for
+        waiting = [_Step(self._root, receiver, frozenset())]
+        while waiting:
+            step = waiting.pop()
+            key = (step.experiment, _identity(step.receiver), step.passing)
+            if key in passed:
+                continue
+            passed.add(key)
+            experiments.add(step.experiment)
+            if step.experiment is not self._root and _adds_dimension(step):
+                dimensions[step.experiment] = None
+            passing = step.passing | _passed_on(step.experiment)
+            following = reversed(self._ways_from(step))
+            waiting.extend(_Step(way.experiment, receiver, passing) for way, receiver in following)
+        ways = [way for found in self._ways.values() for way, _ in found]
+        return Outlook(ways, tuple(dimensions), frozenset(experiments), self._watches, changes)
+
+    def _ways_from(self, step: _Step) -> list[tuple[Any, Any]]:
+        """Return how an experiment leads to others, each with what its receiver will be."""
+        key = (step.experiment, _identity(step.receiver))
+        if key not in self._ways:
+            self._ways[key] = [*self._ways_by_name(step), *_ways_learned(step.experiment)]
+        return self._ways[key]
+
+    def _ways_by_name(self, step: _Step) -> Iterator[tuple[Way, Any]]:
+        try:
+            reached = self._explorer_for(step.experiment).reach(step.experiment.function, step.receiver)
+        except Exception as error:  # Whatever odd thing stands in somebody's code, a call of it goes on.  # noqa: BLE001
+            logger.warning("Cannot find what %s calls: %s: %s.", step.experiment.name, type(error).__name__, error)
+            return
+        called = _called(reached)
+        best: dict[Node, Edge] = {}
+        for edge in reached.edges:
+            is_call = edge.kind == "call" and edge.caller in called
+            if _is_carrier(edge.callee.function) and (edge.callee not in best or is_call):
+                best[edge.callee] = edge
+        for node, edge in best.items():
+            kind: WayKind = "call" if node in called else "reference"
+            reached_one: ExperimentFunction = node.function._self_experiment.identity  # noqa: SLF001 - a carrier's
+            way = Way(reached_one, step.experiment, kind, partial(_place, edge.caller, edge.target))
+            yield way, node.receiver
+
+    def _explorer_for(self, experiment: ExperimentFunction) -> Explorer:
+        """Return what searches the code around an experiment, for all experiments of one package."""
+        function = unwrapped(experiment.function)
+        module = module_of(function) if type(function) is FunctionType else experiment.name.partition(":")[0]
+        package = module.partition(".")[0]
+        found = self._explorers.get(package)
+        if found is None:
+            found = self._explorers[package] = Explorer(
+                in_package_of(module), is_end=_is_carrier, receiver=self._receiver, watches=self._watches
+            )
+        return found
+
+
+def _ways_learned(experiment: ExperimentFunction) -> Iterator[tuple[Way, Any]]:
+    for reference in experiment.identity.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
+        other = reference()
+        if isinstance(other, ExperimentFunction) and not other.is_gone:
+            yield Way(other, experiment, "learned", partial(_place_learned, experiment.identity, other)), MISSING
+
+
+def _place_learned(experiment: ExperimentFunction, other: ExperimentFunction) -> str:
+    return experiment.learned.get(other, "")
+
+
+def _called(reached: Reach) -> set[Node]:
+    """Return the nodes that calls alone lead to."""
+    below: dict[Node, list[Node]] = {}
+    for edge in reached.edges:
+        if edge.kind != "reference":
+            below.setdefault(edge.caller, []).append(edge.callee)
+    found = {reached.root}
+    waiting = [reached.root]
+    while waiting:
+        new = [node for node in below.get(waiting.pop(), ()) if node not in found]
+        found.update(new)
+        waiting.extend(new)
+    return found
+
+
+def _place(caller: Node, target: str) -> str:
+    # Not of the edge, which holds the callee: what is called no more is not to be kept.
+    line = line_of(caller.function, target) if type(caller.function) is FunctionType else 0
+    return f"{caller.name}, line {line}"
+
+
+def _adds_dimension(step: _Step) -> bool:
+    experiment = step.experiment
+    is_own = experiment.has_own_configs or experiment.is_pinned
+    return bool(experiment.options) and (is_own or id(experiment.configs) not in step.passing)
+
+
+def _passed_on(experiment: ExperimentFunction) -> frozenset[int]:
+    """Return whose configs an experiment passes on to those that share them."""
+    shares = experiment.options and not experiment.has_own_configs
+    return frozenset({id(experiment.configs)} if shares else ())
+
+
+def _is_carrier(value: Any) -> bool:
+    return issubclass(type(value), Carrier)

@@ -1,0 +1,198 @@
+"""One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from spearmint.cases.case import ExperimentCase, Option
+from spearmint.cases.plan import Dimension, Plan
+from spearmint.config.model import Config
+from spearmint.context.current import attributes_var
+from spearmint.planning.reachability import Outlook
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.strategies.builtin import Choice, failed_choice, strange_choice
+
+_NO_VARIANTS = ()  # CPython has one empty tuple.
+_FEW_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
+
+
+def select(
+    experiment: ExperimentFunction, args: tuple[Any, ...] = (), *, wholly: bool = False
+) -> tuple[ExperimentCase, Plan | None]:
+    """Choose for a call outside any case.
+
+    Args:
+        experiment: The experiment that is called.
+        args: The positional arguments of the call, of which the first may be a receiver.
+        wholly: Whether to make sure that what is known of the code is still so, rather than to look at a part of it.
+
+    Returns:
+        The main case, and the plan if it holds variants.
+
+    Raises:
+        StrategyError: If a strategy raises, or chooses what it was not given.
+    """
+    outlook = _outlook_of(experiment, args, wholly=wholly)
+    choice = outlook.choice
+    if choice is None:
+        return _choose_for_call(experiment, outlook, args)
+    if choice[1] is None:
+        _keep_ready(experiment, choice[0], args)
+    return choice
+
+
+def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> tuple[ExperimentCase, Plan | None]:
+    """Do what `select` does for an experiment whose strategy may choose differently each time."""
+    lone_cases = experiment.lone_cases
+    if not lone_cases:
+        return select(experiment, args)
+    choose, configs = experiment.choose, [*experiment.configs]
+    try:  # As `_ask`, whose call would take a tenth of the time.
+        choice = choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
+    except Exception as error:
+        raise failed_choice(experiment.strategy, error, experiment.name) from error
+    try:
+        main, variants = choice
+    except (TypeError, ValueError) as error:
+        raise strange_choice(experiment.strategy, choice, experiment.name) from error
+    case = lone_cases.get(id(main))
+    if case is not None and variants is _NO_VARIANTS:
+        return case, None
+    return _choose_for_call(experiment, _outlook_of(experiment, args), args, _options(experiment, choice))
+
+
+def full_plan(
+    experiment: ExperimentFunction, configs: Sequence[Config] | None = None, args: tuple[Any, ...] = ()
+) -> Plan:
+    """Return the plan of a call that runs under every config, whatever the strategy would choose.
+
+    Args:
+        experiment: The experiment.
+        configs: The configs, main first; by default all of its own.
+        args: The positional arguments of the call, of which the first may be a receiver.
+
+    Returns:
+        The plan. The experiments that a call reaches add what their strategies choose, as always.
+
+    Raises:
+        StrategyError: If one of those raises, or chooses what it was not given.
+        ConfigError: If a config does not reach a parameter, or cannot be copied.
+    """
+    if configs is None:
+        options = experiment.options or (experiment.plain_option,)
+    else:
+        options = tuple(experiment.option_of(config) or experiment.compile_option(config) for config in configs)
+    return _plan(experiment, _outlook_of(experiment, args, wholly=True), options)
+
+
+def _outlook_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, wholly: bool = False) -> Outlook:
+    """Return what a call reaches.
+
+    It is looked for anew when an experiment in it has learned of another, or when a name that mattered stands for
+    something else, as after a reload. Where there are many names, some are looked at each time, in turn.
+
+    Args:
+        experiment: The experiment that is called.
+        args: The positional arguments, of which the first may be a receiver.
+        wholly: Whether to look at every name.
+
+    Returns:
+        The outlook.
+    """
+    key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
+    found: Outlook | None = experiment.outlooks.get(key)
+    if found is not None and ((found.needs_no_look and not wholly) or found.holds(wholly=wholly)):
+        return found
+    # Opened with the first plan: the rooms that read code take a while to import.
+    from spearmint.planning.search import look_out  # noqa: PLC0415
+
+    experiment.forget_cases()
+    return look_out(experiment, args)
+
+
+def _choose_for_call(
+    experiment: ExperimentFunction,
+    outlook: Outlook,
+    args: tuple[Any, ...],
+    chosen: tuple[Option, tuple[Option, ...]] | None = None,
+) -> tuple[ExperimentCase, Plan | None]:
+    main, variants = choose_options(experiment) if chosen is None else chosen
+    lessons = experiment.lessons
+    plan = _plan(experiment, outlook, (main, *variants))
+    case = plan.main
+    has_variants = plan.size > 1
+    if (experiment.is_constant or not experiment.options) and outlook.is_constant:
+        plan = plan if plan.size > _FEW_CASES or plan.excess or not has_variants else plan.with_cases()
+        outlook.choice = case, plan if has_variants else None
+        if not has_variants:
+            _keep_ready(experiment, case, args)
+    elif not has_variants and not outlook.dimensions and experiment.key_of is None:
+        experiment.keep_lone(case)
+    if experiment.lessons != lessons:  # Another thread has learned meanwhile.
+        experiment.forget_cases()
+        outlook.choice = None
+    return case, plan if has_variants else None
+
+
+def _keep_ready(experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...]) -> None:
+    """Let further calls run in a case without asking; of methods, those on instances of the same class."""
+    if experiment.collects:
+        return
+    if experiment.key_of is None:
+        experiment.keep_ready(case)
+    elif args and not experiment.receiver_names and not issubclass(type(args[0]), type):
+        experiment.keep_ready(case, type(args[0]))
+
+
+def _plan(experiment: ExperimentFunction, outlook: Outlook, options: tuple[Option, ...]) -> Plan:
+    dimensions = [Dimension(experiment, options)]
+    for one in outlook.dimensions:
+        main, variants = choose_options(one)
+        dimensions.append(Dimension(one, (main, *variants)))
+    plan = Plan(experiment, tuple(dimensions), experiment.settings.combine, outlook.ways, outlook.experiments)
+    return bounded(plan, experiment)
+
+
+def bounded(plan: Plan, experiment: ExperimentFunction) -> Plan:
+    """Return a plan that says of itself whether it holds more cases than ``max_cases``."""
+    limit = experiment.settings.max_cases
+    if limit is None or plan.size <= limit:
+        return plan
+    sizes = " x ".join(f"{len(one.options)} ({one.experiment.name})" for one in plan.dimensions)
+    message = (
+        f"Cannot run {plan.root.name} over {plan.size} cases: max_cases is {limit}, and its options are {sizes}. "
+        "Give fewer configs, combine='one_at_a_time', or a larger max_cases."
+    )
+    return replace(plan, excess=message, lost=plan.variant_count)
+
+
+def _ask(experiment: ExperimentFunction) -> Choice:
+    """Return what an experiment's strategy chooses."""
+    choose = experiment.choose
+    configs = [*experiment.configs]  # A list of its own, so that a strategy may sort or shorten it.
+    try:
+        return choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
+    except Exception as error:
+        raise failed_choice(experiment.strategy, error, experiment.name) from error
+
+
+def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[Option, tuple[Option, ...]]:
+    """Return the options for what a strategy chose: the main one, and those of the variants."""
+    try:
+        main, variants = choice
+    except (TypeError, ValueError) as error:
+        raise strange_choice(experiment.strategy, choice, experiment.name) from error
+    option = experiment.option_of(main)
+    try:  # A generator computes the variants only here.
+        others = [experiment.option_of(config) for config in variants] if isinstance(variants, Iterable) else [None]
+    except Exception as error:
+        raise failed_choice(experiment.strategy, error, experiment.name) from error
+    found = tuple(other for other in others if other is not None)
+    if option is None or len(found) < len(others):
+        raise strange_choice(experiment.strategy, choice, experiment.name)
+    return option, found
+
+
+def choose_options(experiment: ExperimentFunction) -> tuple[Option, tuple[Option, ...]]:
+    """Return the main option and the variants that an experiment's strategy chooses, asked once."""
+    return _options(experiment, _ask(experiment)) if experiment.options else (experiment.plain_option, ())

@@ -1,0 +1,1 @@
+"""What stands where an experiment's function stood."""

@@ -1,0 +1,165 @@
+"""The function that a call of an experiment runs, written when the experiment is declared.
+
+What a call does is known then, all but the values. So each experiment gets a function of its own, written for its
+signature, as `dataclasses` writes an ``__init__``. Nothing on the way to the wrapped function is decided that could
+have been decided before.
+"""
+
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+from spearmint.config.binding import Slot
+from spearmint.context.current import experiment_case_var
+from spearmint.execution.streams import astream, stream
+from spearmint.planning.join import join
+from spearmint.planning.select import select, select_anew
+from spearmint.registry.callables import stands_in_class
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.tracing import recorder
+
+_HEAD = """\
+{define} call(*args, **kwargs):
+    case = current()
+    if case is None:
+        case = ready[0]
+        if case is None{by_class}:
+            case, plan = select(experiment, args)
+            if plan is not None or {collects}:
+                return {perform}(experiment, args, kwargs, (case, plan))
+    else:
+        case = case.known.get(experiment) or join(case, experiment)
+"""
+_BY_CLASS = " and (not args or (case := ready_by_class.get(type(args[0]))) is None)"
+_FILL = """\
+    if {is_missing}:
+        kwargs[{name!r}] = case.values[{position}]()
+"""
+_FILL_UNLESS_DEFAULT = """\
+    if {is_missing} and (value := case.values[{position}]) is not None:
+        kwargs[{name!r}] = value()
+"""
+_FILL_ALL = """\
+    args, kwargs = fill(case.values, args, kwargs)
+"""
+_CALL = """\
+    token = enter(case)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        leave(token)
+"""
+_AWAIT = """\
+    token = enter(case)
+    try:
+        return await function(*args, **kwargs)
+    finally:
+        try:
+            leave(token)
+        except ValueError:  # The collector may end a suspended call in another context.
+            pass
+"""
+_STREAM = """\
+    return {stream}(function(*args, **kwargs), case, None)
+"""
+_CHECK = """\
+    if {is_on} and is_traced(experiment):
+        return {traced}(case, args, kwargs)
+"""
+_TRACED_CALL = """\
+{define} traced(case, args, kwargs):
+    span = begin(experiment, case, args, kwargs)
+    inside = enter_span(span)
+    token = enter(case)
+    try:
+        value = {waits}function(*args, **kwargs)
+    except BaseException as error:
+        end(span, None, error)
+        raise
+    else:
+        end(span, value)
+        return value
+    finally:
+        leave_span(inside)
+        try:
+            leave(token)
+        except ValueError:  # The collector may end a suspended call in another context.
+            pass
+"""
+_TRACED_STREAM = """\
+def traced(case, args, kwargs):
+    return {stream}(function(*args, **kwargs), case, None, partial(begin, experiment, case, args, kwargs))
+"""
+
+
+def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) -> Callable[..., Any]:
+    """Write the function that a call of an experiment runs.
+
+    Args:
+        experiment: The experiment.
+        perform: Runs a call that has variants.
+
+    Returns:
+        A function, or coroutine function, that takes what the experiment's function takes.
+    """
+    is_async = experiment.kind == "coroutine"
+    is_stream = experiment.kind in ("generator", "async_generator")
+    performs_async = experiment.kind in ("coroutine", "async_generator")
+    define = "async def" if is_async else "def"
+    waits = "await " if is_async else ""
+    name = "astream" if performs_async else "stream"
+    by_class = _BY_CLASS if stands_in_class(experiment.function) else ""
+    text = _HEAD.format(define=define, by_class=by_class, collects=experiment.collects, perform=f"{waits}perform")
+    text += _fill_source(experiment.binder.slots)
+    if experiment.is_traced is not False:
+        is_on = "True" if experiment.is_traced else '"mlflow" in modules'
+        text += _CHECK.format(is_on=is_on, traced=f"{waits}traced")
+    text += _STREAM.format(stream=name) if is_stream else _AWAIT if is_async else _CALL
+    text += _TRACED_STREAM.format(stream=name) if is_stream else _TRACED_CALL.format(define=define, waits=waits)
+    namespace: dict[str, Any] = {
+        "astream": astream,
+        "begin": recorder.begin,
+        "current": experiment_case_var.get,
+        "end": recorder.end,
+        "enter": experiment_case_var.set,
+        "enter_span": recorder.enter,
+        "experiment": experiment,
+        "fill": experiment.binder.fill,
+        "function": experiment.function,
+        "is_traced": recorder.is_traced,
+        "join": join,
+        "leave": experiment_case_var.reset,
+        "leave_span": recorder.leave,
+        "partial": functools.partial,
+        "perform": perform,
+        "ready": experiment.ready,
+        "ready_by_class": experiment.ready_by_class,
+        "select": select if experiment.is_constant else select_anew,
+        "stream": stream,
+    }
+    exec(_compiled(text), namespace)  # noqa: S102 - the source is made of the templates above and checked names
+    call: types.FunctionType = namespace["call"]
+    recorder.watch(call)
+    # A coroutine that is never awaited is warned of by this name.
+    call.__name__ = experiment.function.__name__
+    call.__qualname__ = experiment.function.__qualname__
+    return call
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(source: str) -> types.CodeType:
+    return compile(source, "<spearmint>", "exec", dont_inherit=True)
+
+
+def _fill_source(slots: tuple[Slot, ...]) -> str:
+    if any(slot.override or slot.is_positional_only for slot in slots):
+        return _FILL_ALL
+    lines = ""
+    for position, slot in enumerate(slots):
+        is_missing = f"{slot.name!r} not in kwargs"
+        if slot.index is not None:
+            is_missing = f"{f'len(args) <= {slot.index}' if slot.index else 'not args'} and {is_missing}"
+        template = _FILL_UNLESS_DEFAULT if slot.has_default else _FILL
+        lines += template.format(is_missing=is_missing, name=slot.name, position=position)
+    return lines

@@ -1,0 +1,147 @@
+"""The wrapt proxy around an experiment's function: a call goes in, and the fast path comes first."""
+
+import functools
+import inspect
+import types
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import wrapt
+
+from spearmint.errors import DeclarationError
+from spearmint.proxy.codegen import compile_call
+from spearmint.proxy.perform import performer_of
+from spearmint.registry.experiment import Carrier, ExperimentFunction
+
+_bound: Callable[[Any, object], types.MethodType] = types.MethodType
+_ANNOTATIONS: Any = vars(wrapt.BaseObjectProxy)["__annotations__"]
+
+
+class _Absent:
+    """Stands for a method that wrapt's proxies have and functions have not, where its mere presence is looked for."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        message = f"{owner.__name__!r} object has no attribute {self._name!r}"
+        raise AttributeError(message)
+
+
+class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
+    """A function under experiment. To everything that looks at it, it is the function.
+
+    Args:
+        function: The function.
+        experiment: What Spearmint knows of it.
+    """
+
+    # A slot of that name makes the interpreter call what stands in it, with no Python frame of the proxy's own.
+    __slots__ = ("__call__", "_self_experiment")
+
+    # Whoever asks a class for its annotations leaves an empty dict in it, which would hide those of every function.
+    __annotations__ = _ANNOTATIONS
+
+    # `contextlib.ExitStack.push` takes whatever has these for a context manager, and calls everything else. Annotated,
+    # they would be annotations of the function.
+    __enter__ = _Absent("__enter__")
+    __exit__ = _Absent("__exit__")
+    __aenter__ = _Absent("__aenter__")
+    __aexit__ = _Absent("__aexit__")
+
+    def __init__(self, function: Callable[..., Any], experiment: ExperimentFunction) -> None:
+        super().__init__(function)
+        self._self_experiment = experiment
+        experiment.carriers.append(weakref.ref(self))
+        ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment, performer_of(experiment)))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute of the function; `functools.wraps`, applied to a proxy, does not change what it calls."""
+        if name == "__wrapped__":
+            setattr(self.__wrapped__, name, value)
+        else:
+            super().__setattr__(name, value)
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.
+        return self if instance is None else _bound(self, instance)
+
+    def __reduce_ex__(self, protocol: Any) -> str:
+        """Pickle as the function does: by its name."""
+        name: str = self.__wrapped__.__qualname__
+        return name
+
+    def __copy__(self) -> "ExperimentProxy":
+        return self
+
+    def __deepcopy__(self, memo: Mapping[int, Any]) -> "ExperimentProxy":
+        return self
+
+
+class UnboundProxy(ExperimentProxy):
+    """The same around what takes no instance where it stands in a class: a builtin function, or a bound method."""
+
+    __slots__ = ()
+    __annotations__ = _ANNOTATIONS
+
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        return self
+
+
+def wrap(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction]) -> Any:
+    """Put a proxy around a function, or around the one inside a static or class method or property.
+
+    Args:
+        target: What is decorated.
+        declare: Makes an experiment of a function.
+
+    Returns:
+        The same kind of thing, with a proxy at its heart.
+
+    Raises:
+        DeclarationError: If there is no function in it.
+    """
+    if isinstance(target, staticmethod | classmethod):
+        return type(target)(wrap(target.__func__, declare))
+    if isinstance(target, property):
+        if target.fget is None:
+            message = f"Cannot make an experiment of {target!r}: the property has no getter. Decorate its setter."
+            raise DeclarationError(message)
+        return target.getter(wrap(target.fget, declare))
+    if isinstance(target, functools.cached_property):
+        return functools.cached_property(wrap(target.func, declare))
+    function = target.__wrapped__ if isinstance(target, ExperimentProxy) else target
+    takes_instance = hasattr(function, "__get__") and not isinstance(function, types.MethodType)
+    proxy = (ExperimentProxy if takes_instance else UnboundProxy)(function, declare(function))
+    # The class statement makes class methods of these two by itself, but only of real functions.
+    if getattr(function, "__name__", "") in ("__init_subclass__", "__class_getitem__"):
+        return classmethod(cast("Any", proxy))
+    return proxy
+
+
+def experiment_of(target: Any) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
+    """Return the experiment behind a callable, and the arguments that the callable already holds.
+
+    Args:
+        target: An experiment, a method of an instance or class that is one, or a `functools.partial` of these.
+
+    Returns:
+        The experiment, positional arguments and keyword arguments.
+
+    Raises:
+        DeclarationError: If there is no experiment behind it.
+    """
+    if isinstance(target, functools.partial):
+        experiment, args, kwargs = experiment_of(target.func)
+        return experiment, (*args, *target.args), {**kwargs, **target.keywords}
+    if isinstance(target, types.MethodType) and isinstance(target.__func__, ExperimentProxy):
+        return experiment_of(target.__func__)[0], (target.__self__,), {}
+    if isinstance(target, ExperimentProxy):
+        return target._self_experiment, (), {}  # noqa: SLF001 - wrapt keeps attributes of that prefix to the proxy
+    inner = inspect.unwrap(target, stop=lambda one: isinstance(one, ExperimentProxy)) if callable(target) else target
+    hint = "Decorate it with @experiment(...)"
+    if isinstance(inner, ExperimentProxy):
+        hint = "Another decorator stands around it; run what that one wraps, or put the experiment outermost"
+    message = f"Cannot run {target!r}: it is no experiment. {hint}."
+    raise DeclarationError(message)

@@ -1,0 +1,198 @@
+"""A function with its configs, strategy and bindings, compiled when it is declared; and where such are found."""
+
+import logging
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from spearmint.cases.case import ExperimentCase, Option
+from spearmint.config.binding import Binder
+from spearmint.config.copying import supplier
+from spearmint.config.model import Config
+from spearmint.config.signature import compile_binder
+from spearmint.errors import BindingError, ConfigError
+from spearmint.registry.callables import Kind, kind_of, name_of
+from spearmint.registry.settings import Settings
+from spearmint.registry.state import Memory
+from spearmint.strategies.builtin import Choice, Start, directly, make_strategy, takes_attributes
+
+logger = logging.getLogger("spearmint")
+
+
+class ExperimentFunction(Memory):
+    """A function that Spearmint runs under a configuration.
+
+    Args:
+        function: The function.
+        configs: Its expanded configs, or those of its `spearmint.Spearmint` instance.
+        settings: How it is run.
+        has_own_configs: Whether the configs were given for this function alone. Experiments that share the configs of
+            one instance pass them on to each other.
+        has_own_bindings: Whether the bindings were.
+        namespace: Names that its annotations may use beside its globals and closure.
+
+    Attributes:
+        function: The function.
+        name: Its name, ``"module:qualified.name"``.
+        kind: What calling it gives.
+        configs: The configs; strategies get a list of just these objects.
+        options: The same, compiled for this function.
+        binder: Which parameters they fill.
+        is_traced: Whether its executions are traced; None for as the process has it.
+        sample_rate: Which share of the calls is traced; None for as the process has it.
+        compare: Compares main's result with a variant's, for the traces; None for ``==``.
+        settings: How it is run.
+        stands_for: The experiment that this one is again, where a definition inside a function runs again and again.
+
+    Raises:
+        DeclarationError: If ``function`` is not one.
+        BindingError: If a config does not reach a parameter.
+        StrategyError: If the strategy cannot be made.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        configs: Sequence[Config],
+        settings: Settings,
+        *,
+        has_own_configs: bool = False,
+        has_own_bindings: bool = False,
+        namespace: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.function = function
+        self.name = name_of(function)
+        self.kind: Kind = kind_of(function)
+        self.settings = settings
+        self.configs = configs
+        self.has_own_configs = has_own_configs
+        self.strategy = make_strategy(settings.strategy, self.name)
+        self.takes_attributes = takes_attributes(self.strategy)
+        self.is_constant = bool(getattr(self.strategy, "is_constant", False))
+        self.start: Start = getattr(self.strategy, "start", "after_main")
+        self.collects = bool(getattr(self.strategy, "collects", False))
+        self.is_traced = settings.is_traced
+        self.sample_rate = settings.sample_rate
+        self.compare: Callable[[Any, Any], Any] | None = settings.compare or getattr(self.strategy, "compare", None)
+        self.binder: Binder = compile_binder(
+            function,
+            self.name,
+            settings.bindings,
+            namespace=namespace,
+            has_configs=bool(configs),
+            own_bindings=has_own_bindings,
+        )
+        self.options = tuple(self.compile_option(config) for config in configs)
+        self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
+        self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
+        self.stands_for: ExperimentFunction | None = None
+        super().__init__()
+
+    @property
+    def strategy(self) -> Callable[..., Choice]:
+        """What chooses among the configs; ``choose`` is what a call asks."""
+        return self._strategy
+
+    @strategy.setter
+    def strategy(self, strategy: Callable[..., Choice]) -> None:
+        self._strategy = strategy
+        self.choose = directly(strategy)
+
+    def compile_option(self, config: Config) -> Option:
+        """Return a config as this function uses it.
+
+        Raises:
+            ConfigError: If it cannot be copied, or does not reach a parameter.
+        """
+        try:
+            master = supplier(config)()
+        except Exception as error:
+            message = (
+                f"Cannot copy config {config.config_id!r} for {self.name}: {type(error).__name__}: {error}. Each "
+                "execution needs its own. Put something immutable in it, or give the type a __deepcopy__."
+            )
+            raise ConfigError(message) from error
+        return Option(master, config.config_id, supplier(master), self.binder.bind(master))
+
+    @property
+    def identity(self) -> "ExperimentFunction":
+        """What has a place in a plan: itself, or what it is again."""
+        return self if self.stands_for is None else self.stands_for
+
+    @property
+    def plain_option(self) -> Option:
+        """The option of an experiment that has no config, called where no other experiment has one for it."""
+        slots = self.binder.slots
+        empty = Config()
+        values = tuple(None if slot.has_default else self._refusal(slot.name) for slot in slots)
+        return Option(empty, empty.config_id, Config, values)
+
+    def _refusal(self, parameter: str) -> Callable[[], Any]:
+        def refuse() -> Any:
+            message = (
+                f"Cannot fill parameter {parameter!r} of {self.name}: it has no configs, and no experiment with one "
+                f"called it. Give it configs=..., or pass {parameter!r}."
+            )
+            raise BindingError(message, function=self.name, parameter=parameter)
+
+        return refuse
+
+    def option_of(self, config: Config) -> Option | None:
+        """Return the option for one of the configs that the strategy was given, or for one equal to it.
+
+        Args:
+            config: What the strategy returned.
+
+        Returns:
+            The option; None for a stranger.
+        """
+        found = self._option_by_identity.get(id(config))
+        if found is not None:
+            return found
+        if not isinstance(config, Mapping):
+            return None
+        config_id = config.config_id if isinstance(config, Config) else None  # A plain dict has content only.
+        equal = (one for one in self.options if one.config == config)
+        return next((one for one in equal if config_id in (None, one.config_id)), None)
+
+    def inherit(self, option: Option) -> Option:
+        """Return the caller's config as this experiment uses it.
+
+        Args:
+            option: What the calling experiment runs under.
+
+        Returns:
+            The option, compiled on the first call and then kept.
+
+        Raises:
+            BindingError: If the caller's config does not reach a parameter of this function.
+        """
+        made = self._inherited.get(option)
+        if made is None:
+            made = Option(option.config, option.config_id, option.copy, self.binder.bind(option.config))
+            self._inherited[option] = made
+        return made
+
+    def keep_lone(self, case: ExperimentCase) -> None:
+        """Let calls run in this case for whose main config the strategy chooses that of the case."""
+        self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
+        self.note_kept()
+
+    def report(self, error: BaseException) -> None:
+        """Tell of a variant's exception, once; nothing that goes wrong here goes further."""
+        try:
+            logger.error("A variant of %s ended with %s", self.name, type(error).__name__, exc_info=error)
+            if self.settings.on_variant_error is not None:
+                self.settings.on_variant_error(error)
+        except BaseException as second:  # Neither a handler of logging nor the callback may harm the caller.
+            logger.exception("on_variant_error of %s raised %s", self.name, type(second).__name__)
+
+    def __repr__(self) -> str:
+        return f"<ExperimentFunction {self.name} with {len(self.options)} configs>"
+
+
+class Carrier:
+    """What stands where an experiment's function stood, and knows the experiment."""
+
+    __slots__ = ()
+    _self_experiment: ExperimentFunction

@@ -1,0 +1,60 @@
+"""Where the experiments of the process are found by name."""
+
+import weakref
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from spearmint.errors import DeclarationError
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.state import history
+
+
+class ExperimentFunctionRegistry:
+    """Where the experiments of the process are found by name. It keeps none of them alive."""
+
+    def __init__(self) -> None:
+        self._by_name: weakref.WeakValueDictionary[str, ExperimentFunction] = weakref.WeakValueDictionary()
+
+    def add(self, experiment: ExperimentFunction) -> None:
+        """Register an experiment; a later one of the same name, as after a reload, takes its place."""
+        self._by_name[experiment.name] = experiment
+        history.renew()  # Any other may reach it now.
+
+    def forget(self, prefix: str) -> None:
+        """Take the experiments out whose names begin so; for tests that declare some inside a function."""
+        for experiment in self:
+            if experiment.name.startswith(prefix):
+                self._by_name.pop(experiment.name, None)
+
+    def get(self, name: str) -> ExperimentFunction:
+        """Return the experiment of a name.
+
+        Args:
+            name: ``"module:qualified.name"``.
+
+        Returns:
+            The experiment that was declared last under that name.
+
+        Raises:
+            DeclarationError: If there is none; the message names close ones.
+        """
+        found = self._by_name.get(name)
+        if found is None:
+            close = get_close_matches(name, list(self._by_name), n=3)
+            suggestion = f" Close: {', '.join(close)}." if close else " Import its module first."
+            message = f"Cannot find experiment {name!r}: none of that name is declared.{suggestion}"
+            raise DeclarationError(message)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[ExperimentFunction]:
+        references = self._by_name.valuerefs()  # A list, which other threads do not lengthen meanwhile.
+        return iter([found for reference in references if (found := reference()) is not None])
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+
+registry = ExperimentFunctionRegistry()

@@ -1,0 +1,78 @@
+"""How an experiment is run: what `spearmint.Spearmint` and its decorator take beside configs, checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from spearmint.cases.plan import Combine
+from spearmint.config.signature import Bindings
+from spearmint.errors import DeclarationError
+from spearmint.strategies.builtin import SingleConfigStrategy
+
+
+def is_positive(value: Any, kind: Any) -> bool:
+    """Tell whether a value is a number of a kind, above 0."""
+    return isinstance(value, kind) and not isinstance(value, bool) and value > 0
+
+
+def bad_setting(name: str, value: Any, wanted: str) -> DeclarationError:
+    """Return the error for a setting that is out of range."""
+    return DeclarationError(f"Cannot set {name!r} to {value!r}: it is of no use there. Give {wanted}.")
+
+
+def check_tracing(tracing: Any) -> None:
+    """Refuse what ``tracing`` of an experiment cannot be.
+
+    Raises:
+        DeclarationError: If it is neither a truth value, nor None, nor a mapping of what an experiment may say.
+    """
+    held = tracing if isinstance(tracing, Mapping) else {"enabled": tracing}
+    if not set(held) <= {"enabled", "sample_rate"} or held.get("enabled") not in (True, False, None):
+        wanted = "True, False, None, or a mapping with 'enabled' and 'sample_rate'; configure(tracing=...) has the rest"
+        raise bad_setting("tracing", tracing, wanted)
+    rate = held.get("sample_rate", 1)
+    if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate <= 1:
+        raise bad_setting("tracing", tracing, "a sample_rate from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an experiment is run, as `spearmint.Spearmint` documents it; an experiment's own settings replace these."""
+
+    strategy: Any = SingleConfigStrategy
+    bindings: Bindings = field(default_factory=dict)
+    on_variant_error: Callable[[BaseException], object] | None = None
+    variant_timeout: float | None = None
+    copy_args: bool = False
+    combine: Combine = "product"
+    max_cases: int | None = 1000
+    compare: Callable[[Any, Any], Any] | None = None
+    tracing: bool | Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.bindings, Mapping):
+            raise bad_setting("bindings", self.bindings, "a mapping from types or parameter names to paths")
+        if self.on_variant_error is not None and not callable(self.on_variant_error):
+            raise bad_setting("on_variant_error", self.on_variant_error, "a function of the exception")
+        if self.variant_timeout is not None and not is_positive(self.variant_timeout, int | float):
+            raise bad_setting("variant_timeout", self.variant_timeout, "a number of seconds above 0, or None")
+        if not isinstance(self.copy_args, bool):
+            raise bad_setting("copy_args", self.copy_args, "True or False")
+        if self.combine not in ("product", "one_at_a_time"):
+            raise bad_setting("combine", self.combine, "'product' or 'one_at_a_time'")
+        if self.max_cases is not None and not is_positive(self.max_cases, int):
+            raise bad_setting("max_cases", self.max_cases, "a whole number above 0, or None for no bound")
+        if self.compare is not None and not callable(self.compare):
+            raise bad_setting("compare", self.compare, "a function of main's and a variant's result")
+        check_tracing(self.tracing)
+
+    @property
+    def is_traced(self) -> bool | None:
+        """Whether executions are traced; None for as the process has it."""
+        enabled: bool | None = self.tracing.get("enabled") if isinstance(self.tracing, Mapping) else self.tracing
+        return enabled
+
+    @property
+    def sample_rate(self) -> float | None:
+        """Which share of the calls is traced; None for as the process has it."""
+        return self.tracing.get("sample_rate") if isinstance(self.tracing, Mapping) else None

@@ -1,0 +1,11 @@
+"""How the main config and the variants of a call are chosen."""
+
+from spearmint.strategies.builtin import (
+    MultiBranchStrategy,
+    RoundRobinStrategy,
+    ShadowStrategy,
+    SingleConfigStrategy,
+    Strategy,
+)
+
+__all__ = ["MultiBranchStrategy", "RoundRobinStrategy", "ShadowStrategy", "SingleConfigStrategy", "Strategy"]

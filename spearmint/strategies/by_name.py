@@ -1,0 +1,96 @@
+"""Strategies as a settings file names them: built-in ones by a word, others by import path."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from spearmint.errors import StrategyError
+from spearmint.strategies import builtin as strategies
+from spearmint.suggest import close_names
+
+BUILT_IN: Mapping[str, Any] = {
+    "single": strategies.SingleConfigStrategy,
+    "shadow": strategies.ShadowStrategy,
+    "multi_branch": strategies.MultiBranchStrategy,
+    "round_robin": strategies.RoundRobinStrategy,
+}
+
+_IMPORT_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
+
+
+def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
+    """Refuse what cannot be a strategy, as far as can be told without importing anything of the user's.
+
+    Args:
+        name: A built-in name, or an import path.
+        arguments: Keyword arguments that it is made with.
+
+    Raises:
+        ValueError: If the name is neither, or a built-in strategy does not take the arguments.
+    """
+    if name in BUILT_IN:
+        try:
+            make_strategy(name, arguments)
+        except StrategyError as error:
+            raise ValueError(str(error)) from error
+    elif not _IMPORT_PATH.fullmatch(name):
+        known = ", ".join(BUILT_IN)
+        similar = close_names(name.lower().removesuffix("strategy").replace("-", "_"), BUILT_IN)
+        hint = similar or (_hint_of_a_colon(name) if "." in name else "")
+        message = (
+            f"Cannot use the strategy {name!r}: there is none of that name. "
+            f"Give {known}, or an import path such as 'pkg.mod:Strategy'.{hint}"
+        )
+        raise ValueError(message)
+
+
+def make_strategy(name: str, arguments: Mapping[str, Any]) -> Any:
+    """Return the strategy of a name, made with its arguments where it has some.
+
+    Args:
+        name: A built-in name, or the import path of a class, an instance or a function.
+        arguments: Keyword arguments to make it with; without any, it is returned as it is found.
+
+    Raises:
+        StrategyError: If it cannot be imported, or made.
+    """
+    found = BUILT_IN[name] if name in BUILT_IN else import_path(name)
+    if not arguments:
+        return found
+    try:
+        return found(**arguments)
+    except TypeError as error:
+        message = f"Cannot make strategy {name!r} with {dict(arguments)!r}: {error}. {_takes(found)}."
+        raise StrategyError(message) from error
+
+
+def import_path(path: str) -> Any:
+    """Return what an import path such as ``"pkg.mod:Class.attribute"`` names.
+
+    Raises:
+        StrategyError: If there is no such module, or it has no such name.
+    """
+    module, _, name = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        message = f"Cannot import {path!r}: {error}. Give 'module:name' of something that can be imported."
+        raise StrategyError(message) from error
+    return found
+
+
+def _takes(found: Any) -> str:
+    try:
+        names = list(inspect.signature(found).parameters)
+    except (TypeError, ValueError):
+        return "Give what it takes"
+    return f"It takes {', '.join(map(repr, names))}" if names else "It takes no arguments"
+
+
+def _hint_of_a_colon(name: str) -> str:
+    module, _, last = name.rpartition(".")
+    return f" Did you mean '{module}:{last}'?"

@@ -1,0 +1,197 @@
+"""What a trace says of its spans: name, inputs by parameter, config, outcome; without secrets, within bounds."""
+
+import inspect
+import weakref
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.tracing.options import Options
+from spearmint.tracing.redaction import Masker
+from spearmint.tracing.serialize import Renderer
+from spearmint.tracing.snapshot import snapshot
+from spearmint.tracing.span import Failure, Span, Trace
+
+_CONFIGS = 20
+_PROBLEMS = {
+    "cancelled": "it was cancelled, or its stream closed early",
+    "timed_out": "it took longer than it may",
+    "abandoned": "it was under way when the process ended",
+    "unfinished": "what called it ended first",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a trace says of one span.
+
+    Attributes:
+        name: The function's name.
+        inputs: From each parameter to what JSON can say of its argument.
+        config: The config.
+        status: How it ended.
+        has_output: Whether there is an output.
+        output: What JSON can say of it.
+        problem: Why there is no result; empty where there is.
+        failure: Type, message and frames of what was raised, as OpenTelemetry names them.
+    """
+
+    name: str
+    inputs: dict[str, Any]
+    config: Any
+    status: str
+    has_output: bool
+    output: Any
+    problem: str
+    failure: dict[str, str] | None
+
+
+def describe(trace: Trace, options: Options) -> list[Description]:
+    """Describe the spans of a trace, in their order."""
+    return _describe_all(trace.spans, options, Renderer(_masker(options.mask), options.max_chars))
+
+
+def describe_alone(span: Span, options: Options) -> Description:
+    """Describe one span on its caller's thread, where no code of the user's may run, such as a slow repr."""
+    (described,) = _describe_all([span], options, Renderer(_masker(options.mask), options.max_chars, runs_code=False))
+    return described
+
+
+def _describe_all(spans: list[Span], options: Options, renderer: Renderer) -> list[Description]:
+    configs = [snapshot(span.option.config, options.max_chars, options.max_items)[0] for span in spans]
+    inputs = [_by_parameter(span) for span in spans]
+    # First all that is secret anywhere, so that no text of any span shows it.
+    for known in (*configs, *inputs):
+        renderer.learn(known)
+    for span in spans:
+        renderer.learn(span.output)
+        # A secret of another config may come along, as in what several variants share.
+        for option in span.experiment.options[:_CONFIGS]:
+            renderer.learn(option.config)
+    return [
+        _describe(renderer, span, config, named) for span, config, named in zip(spans, configs, inputs, strict=True)
+    ]
+
+
+def _describe(renderer: Renderer, span: Span, config: Any, inputs: dict[str, Any]) -> Description:
+    output = span.output
+    if span.items is not None:
+        output = [*span.items, f"… ({span.more} more items)"] if span.more else span.items
+    problem = "" if span.status == "success" else _PROBLEMS.get(span.status, "")
+    failure = None
+    if span.failure is not None:
+        failure = _failure(renderer, span.failure)
+        problem = f"{failure['exception.type']}: {failure['exception.message']}"
+    return Description(
+        name=name_of(span.experiment),
+        inputs=renderer.render(inputs),
+        config=renderer.render(config),
+        status=span.status,
+        has_output=span.status == "success" or bool(span.items),
+        output=renderer.render(output),
+        problem=problem,
+        failure=failure,
+    )
+
+
+def marks_of(trace: Trace) -> dict[str, str]:
+    """Return what a trace can be searched by from its beginning, as tags and as metadata."""
+    root = trace.spans[0]
+    return {
+        "spearmint.config_id": root.option.config_id,
+        "spearmint.experiment": root.experiment.name,
+        "spearmint.role": trace.role,
+        "spearmint.call_id": trace.call_id,
+    }
+
+
+def attributes_of(span: Span, described: Description) -> dict[str, Any]:
+    """Return the attributes that say what a span did, by MLflow's names where it has some."""
+    found = {
+        "mlflow.spanType": "CHAIN",
+        "mlflow.spanFunctionName": described.name,
+        "mlflow.spanInputs": described.inputs,
+        "spearmint.config": described.config,
+        "spearmint.config_id": span.option.config_id,
+        "spearmint.experiment": span.experiment.name,
+        "spearmint.role": span.trace.role,
+        "spearmint.call_id": span.trace.call_id,
+        "spearmint.status": described.status,
+    }
+    if described.has_output:
+        found["mlflow.spanOutputs"] = described.output
+    return found
+
+
+def name_of(experiment: ExperimentFunction) -> str:
+    """Return the name of an experiment's function, as far as it says something."""
+    return experiment.name.partition(":")[2].rpartition("<locals>.")[2]
+
+
+def _failure(renderer: Renderer, failure: Failure) -> dict[str, str]:
+    message = message_of(failure) if renderer.runs_code else _plain_message(failure)
+    frames = "\n".join(f'  File "{file}", line {line}, in {name}' for file, line, name in failure.frames)
+    kind = failure.kind.__qualname__
+    if failure.kind.__module__ != "builtins":
+        kind = f"{failure.kind.__module__}.{kind}"
+    shown = renderer.text(message)
+    trace = f"Traceback (most recent call last):\n{frames}\n{kind}: {shown}"
+    return {"exception.type": kind, "exception.message": shown, "exception.stacktrace": trace}
+
+
+def message_of(failure: Failure) -> str:
+    """Return the message of an exception, or its arguments where it gives none."""
+    # The __str__ of the user's may want what the twin does not have, or raise.
+    with suppress(BaseException):
+        if failure.twin is not None:
+            return str(failure.twin)
+    with suppress(BaseException):
+        return ", ".join(map(str, failure.args))
+    return ""
+
+
+def _plain_message(failure: Failure) -> str:
+    """Return the message of an exception as far as its arguments are text and numbers."""
+    return ", ".join(str(one) for one in failure.args if type(one) in (str, int, float, bool))
+
+
+def _by_parameter(span: Span) -> dict[str, Any]:
+    """Return the arguments by the names of their parameters, without the instance that a method is called on."""
+    if not isinstance(span.inputs, tuple):
+        return {"arguments": span.inputs}
+    args, kwargs = span.inputs
+    names, variadic = _parameters(span.experiment)
+    positional = list(args) if isinstance(args, tuple) else [args]
+    found: dict[str, Any] = dict(zip(names, positional, strict=False))
+    rest = positional[len(names) :]
+    if rest:
+        found[variadic or "args"] = rest
+    found.update(kwargs if isinstance(kwargs, dict) else {"kwargs": kwargs})
+    if names and names[0] in ("self", "cls"):
+        found.pop(names[0], None)
+    return found
+
+
+_known_parameters: "weakref.WeakKeyDictionary[ExperimentFunction, tuple[list[str], str | None]]"
+_known_parameters = weakref.WeakKeyDictionary()
+
+
+def _parameters(experiment: ExperimentFunction) -> tuple[list[str], str | None]:
+    """Return the names that positional arguments go to, and that of the parameter for all further ones."""
+    found = _known_parameters.get(experiment)
+    if found is None:
+        try:
+            parameters = tuple(inspect.signature(experiment.function).parameters.values())
+        except (TypeError, ValueError):  # Some builtin functions have none.
+            parameters = ()
+        kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        variadic = next((one.name for one in parameters if one.kind is inspect.Parameter.VAR_POSITIONAL), None)
+        found = _known_parameters[experiment] = [one.name for one in parameters if one.kind in kinds], variadic
+    return found
+
+
+@lru_cache(maxsize=8)
+def _masker(patterns: tuple[str, ...]) -> Masker:
+    return Masker(patterns)

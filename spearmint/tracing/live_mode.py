@@ -1,0 +1,77 @@
+"""Whether an execution gets an MLflow span at once, or is written later; and the opening and closing of such spans."""
+
+import importlib
+import sys
+from contextlib import suppress
+from typing import Any
+
+from spearmint.tracing import mlflow_state as presence
+from spearmint.tracing.attributes import attributes_of, describe_alone, marks_of
+from spearmint.tracing.options import Mode, Options
+from spearmint.tracing.span import Span
+
+
+def open_root(span: Span, mode: Mode, *, is_alone: bool) -> Any:
+    """Open what the root of a trace needs to have open in MLflow.
+
+    Args:
+        span: The root.
+        mode: When spans are live.
+        is_alone: Whether it begins a trace of its own, also where an MLflow span is open, as a variant's does.
+
+    Returns:
+        What to attach while it runs; None for nothing.
+    """
+    if "mlflow.tracing.provider" not in sys.modules:
+        return None
+    is_live = mode == "live" or (mode == "auto" and presence.wants_live())
+    if is_live:
+        with suppress(Exception):  # Such as MLflow's tracing being disabled: then it is written later.
+            live = _live().LiveSpan(span, is_alone=is_alone)
+            if not live.is_ours:
+                live.mark(marks_of(span.trace))
+            return live
+    return _live().Hidden() if is_alone and presence.has_context() else None
+
+
+def open_child(span: Span, parent: Span) -> Any:
+    """Open an MLflow span for an execution within another one that has one; otherwise as `open_root`."""
+    if not is_live(parent):
+        return None
+    with suppress(Exception):
+        return _live().LiveSpan(span, is_alone=False)
+    return None
+
+
+def close(span: Span, options: Options) -> None:
+    """Close what was opened for a span that has ended.
+
+    Args:
+        span: The span.
+        options: What to mask and to cut, where the trace is the user's and MLflow delivers it.
+    """
+    if not is_live(span):
+        return
+    live = span.live
+    with suppress(Exception):  # MLflow's failure is not the caller's.
+        if not live.is_ours:
+            described = describe_alone(span, options)
+            live.end_with(span, described, attributes_of(span, described))
+            return
+        live.end(span)
+        if span.parent is None:
+            span.trace.made = live.take()
+
+
+def is_live(span: Span) -> bool:
+    """Tell whether a span was open in MLflow from its beginning."""
+    return hasattr(span.live, "is_ours")
+
+
+def is_foreign(root: Span) -> bool:
+    """Tell whether the trace that a span stands in is the user's, which MLflow delivers."""
+    return is_live(root) and not root.live.is_ours
+
+
+def _live() -> Any:
+    return importlib.import_module("spearmint.tracing.mlflow.live_span")
