@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 import spearmint
-from spearmint.tracing.exporter import worker
-from spearmint.tracing.options import Options
+from spearmint.tracing.exporter import exporter
+from spearmint.tracing.options import TracingOptions
 from tests.mlflow_state import mlflow_as_it_was
 
 FLUSH_SECONDS = 5
@@ -22,7 +22,7 @@ def clean_process() -> Iterator[None]:
 
     A test of something else, in a process that has imported mlflow, writes no traces into the working directory.
     """
-    worker.options = Options()
+    exporter.options = TracingOptions()
     spearmint.configure(tracing={"enabled": False})
     with mlflow_as_it_was():
         yield

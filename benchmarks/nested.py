@@ -25,7 +25,7 @@ from floor import Row, compare, report, summary, without_gc
 import spearmint
 from spearmint import Bind, Spearmint, experiment
 from spearmint.discovery import calls_in_source
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 from spearmint.planning.select import full_plan, select
 from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import ShadowStrategy
@@ -204,14 +204,14 @@ def large_package(*, leaves_tables: bool) -> bool:
         text = "\n" * (number + leaves_tables * ROUNDS) + source
         compiling.append(seconds(functools.partial(compile, text, name, "exec")))
         if leaves_tables:
-            known_code.leave_tables(name, calls_in_source(text, name))
+            table_store.leave_tables(name, calls_in_source(text, name))
         with package(name, text) as module, without_gc():
             ask = experiment_of(module.ask)[0]
             firsts.append(seconds(functools.partial(full_plan, ask)))
             assert len(full_plan(ask)) == 4  # noqa: S101 - else there is nothing to measure
             select(ask)
             nexts.extend(seconds(functools.partial(select, ask)) for _ in range(200))
-        known_code.forget_tables(name)
+        table_store.forget_tables(name)
     first, after, floor_ms = min(firsts) * 1e3, median(nexts) * 1e6, min(compiling) * 1e3  # others were disturbed
     how = "tables from import time" if leaves_tables else "from bytecode"
     print(

@@ -25,7 +25,7 @@ from floor import report, summary, without_gc
 
 import spearmint
 from spearmint import Bind, Spearmint
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.strategies import ShadowStrategy
 
 CASE: ContextVar[object] = ContextVar("case", default=None)
@@ -205,8 +205,8 @@ def peak_megabytes() -> float:
 
 def main() -> int:
     """Print the table; return 1 when a limit is missed."""
-    workers = background.limits.max_workers
-    pool = Pool(workers, background.limits.queue_size)
+    workers = variant_pool.limits.max_workers
+    pool = Pool(workers, variant_pool.limits.queue_size)
     print(f"main's p50, paced calls, {workers} threads on either side")
     results = [compare(pool, workers), stays_flat(workers)]
     return 0 if all(results) else 1

@@ -8,18 +8,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
 from spearmint.config import Config, parse_configs
-from spearmint.config.copying import supplier
+from spearmint.config.copying import value_factory
 from spearmint.errors import DeclarationError
 from spearmint.execution.limits import BackgroundStats
-from spearmint.execution.pool import background
-from spearmint.proxy.proxy import wrap
+from spearmint.execution.pool import variant_pool
+from spearmint.proxy.proxy import wrap_function
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.registry.callables import callers_namespace
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
-from spearmint.registry.settings import Settings
+from spearmint.registry.settings import ExperimentSettings
 from spearmint.tracing import recorder
-from spearmint.tracing.exporter import worker as traces
+from spearmint.tracing.exporter import exporter as traces
 from spearmint.tracing.options import TracingStats
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SETTINGS = frozenset(Settings.__slots__)
+_SETTINGS = frozenset(ExperimentSettings.__slots__)
 
 
 class Spearmint:
@@ -55,13 +55,13 @@ class Spearmint:
     """
 
     def __init__(self, *, configs: Any = None, **settings: Any) -> None:
-        self._settings = _changed(Settings(), settings)
+        self._settings = _changed(ExperimentSettings(), settings)
         self._configs = _parsed(configs)
 
     @property
     def configs(self) -> list[Config]:
         """The expanded configs; copies, so that changing them changes no experiment."""
-        return [supplier(config)() for config in self._configs]
+        return [value_factory(config)() for config in self._configs]
 
     @overload
     def experiment(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -104,8 +104,8 @@ class Spearmint:
             return made
 
         if function is not None:
-            return wrap(function, declare)
-        return lambda target: wrap(target, declare)
+            return wrap_function(function, declare)
+        return lambda target: wrap_function(target, declare)
 
     @staticmethod
     def run(function: Callable[..., Any], *, await_variants: bool = False) -> ExperimentRunner:
@@ -239,7 +239,7 @@ def flush(timeout: float | None = None) -> bool:
         not run while this waits: use `aflush` there.
     """
     deadline = None if timeout is None else monotonic() + timeout
-    has_ended = background.flush(timeout)
+    has_ended = variant_pool.flush(timeout)
     return traces.flush(_left(deadline)) and has_ended
 
 
@@ -253,7 +253,7 @@ async def aflush(timeout: float | None = None) -> bool:
         True when all of it has ended.
     """
     deadline = None if timeout is None else monotonic() + timeout
-    has_ended = await background.aflush(timeout)
+    has_ended = await variant_pool.aflush(timeout)
     return await traces.aflush(_left(deadline)) and has_ended
 
 
@@ -267,7 +267,7 @@ def background_stats() -> BackgroundStats:
     Returns:
         Counts, of which ``submitted`` is the sum of all others.
     """
-    return background.stats()
+    return variant_pool.stats()
 
 
 def tracing_stats() -> TracingStats:
@@ -286,27 +286,23 @@ def configure(*, background: Mapping[str, Any] | None = None, tracing: Mapping[s
         background: Some of ``max_workers``, ``queue_size``, ``overflow`` (``"drop"``, ``"block"`` or
             ``"run_in_caller"``), ``exit_timeout`` (seconds), ``stream_items`` and ``stream_seconds``.
         tracing: Some of ``enabled``, ``sample_rate``, ``mode``, ``experiment``, ``tracking_uri``, ``queue_size``,
-            ``max_chars``, ``max_items``, ``mask`` and ``timeout``; `spearmint.tracing.options.Options` says what they
-            are.
+            ``max_chars``, ``max_items``, ``mask`` and ``timeout``; `spearmint.tracing.options.TracingOptions` says what
+            they are.
 
     Raises:
         ConfigError: If a name is unknown or a value is out of range.
     """
     if tracing is not None:
-        recorder.configure(tracing)
+        recorder.set_options(tracing)
     if background is not None:
-        _configure_background(background)
-
-
-def _configure_background(changes: Mapping[str, Any]) -> None:
-    background.configure(**changes)
+        variant_pool.configure(**background)
 
 
 def _parsed(configs: Any) -> list[Config]:
     return [] if configs is None else parse_configs(configs)
 
 
-def _changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+def _changed(settings: ExperimentSettings, changes: Mapping[str, Any]) -> ExperimentSettings:
     for name in changes:
         if name not in _SETTINGS:
             message = f"Cannot set {name!r}: there is no such setting. Give some of {', '.join(sorted(_SETTINGS))}."

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def close_names(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a sentence that suggests what a name may have been meant to be, with a space before it; else nothing."""
     every = list(known)
     last = name.rpartition(".")[2]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 import spearmint
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 
 SAMPLING_SECONDS = 0.001
 FLUSH_SECONDS = 5
@@ -25,8 +25,8 @@ def imbalance() -> dict[str, int] | None:
 def account() -> Iterator[Counts]:
     """Give an empty background, and check all through the test and at its end that every variant is accounted for."""
     assert spearmint.flush(FLUSH_SECONDS)
-    background.reset()
-    limits = background.limits
+    variant_pool.reset()
+    limits = variant_pool.limits
     has_ended = threading.Event()
     wrong = []
 
@@ -41,7 +41,7 @@ def account() -> Iterator[Counts]:
     spearmint.flush(FLUSH_SECONDS)
     has_ended.set()
     watcher.join()
-    background.configure(**asdict(limits))
+    variant_pool.configure(**asdict(limits))
     assert not wrong
     assert imbalance() is None
     assert spearmint.background_stats().pending == 0

@@ -4,7 +4,7 @@ import types
 
 from spearmint import Spearmint, experiment
 from spearmint.cases.case import _views
-from spearmint.planning.select import _outlook_of
+from spearmint.planning.select import _reachability_of
 from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import ShadowStrategy
 
@@ -33,7 +33,7 @@ def make_inner(configs=KS, strategy=ShadowStrategy, key="k", **settings):
 def known(function):
     """Return the experiments that a call would reach, by identity, as its code and earlier calls tell."""
     root, args, _ = experiment_of(function)
-    return [way.experiment for way in _outlook_of(root, args, wholly=True).ways]
+    return [way.experiment for way in _reachability_of(root, args, wholly=True).ways]
 
 
 def called_in(case):

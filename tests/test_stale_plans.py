@@ -8,7 +8,7 @@ import pytest
 
 from spearmint import experiment
 from spearmint.proxy.proxy import experiment_of
-from spearmint.registry.state import history
+from spearmint.registry.state import epoch
 from spearmint.strategies import ShadowStrategy, SingleConfigStrategy
 from tests.nested import KS, MODELS, ZS, make_inner, module, values
 
@@ -101,11 +101,11 @@ def test_a_call_that_learns_nothing_keeps_its_case():
     outer()
     outer()
     kept = experiment_of(outer)[0].ready[0]
-    changes = history.changes
+    changes = epoch.changes
     assert outer() == (1, 1)
     assert kept is not None
     assert experiment_of(outer)[0].ready[0] is kept
-    assert history.changes == changes
+    assert epoch.changes == changes
 
 
 def test_runs_without_number_leave_nothing_behind():
@@ -116,8 +116,8 @@ def test_runs_without_number_leave_nothing_behind():
         return inner()
 
     values(outer)
-    kept = len(history._kept)
+    kept = len(epoch._kept)
     for _ in range(50):
         assert values(outer) == [1]
-    assert len(history._kept) == kept
+    assert len(epoch._kept) == kept
     assert len(experiment_of(outer)[0].outlooks) == 1

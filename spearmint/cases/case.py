@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
 
-from spearmint.cases.edge import Reached, Way
+from spearmint.cases.edge import Edge, ExperimentRef
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class Option:
+class BoundConfig:
     """One config as one experiment uses it.
 
     Attributes:
@@ -28,23 +28,23 @@ class Option:
     values: tuple[Callable[[], Any] | None, ...]
 
 
-class Origin(Protocol):
+class PlanRef(Protocol):
     """What a case is one of: a `spearmint.cases.plan.Plan`."""
 
     @property
-    def root(self) -> Reached:
+    def root(self) -> ExperimentRef:
         """The experiment that is called."""
 
     @property
-    def foreseen(self) -> frozenset[Reached]:
+    def foreseen(self) -> frozenset[ExperimentRef]:
         """The experiments that it knows of."""
 
     @property
-    def joined(self) -> dict[Reached, tuple[Option, ...]]:
+    def joined(self) -> dict[ExperimentRef, tuple[BoundConfig, ...]]:
         """For each experiment that was not foreseen and was called in a case of the plan, its options."""
 
     @property
-    def learned(self) -> dict[tuple[Reached, Reached], Way]:
+    def learned(self) -> dict[tuple[ExperimentRef, ExperimentRef], Edge]:
         """How such experiments were reached, by experiment and caller."""
 
 
@@ -58,24 +58,24 @@ class ExperimentCase:
 
     __slots__ = ("_plan_options", "current", "known", "option", "parent", "plan", "root", "values")
 
-    _plan_options: dict[Reached, Option]
-    current: Reached
-    known: "dict[Reached, ExperimentCase]"
-    option: Option
+    _plan_options: dict[ExperimentRef, BoundConfig]
+    current: ExperimentRef
+    known: "dict[ExperimentRef, ExperimentCase]"
+    option: BoundConfig
     parent: "ExperimentCase | None"
-    plan: Origin
-    root: Reached
+    plan: PlanRef
+    root: ExperimentRef
     values: tuple[Callable[[], Any] | None, ...]
 
-    def __init__(self, plan: Origin, options: dict[Reached, Option]) -> None:
+    def __init__(self, plan: PlanRef, options: dict[ExperimentRef, BoundConfig]) -> None:
         self._set(plan, options, plan.root, options[plan.root], None)
 
     def _set(
         self,
-        plan: Origin,
-        options: dict[Reached, Option],
-        current: Reached,
-        option: Option,
+        plan: PlanRef,
+        options: dict[ExperimentRef, BoundConfig],
+        current: ExperimentRef,
+        option: BoundConfig,
         parent: "ExperimentCase | None",
     ) -> None:
         assign = object.__setattr__
@@ -102,7 +102,7 @@ class ExperimentCase:
     def __deepcopy__(self, memo: Mapping[int, Any]) -> "ExperimentCase":
         return self
 
-    def assign(self, experiment: Reached, option: Option) -> Option:
+    def assign(self, experiment: ExperimentRef, option: BoundConfig) -> BoundConfig:
         """Let an unforeseen experiment take part; the first option it is given stays.
 
         Args:
@@ -114,11 +114,11 @@ class ExperimentCase:
         """
         return self._plan_options.setdefault(experiment, option)
 
-    def assigned(self, experiment: Reached) -> Option | None:
+    def assigned(self, experiment: ExperimentRef) -> BoundConfig | None:
         """Return the option of an experiment that has one of its own in this case, else None."""
         return self._plan_options.get(experiment)
 
-    def view(self, experiment: Reached, option: Option) -> "ExperimentCase":
+    def view(self, experiment: ExperimentRef, option: BoundConfig) -> "ExperimentCase":
         """Return this case as seen from an experiment that is called here, kept for the next call.
 
         Args:
@@ -175,7 +175,7 @@ class ExperimentCase:
         """
         return self._find(experiment).config_id
 
-    def _find(self, wanted: Callable[..., Any] | str) -> Option:
+    def _find(self, wanted: Callable[..., Any] | str) -> BoundConfig:
         function = getattr(wanted, "__func__", wanted)
         view: ExperimentCase | None = self
         top = self
@@ -202,13 +202,13 @@ class ExperimentCase:
         return f"<ExperimentCase {parts}>"
 
 
-class AstrayCase(ExperimentCase):
+class DetachedCase(ExperimentCase):
     """A case on a thread that was started in it and does not keep it. Experiments that are called there are outside."""
 
     __slots__ = ()
 
     @classmethod
-    def of(cls, case: ExperimentCase) -> "AstrayCase":
+    def of(cls, case: ExperimentCase) -> "DetachedCase":
         """Return a case that tells the same, and that no experiment joins."""
         made = object.__new__(cls)
         made._set(case.plan, case._plan_options, case.current, case.option, case.parent)  # noqa: SLF001 - of its base
@@ -226,7 +226,7 @@ def _views(top: ExperimentCase) -> Iterator[ExperimentCase]:
         waiting.extend(views)
 
 
-def _is(experiment: Reached, wanted: Callable[..., Any] | str) -> bool:
+def _is(experiment: ExperimentRef, wanted: Callable[..., Any] | str) -> bool:
     if isinstance(wanted, str):
         return experiment.name == wanted
     return experiment.function == wanted  # A proxy equals the function that it wraps.

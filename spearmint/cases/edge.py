@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-WayKind = Literal["call", "reference", "learned"]
+EdgeKind = Literal["call", "reference", "learned"]
 
 
-class Reached(Protocol):
+class ExperimentRef(Protocol):
     """What a case needs to know of an experiment."""
 
     @property
@@ -24,7 +24,7 @@ class Reached(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Way:
+class Edge:
     """How one experiment is reached from another.
 
     Attributes:
@@ -35,9 +35,9 @@ class Way:
         find_place: Tells the place of the call.
     """
 
-    experiment: Reached
-    caller: Reached
-    kind: WayKind
+    experiment: ExperimentRef
+    caller: ExperimentRef
+    kind: EdgeKind
     find_place: Callable[[], str]
 
     @property

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from spearmint.cases.case import ExperimentCase, Option
-from spearmint.cases.edge import Reached, Way
-from spearmint.cases.render import Part, parts_of, table, tree
+from spearmint.cases.case import BoundConfig, ExperimentCase
+from spearmint.cases.edge import Edge, ExperimentRef
+from spearmint.cases.render import PlanNode, plan_nodes, table, tree
 
 Combine = Literal["product", "one_at_a_time"]
 
@@ -17,8 +17,8 @@ Combine = Literal["product", "one_at_a_time"]
 class Dimension:
     """The options of one experiment in a plan, main first."""
 
-    experiment: Reached
-    options: tuple[Option, ...]
+    experiment: ExperimentRef
+    options: tuple[BoundConfig, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,18 +40,18 @@ class Plan:
         learned: How such experiments were reached, by experiment and caller.
     """
 
-    root: Reached
+    root: ExperimentRef
     dimensions: tuple[Dimension, ...]
     combine: Combine = "product"
-    ways: Sequence[Way] = ()
-    foreseen: frozenset[Reached] = frozenset()
+    ways: Sequence[Edge] = ()
+    foreseen: frozenset[ExperimentRef] = frozenset()
     excess: str = ""
     lost: int = 0
     since: int = 0
     growth: int = 0
     made: "tuple[ExperimentCase, ...]" = ()
-    joined: dict[Reached, tuple[Option, ...]] = field(default_factory=dict)
-    learned: dict[tuple[Reached, Reached], Way] = field(default_factory=dict)
+    joined: dict[ExperimentRef, tuple[BoundConfig, ...]] = field(default_factory=dict)
+    learned: dict[tuple[ExperimentRef, ExperimentRef], Edge] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -116,11 +116,11 @@ class Plan:
         return places if self.combine == "product" else alone
 
     @property
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[PlanNode]:
         """The experiments of the plan: how each is reached, and the ids of the options that it adds."""
         told = (one for one in self.dimensions if one.options[0].config or len(one.options) > 1)
         ids = {one.experiment: tuple(option.config_id for option in one.options) for one in told}
-        return parts_of(self.root, (*self.ways, *self.learned.values()), ids)
+        return plan_nodes(self.root, (*self.ways, *self.learned.values()), ids)
 
     def __str__(self) -> str:
         """Draw the plan as a tree."""
@@ -130,19 +130,19 @@ class Plan:
         """Return the table that a notebook shows."""
         return table(self.parts, self.size)
 
-    def _product(self) -> Iterator[tuple[Option, ...]]:
+    def _product(self) -> Iterator[tuple[BoundConfig, ...]]:
         combinations = itertools.product(*(dimension.options for dimension in self.dimensions))
         if not self.since:
             return itertools.islice(combinations, 1, None)
         mains = tuple(dimension.options[0] for dimension in self.dimensions[self.since :])
         return (one for one in combinations if one[self.since :] != mains)
 
-    def _one_at_a_time(self) -> Iterator[tuple[Option, ...]]:
+    def _one_at_a_time(self) -> Iterator[tuple[BoundConfig, ...]]:
         mains = tuple(dimension.options[0] for dimension in self.dimensions)
         for position, dimension in enumerate(self.dimensions[self.since :], self.since):
             for option in dimension.options[1:]:
                 yield (*mains[:position], option, *mains[position + 1 :])
 
-    def _case(self, options: tuple[Option, ...]) -> ExperimentCase:
+    def _case(self, options: tuple[BoundConfig, ...]) -> ExperimentCase:
         experiments = (dimension.experiment for dimension in self.dimensions)
         return ExperimentCase(self, dict(zip(experiments, options, strict=True)))

@@ -5,20 +5,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from spearmint.cases.edge import Reached, Way
+from spearmint.cases.edge import Edge, ExperimentRef
 
-_MANY_IDS = 6
+_MOST_IDS = 6
 _BLANK, _BAR, _BRANCH, _LAST = "   ", "│  ", "├─ ", "└─ "
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PlanNode:
     """One experiment of a plan.
 
     Attributes:
         name: Its name, ``"module:qualified.name"``.
         caller: The name of the experiment that leads to it; empty for the one that is called.
-        how: ``"call"``, ``"reference"`` or ``"learned"``, as `Way` has it; ``"root"`` for the one that is called.
+        how: ``"call"``, ``"reference"`` or ``"learned"``, as `Edge` has it; ``"root"`` for the one that is called.
         place: Where the call stands: ``"module:qualified.name, line 12"``; empty for the one that is called.
         option_ids: The ids of the configs that it adds to the plan, main first; none where it runs under its caller's.
         depth: How many experiments lie above it.
@@ -32,7 +32,9 @@ class Part:
     depth: int
 
 
-def parts_of(root: Reached, ways: Iterable[Way], option_ids: Mapping[Reached, tuple[str, ...]]) -> list[Part]:
+def plan_nodes(
+    root: ExperimentRef, ways: Iterable[Edge], option_ids: Mapping[ExperimentRef, tuple[str, ...]]
+) -> list[PlanNode]:
     """Return the parts of a plan, each below the one that leads to it.
 
     Args:
@@ -40,23 +42,23 @@ def parts_of(root: Reached, ways: Iterable[Way], option_ids: Mapping[Reached, tu
         ways: How the others are reached; of several ways to one, the first counts.
         option_ids: The ids of the options of those that have some.
     """
-    below: dict[Reached, list[Way]] = {}
+    below: dict[ExperimentRef, list[Edge]] = {}
     seen = {root}
     for way in ways:
         if way.experiment not in seen:
             seen.add(way.experiment)
             below.setdefault(way.caller, []).append(way)
-    parts = [Part(root.name, "", "root", "", option_ids.get(root, ()), 0)]
+    parts = [PlanNode(root.name, "", "root", "", option_ids.get(root, ()), 0)]
     waiting = [(way, 1) for way in reversed(below.get(root, ()))]
     while waiting:
         way, depth = waiting.pop()
         ids = option_ids.get(way.experiment, ())
-        parts.append(Part(way.experiment.name, way.caller.name, way.kind, way.place, ids, depth))
+        parts.append(PlanNode(way.experiment.name, way.caller.name, way.kind, way.place, ids, depth))
         waiting.extend((one, depth + 1) for one in reversed(below.get(way.experiment, ())))
     return parts
 
 
-def tree(parts: Sequence[Part], count: int) -> str:
+def tree(parts: Sequence[PlanNode], count: int) -> str:
     """Draw the parts of a plan as a tree.
 
     Args:
@@ -74,7 +76,7 @@ def tree(parts: Sequence[Part], count: int) -> str:
     return "\n".join([*lines, _cases(count)])
 
 
-def table(parts: Sequence[Part], count: int) -> str:
+def table(parts: Sequence[PlanNode], count: int) -> str:
     """Write the same as an HTML table, for a notebook."""
     head = "".join(f"<th>{column}</th>" for column in ("experiment", "reached by", "where", "options"))
     rows = []
@@ -90,13 +92,13 @@ def _cases(count: int) -> str:
     return f"{count} case" if count == 1 else f"{count} cases"
 
 
-def _how(part: Part) -> str:
+def _how(part: PlanNode) -> str:
     return f" ({part.how} in {part.place})" if part.place else ""
 
 
-def _ids(part: Part) -> str:
+def _ids(part: PlanNode) -> str:
     if not part.option_ids:
         return "no configs" if part.how == "root" else "under a caller's config"
-    shown = ", ".join(part.option_ids[:_MANY_IDS])
-    more = len(part.option_ids) - _MANY_IDS
+    shown = ", ".join(part.option_ids[:_MOST_IDS])
+    more = len(part.option_ids) - _MOST_IDS
     return f"{shown} and {more} more" if more > 0 else shown

@@ -7,7 +7,7 @@ import click
 
 from spearmint.cli.output import examples
 from spearmint.errors import SettingsError
-from spearmint.instrument.settings.origin import each_of
+from spearmint.instrument.settings.origin import split_errors
 
 
 @click.command(epilog=examples("spearmint check", "spearmint check experiments.yaml", "spearmint check pyproject.toml"))
@@ -27,7 +27,7 @@ def check(settings: Path | None) -> None:
     try:
         checker = Checker(settings)
     except SettingsError as error:
-        raise _ending(each_of(error)) from error
+        raise _ending(split_errors(error)) from error
     folders = [str(Path.cwd()), str(checker.loaded.origin.folder)]
     sys.path[:0] = [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
     errors = checker.errors()

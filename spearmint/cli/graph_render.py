@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spearmint.discovery.reach.call_graph import Edge, Node, Reach, reach
+from spearmint.discovery.reach.call_graph import CallEdge, Node, Reach, reach
 from spearmint.discovery.reach.function_body import has_tables
 from spearmint.discovery.reach.static_lookup import MISSING, Instance
 from spearmint.proxy.proxy import ExperimentProxy, experiment_of
@@ -124,7 +124,7 @@ def draw(function: Callable[..., Any], owner: type | None = None) -> Drawing:
     """
     receiver = MISSING if owner is None else Instance(owner)
     found = reach(function, receiver, is_kept=lambda one: isinstance(one, ExperimentProxy))
-    inside = _hearts(found)
+    inside = _unwrapped_nodes(found)
     keys: dict[int, int] = {}
     boxes: list[Box] = []
     for node in found.nodes:
@@ -142,7 +142,7 @@ def draw(function: Callable[..., Any], owner: type | None = None) -> Drawing:
     return Drawing(tuple(boxes), tuple(arrows))
 
 
-def _hearts(found: Reach) -> dict[Node, Node]:
+def _unwrapped_nodes(found: Reach) -> dict[Node, Node]:
     """Return for each experiment's proxy the node of the function inside."""
     return {
         edge.caller: edge.callee
@@ -151,7 +151,7 @@ def _hearts(found: Reach) -> dict[Node, Node]:
     }
 
 
-def _arrow(edge: Edge, caller: int, callee: int) -> Arrow:
+def _arrow(edge: CallEdge, caller: int, callee: int) -> Arrow:
     function = edge.caller.function
     is_left = hasattr(function, "__code__") and has_tables(function)
     return Arrow(caller, callee, edge.kind, edge.target, edge.line, "call table" if is_left else "bytecode")

@@ -101,7 +101,7 @@ def traces(
         found, has_more = _first(reader.find(config_id=config_id, since_ms=since_ms), experiment, limit)
     except Exception as error:
         raise fail(f"Cannot read traces: {error}", 1) from error
-    lines = summarise(found)
+    lines = _compare_configs(found)
     pairs = _differing(reader, found) if show_diffs else []
     if form == "json":
         click.echo(json.dumps({"configs": list(map(_as_json, lines)), "diffs": pairs}, indent=2, ensure_ascii=False))
@@ -128,11 +128,11 @@ def _is_named(name: str, wanted: str) -> bool:
     return name == wanted or f".{name.partition(':')[2]}".endswith(f".{wanted}")
 
 
-def summarise(executions: Iterable[Any]) -> list[Line]:
+def _compare_configs(executions: Iterable[Any]) -> list[Line]:
     """Return a line per experiment, role and config, those of main first.
 
     Args:
-        executions: `spearmint.tracing.mlflow.search.Execution` objects.
+        executions: `spearmint.tracing.mlflow.search.TracedExecution` objects.
     """
     groups: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
     for one in executions:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from spearmint.config.copying import supplier
+from spearmint.config.copying import value_factory
 from spearmint.config.model import ATOMS, Config
 from spearmint.errors import BindingError
 
@@ -133,7 +133,7 @@ class Binder:
             cause = f"validating it raised {type(error).__name__}: {error}"
             raise self._error(slot, config, f"{cause}. Correct the annotation, or what validates it") from error
         try:
-            return supplier(value)
+            return value_factory(value)
         except Exception as error:
             cause = f"its value of type {type(value).__qualname__} cannot be copied ({type(error).__name__}: {error})"
             advice = "each execution needs its own. Bind something immutable, or give the type a __deepcopy__"

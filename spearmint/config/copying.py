@@ -64,7 +64,7 @@ _ATTRIBUTES_OF_ALL = (
 )
 
 
-def supplier(value: Any) -> Callable[[], Any]:
+def value_factory(value: Any) -> Callable[[], Any]:
     """Return a callable that gives each execution the value: itself when it is immutable, else a copy of its own.
 
     Args:
@@ -78,7 +78,7 @@ def supplier(value: Any) -> Callable[[], Any]:
     """
     if is_immutable(value):
         return repeat(value).__next__
-    make = _copier(value)
+    make = _copy_factory(value)
     make()
     return make
 
@@ -129,7 +129,7 @@ def _dataclass_values(value: Any) -> Iterable[Any]:
     yield from (held for name, held in getattr(value, "__dict__", {}).items() if name not in names)
 
 
-def _copier(value: Any) -> Callable[[], Any]:
+def _copy_factory(value: Any) -> Callable[[], Any]:
     """Return the cheapest way to copy this value, chosen once: most configs are flat and need no `deepcopy`."""
     if type(value) in (Config, dict, list, set) and all(map(is_immutable, _contents(value))):
         flat: Callable[[], Any] = value.copier() if isinstance(value, Config) else value.copy

@@ -43,14 +43,14 @@ _SCALARS: dict[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
 }
 
 
-Place = tuple[int, int]
+Position = tuple[int, int]
 """Line and column of something in a file, both counted from 1."""
 
-Marks = dict[tuple[Any, ...], Place]
+PositionMap = dict[tuple[Any, ...], Position]
 """Where each value stands, by the keys and indexes that lead to it: the place of its key, or of the item of a list."""
 
 
-def load_mapping(text: str, source: str, marks: Marks | None = None) -> dict[Any, Any]:
+def load_mapping(text: str, source: str, marks: PositionMap | None = None) -> dict[Any, Any]:
     """Read one YAML document with a mapping at its top.
 
     Plain scalars mean what YAML 1.2 says: ``true`` and ``false`` are the only booleans, so that ``no`` and ``on`` are
@@ -87,7 +87,7 @@ def load_mapping(text: str, source: str, marks: Marks | None = None) -> dict[Any
 class _Reader:
     """One pass over the events of one document."""
 
-    def __init__(self, text: str, source: str, marks: Marks | None) -> None:
+    def __init__(self, text: str, source: str, marks: PositionMap | None) -> None:
         self._source = source
         self._marks = marks
         self._path: list[Any] = []

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from spearmint.cases.case import AstrayCase
+from spearmint.cases.case import DetachedCase
 from spearmint.context.current import experiment_case_var, propagate
 
 P = ParamSpec("P")
@@ -112,7 +112,7 @@ def _with_case(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        token = experiment_case_var.set(AstrayCase.of(case))
+        token = experiment_case_var.set(DetachedCase.of(case))
         try:
             return function(*args, **kwargs)
         finally:

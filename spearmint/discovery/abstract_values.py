@@ -18,7 +18,7 @@ class Marker(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Several:
+class Union:
     """Several things at once.
 
     Attributes:
@@ -30,7 +30,7 @@ class Several:
     items: frozenset[str]
 
 
-Value: TypeAlias = str | Several | Marker | None
+Value: TypeAlias = str | Union | Marker | None
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -39,12 +39,12 @@ def names_of(value: Value) -> Iterable[str]:
     """Give the names that the value may be known by."""
     if isinstance(value, str):
         return (value,)
-    return value.names if isinstance(value, Several) else ()
+    return value.names if isinstance(value, Union) else ()
 
 
 def items_of(value: Value) -> frozenset[str]:
     """Give the names that the value, if it is a written-out container, holds."""
-    return value.items if isinstance(value, Several) else _NOTHING
+    return value.items if isinstance(value, Union) else _NOTHING
 
 
 def merge(one: Value, other: Value) -> Value:
@@ -55,15 +55,15 @@ def merge(one: Value, other: Value) -> Value:
         return None if isinstance(other, Marker) else other
     if other is None or isinstance(other, Marker):
         return one
-    return Several(frozenset(names_of(one)).union(names_of(other)), items_of(one) | items_of(other))
+    return Union(frozenset(names_of(one)).union(names_of(other)), items_of(one) | items_of(other))
 
 
 def attribute(value: Value, name: str) -> Value:
     """Look an attribute up on a value."""
     if isinstance(value, str):
         return f"{value}.{name}"
-    if isinstance(value, Several) and value.names:
-        return Several(frozenset(f"{base}.{name}" for base in value.names), _NOTHING)
+    if isinstance(value, Union) and value.names:
+        return Union(frozenset(f"{base}.{name}" for base in value.names), _NOTHING)
     return None
 
 
@@ -71,13 +71,13 @@ def result(callee: Value) -> Value:
     """Give the value of a call; only what a dotted name returns has a name, so chains end after one call."""
     if isinstance(callee, str):
         return None if "(" in callee else f"{callee}()"
-    if isinstance(callee, Several):
+    if isinstance(callee, Union):
         names = frozenset(f"{name}()" for name in callee.names if "(" not in name)
-        return Several(names, _NOTHING) if names else None
+        return Union(names, _NOTHING) if names else None
     return None
 
 
-def pack(container: Value, values: Iterable[Value] = (), others: Iterable[Value] = ()) -> Value:
+def container_of(container: Value, values: Iterable[Value] = (), others: Iterable[Value] = ()) -> Value:
     """Give the written-out container that holds also `values`, and the items of the containers `others`."""
     items = set(items_of(container))
     for value in values:
@@ -85,4 +85,4 @@ def pack(container: Value, values: Iterable[Value] = (), others: Iterable[Value]
         items |= items_of(value)
     for other in others:
         items |= items_of(other)
-    return Several(_NOTHING, frozenset(items)) if items else None
+    return Union(_NOTHING, frozenset(items)) if items else None

@@ -21,13 +21,19 @@ from spearmint.evaluation.run.cell import Cell, Subject, run_cells
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
 from spearmint.evaluation.run.journal import Journal, digest
 from spearmint.evaluation.run.progress import CellProgress
-from spearmint.evaluation.run.remote import Parcel, Shipment, sent_settings, target_of, travels
-from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, Ledger, Place
+from spearmint.evaluation.run.remote import (
+    EvaluationPayload,
+    RemoteSubmitter,
+    needs_pickling,
+    settings_to_send,
+    target_of,
+)
+from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, CellKey, ResultTable
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.scorers import compile_scorers
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.proxy.proxy import experiment_of
-from spearmint.registry.settings import Settings
+from spearmint.registry.settings import ExperimentSettings
 
 _LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
 _REMOTE_SECONDS = 0.1  # that one takes elsewhere
@@ -41,7 +47,7 @@ def evaluate(
     scorers: Any,
     configs: Sequence[Config] | None,
     instance_configs: Sequence[Config],
-    settings: Settings,
+    settings: ExperimentSettings,
     repeats: int = 1,
     executor: Executor | None = None,
     resume: str | os.PathLike[str] | None = None,
@@ -81,21 +87,21 @@ def evaluate(
     dataset = open_dataset(data)
     rows = _checked(dataset, arguments)
     wants_trace = any("trace" in scorer.wants for scorer in compiled)
-    ledger = Ledger(len(cases), rows, repeats)
+    ledger = ResultTable(len(cases), rows, repeats)
     total = len(cases) * rows * repeats
     keeps_output = resume is not None or total <= KEPT_OUTPUTS
     subject = Subject(experiment, arguments, compiled, wants_trace, keeps_output)
-    at_once = concurrency or (None if executor is None else workers_of(executor)) or background.limits.max_workers
+    at_once = concurrency or (None if executor is None else workers_of(executor)) or variant_pool.limits.max_workers
     with ExitStack() as stack:
         journal = None
         if resume is not None:
             about = {"function": experiment.name, "scorers": sorted(scorer.name for scorer in compiled)}
             journal = stack.enter_context(Journal(Path(resume), about))
             _recall(journal, ledger, cases, dataset)
-        if executor is not None and travels(executor):
+        if executor is not None and needs_pickling(executor):
             main = [cases[0].config] if parcel.configs else []
             parcel = replace(parcel, configs=main, keeps_output=keeps_output, concurrency=at_once)
-            submit: Submit = Shipment(
+            submit: Submit = RemoteSubmitter(
                 executor, parcel, experiment.name, cases=cases, budget=_REMOTE_SECONDS * _PATIENCE
             ).submit
         else:
@@ -105,7 +111,7 @@ def evaluate(
             submit,
             at_once=at_once,
             seconds=_LOCAL_SECONDS if executor is None else _REMOTE_SECONDS,
-            smallest=at_once if is_async and executor is not None and travels(executor) else 1,
+            smallest=at_once if is_async and executor is not None and needs_pickling(executor) else 1,
         )
         left = total - ledger.count
         shown = stack.enter_context(CellProgress(experiment.name, left, is_wanted=progress))
@@ -114,7 +120,7 @@ def evaluate(
             if journal is not None:
                 journal.write(ids, cells, results)
             for cell, result in zip(cells, results, strict=True):
-                ledger.record(Place(cell.case, cell.row.number, cell.repeat), result)
+                ledger.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
             shown.advance(len(cells), ledger.errors)
     _warn_of_unforeseen(cases)
     return Report(experiment.name, dataset, cases, ledger)
@@ -136,17 +142,19 @@ def _parcel(
     scorers: Any,
     configs: Sequence[Config] | None,
     instance_configs: Sequence[Config],
-    settings: Settings,
-) -> Parcel:
+    settings: ExperimentSettings,
+) -> EvaluationPayload:
     """Say what is evaluated, and whether an experiment is to be made of it first."""
     try:
         experiment, _, _ = experiment_of(function)
     except DeclarationError:
         given = instance_configs if configs is None else configs
-        return Parcel(function, sent_settings(settings), is_made=True, configs=given, scorers=scorers)
+        return EvaluationPayload(function, settings_to_send(settings), is_made=True, configs=given, scorers=scorers)
     own = experiment.configs if configs is None else configs
     is_made = not experiment.options and configs is not None
-    return Parcel(function, sent_settings(experiment.settings), is_made=is_made, configs=own, scorers=scorers)
+    return EvaluationPayload(
+        function, settings_to_send(experiment.settings), is_made=is_made, configs=own, scorers=scorers
+    )
 
 
 def _checked(dataset: Dataset, arguments: Arguments) -> int:
@@ -160,7 +168,7 @@ def _checked(dataset: Dataset, arguments: Arguments) -> int:
     return count
 
 
-def _recall(journal: Journal, ledger: Ledger, cases: Sequence[EvaluatedCase], dataset: Dataset) -> None:
+def _recall(journal: Journal, ledger: ResultTable, cases: Sequence[EvaluatedCase], dataset: Dataset) -> None:
     """Take over the results that a file has of the same cases on the same rows."""
     _, rows, repeats = ledger.shape
     digests = [digest(row) for row in dataset.rows()]
@@ -168,10 +176,10 @@ def _recall(journal: Journal, ledger: Ledger, cases: Sequence[EvaluatedCase], da
     for case_id, row, repeat, of_row, result in journal.results():
         is_asked = case_id in positions and row < rows and repeat < repeats
         if is_asked and digests[row] == of_row:
-            ledger.record(Place(positions[case_id], row, repeat), result)
+            ledger.record(CellKey(positions[case_id], row, repeat), result)
 
 
-def _cells_left(dataset: Dataset, ledger: Ledger, rows: int) -> Iterator[Cell]:
+def _cells_left(dataset: Dataset, ledger: ResultTable, rows: int) -> Iterator[Cell]:
     """Yield the cells without a result, row by row, so that a run that ends early has whole rows to compare."""
     cases, _, repeats = ledger.shape
     seen = 0
@@ -181,7 +189,7 @@ def _cells_left(dataset: Dataset, ledger: Ledger, rows: int) -> Iterator[Cell]:
         seen += 1
         for repeat in range(repeats):
             for case in range(cases):
-                if not ledger.has(Place(case, row.number, repeat)):
+                if not ledger.has(CellKey(case, row.number, repeat)):
                     yield Cell(case, row, repeat)
     if seen < rows:
         raise EvaluationError(f"Cannot go on: {dataset.name} had {rows} rows and now has {seen}. Leave it alone.")

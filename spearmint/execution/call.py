@@ -11,18 +11,18 @@ from spearmint.cases.plan import Plan
 from spearmint.context.current import experiment_case_var
 from spearmint.errors import PlanError
 from spearmint.execution.jobs import Job, Recording
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.planning.select import bounded
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
 from spearmint.tracing.recorder import (
-    Decision,
+    SamplingDecision,
     begin_root,
-    decide,
     end_with,
     enter,
     is_traced,
     leave,
+    sample,
     trace_id_of,
 )
 
@@ -73,7 +73,7 @@ class Call:
         plan = self.plan
         self.awaits = awaits
         self._results: ExperimentResults | None = None
-        self.decision = decide(experiment, compares=plan is not None or awaits) if is_traced(experiment) else None
+        self.decision = sample(experiment, compares=plan is not None or awaits) if is_traced(experiment) else None
         self.span: Any = None
         if is_told:
             latch = None if plan is None and not awaits else Latch(0 if plan is None else plan.variant_count)
@@ -88,7 +88,7 @@ class Call:
     @property
     def results(self) -> ExperimentResults:
         """What comes of the call, if anybody is told."""
-        assert self._results is not None  # noqa: S101 - who asks has said so in `begin`
+        assert self._results is not None  # noqa: S101 - who asks has said so in `begin_call`
         return self._results
 
     def settle_main(self, outcome: Outcome) -> None:
@@ -110,7 +110,7 @@ class Call:
             return False
         reason = larger.excess or (_ENDLESS if larger.growth > _MANY_GROWTHS else "")
         if reason:  # It is too late for an error: the others have been run.
-            background.account.lose(larger.variant_count, reason, self.experiment.name)
+            variant_pool.account.lose(larger.variant_count, reason, self.experiment.name)
             results.put_in_order()
             return False
         self.plan = larger
@@ -127,7 +127,7 @@ class Call:
         Returns:
             What is to be current in `spearmint.tracing.recorder.span_var` while it runs.
         """
-        if not isinstance(self.decision, Decision):
+        if not isinstance(self.decision, SamplingDecision):
             return self.decision
         self.span = begin_root(self.decision, "main", self.experiment, self.main, (args, kwargs))
         if self._results is not None:
@@ -138,7 +138,7 @@ class Call:
         self, recording: Recording | None, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> Any:
         """Begin to record a variant; otherwise as `begin_main`."""
-        if recording is None or not isinstance(self.decision, Decision):
+        if recording is None or not isinstance(self.decision, SamplingDecision):
             return self.decision
         recording.span = begin_root(self.decision, "variant", self.experiment, case, (args, kwargs))
         if recording.result is not None:
@@ -182,13 +182,13 @@ class Call:
         experiment = self.experiment
         timeout = experiment.settings.variant_timeout
         if timeout is None and self.is_stream:  # Which is bounded in any case.
-            timeout = background.limits.stream_seconds
+            timeout = variant_pool.limits.stream_seconds
         result = None if self._results is None else self._results.add_variant(case)
         recording = None if self.decision is None else Recording(result)
         return Job(copy_context(), experiment.report, timeout, result, recording=recording)
 
 
-def begin(
+def begin_call(
     experiment: ExperimentFunction,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
@@ -221,7 +221,7 @@ def begin(
     if plan is not None and plan.excess:
         if is_run:
             raise PlanError(plan.excess)
-        background.account.lose(plan.lost, plan.excess, experiment.name)
+        variant_pool.account.lose(plan.lost, plan.excess, experiment.name)
         plan = None
     collects = experiment.collects
     choice = main, plan

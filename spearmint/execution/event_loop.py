@@ -7,14 +7,14 @@ from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 
 T = TypeVar("T")
 
 _STOP_SECONDS = 0.2
 
 
-class OwnLoop:
+class BackgroundLoop:
     """A loop on a daemon thread, which starts with the first use and outlives every call."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class OwnLoop:
         tasks: list[asyncio.Task[None]] = []
 
         def begin() -> None:
-            task = loop.create_task(_tell(coroutine, told))
+            task = loop.create_task(_resolve(coroutine, told))
             task.add_done_callback(lambda _: coroutine.close())  # It may have been cancelled before it began.
             tasks.append(task)
 
@@ -66,7 +66,7 @@ class OwnLoop:
         with self._lock:
             if not self._is_registered:
                 self._is_registered = True
-                background.closers.append(self._close)
+                variant_pool.closers.append(self._close)
                 if hasattr(os, "register_at_fork"):
                     os.register_at_fork(after_in_child=self._begin_again)
             if self._loop is None:
@@ -92,7 +92,7 @@ class OwnLoop:
             self._loop.close()
 
 
-async def _tell(coroutine: Coroutine[Any, Any, T], told: "Future[T]") -> None:
+async def _resolve(coroutine: Coroutine[Any, Any, T], told: "Future[T]") -> None:
     """Tell the caller at once: what the coroutine has put on the loop may hold the loop up."""
     try:
         told.set_result(await coroutine)
@@ -100,4 +100,4 @@ async def _tell(coroutine: Coroutine[Any, Any, T], told: "Future[T]") -> None:
         told.set_exception(error)
 
 
-own_loop = OwnLoop()
+background_loop = BackgroundLoop()

@@ -68,7 +68,7 @@ class Job:
     count: int = 1
 
 
-class Account:
+class JobTracker:
     """Counts of all jobs of the process, and the set of those under way.
 
     Attributes:
@@ -177,7 +177,7 @@ class Account:
         for job in left:
             job.is_settled = True
             end_with(job.recording and job.recording.span, Outcome("cancelled"), "abandoned")
-            _quieten(job)
+            _silence_asyncio_warning(job)
         return sum(job.count for job in left)
 
     def clear(self) -> None:
@@ -191,7 +191,7 @@ class Account:
         """Settle, in the child of a fork, what goes on in the parent only."""
         for job in self._open:
             job.is_settled = True
-            _quieten(job)
+            _silence_asyncio_warning(job)
             if job.result is not None:
                 job.result.forget()
 
@@ -201,7 +201,7 @@ class Account:
             if job.loop is None or not job.loop.is_closed() or job.task is None:
                 continue
             self.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
-            _quieten(job)
+            _silence_asyncio_warning(job)
             coroutine = job.task.get_coro()
             if coroutine is not None:
                 with suppress(BaseException):  # Whatever its `finally` does, the loop that it needs is gone.
@@ -232,7 +232,7 @@ class Account:
                 self._waiters = [one for one in self._waiters if one is not waiter]
 
 
-def _quieten(job: Job) -> None:
+def _silence_asyncio_warning(job: Job) -> None:
     if job.task is not None:
         # Its loss is told and counted; asyncio would log it once more, when the task is collected.
         job.task._log_destroy_pending = False  # type: ignore[attr-defined]  # noqa: SLF001

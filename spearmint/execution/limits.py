@@ -11,7 +11,7 @@ Overflow = Literal["drop", "block", "run_in_caller"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class PoolLimits:
     """What background work may take.
 
     Attributes:
@@ -43,7 +43,7 @@ class Limits:
         if self.overflow not in get_args(Overflow):
             raise _bad_limit("overflow", self.overflow, f"one of {', '.join(map(repr, get_args(Overflow)))}")
 
-    def with_changes(self, changes: dict[str, Any]) -> "Limits":
+    def with_changes(self, changes: dict[str, Any]) -> "PoolLimits":
         """Return these limits with some replaced.
 
         Raises:

@@ -11,14 +11,14 @@ from contextlib import suppress
 from time import perf_counter
 from typing import Any
 
-from spearmint.execution.jobs import Account, Job, variant_var
-from spearmint.execution.limits import BackgroundStats, Limits
-from spearmint.execution.watchdog import Deadlines
+from spearmint.execution.jobs import Job, JobTracker, variant_var
+from spearmint.execution.limits import BackgroundStats, PoolLimits
+from spearmint.execution.watchdog import Watchdog
 from spearmint.results import Outcome, outcome_of
-from spearmint.tracing.exporter import worker as traces
+from spearmint.tracing.exporter import exporter as traces
 
 
-class Background:
+class VariantPool:
     """The pool. A process has one; a fork begins with an empty one.
 
     Attributes:
@@ -28,18 +28,18 @@ class Background:
     """
 
     def __init__(self) -> None:
-        self.limits = Limits()
+        self.limits = PoolLimits()
         self.closers: list[Callable[[], None]] = []
         self._is_registered = False
         self._is_drained = False
         self._reset()
 
     def _reset(self) -> None:
-        self.account = Account()
+        self.account = JobTracker()
         self._lock = self.account.lock
         self._room = threading.Condition(self._lock)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._deadlines = Deadlines(self._expire)
+        self._deadlines = Watchdog(self._expire)
         self._here = threading.local()
         self._queued = self._workers = self._busy = self._stuck = self._blocked = 0
 
@@ -315,5 +315,5 @@ def _running_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-background = Background()
-traces.exit_timeout = lambda: background.limits.exit_timeout
+variant_pool = VariantPool()
+traces.exit_timeout = lambda: variant_pool.limits.exit_timeout

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from spearmint.cases.case import ExperimentCase
 from spearmint.context.current import experiment_case_var
 from spearmint.errors import ExecutionError
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import collect, end_with, enter, leave
 
@@ -215,7 +215,7 @@ async def adrain(
 
 def _cut(items: list[Any], seconds: float) -> Outcome | None:
     """Return the outcome of a stream that has yielded one more item than a limit lets in, else None."""
-    limits = background.limits
+    limits = variant_pool.limits
     advice = "configure(background={'stream_items': ..., 'stream_seconds': ...}) sets the limits"
     if seconds >= limits.stream_seconds:
         message = f"the stream of a variant was closed after {limits.stream_seconds:g} s; {advice}"

@@ -11,7 +11,7 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.context.current import experiment_case_var
 from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.jobs import Job, variant_var
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.execution.streams import adrain
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import enter, leave
@@ -73,16 +73,16 @@ class TaskDriver:
                     await self._start(call.job(case), case, loop)
         finally:  # Nothing is left, unless main or this was interrupted, or the loop is gone.
             for case in cases:
-                background.cancel(call.job(case), is_lost=starts)
+                variant_pool.cancel(call.job(case), is_lost=starts)
 
     def _hand_over_later(self, loop: asyncio.AbstractEventLoop | None, *, is_lost: bool) -> None:
         """Let a task make the variants and start them, one by one, while there is room."""
         everyone = self._call.job_for_all()
         if loop is None:
-            background.cancel(everyone, is_lost=is_lost)
+            variant_pool.cancel(everyone, is_lost=is_lost)
             return
         everyone.loop = loop
-        background.admit(everyone)
+        variant_pool.admit(everyone)
         everyone.task = asyncio.Task(self._start_all(everyone, loop), loop=loop, context=everyone.context)
         everyone.task.add_done_callback(partial(_settle_unstarted, everyone))
 
@@ -92,19 +92,19 @@ class TaskDriver:
             if not await self._start(self._call.job(case), case, loop, source):
                 return
             await asyncio.sleep(0)  # The loop is not this one's alone.
-        background.account.settle(source, Outcome("success"))
+        variant_pool.account.settle(source, Outcome("success"))
 
     async def _start(
         self, job: Job, case: ExperimentCase, loop: asyncio.AbstractEventLoop, source: Job | None = None
     ) -> bool:
         job.loop = loop
-        overflow = background.limits.overflow
-        if source is not None and overflow == "drop" and background.account.tasks >= background.limits.queue_size:
-            background.drop(source)  # And with it all that come after.
+        overflow = variant_pool.limits.overflow
+        if source is not None and overflow == "drop" and variant_pool.account.tasks >= variant_pool.limits.queue_size:
+            variant_pool.drop(source)  # And with it all that come after.
             return False
-        has_room = background.admit(job, source) or self._call.awaits
+        has_room = variant_pool.admit(job, source) or self._call.awaits
         if not has_room and overflow == "drop":
-            background.drop(job)
+            variant_pool.drop(job)
             return True
         # Not by the loop's own factory, which may be eager and begin the variant within the caller's time.
         job.task = asyncio.Task(_run_variant(job, self._call, case), loop=loop, context=job.context)
@@ -112,7 +112,7 @@ class TaskDriver:
         job.task.add_done_callback(partial(_settle_unstarted, job))
         if not has_room:
             only_it = overflow == "run_in_caller"
-            tasks = {job.task} if only_it else background.tasks(loop)
+            tasks = {job.task} if only_it else variant_pool.tasks(loop)
             await asyncio.wait(tasks - {source.task} if source else tasks, return_when=asyncio.FIRST_COMPLETED)
         return True
 
@@ -127,7 +127,7 @@ def _open_loop() -> asyncio.AbstractEventLoop | None:
 
 
 def _settle_unstarted(job: Job, _: asyncio.Task[None]) -> None:
-    background.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
+    variant_pool.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError()))
 
 
 async def _run_variant(job: Job, call: Call, case: ExperimentCase) -> None:
@@ -136,7 +136,7 @@ async def _run_variant(job: Job, call: Call, case: ExperimentCase) -> None:
         outcome = await _outcome_of_variant(call, job, case)
     else:
         outcome = await _outcome_in_time(job.timeout, call, job, case)
-    background.account.settle(job, outcome)
+    variant_pool.account.settle(job, outcome)
 
 
 async def _outcome_in_time(timeout: float, call: Call, job: Job, case: ExperimentCase) -> Outcome:
@@ -189,7 +189,7 @@ async def arun_in_case(
             leave(traced)
 
 
-async def run(call: Call) -> Outcome:
+async def run_in_task(call: Call) -> Outcome:
     """Run a call of an async function, or drain an async stream whose outcomes are all collected.
 
     Args:

@@ -5,7 +5,7 @@ from functools import partial
 from spearmint.cases.case import ExperimentCase
 from spearmint.execution.call import Call, Step, after_main, before_main, run_in_case
 from spearmint.execution.jobs import Job, Recording
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.execution.streams import drain
 from spearmint.results import Outcome, outcome_of
 
@@ -60,19 +60,19 @@ class ThreadDriver:
         cases = call.plan.variants()
         try:
             for case in cases if starts else ():
-                background.submit(_job(call, case), must_run=call.awaits)
+                variant_pool.submit(_job(call, case), must_run=call.awaits)
         finally:  # Nothing is left, unless main or this was interrupted.
             for case in cases:
-                background.cancel(call.job(case))
+                variant_pool.cancel(call.job(case))
 
     def _hand_over_later(self, *, starts: bool) -> None:
         """Let a worker make the variants and hand them over, one by one, while there is room."""
         everyone = self._call.job_for_all()
         everyone.work = partial(_hand_over_all, self._call, everyone)
         if starts:
-            background.submit(everyone)
+            variant_pool.submit(everyone)
         else:
-            background.cancel(everyone)
+            variant_pool.cancel(everyone)
 
 
 def _hand_over_all(call: Call, source: Job) -> Outcome:
@@ -80,8 +80,8 @@ def _hand_over_all(call: Call, source: Job) -> Outcome:
     for case in call.plan.variants():
         if source.is_settled:  # The process ends, or has forked.
             break
-        if not background.submit(_job(call, case), source=source):
-            background.drop(source)
+        if not variant_pool.submit(_job(call, case), source=source):
+            variant_pool.drop(source)
             break
     return Outcome("success")
 
@@ -102,7 +102,7 @@ def _run_variant(call: Call, recording: Recording | None, case: ExperimentCase) 
     return run_variant(case, call.experiment.function, args, kwargs, span)
 
 
-def run(call: Call, *, waits: bool = True) -> Outcome:
+def run_in_thread(call: Call, *, waits: bool = True) -> Outcome:
     """Run a call of a function, or drain a stream whose outcomes are all collected.
 
     Args:

@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Any
 
 
-class Deadlines:
+class Watchdog:
     """Calls back for each thing whose deadline passes before it is forgotten; the thread starts with the first.
 
     Args:

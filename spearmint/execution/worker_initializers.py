@@ -2,5 +2,5 @@
 
 from collections.abc import Callable
 
-preparations: list[Callable[[], object]] = []
+worker_initializers: list[Callable[[], object]] = []
 """Called there, in this order, before anything of the user's is imported. They travel pickled."""

@@ -13,24 +13,24 @@ from spearmint.api import configure
 from spearmint.context.threads import install_thread_propagation
 from spearmint.discovery import is_supported
 from spearmint.errors import SpearmintWarning
-from spearmint.execution.limits import Limits
-from spearmint.execution.pool import background
-from spearmint.execution.worker_initializers import preparations
-from spearmint.instrument.child_processes.environment import propagate
-from spearmint.instrument.child_processes.lazy_finder import stop_waiting
-from spearmint.instrument.importing.already_imported import wrap_early_modules
+from spearmint.execution.limits import PoolLimits
+from spearmint.execution.pool import variant_pool
+from spearmint.execution.worker_initializers import worker_initializers
+from spearmint.instrument.child_processes.environment import propagate_to_children
+from spearmint.instrument.child_processes.lazy_finder import remove_lazy_finder
+from spearmint.instrument.importing.already_imported import wrap_imported_modules
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.installation import Installation
-from spearmint.instrument.settings.load import Loaded, read_settings
+from spearmint.instrument.settings.load import LoadedSettings, read_settings
 from spearmint.tracing import recorder
-from spearmint.tracing.exporter import worker
-from spearmint.tracing.options import Options
+from spearmint.tracing.exporter import exporter
+from spearmint.tracing.options import TracingOptions
 
 
 class Handle:
     """What `install` returns. It takes the installation back, as the end of ``with`` does."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         self.claims = 1
         self._installation = Installation(loaded)
@@ -54,15 +54,15 @@ class Handle:
             undo.callback(hook.drop, self._installation)
             settings = self.loaded.settings
             if settings.background is not None or settings.tracing is not None:
-                undo.callback(_set_process, background.limits, worker.options)
+                undo.callback(_set_process, variant_pool.limits, exporter.options)
                 configure(background=settings.background, tracing=settings.tracing)
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if settings.propagate_children:
-                undo.callback(propagate(self.loaded))
+                undo.callback(propagate_to_children(self.loaded))
             preparation = partial(_install_there, self.loaded)
-            preparations.append(preparation)
-            undo.callback(preparations.remove, preparation)
-            wrap_early_modules(self._installation, hook.swap, sees_cells=hook.sees_cells)
+            worker_initializers.append(preparation)
+            undo.callback(worker_initializers.remove, preparation)
+            wrap_imported_modules(self._installation, hook.swap, sees_cells=hook.sees_cells)
             self._undo = undo.pop_all()
 
     def uninstall(self) -> None:
@@ -92,7 +92,7 @@ class _Handles:
     def __init__(self) -> None:
         self._handles: list[Handle] = []
 
-    def claim(self, loaded: Loaded) -> tuple[Handle, bool]:
+    def claim(self, loaded: LoadedSettings) -> tuple[Handle, bool]:
         """Return the handle for settings, and whether it is a new one."""
         with hook.lock:
             for handle in self._handles:
@@ -163,19 +163,19 @@ def installed() -> list[Handle]:
 
 def uninstall() -> None:
     """Take back everything that `install` has put in place; without any, do nothing."""
-    stop_waiting()
+    remove_lazy_finder()
     for handle in reversed(_handles.all()):
         handle.uninstall()
 
 
-def _set_process(limits: Limits, options: Options) -> None:
+def _set_process(limits: PoolLimits, options: TracingOptions) -> None:
     """Let what `spearmint.configure` sets be what it was."""
-    background.configure(**asdict(limits))
-    worker.options = options
-    recorder.configure({})  # It keeps what it has read of the options.
+    variant_pool.configure(**asdict(limits))
+    exporter.options = options
+    recorder.set_options({})  # It keeps what it has read of the options.
 
 
-def _install_there(loaded: Loaded) -> None:
+def _install_there(loaded: LoadedSettings) -> None:
     """Install, in a worker process, what the process that sends it work has installed."""
     handle, is_new = _handles.claim(loaded)
     if is_new:

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 from spearmint.context.current import RuntimeContext
 from spearmint.errors import DeclarationError
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-App: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
+ASGIScope: TypeAlias = MutableMapping[str, Any]
+ASGIReceive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+ASGISend: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+ASGIApp: TypeAlias = Callable[[ASGIScope, ASGIReceive, ASGISend], Awaitable[None]]
 
 _REQUESTS = ("http", "websocket")
 
@@ -33,10 +33,10 @@ class RuntimeContextMiddleware:
 
     def __init__(
         self,
-        app: App,
+        app: ASGIApp,
         *,
         headers: Mapping[str, str] | None = None,
-        attributes: Callable[[Scope], Mapping[str, Any]] | None = None,
+        attributes: Callable[[ASGIScope], Mapping[str, Any]] | None = None,
     ) -> None:
         if headers is not None and not _maps_names(headers):
             message = (
@@ -53,7 +53,7 @@ class RuntimeContextMiddleware:
         self._names = {name.lower().encode("latin-1"): attribute for name, attribute in (headers or {}).items()}
         self._attributes = attributes
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one request, or pass on what is none, such as the lifespan.
 
         Raises:
@@ -68,7 +68,7 @@ class RuntimeContextMiddleware:
         with RuntimeContext(attributes=self._from_headers(scope)), RuntimeContext(attributes=given):
             await self.app(scope, receive, send)
 
-    def _from_headers(self, scope: Scope) -> dict[str, Any]:
+    def _from_headers(self, scope: ASGIScope) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in scope["headers"] if self._names else ():
             attribute = self._names.get(name)  # ASGI has header names in lower case.

@@ -4,14 +4,14 @@ import sys
 import warnings
 from functools import partial
 
-from spearmint.cases.case import AstrayCase, ExperimentCase, Option
-from spearmint.cases.edge import Way
+from spearmint.cases.case import BoundConfig, DetachedCase, ExperimentCase
+from spearmint.cases.edge import Edge
 from spearmint.context.current import experiment_case_var
 from spearmint.errors import SpearmintWarning
 from spearmint.planning.select import choose_options, select
 from spearmint.registry.experiment import ExperimentFunction
 
-_told: set[str] = set()
+_warned: set[str] = set()
 
 
 def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase:
@@ -28,7 +28,7 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
         StrategyError: If the strategy of an experiment that no plan foresaw raises, or chooses what it was not given.
         BindingError: If the caller's config does not reach its parameters.
     """
-    if type(case) is AstrayCase:
+    if type(case) is DetachedCase:
         _warn_of_thread(case, experiment)
         experiment_case_var.set(None)  # From the next call on, the thread is what it would be without the warning.
         return select(experiment)[0]
@@ -39,11 +39,11 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
     if option is None:
         option = case.assigned(identity) or _assign(case, identity)
     if not is_foreseen:
-        _learn(case, identity)
+        _record(case, identity)
     return case.view(experiment, option)
 
 
-def _assign(case: ExperimentCase, experiment: ExperimentFunction) -> Option:
+def _assign(case: ExperimentCase, experiment: ExperimentFunction) -> BoundConfig:
     """Let an experiment take part that has no config in the case yet."""
     if not experiment.options:
         return case.assign(experiment, experiment.plain_option)
@@ -56,8 +56,8 @@ def _assign(case: ExperimentCase, experiment: ExperimentFunction) -> Option:
 
 def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> None:
     """Say, once for each, that an experiment was called on a thread that was started in a case and did not keep it."""
-    if experiment.name not in _told:
-        _told.add(experiment.name)
+    if experiment.name not in _warned:
+        _warned.add(experiment.name)
         message = (
             f"{experiment.name} runs outside the case of {case.root.name}, under its main config: it was called on a "
             "thread that was started there. Hand spearmint.context.propagate(f) to the thread, or use "
@@ -66,21 +66,21 @@ def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> Non
         warnings.warn(message, SpearmintWarning, stacklevel=4)
 
 
-def _learn(case: ExperimentCase, experiment: ExperimentFunction) -> None:
+def _record(case: ExperimentCase, experiment: ExperimentFunction) -> None:
     """Remember who has called an experiment that no plan foresaw."""
     frame = sys._getframe(2).f_back  # noqa: SLF001 - who called the experiment, which called `join`
     place = (
         "" if frame is None else f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}, line {frame.f_lineno}"
     )
     caller, root = case.current, case.root
-    case.plan.learned.setdefault((experiment, caller), Way(experiment, caller, "learned", partial(str, place)))
+    case.plan.learned.setdefault((experiment, caller), Edge(experiment, caller, "learned", partial(str, place)))
     if isinstance(caller, ExperimentFunction):
         caller.identity.learn(experiment, place)
     if isinstance(root, ExperimentFunction):
         root.forget_cases()  # The running case may have gained an assignment, which is for this call alone.
 
 
-def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> Option | None:
+def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> BoundConfig | None:
     """Return the config of the nearest caller that shares its configs, or of any if it has none at all."""
     caller: ExperimentCase | None = case
     while caller is not None:

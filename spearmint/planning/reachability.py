@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.cases.edge import Way
+from spearmint.cases.edge import Edge
 from spearmint.cases.plan import Plan
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.registry.state import history
+from spearmint.registry.state import epoch
 
 
-class Watches(Protocol):
+class Validity(Protocol):
     """What an outlook was read from."""
 
     def holds(self) -> bool:
@@ -20,7 +20,7 @@ class Watches(Protocol):
         """Tell whether everything is as it was."""
 
 
-class Outlook:
+class Reachability:
     """What a call of an experiment reaches.
 
     Args:
@@ -49,10 +49,10 @@ class Outlook:
 
     def __init__(
         self,
-        ways: Sequence[Way],
+        ways: Sequence[Edge],
         dimensions: Sequence[ExperimentFunction],
         experiments: frozenset[ExperimentFunction],
-        watches: Watches,
+        watches: Validity,
         changes: int,
     ) -> None:
         self.ways = ways
@@ -71,7 +71,7 @@ class Outlook:
         Args:
             wholly: Whether to look at every name that mattered, rather than at some of them in turn.
         """
-        changes = history.changes
+        changes = epoch.changes
         if changes != self._changes:
             wholly = True
             if any(one.lessons != lessons for one, lessons in self._lessons):
@@ -86,4 +86,4 @@ class Outlook:
     @property
     def needs_no_look(self) -> bool:
         """Whether it may serve unseen: it gives one case without variants, which what is missing can still join."""
-        return self.choice is not None and self.choice[1] is None and self._changes == history.changes
+        return self.choice is not None and self.choice[1] is None and self._changes == epoch.changes

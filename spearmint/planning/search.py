@@ -7,24 +7,24 @@ from functools import partial
 from types import FunctionType
 from typing import Any
 
-from spearmint.cases.edge import Way, WayKind
-from spearmint.discovery.reach.call_graph import Edge, Explorer, Node, Reach
-from spearmint.discovery.reach.dependencies import Watches
+from spearmint.cases.edge import Edge, EdgeKind
+from spearmint.discovery.reach.call_graph import CallEdge, Explorer, Node, Reach
+from spearmint.discovery.reach.dependencies import Dependencies
 from spearmint.discovery.reach.function_body import line_of
 from spearmint.discovery.reach.name_resolution import Receiver, seen_from_outside
 from spearmint.discovery.reach.static_lookup import MISSING, Instance, is_class, own_attributes, unwrapped
 from spearmint.discovery.reach.table_store import module_of
-from spearmint.discovery.reach.user_code import in_package_of
-from spearmint.planning.reachability import Outlook
-from spearmint.registry.experiment import Carrier, ExperimentFunction
-from spearmint.registry.state import history
+from spearmint.discovery.reach.user_code import same_project_filter
+from spearmint.planning.reachability import Reachability
+from spearmint.registry.experiment import ExperimentFunction, ProxyBase
+from spearmint.registry.state import epoch
 
 logger = logging.getLogger("spearmint")
 
-_MANY_OUTLOOKS = 64  # for one experiment, by what matters of its receivers
+_MANY_REACHABILITIES = 64  # for one experiment, by what matters of its receivers
 
 
-def look_out(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Outlook:
+def find_reachable(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Reachability:
     """Find what a call reaches, and keep it with the experiment.
 
     Args:
@@ -42,7 +42,7 @@ def look_out(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Outlook:
             experiment.receiver_names = names
             experiment.key_of = _key_of(tuple(sorted(names)))
             experiment.outlooks.clear()
-    if len(experiment.outlooks) >= _MANY_OUTLOOKS:
+    if len(experiment.outlooks) >= _MANY_REACHABILITIES:
         experiment.outlooks.clear()
     key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
     experiment.outlooks[key] = found
@@ -91,12 +91,12 @@ class _Search:
     def __init__(self, root: ExperimentFunction, receiver: Receiver | None) -> None:
         self._root = root
         self._receiver = receiver
-        self._watches = Watches()
+        self._watches = Dependencies()
         self._explorers: dict[str, Explorer] = {}
-        self._ways: dict[tuple[Hashable, ...], list[tuple[Way, Any]]] = {}
+        self._ways: dict[tuple[Hashable, ...], list[tuple[Edge, Any]]] = {}
 
-    def outlook(self) -> Outlook:
-        changes = history.changes
+    def outlook(self) -> Reachability:
+        changes = epoch.changes
         dimensions: dict[ExperimentFunction, None] = {}
         experiments = {self._root}
         passed: set[tuple[Hashable, ...]] = set()
@@ -115,31 +115,31 @@ class _Search:
             following = reversed(self._ways_from(step))
             waiting.extend(_Step(way.experiment, receiver, passing) for way, receiver in following)
         ways = [way for found in self._ways.values() for way, _ in found]
-        return Outlook(ways, tuple(dimensions), frozenset(experiments), self._watches, changes)
+        return Reachability(ways, tuple(dimensions), frozenset(experiments), self._watches, changes)
 
     def _ways_from(self, step: _Step) -> list[tuple[Any, Any]]:
         """Return how an experiment leads to others, each with what its receiver will be."""
         key = (step.experiment, _identity(step.receiver))
         if key not in self._ways:
-            self._ways[key] = [*self._ways_by_name(step), *_ways_learned(step.experiment)]
+            self._ways[key] = [*self._ways_by_name(step), *_dynamic_edges(step.experiment)]
         return self._ways[key]
 
-    def _ways_by_name(self, step: _Step) -> Iterator[tuple[Way, Any]]:
+    def _ways_by_name(self, step: _Step) -> Iterator[tuple[Edge, Any]]:
         try:
             reached = self._explorer_for(step.experiment).reach(step.experiment.function, step.receiver)
         except Exception as error:  # Whatever odd thing stands in somebody's code, a call of it goes on.  # noqa: BLE001
             logger.warning("Cannot find what %s calls: %s: %s.", step.experiment.name, type(error).__name__, error)
             return
         called = _called(reached)
-        best: dict[Node, Edge] = {}
+        best: dict[Node, CallEdge] = {}
         for edge in reached.edges:
             is_call = edge.kind == "call" and edge.caller in called
-            if _is_carrier(edge.callee.function) and (edge.callee not in best or is_call):
+            if _is_proxy(edge.callee.function) and (edge.callee not in best or is_call):
                 best[edge.callee] = edge
         for node, edge in best.items():
-            kind: WayKind = "call" if node in called else "reference"
+            kind: EdgeKind = "call" if node in called else "reference"
             reached_one: ExperimentFunction = node.function._self_experiment.identity  # noqa: SLF001 - a carrier's
-            way = Way(reached_one, step.experiment, kind, partial(_place, edge.caller, edge.target))
+            way = Edge(reached_one, step.experiment, kind, partial(_place, edge.caller, edge.target))
             yield way, node.receiver
 
     def _explorer_for(self, experiment: ExperimentFunction) -> Explorer:
@@ -150,19 +150,19 @@ class _Search:
         found = self._explorers.get(package)
         if found is None:
             found = self._explorers[package] = Explorer(
-                in_package_of(module), is_end=_is_carrier, receiver=self._receiver, watches=self._watches
+                same_project_filter(module), is_end=_is_proxy, receiver=self._receiver, watches=self._watches
             )
         return found
 
 
-def _ways_learned(experiment: ExperimentFunction) -> Iterator[tuple[Way, Any]]:
+def _dynamic_edges(experiment: ExperimentFunction) -> Iterator[tuple[Edge, Any]]:
     for reference in experiment.identity.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
         other = reference()
         if isinstance(other, ExperimentFunction) and not other.is_gone:
-            yield Way(other, experiment, "learned", partial(_place_learned, experiment.identity, other)), MISSING
+            yield Edge(other, experiment, "learned", partial(_place_dynamic, experiment.identity, other)), MISSING
 
 
-def _place_learned(experiment: ExperimentFunction, other: ExperimentFunction) -> str:
+def _place_dynamic(experiment: ExperimentFunction, other: ExperimentFunction) -> str:
     return experiment.learned.get(other, "")
 
 
@@ -199,5 +199,5 @@ def _passed_on(experiment: ExperimentFunction) -> frozenset[int]:
     return frozenset({id(experiment.configs)} if shares else ())
 
 
-def _is_carrier(value: Any) -> bool:
-    return issubclass(type(value), Carrier)
+def _is_proxy(value: Any) -> bool:
+    return issubclass(type(value), ProxyBase)

@@ -4,16 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from spearmint.cases.case import ExperimentCase, Option
+from spearmint.cases.case import BoundConfig, ExperimentCase
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.context.current import attributes_var
-from spearmint.planning.reachability import Outlook
+from spearmint.planning.reachability import Reachability
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.strategies.builtin import Choice, failed_choice, strange_choice
+from spearmint.strategies.builtin import Choice, invalid_choice_error, strategy_error
 
 _NO_VARIANTS = ()  # CPython has one empty tuple.
-_FEW_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
+_MOST_CACHED_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
 
 
 def select(
@@ -32,12 +32,12 @@ def select(
     Raises:
         StrategyError: If a strategy raises, or chooses what it was not given.
     """
-    outlook = _outlook_of(experiment, args, wholly=wholly)
+    outlook = _reachability_of(experiment, args, wholly=wholly)
     choice = outlook.choice
     if choice is None:
         return _choose_for_call(experiment, outlook, args)
     if choice[1] is None:
-        _keep_ready(experiment, choice[0], args)
+        _cache_case(experiment, choice[0], args)
     return choice
 
 
@@ -50,15 +50,15 @@ def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> t
     try:  # As `_ask`, whose call would take a tenth of the time.
         choice = choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
     except Exception as error:
-        raise failed_choice(experiment.strategy, error, experiment.name) from error
+        raise strategy_error(experiment.strategy, error, experiment.name) from error
     try:
         main, variants = choice
     except (TypeError, ValueError) as error:
-        raise strange_choice(experiment.strategy, choice, experiment.name) from error
+        raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
     case = lone_cases.get(id(main))
     if case is not None and variants is _NO_VARIANTS:
         return case, None
-    return _choose_for_call(experiment, _outlook_of(experiment, args), args, _options(experiment, choice))
+    return _choose_for_call(experiment, _reachability_of(experiment, args), args, _options(experiment, choice))
 
 
 def full_plan(
@@ -82,10 +82,10 @@ def full_plan(
         options = experiment.options or (experiment.plain_option,)
     else:
         options = tuple(experiment.option_of(config) or experiment.compile_option(config) for config in configs)
-    return _plan(experiment, _outlook_of(experiment, args, wholly=True), options)
+    return _plan(experiment, _reachability_of(experiment, args, wholly=True), options)
 
 
-def _outlook_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, wholly: bool = False) -> Outlook:
+def _reachability_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, wholly: bool = False) -> Reachability:
     """Return what a call reaches.
 
     It is looked for anew when an experiment in it has learned of another, or when a name that mattered stands for
@@ -100,21 +100,21 @@ def _outlook_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, wholly
         The outlook.
     """
     key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
-    found: Outlook | None = experiment.outlooks.get(key)
+    found: Reachability | None = experiment.outlooks.get(key)
     if found is not None and ((found.needs_no_look and not wholly) or found.holds(wholly=wholly)):
         return found
     # Opened with the first plan: the rooms that read code take a while to import.
-    from spearmint.planning.search import look_out  # noqa: PLC0415
+    from spearmint.planning.search import find_reachable  # noqa: PLC0415
 
     experiment.forget_cases()
-    return look_out(experiment, args)
+    return find_reachable(experiment, args)
 
 
 def _choose_for_call(
     experiment: ExperimentFunction,
-    outlook: Outlook,
+    outlook: Reachability,
     args: tuple[Any, ...],
-    chosen: tuple[Option, tuple[Option, ...]] | None = None,
+    chosen: tuple[BoundConfig, tuple[BoundConfig, ...]] | None = None,
 ) -> tuple[ExperimentCase, Plan | None]:
     main, variants = choose_options(experiment) if chosen is None else chosen
     lessons = experiment.lessons
@@ -122,10 +122,10 @@ def _choose_for_call(
     case = plan.main
     has_variants = plan.size > 1
     if (experiment.is_constant or not experiment.options) and outlook.is_constant:
-        plan = plan if plan.size > _FEW_CASES or plan.excess or not has_variants else plan.with_cases()
+        plan = plan if plan.size > _MOST_CACHED_CASES or plan.excess or not has_variants else plan.with_cases()
         outlook.choice = case, plan if has_variants else None
         if not has_variants:
-            _keep_ready(experiment, case, args)
+            _cache_case(experiment, case, args)
     elif not has_variants and not outlook.dimensions and experiment.key_of is None:
         experiment.keep_lone(case)
     if experiment.lessons != lessons:  # Another thread has learned meanwhile.
@@ -134,7 +134,7 @@ def _choose_for_call(
     return case, plan if has_variants else None
 
 
-def _keep_ready(experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...]) -> None:
+def _cache_case(experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...]) -> None:
     """Let further calls run in a case without asking; of methods, those on instances of the same class."""
     if experiment.collects:
         return
@@ -144,7 +144,7 @@ def _keep_ready(experiment: ExperimentFunction, case: ExperimentCase, args: tupl
         experiment.keep_ready(case, type(args[0]))
 
 
-def _plan(experiment: ExperimentFunction, outlook: Outlook, options: tuple[Option, ...]) -> Plan:
+def _plan(experiment: ExperimentFunction, outlook: Reachability, options: tuple[BoundConfig, ...]) -> Plan:
     dimensions = [Dimension(experiment, options)]
     for one in outlook.dimensions:
         main, variants = choose_options(one)
@@ -173,26 +173,26 @@ def _ask(experiment: ExperimentFunction) -> Choice:
     try:
         return choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
     except Exception as error:
-        raise failed_choice(experiment.strategy, error, experiment.name) from error
+        raise strategy_error(experiment.strategy, error, experiment.name) from error
 
 
-def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[Option, tuple[Option, ...]]:
+def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[BoundConfig, tuple[BoundConfig, ...]]:
     """Return the options for what a strategy chose: the main one, and those of the variants."""
     try:
         main, variants = choice
     except (TypeError, ValueError) as error:
-        raise strange_choice(experiment.strategy, choice, experiment.name) from error
+        raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
     option = experiment.option_of(main)
     try:  # A generator computes the variants only here.
         others = [experiment.option_of(config) for config in variants] if isinstance(variants, Iterable) else [None]
     except Exception as error:
-        raise failed_choice(experiment.strategy, error, experiment.name) from error
+        raise strategy_error(experiment.strategy, error, experiment.name) from error
     found = tuple(other for other in others if other is not None)
     if option is None or len(found) < len(others):
-        raise strange_choice(experiment.strategy, choice, experiment.name)
+        raise invalid_choice_error(experiment.strategy, choice, experiment.name)
     return option, found
 
 
-def choose_options(experiment: ExperimentFunction) -> tuple[Option, tuple[Option, ...]]:
+def choose_options(experiment: ExperimentFunction) -> tuple[BoundConfig, tuple[BoundConfig, ...]]:
     """Return the main option and the variants that an experiment's strategy chooses, asked once."""
     return _options(experiment, _ask(experiment)) if experiment.options else (experiment.plain_option, ())

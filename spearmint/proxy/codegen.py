@@ -119,7 +119,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
     text += _TRACED_STREAM.format(stream=name) if is_stream else _TRACED_CALL.format(define=define, waits=waits)
     namespace: dict[str, Any] = {
         "astream": astream,
-        "begin": recorder.begin,
+        "begin": recorder.begin_span,
         "current": experiment_case_var.get,
         "end": recorder.end,
         "enter": experiment_case_var.set,

@@ -8,12 +8,12 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.cases.plan import Plan
 from spearmint.execution import task_driver as tasks
 from spearmint.execution import thread_driver as threads
-from spearmint.execution.call import Call, begin
+from spearmint.execution.call import Call, begin_call
 from spearmint.execution.streams import astream, stream
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
 
-Choice = tuple[ExperimentCase, Plan | None]
+Selection = tuple[ExperimentCase, Plan | None]
 
 
 def performer_of(experiment: ExperimentFunction) -> Callable[..., Any]:
@@ -24,11 +24,11 @@ def performer_of(experiment: ExperimentFunction) -> Callable[..., Any]:
 
 
 def perform_call(
-    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Choice
+    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Selection
 ) -> Any:
     """Run a call that has variants, and give the caller what is the caller's."""
-    call = begin(experiment, args, kwargs, choice)
-    outcome = threads.run(call)
+    call = begin_call(experiment, args, kwargs, choice)
+    outcome = threads.run_in_thread(call)
     if outcome.exception is None or _is_collected(experiment, outcome):
         return call.results if experiment.collects else outcome.value
     release_callers(outcome.exception)
@@ -39,11 +39,11 @@ def perform_call(
 
 
 async def aperform(
-    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Choice
+    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Selection
 ) -> Any:
     """Do for an async function what `perform_call` does for a function."""
-    call = begin(experiment, args, kwargs, choice)
-    outcome = await tasks.run(call)
+    call = begin_call(experiment, args, kwargs, choice)
+    outcome = await tasks.run_in_task(call)
     if outcome.exception is None or _is_collected(experiment, outcome):
         return call.results if experiment.collects else outcome.value
     release_callers(outcome.exception)
@@ -77,10 +77,10 @@ def release_callers(error: BaseException | None) -> None:
 
 
 def begin_stream(
-    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Choice
+    experiment: ExperimentFunction, args: tuple[Any, ...], kwargs: Mapping[str, Any], choice: Selection
 ) -> Any:
     """Return main's stream, whose end starts the variants."""
-    return open_stream(begin(experiment, args, kwargs, choice))
+    return open_stream(begin_call(experiment, args, kwargs, choice))
 
 
 def open_stream(call: Call) -> Any:

@@ -12,7 +12,7 @@ import wrapt
 from spearmint.errors import DeclarationError
 from spearmint.proxy.codegen import compile_call
 from spearmint.proxy.perform import performer_of
-from spearmint.registry.experiment import Carrier, ExperimentFunction
+from spearmint.registry.experiment import ExperimentFunction, ProxyBase
 
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
 _ANNOTATIONS: Any = vars(wrapt.BaseObjectProxy)["__annotations__"]
@@ -29,7 +29,7 @@ class _Absent:
         raise AttributeError(message)
 
 
-class ExperimentProxy(wrapt.BaseObjectProxy[Any], Carrier):
+class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
     """A function under experiment. To everything that looks at it, it is the function.
 
     Args:
@@ -89,7 +89,7 @@ class UnboundProxy(ExperimentProxy):
         return self
 
 
-def wrap(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction]) -> Any:
+def wrap_function(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction]) -> Any:
     """Put a proxy around a function, or around the one inside a static or class method or property.
 
     Args:
@@ -103,14 +103,14 @@ def wrap(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction
         DeclarationError: If there is no function in it.
     """
     if isinstance(target, staticmethod | classmethod):
-        return type(target)(wrap(target.__func__, declare))
+        return type(target)(wrap_function(target.__func__, declare))
     if isinstance(target, property):
         if target.fget is None:
             message = f"Cannot make an experiment of {target!r}: the property has no getter. Decorate its setter."
             raise DeclarationError(message)
-        return target.getter(wrap(target.fget, declare))
+        return target.getter(wrap_function(target.fget, declare))
     if isinstance(target, functools.cached_property):
-        return functools.cached_property(wrap(target.func, declare))
+        return functools.cached_property(wrap_function(target.func, declare))
     function = target.__wrapped__ if isinstance(target, ExperimentProxy) else target
     takes_instance = hasattr(function, "__get__") and not isinstance(function, types.MethodType)
     proxy = (ExperimentProxy if takes_instance else UnboundProxy)(function, declare(function))

@@ -8,8 +8,8 @@ from typing import Any, Self
 from spearmint.errors import ExecutionError
 from spearmint.execution import task_driver as tasks
 from spearmint.execution import thread_driver as threads
-from spearmint.execution.call import Call, begin
-from spearmint.execution.event_loop import own_loop
+from spearmint.execution.call import Call, begin_call
+from spearmint.execution.event_loop import background_loop
 from spearmint.execution.task_driver import TaskDriver
 from spearmint.execution.thread_driver import ThreadDriver
 from spearmint.planning.select import select
@@ -30,7 +30,7 @@ class _Runner:
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         all_args, all_kwargs = (*self._args, *args), {**self._kwargs, **kwargs}
         choice = select(self._experiment, all_args, wholly=True)
-        call = begin(self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True)
+        call = begin_call(self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True)
         self._call, self.results = call, call.results
         return call
 
@@ -79,7 +79,7 @@ class ExperimentRunner(_Runner):
         if self._opens_stream():
             call.results.main_result.hold(open_stream(call))
             return call.results
-        outcome = own_loop.run(tasks.run(call)) if self._is_async else threads.run(call)
+        outcome = background_loop.run(tasks.run_in_task(call)) if self._is_async else threads.run_in_thread(call)
         return self._tell(call, outcome)
 
     def _refuse_running_loop(self) -> None:
@@ -122,9 +122,9 @@ class AsyncExperimentRunner(_Runner):
             call.results.main_result.hold(open_stream(call))
             return call.results
         if self._is_async:
-            outcome = await tasks.run(call)
+            outcome = await tasks.run_in_task(call)
         else:
-            outcome = threads.run(call, waits=False)
+            outcome = threads.run_in_thread(call, waits=False)
             if call.awaits:
                 await call.results.await_variants()
             if call.awaits and (outcome.exception is None or isinstance(outcome.exception, Exception)):

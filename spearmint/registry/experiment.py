@@ -5,21 +5,21 @@ import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from spearmint.cases.case import ExperimentCase, Option
+from spearmint.cases.case import BoundConfig, ExperimentCase
 from spearmint.config.binding import Binder
-from spearmint.config.copying import supplier
+from spearmint.config.copying import value_factory
 from spearmint.config.model import Config
 from spearmint.config.signature import compile_binder
 from spearmint.errors import BindingError, ConfigError
 from spearmint.registry.callables import Kind, kind_of, name_of
-from spearmint.registry.settings import Settings
-from spearmint.registry.state import Memory
-from spearmint.strategies.builtin import Choice, Start, directly, make_strategy, takes_attributes
+from spearmint.registry.settings import ExperimentSettings
+from spearmint.registry.state import CallState
+from spearmint.strategies.builtin import Choice, Start, prepare_strategy, takes_attributes, unwrap_call
 
 logger = logging.getLogger("spearmint")
 
 
-class ExperimentFunction(Memory):
+class ExperimentFunction(CallState):
     """A function that Spearmint runs under a configuration.
 
     Args:
@@ -54,7 +54,7 @@ class ExperimentFunction(Memory):
         self,
         function: Callable[..., Any],
         configs: Sequence[Config],
-        settings: Settings,
+        settings: ExperimentSettings,
         *,
         has_own_configs: bool = False,
         has_own_bindings: bool = False,
@@ -66,7 +66,7 @@ class ExperimentFunction(Memory):
         self.settings = settings
         self.configs = configs
         self.has_own_configs = has_own_configs
-        self.strategy = make_strategy(settings.strategy, self.name)
+        self.strategy = prepare_strategy(settings.strategy, self.name)
         self.takes_attributes = takes_attributes(self.strategy)
         self.is_constant = bool(getattr(self.strategy, "is_constant", False))
         self.start: Start = getattr(self.strategy, "start", "after_main")
@@ -84,7 +84,7 @@ class ExperimentFunction(Memory):
         )
         self.options = tuple(self.compile_option(config) for config in configs)
         self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
-        self._inherited: weakref.WeakKeyDictionary[Option, Option] = weakref.WeakKeyDictionary()
+        self._inherited: weakref.WeakKeyDictionary[BoundConfig, BoundConfig] = weakref.WeakKeyDictionary()
         self.stands_for: ExperimentFunction | None = None
         super().__init__()
 
@@ -96,23 +96,23 @@ class ExperimentFunction(Memory):
     @strategy.setter
     def strategy(self, strategy: Callable[..., Choice]) -> None:
         self._strategy = strategy
-        self.choose = directly(strategy)
+        self.choose = unwrap_call(strategy)
 
-    def compile_option(self, config: Config) -> Option:
+    def compile_option(self, config: Config) -> BoundConfig:
         """Return a config as this function uses it.
 
         Raises:
             ConfigError: If it cannot be copied, or does not reach a parameter.
         """
         try:
-            master = supplier(config)()
+            master = value_factory(config)()
         except Exception as error:
             message = (
                 f"Cannot copy config {config.config_id!r} for {self.name}: {type(error).__name__}: {error}. Each "
                 "execution needs its own. Put something immutable in it, or give the type a __deepcopy__."
             )
             raise ConfigError(message) from error
-        return Option(master, config.config_id, supplier(master), self.binder.bind(master))
+        return BoundConfig(master, config.config_id, value_factory(master), self.binder.bind(master))
 
     @property
     def identity(self) -> "ExperimentFunction":
@@ -120,12 +120,12 @@ class ExperimentFunction(Memory):
         return self if self.stands_for is None else self.stands_for
 
     @property
-    def plain_option(self) -> Option:
+    def plain_option(self) -> BoundConfig:
         """The option of an experiment that has no config, called where no other experiment has one for it."""
         slots = self.binder.slots
         empty = Config()
         values = tuple(None if slot.has_default else self._refusal(slot.name) for slot in slots)
-        return Option(empty, empty.config_id, Config, values)
+        return BoundConfig(empty, empty.config_id, Config, values)
 
     def _refusal(self, parameter: str) -> Callable[[], Any]:
         def refuse() -> Any:
@@ -137,7 +137,7 @@ class ExperimentFunction(Memory):
 
         return refuse
 
-    def option_of(self, config: Config) -> Option | None:
+    def option_of(self, config: Config) -> BoundConfig | None:
         """Return the option for one of the configs that the strategy was given, or for one equal to it.
 
         Args:
@@ -155,7 +155,7 @@ class ExperimentFunction(Memory):
         equal = (one for one in self.options if one.config == config)
         return next((one for one in equal if config_id in (None, one.config_id)), None)
 
-    def inherit(self, option: Option) -> Option:
+    def inherit(self, option: BoundConfig) -> BoundConfig:
         """Return the caller's config as this experiment uses it.
 
         Args:
@@ -169,7 +169,7 @@ class ExperimentFunction(Memory):
         """
         made = self._inherited.get(option)
         if made is None:
-            made = Option(option.config, option.config_id, option.copy, self.binder.bind(option.config))
+            made = BoundConfig(option.config, option.config_id, option.copy, self.binder.bind(option.config))
             self._inherited[option] = made
         return made
 
@@ -191,7 +191,7 @@ class ExperimentFunction(Memory):
         return f"<ExperimentFunction {self.name} with {len(self.options)} configs>"
 
 
-class Carrier:
+class ProxyBase:
     """What stands where an experiment's function stood, and knows the experiment."""
 
     __slots__ = ()

@@ -36,7 +36,7 @@ def check_tracing(tracing: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ExperimentSettings:
     """How an experiment is run, as `spearmint.Spearmint` documents it; an experiment's own settings replace these."""
 
     strategy: Any = SingleConfigStrategy

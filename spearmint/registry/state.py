@@ -7,7 +7,7 @@ from typing import Any
 from spearmint.cases.case import ExperimentCase
 
 
-class Memory:
+class CallState:
     """What an experiment remembers.
 
     Attributes:
@@ -31,7 +31,7 @@ class Memory:
         self.outlooks: dict[Hashable, Any] = {}
         self.key_of: Callable[[Any], Hashable] | None = None
         self.receiver_names: frozenset[str] = frozenset()
-        self.learned: weakref.WeakKeyDictionary[Memory, str] = weakref.WeakKeyDictionary()
+        self.learned: weakref.WeakKeyDictionary[CallState, str] = weakref.WeakKeyDictionary()
         self.lessons = 0
         self.is_pinned = False
         self.carriers: list[weakref.ref[Any]] = []
@@ -59,7 +59,7 @@ class Memory:
         """Have the cases that are kept forgotten when that becomes doubtful."""
         if not self._is_noted:
             self._is_noted = True
-            history.note_kept(self)
+            epoch.note_kept(self)
 
     def forget_cases(self) -> None:
         """Let the next call make a case anew."""
@@ -70,15 +70,15 @@ class Memory:
         for outlook in tuple(self.outlooks.values()):
             outlook.choice = None
 
-    def learn(self, other: "Memory", place: str) -> None:
+    def learn(self, other: "CallState", place: str) -> None:
         """Remember an experiment that was called from this one, so that later plans reckon with it."""
         if other not in self.learned:
             self.learned[other] = place
             self.lessons += 1
-            history.changes += 1
+            epoch.changes += 1
 
 
-class History:
+class Epoch:
     """What has happened in the process that plans depend on.
 
     Attributes:
@@ -87,9 +87,9 @@ class History:
 
     def __init__(self) -> None:
         self.changes = 0
-        self._kept: list[weakref.ref[Memory]] = []
+        self._kept: list[weakref.ref[CallState]] = []
 
-    def note_kept(self, memory: Memory) -> None:
+    def note_kept(self, memory: CallState) -> None:
         """Note that an experiment keeps cases, which a new experiment makes doubtful."""
         self._kept.append(weakref.ref(memory))
 
@@ -103,4 +103,4 @@ class History:
                 memory.forget_cases()
 
 
-history = History()
+epoch = Epoch()

@@ -113,7 +113,7 @@ class RoundRobinStrategy:
         return configs[next(self._turns) % len(configs)], ()
 
 
-def make_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
+def prepare_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
     """Return the strategy that one experiment asks, with state of its own.
 
     Args:
@@ -147,7 +147,7 @@ def make_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
     return made
 
 
-def directly(strategy: Callable[..., Choice]) -> Callable[..., Choice]:
+def unwrap_call(strategy: Callable[..., Choice]) -> Callable[..., Choice]:
     """Return what calls a strategy with the fewest steps: a bound method costs less than an instance that is called."""
     call = inspect.getattr_static(type(strategy), "__call__", None)
     return types.MethodType(call, strategy) if isinstance(call, types.FunctionType) else strategy
@@ -163,13 +163,13 @@ def takes_attributes(strategy: Callable[..., Choice]) -> bool:
     return sum(parameter.kind in positional for parameter in parameters) >= 2  # noqa: PLR2004 - configs and attributes
 
 
-def failed_choice(strategy: Callable[..., Choice], error: Exception, function: str) -> StrategyError:
+def strategy_error(strategy: Callable[..., Choice], error: Exception, function: str) -> StrategyError:
     """Return the error for a strategy that raised."""
     cause = f"{_label(strategy)} raised {type(error).__name__}: {error}"
     return StrategyError(f"Cannot choose a config for {function}: {cause}. Mend the strategy.")
 
 
-def strange_choice(strategy: Callable[..., Choice], choice: Any, function: str) -> StrategyError:
+def invalid_choice_error(strategy: Callable[..., Choice], choice: Any, function: str) -> StrategyError:
     """Return the error for a choice that is none."""
     return StrategyError(
         f"Cannot choose a config for {function}: {_label(strategy)} returned {choice!r:.200}. "

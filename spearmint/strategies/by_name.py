@@ -8,7 +8,7 @@ from typing import Any
 
 from spearmint.errors import StrategyError
 from spearmint.strategies import builtin as strategies
-from spearmint.suggest import close_names
+from spearmint.suggest import did_you_mean
 
 BUILT_IN: Mapping[str, Any] = {
     "single": strategies.SingleConfigStrategy,
@@ -32,12 +32,12 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
     """
     if name in BUILT_IN:
         try:
-            make_strategy(name, arguments)
+            strategy_by_name(name, arguments)
         except StrategyError as error:
             raise ValueError(str(error)) from error
     elif not _IMPORT_PATH.fullmatch(name):
         known = ", ".join(BUILT_IN)
-        similar = close_names(name.lower().removesuffix("strategy").replace("-", "_"), BUILT_IN)
+        similar = did_you_mean(name.lower().removesuffix("strategy").replace("-", "_"), BUILT_IN)
         hint = similar or (_hint_of_a_colon(name) if "." in name else "")
         message = (
             f"Cannot use the strategy {name!r}: there is none of that name. "
@@ -46,7 +46,7 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
         raise ValueError(message)
 
 
-def make_strategy(name: str, arguments: Mapping[str, Any]) -> Any:
+def strategy_by_name(name: str, arguments: Mapping[str, Any]) -> Any:
     """Return the strategy of a name, made with its arguments where it has some.
 
     Args:

@@ -5,12 +5,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from spearmint.api import background_stats, flush, tracing_stats
-from spearmint.execution.limits import Limits
-from spearmint.execution.pool import background
+from spearmint.execution.limits import PoolLimits
+from spearmint.execution.pool import variant_pool
 from spearmint.registry.registry import registry
 from spearmint.tracing import recorder
-from spearmint.tracing.exporter import worker
-from spearmint.tracing.options import Options
+from spearmint.tracing.exporter import exporter
+from spearmint.tracing.options import TracingOptions
 
 _INSTALL = "spearmint.instrument.install"
 
@@ -25,28 +25,28 @@ class State:
         handles: What is installed.
     """
 
-    limits: Limits
-    options: Options
+    limits: PoolLimits
+    options: TracingOptions
     handles: tuple[Any, ...]
 
 
 def state() -> State:
     """Return what is set for the process."""
-    return State(background.limits, worker.options, _handles())
+    return State(variant_pool.limits, exporter.options, _handles())
 
 
 def initial_state() -> State:
     """Return what is set in a process that has set nothing."""
-    return State(Limits(), Options(), ())
+    return State(PoolLimits(), TracingOptions(), ())
 
 
 def restore(before: State) -> None:
     """Set the process as it was, and uninstall what has been installed since."""
-    if background.limits != before.limits:
-        background.configure(**asdict(before.limits))
-    if worker.options != before.options:
-        worker.options = before.options
-        recorder.configure({})  # It keeps what it has read of the options.
+    if variant_pool.limits != before.limits:
+        variant_pool.configure(**asdict(before.limits))
+    if exporter.options != before.options:
+        exporter.options = before.options
+        recorder.set_options({})  # It keeps what it has read of the options.
     for handle in reversed(_handles()):
         if handle not in before.handles:
             handle.uninstall()
@@ -77,8 +77,8 @@ def _pending() -> int:
 
 def clear() -> None:
     """Count background work and traces from zero, where nothing is under way."""
-    background.account.clear()
-    worker.clear()
+    variant_pool.account.clear()
+    exporter.clear()
 
 
 def forget_locals(function: Any) -> None:

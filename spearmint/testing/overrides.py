@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from spearmint.cases.case import Option
+from spearmint.cases.case import BoundConfig
 from spearmint.config import Config, parse_configs
 from spearmint.errors import ConfigError
 from spearmint.proxy.proxy import experiment_of
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
-from spearmint.registry.state import history
+from spearmint.registry.state import epoch
 from spearmint.strategies.builtin import Choice
 
 _LISTED = 10
@@ -63,7 +63,7 @@ def override(
 class _Pin:
     """What one `override` asks for."""
 
-    option: Option
+    option: BoundConfig
     runs_variants: bool
 
 
@@ -74,7 +74,7 @@ class _Declared:
     strategy: Callable[..., Choice]
     takes_attributes: bool
     is_constant: bool
-    options: tuple[Option, ...]
+    options: tuple[BoundConfig, ...]
 
 
 class _PinnedStrategy:
@@ -134,7 +134,7 @@ def _apply(experiment: ExperimentFunction) -> None:
         _set(experiment, _Declared(strategy, takes_attributes=True, is_constant=is_constant, options=options))
     experiment.is_pinned = bool(pins)
     experiment.lessons += 1  # What was found out about calls that reach it is stale.
-    history.renew()
+    epoch.renew()
 
 
 def _declaration_of(experiment: ExperimentFunction) -> _Declared:
@@ -148,7 +148,7 @@ def _set(experiment: ExperimentFunction, changed: _Declared) -> None:
     experiment.options = changed.options
 
 
-def _option(experiment: ExperimentFunction, wanted: Any) -> Option:
+def _option(experiment: ExperimentFunction, wanted: Any) -> BoundConfig:
     """Return the one option that an override asks for."""
     if isinstance(wanted, str):
         return _option_of_id(experiment, wanted)
@@ -159,7 +159,7 @@ def _option(experiment: ExperimentFunction, wanted: Any) -> Option:
     return experiment.compile_option(configs[0])
 
 
-def _option_of_id(experiment: ExperimentFunction, config_id: str) -> Option:
+def _option_of_id(experiment: ExperimentFunction, config_id: str) -> BoundConfig:
     found = next((option for option in experiment.options if option.config_id == config_id), None)
     if found is not None:
         return found

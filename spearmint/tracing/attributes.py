@@ -8,11 +8,11 @@ from functools import lru_cache
 from typing import Any
 
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.tracing.options import Options
-from spearmint.tracing.redaction import Masker
+from spearmint.tracing.options import TracingOptions
+from spearmint.tracing.redaction import Redactor
 from spearmint.tracing.serialize import Renderer
 from spearmint.tracing.snapshot import snapshot
-from spearmint.tracing.span import Failure, Span, Trace
+from spearmint.tracing.span import ExceptionInfo, Span, Trace
 
 _CONFIGS = 20
 _PROBLEMS = {
@@ -48,18 +48,18 @@ class Description:
     failure: dict[str, str] | None
 
 
-def describe(trace: Trace, options: Options) -> list[Description]:
+def describe(trace: Trace, options: TracingOptions) -> list[Description]:
     """Describe the spans of a trace, in their order."""
     return _describe_all(trace.spans, options, Renderer(_masker(options.mask), options.max_chars))
 
 
-def describe_alone(span: Span, options: Options) -> Description:
+def describe_alone(span: Span, options: TracingOptions) -> Description:
     """Describe one span on its caller's thread, where no code of the user's may run, such as a slow repr."""
     (described,) = _describe_all([span], options, Renderer(_masker(options.mask), options.max_chars, runs_code=False))
     return described
 
 
-def _describe_all(spans: list[Span], options: Options, renderer: Renderer) -> list[Description]:
+def _describe_all(spans: list[Span], options: TracingOptions, renderer: Renderer) -> list[Description]:
     configs = [snapshot(span.option.config, options.max_chars, options.max_items)[0] for span in spans]
     inputs = [_by_parameter(span) for span in spans]
     # First all that is secret anywhere, so that no text of any span shows it.
@@ -85,7 +85,7 @@ def _describe(renderer: Renderer, span: Span, config: Any, inputs: dict[str, Any
         failure = _failure(renderer, span.failure)
         problem = f"{failure['exception.type']}: {failure['exception.message']}"
     return Description(
-        name=name_of(span.experiment),
+        name=display_name(span.experiment),
         inputs=renderer.render(inputs),
         config=renderer.render(config),
         status=span.status,
@@ -125,12 +125,12 @@ def attributes_of(span: Span, described: Description) -> dict[str, Any]:
     return found
 
 
-def name_of(experiment: ExperimentFunction) -> str:
+def display_name(experiment: ExperimentFunction) -> str:
     """Return the name of an experiment's function, as far as it says something."""
     return experiment.name.partition(":")[2].rpartition("<locals>.")[2]
 
 
-def _failure(renderer: Renderer, failure: Failure) -> dict[str, str]:
+def _failure(renderer: Renderer, failure: ExceptionInfo) -> dict[str, str]:
     message = message_of(failure) if renderer.runs_code else _plain_message(failure)
     frames = "\n".join(f'  File "{file}", line {line}, in {name}' for file, line, name in failure.frames)
     kind = failure.kind.__qualname__
@@ -141,7 +141,7 @@ def _failure(renderer: Renderer, failure: Failure) -> dict[str, str]:
     return {"exception.type": kind, "exception.message": shown, "exception.stacktrace": trace}
 
 
-def message_of(failure: Failure) -> str:
+def message_of(failure: ExceptionInfo) -> str:
     """Return the message of an exception, or its arguments where it gives none."""
     # The __str__ of the user's may want what the twin does not have, or raise.
     with suppress(BaseException):
@@ -152,7 +152,7 @@ def message_of(failure: Failure) -> str:
     return ""
 
 
-def _plain_message(failure: Failure) -> str:
+def _plain_message(failure: ExceptionInfo) -> str:
     """Return the message of an exception as far as its arguments are text and numbers."""
     return ", ".join(str(one) for one in failure.args if type(one) in (str, int, float, bool))
 
@@ -193,5 +193,5 @@ def _parameters(experiment: ExperimentFunction) -> tuple[list[str], str | None]:
 
 
 @lru_cache(maxsize=8)
-def _masker(patterns: tuple[str, ...]) -> Masker:
-    return Masker(patterns)
+def _masker(patterns: tuple[str, ...]) -> Redactor:
+    return Redactor(patterns)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from spearmint.tracing.span import Answer, Compare, Trace
+from spearmint.tracing.span import ComparableResult, Compare, Trace
 
 
-def verdict(trace: Trace) -> str | None:
+def compare_to_main(trace: Trace) -> str | None:
     """Tell whether what a variant returned equals what main returned.
 
     Args:
@@ -20,7 +20,7 @@ def verdict(trace: Trace) -> str | None:
     if main.failure is not None or trace.answer.failure is not None:
         return _word(_same_failure(main, trace.answer))
     try:
-        return _word(truth(trace.compare(main.value, trace.answer.value)))
+        return _word(as_bool(trace.compare(main.value, trace.answer.value)))
     except BaseException:  # noqa: BLE001 - whatever a user's comparison does, the trace is written
         return "error"
 
@@ -32,7 +32,7 @@ def equal(main: Any, variant: Any) -> Any:
     return main == variant
 
 
-def truth(found: Any) -> bool:
+def as_bool(found: Any) -> bool:
     """Return what a comparison says; of an array that every element is equal."""
     try:
         return bool(found)
@@ -40,7 +40,7 @@ def truth(found: Any) -> bool:
         return bool(found.all())
 
 
-def _same_failure(main: Answer, variant: Answer) -> bool:
+def _same_failure(main: ComparableResult, variant: ComparableResult) -> bool:
     if main.failure is None or variant.failure is None:
         return False
     return main.failure.kind is variant.failure.kind and main.failure.args == variant.failure.args

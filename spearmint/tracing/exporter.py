@@ -14,9 +14,9 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
-from spearmint.tracing.options import Options, TracingStats
+from spearmint.tracing.options import TracingOptions, TracingStats
 from spearmint.tracing.span import UNSAMPLED, Trace, span_var
-from spearmint.tracing.throttle import Pace
+from spearmint.tracing.throttle import Throttle
 
 logger = logging.getLogger("spearmint")
 
@@ -29,14 +29,14 @@ _POLL_SECONDS = 0.02
 class Writer(Protocol):
     """Writes traces somewhere."""
 
-    def open(self, traces: list[Any], options: Options) -> None:
+    def open(self, traces: list[Any], options: TracingOptions) -> None:
         """Make ready what traces are to be written to, which may take seconds the first time."""
 
-    def write(self, traces: list[Any], options: Options) -> list[BaseException | None]:
+    def write(self, traces: list[Any], options: TracingOptions) -> list[BaseException | None]:
         """Write traces, and tell of each what went wrong, or None."""
 
 
-class Worker:
+class TraceExporter:
     """Hands traces to MLflow, one batch after another. A process has one; a fork begins with an empty one.
 
     Attributes:
@@ -47,7 +47,7 @@ class Worker:
     """
 
     def __init__(self) -> None:
-        self.options = Options()
+        self.options = TracingOptions()
         self.before_exit: list[Callable[[], None]] = []
         self.exit_timeout: Callable[[], float] = lambda: 2.0
         self.make_writer: Callable[[], Writer] = _mlflow_writer
@@ -60,7 +60,7 @@ class Worker:
         self._idle = threading.Condition(self._lock)
         self._writing = threading.Lock()
         self._opening = threading.Lock()
-        self._pace = Pace()
+        self._pace = Throttle()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._recorded = self._written = self._dropped = self._failed = self._pending = 0
         self._has_thread = False
@@ -304,4 +304,4 @@ def _mlflow_writer() -> Writer:
     return writer
 
 
-worker = Worker()
+exporter = TraceExporter()

@@ -7,7 +7,7 @@ from typing import Any
 
 from spearmint.tracing import mlflow_state as presence
 from spearmint.tracing.attributes import attributes_of, describe_alone, marks_of
-from spearmint.tracing.options import Mode, Options
+from spearmint.tracing.options import Mode, TracingOptions
 from spearmint.tracing.span import Span
 
 
@@ -43,7 +43,7 @@ def open_child(span: Span, parent: Span) -> Any:
     return None
 
 
-def close(span: Span, options: Options) -> None:
+def close(span: Span, options: TracingOptions) -> None:
     """Close what was opened for a span that has ended.
 
     Args:
@@ -68,7 +68,7 @@ def is_live(span: Span) -> bool:
     return hasattr(span.live, "is_ours")
 
 
-def is_foreign(root: Span) -> bool:
+def is_user_trace(root: Span) -> bool:
     """Tell whether the trace that a span stands in is the user's, which MLflow delivers."""
     return is_live(root) and not root.live.is_ours
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TraceDestination:
     """Where MLflow was set to write when a trace began; the worker finds out what is None.
 
     Attributes:
@@ -20,11 +20,11 @@ class Place:
     run_id: str | None = None
 
 
-NOWHERE = Place()
+NOWHERE = TraceDestination()
 _last = [NOWHERE]
 
 
-def place() -> Place:
+def current_destination() -> TraceDestination:
     """Return where MLflow is set to write now."""
     fluent = sys.modules.get("mlflow.tracking.fluent")
     service = sys.modules.get("mlflow.tracking._tracking_service.utils")
@@ -39,7 +39,7 @@ def place() -> Place:
     last = _last[0]  # It seldom changes.
     if last.tracking_uri == uri and last.experiment_id == experiment_id and last.run_id == run_id:
         return last
-    _last[0] = made = Place(uri, experiment_id, run_id)
+    _last[0] = made = TraceDestination(uri, experiment_id, run_id)
     return made
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from spearmint.errors import ConfigError
-from spearmint.tracing.redaction import Masker
+from spearmint.tracing.redaction import Redactor
 
 Mode = Literal["auto", "deferred", "live"]
 
@@ -26,7 +26,7 @@ SECRET_KEYS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class TracingOptions:
     """How executions are traced.
 
     Attributes:
@@ -74,9 +74,9 @@ class Options:
             raise _bad_option("timeout", self.timeout, "a number of seconds above 0")
         if isinstance(self.mask, str) or not all(isinstance(one, str) for one in self.mask):
             raise _bad_option("mask", self.mask, "a list of regular expressions")
-        Masker(self.mask)
+        Redactor(self.mask)
 
-    def with_changes(self, changes: Mapping[str, Any]) -> "Options":
+    def with_changes(self, changes: Mapping[str, Any]) -> "TracingOptions":
         """Return these options with some replaced.
 
         Raises:

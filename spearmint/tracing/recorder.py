@@ -12,22 +12,32 @@ from time import time_ns
 from types import FunctionType
 from typing import Any
 
-from spearmint.cases.case import ExperimentCase, Option
+from spearmint.cases.case import BoundConfig, ExperimentCase
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
 from spearmint.tracing import live_mode as opening
 from spearmint.tracing import mlflow_state as presence
 from spearmint.tracing.equality import DEFAULT
-from spearmint.tracing.exporter import worker
+from spearmint.tracing.exporter import exporter
 from spearmint.tracing.snapshot import snapshot
-from spearmint.tracing.span import UNSAMPLED, Answer, Role, Span, Status, Trace, Unsampled, failure_of, span_var
+from spearmint.tracing.span import (
+    UNSAMPLED,
+    ComparableResult,
+    Role,
+    Span,
+    SpanStatus,
+    Trace,
+    Unsampled,
+    exception_info,
+    span_var,
+)
 
 # Of its own, as a user's `random.seed` must give neither the same ids twice nor the same sample.
 _random = random.Random()  # noqa: S311 - no secret
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_random.seed)
 
-_STATUSES: dict[str, Status] = {"success": "success", "failed": "failed", "timed_out": "timed_out"}
+_STATUSES: dict[str, SpanStatus] = {"success": "success", "failed": "failed", "timed_out": "timed_out"}
 _NANOSECONDS = 1_000_000_000
 
 
@@ -39,29 +49,29 @@ _calls: "weakref.WeakSet[FunctionType]" = weakref.WeakSet()
 def watch(call: FunctionType) -> None:
     """Let a function that runs calls know, as ``modules`` in its globals, where to look whether tracing may be on."""
     _calls.add(call)
-    call.__globals__["modules"] = _FORCED if worker.options.enabled else sys.modules
+    call.__globals__["modules"] = _FORCED if exporter.options.enabled else sys.modules
 
 
 def is_traced(experiment: ExperimentFunction) -> bool:
     """Tell whether executions of an experiment are recorded, sampling aside."""
     setting = experiment.is_traced
     if setting is None:
-        setting = worker.options.enabled
+        setting = exporter.options.enabled
     return "mlflow" in sys.modules if setting is None else setting
 
 
-def configure(changes: Mapping[str, Any]) -> None:
+def set_options(changes: Mapping[str, Any]) -> None:
     """Set options of the process; see `spearmint.configure`.
 
     Raises:
         ConfigError: If a name is unknown or a value is out of range.
     """
-    worker.configure(changes)
+    exporter.configure(changes)
     for call in tuple(_calls):
         watch(call)
 
 
-class Decision:
+class SamplingDecision:
     """What is decided for one call: whether main and its variants are traced, and what ties them together.
 
     Args:
@@ -80,7 +90,7 @@ class Decision:
         self.main: Trace | None = None
 
 
-def decide(experiment: ExperimentFunction, *, compares: bool = False) -> Decision | Unsampled:
+def sample(experiment: ExperimentFunction, *, compares: bool = False) -> SamplingDecision | Unsampled:
     """Sample a call: return `UNSAMPLED` where it is not traced.
 
     Args:
@@ -89,12 +99,12 @@ def decide(experiment: ExperimentFunction, *, compares: bool = False) -> Decisio
     """
     if isinstance(span_var.get(), Unsampled):
         return UNSAMPLED
-    rate: float = worker.options.sample_rate if experiment.sample_rate is None else experiment.sample_rate
+    rate: float = exporter.options.sample_rate if experiment.sample_rate is None else experiment.sample_rate
     is_sampled = rate >= 1 or _random.random() < rate
-    return Decision(compares=compares) if is_sampled else UNSAMPLED
+    return SamplingDecision(compares=compares) if is_sampled else UNSAMPLED
 
 
-def begin(
+def begin_span(
     experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
     """Begin to record a direct call: within a traced execution as part of it, else as a trace of its own.
@@ -112,8 +122,8 @@ def begin(
     if parent is UNSAMPLED:
         return UNSAMPLED
     if parent is None or parent.trace.is_closed:
-        decision = decide(experiment)
-        if not isinstance(decision, Decision):
+        decision = sample(experiment)
+        if not isinstance(decision, SamplingDecision):
             return UNSAMPLED
         role: Role = "main" if parent is None else parent.trace.role  # Whose call has ended before it.
         return begin_root(decision, role, experiment, case, (args, kwargs))
@@ -126,7 +136,7 @@ def begin(
 
 
 def begin_root(
-    decision: Decision,
+    decision: SamplingDecision,
     role: Role,
     experiment: ExperimentFunction,
     case: ExperimentCase,
@@ -142,12 +152,18 @@ def begin_root(
         given: Positional and keyword arguments, the config's values in their places.
 
     Returns:
-        As `begin`.
+        As `begin_span`.
     """
-    worker.start()
+    exporter.start()
     outer = span_var.get()
     try:
-        trace = Trace(_random.getrandbits(128), decision.call_id, role, presence.place(), generation=worker.generation)
+        trace = Trace(
+            _random.getrandbits(128),
+            decision.call_id,
+            role,
+            presence.current_destination(),
+            generation=exporter.generation,
+        )
         if decision.compares:
             trace.compare = experiment.compare or DEFAULT
         if role == "main":
@@ -155,7 +171,7 @@ def begin_root(
         else:
             trace.main = decision.main
         span = _span(trace, None, experiment, case.option, given)
-        mode = worker.options.mode
+        mode = exporter.options.mode
         if trace.main is not None and opening.is_live(trace.main.spans[0]):
             mode = "live"  # The user's spans nest in a variant as they do in main, whose span has ended by now.
         span.live = opening.open_root(span, mode, is_alone=role == "variant" or outer is not None)
@@ -164,8 +180,8 @@ def begin_root(
     return span
 
 
-def _span(trace: Trace, parent: Span | None, experiment: ExperimentFunction, option: Option, given: Any) -> Span:
-    limits = worker.options
+def _span(trace: Trace, parent: Span | None, experiment: ExperimentFunction, option: BoundConfig, given: Any) -> Span:
+    limits = exporter.options
     inputs, _ = snapshot(given, limits.max_chars, limits.max_items)
     span = Span(trace, experiment, option, _random.getrandbits(64), parent, time_ns(), inputs)
     trace.spans.append(span)
@@ -199,7 +215,7 @@ def collect(span: Any, item: Any) -> None:
     """Record one more item of a stream."""
     if span is UNSAMPLED:
         return
-    limits = worker.options
+    limits = exporter.options
     if span.items is None:
         span.items = []
     if len(span.items) >= limits.max_items:
@@ -212,23 +228,23 @@ def end(span: Any, value: Any = None, error: BaseException | None = None) -> Non
     """Record how an execution ended that returned a value, or raised.
 
     Args:
-        span: What `begin` returned.
+        span: What `begin_span` returned.
         value: What it returned.
         error: What it raised instead.
     """
     if span is UNSAMPLED:
         return
-    status: Status = "success"
+    status: SpanStatus = "success"
     if error is not None:
         status = "failed" if isinstance(error, Exception) else _status_of_interruption(error)
     _close(span, status, value, error, 0)
 
 
-def end_with(span: Any, outcome: Outcome, status: Status | None = None) -> None:
+def end_with(span: Any, outcome: Outcome, status: SpanStatus | None = None) -> None:
     """Record how an execution ended whose outcome is known.
 
     Args:
-        span: What `begin` returned; None where nothing was begun.
+        span: What `begin_span` returned; None where nothing was begun.
         outcome: How it ended.
         status: How it ended, where that says more.
     """
@@ -243,48 +259,48 @@ def end_with(span: Any, outcome: Outcome, status: Status | None = None) -> None:
     )
 
 
-def _status_of_interruption(error: BaseException) -> Status:
+def _status_of_interruption(error: BaseException) -> SpanStatus:
     return "cancelled" if isinstance(error, asyncio.CancelledError | GeneratorExit) else "failed"
 
 
-def _close(span: Span, status: Status, value: Any, error: BaseException | None, nanoseconds: int) -> None:
+def _close(span: Span, status: SpanStatus, value: Any, error: BaseException | None, nanoseconds: int) -> None:
     trace = span.trace
     if span.ended or trace.is_closed:
         return
     try:
         span.ended = span.started + nanoseconds if nanoseconds else time_ns()
         span.status = status
-        limits = worker.options
+        limits = exporter.options
         span.output, is_whole = snapshot(value, limits.max_chars, limits.max_items)
         if error is not None:
-            span.failure = failure_of(error)
+            span.failure = exception_info(error)
         if span.live is not None:
             opening.close(span, limits)
         if span.parent is None:
-            _hand_over(span, value, is_whole=is_whole)
+            _submit(span, value, is_whole=is_whole)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
-        worker.lose(trace)
+        exporter.lose(trace)
 
 
-def _hand_over(root: Span, value: Any, *, is_whole: bool) -> None:
+def _submit(root: Span, value: Any, *, is_whole: bool) -> None:
     trace = root.trace
     for span in trace.spans:
         if not span.ended:
             span.ended = root.ended
     # What is not copied may be large, and is kept for comparing only while few wait.
-    if trace.compare is not None and (is_whole or worker.is_keeping_up):
-        trace.answer = Answer(root.output if is_whole else value, root.failure)
+    if trace.compare is not None and (is_whole or exporter.is_keeping_up):
+        trace.answer = ComparableResult(root.output if is_whole else value, root.failure)
     trace.is_closed = True
     main = trace.main
     if main is None:
-        if not opening.is_foreign(root):
-            worker.put(trace)
+        if not opening.is_user_trace(root):
+            exporter.put(trace)
         while trace.waiting:
             with suppress(IndexError):
-                worker.put(trace.waiting.pop())
+                exporter.put(trace.waiting.pop())
         return
     main.waiting.append(trace)
     if main.is_closed:
         with suppress(ValueError):  # Main, ending just now, has taken it along.
             main.waiting.remove(trace)
-            worker.put(trace)
+            exporter.put(trace)

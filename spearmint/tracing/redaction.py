@@ -17,7 +17,7 @@ _VALUE = (
 _BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[a-z0-9._~+/=-]{6,}")
 
 
-class Masker:
+class Redactor:
     """Hides what the names of secrets stand before.
 
     Args:

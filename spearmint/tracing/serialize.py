@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
-from spearmint.tracing.redaction import MASK, Masker
-from spearmint.tracing.snapshot import Cut, Fields
+from spearmint.tracing.redaction import MASK, Redactor
+from spearmint.tracing.snapshot import ObjectFields, Truncated
 
 _DEPTH = 20
 _LARGEST = 2**53  # Beyond, JSON's readers round.
@@ -26,7 +26,7 @@ class Renderer:
         secrets: Values known to be secret, which show nowhere else either. `learn` adds to them.
     """
 
-    def __init__(self, masker: Masker, max_chars: int, *, runs_code: bool = True) -> None:
+    def __init__(self, masker: Redactor, max_chars: int, *, runs_code: bool = True) -> None:
         self.runs_code = runs_code
         self._masker = masker
         self._max_chars = max_chars
@@ -42,7 +42,7 @@ class Renderer:
             if self._masker.is_secret(name):
                 self._remember(held)
             self.learn(held, depth + 1)
-        if isinstance(value, Cut):
+        if isinstance(value, Truncated):
             self.learn(value.part, depth + 1)
         elif isinstance(value, list | tuple | set | frozenset):
             for held in value:
@@ -85,12 +85,12 @@ class Renderer:
         return self._composite(value, depth)
 
     def _composite(self, value: Any, depth: int) -> Any:
-        if isinstance(value, Fields):
+        if isinstance(value, ObjectFields):
             return {
                 name: MASK if name in value.hidden else self._named(name, held, depth)
                 for name, held in value.values.items()
             }
-        if isinstance(value, Cut):
+        if isinstance(value, Truncated):
             return self._cut(value, depth)
         if isinstance(value, dict) or (self.runs_code and isinstance(value, Mapping)):
             return {self._key(name): self._named(name, held, depth) for name, held in value.items()}
@@ -104,7 +104,7 @@ class Renderer:
     def _key(self, key: Any) -> str:
         return self.text(key if isinstance(key, str) else self.repr(key))
 
-    def _cut(self, value: Cut, depth: int) -> Any:
+    def _cut(self, value: Truncated, depth: int) -> Any:
         note = f"… ({value.missing})"
         part = value.part
         if part is None:
@@ -137,7 +137,7 @@ def _number(value: float) -> Any:
 
 
 def _named(value: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(value, Fields):
+    if isinstance(value, ObjectFields):
         yield from value.values.items()
     elif isinstance(value, Mapping):
         yield from value.items()

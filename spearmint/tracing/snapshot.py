@@ -18,7 +18,7 @@ _ARRAYS = frozenset({"numpy", "pandas", "torch", "polars", "pyarrow", "jax", "ja
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Fields:
+class ObjectFields:
     """The fields of a model or dataclass, as they were.
 
     Attributes:
@@ -33,7 +33,7 @@ class Fields:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Cut:
+class Truncated:
     """A part of a value.
 
     Attributes:
@@ -45,7 +45,7 @@ class Cut:
     missing: str
 
 
-class Camera:
+class Snapshotter:
     """Takes the snapshot of one value, within bounds.
 
     Args:
@@ -75,7 +75,7 @@ class Camera:
         self._nodes -= 1
         if self._nodes < 0 or len(self._above) > _DEPTH or id(value) in self._above:
             self.is_whole = False
-            return Cut(None, f"a {kind.__name__} beyond what is kept")
+            return Truncated(None, f"a {kind.__name__} beyond what is kept")
         self._above.append(id(value))
         try:
             return self._composite(kind, value)
@@ -110,14 +110,14 @@ class Camera:
             return value
         self.is_whole = False
         part, self._chars = value[: self._chars], 0
-        return Cut(part, f"{length - len(part)} more {unit}")
+        return Truncated(part, f"{length - len(part)} more {unit}")
 
     def _dict(self, value: dict[Any, Any]) -> Any:
         made: dict[Any, Any] = {}
         for key, held in value.copy().items():  # A copy in one step, which other threads do not change meanwhile.
             if len(made) >= self._items:
                 self.is_whole = False
-                return Cut(made, f"{len(value) - len(made)} more items")
+                return Truncated(made, f"{len(value) - len(made)} more items")
             made[self._key(key)] = self.take(held)
         return made
 
@@ -132,7 +132,7 @@ class Camera:
         taken = [self.take(held) for held in part]
         if len(part) < len(value):
             self.is_whole = False
-            return Cut(taken, f"{len(value) - len(part)} more items")
+            return Truncated(taken, f"{len(value) - len(part)} more items")
         if kind is list:
             return taken
         if kind is tuple:
@@ -143,20 +143,20 @@ class Camera:
             self.is_whole = False
             return taken
 
-    def _model(self, kind: type[BaseModel], value: BaseModel) -> Fields:
+    def _model(self, kind: type[BaseModel], value: BaseModel) -> ObjectFields:
         shown = kind.model_fields
         held = {**value.__dict__, **(value.__pydantic_extra__ or {})}
         kept = {name: one for name, one in held.items() if name not in shown or not shown[name].exclude}
         hidden = frozenset(name for name in kept if name in shown and not shown[name].repr)
-        return Fields(kind, self._values(kept), hidden)
+        return ObjectFields(kind, self._values(kept), hidden)
 
-    def _dataclass(self, kind: type, value: Any) -> Fields:
+    def _dataclass(self, kind: type, value: Any) -> ObjectFields:
         missing = object()
         declared = dataclasses.fields(kind)
         # By the class's slots or the instance's own dict, so that no `__getattribute__` of the user's runs.
         held = {one.name: _stored(kind, value, one.name, missing) for one in declared}
         hidden = frozenset(one.name for one in declared if not one.repr)
-        return Fields(kind, self._values({name: one for name, one in held.items() if one is not missing}), hidden)
+        return ObjectFields(kind, self._values({name: one for name, one in held.items() if one is not missing}), hidden)
 
     def _values(self, held: dict[str, Any]) -> dict[str, Any]:
         return {name: self.take(one) for name, one in _first(held.items(), self._items)}
@@ -190,7 +190,7 @@ def _array(kind: type, value: Any) -> Any:
         size *= length if isinstance(length, int) else 1
     if size > _BYTES:
         dtype = getattr(value, "dtype", None)
-        return Cut(None, f"{kind.__name__} of shape {shape}" + ("" if dtype is None else f" and dtype {dtype}"))
+        return Truncated(None, f"{kind.__name__} of shape {shape}" + ("" if dtype is None else f" and dtype {dtype}"))
     copy = getattr(value, "copy", None)
     return copy() if callable(copy) else value
 
@@ -205,10 +205,10 @@ def snapshot(value: Any, max_chars: int, max_items: int) -> tuple[Any, bool]:
 
     Returns:
         The snapshot, and whether it equals the value and has its types. What it knows nothing of stays itself. Where
-        taking one fails, a `Cut` says so.
+        taking one fails, a `Truncated` says so.
     """
-    camera = Camera(max_chars, max_items)
+    camera = Snapshotter(max_chars, max_items)
     try:
         return camera.take(value), camera.is_whole
     except Exception as error:  # noqa: BLE001 - a value that cannot be kept harms nobody
-        return Cut(None, f"a {type(value).__name__} that cannot be read: {type(error).__name__}"), False
+        return Truncated(None, f"a {type(value).__name__} that cannot be read: {type(error).__name__}"), False

@@ -7,10 +7,10 @@ from time import time_ns
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from spearmint.cases.case import Option
+from spearmint.cases.case import BoundConfig
 from spearmint.registry.experiment import ExperimentFunction
 
-Status = Literal["success", "failed", "cancelled", "timed_out", "abandoned", "unfinished"]
+SpanStatus = Literal["success", "failed", "cancelled", "timed_out", "abandoned", "unfinished"]
 Role = Literal["main", "variant"]
 Compare = Callable[[Any, Any], Any]
 
@@ -30,7 +30,7 @@ span_var: ContextVar[Any] = ContextVar("spearmint_span", default=None)
 
 
 @dataclass(slots=True, eq=False)
-class Failure:
+class ExceptionInfo:
     """What an execution raised, without the frames that an exception keeps alive.
 
     Attributes:
@@ -46,7 +46,7 @@ class Failure:
 
 
 @dataclass(slots=True, eq=False)
-class Answer:
+class ComparableResult:
     """What an execution returned, for comparing.
 
     Attributes:
@@ -55,7 +55,7 @@ class Answer:
     """
 
     value: Any = None
-    failure: Failure | None = None
+    failure: ExceptionInfo | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -84,7 +84,7 @@ class Trace:
     compare: Compare | None = None
     main: "Trace | None" = None
     spans: "list[Span]" = field(default_factory=list)
-    answer: Answer | None = None
+    answer: ComparableResult | None = None
     generation: object = None
     waiting: "list[Trace]" = field(default_factory=list)
     made: Any = None
@@ -119,21 +119,21 @@ class Span:
 
     trace: Trace
     experiment: ExperimentFunction
-    option: Option
+    option: BoundConfig
     number: int
     parent: "Span | None"
     started: int
     inputs: Any = None
     ended: int = 0
-    status: Status = "unfinished"
+    status: SpanStatus = "unfinished"
     output: Any = None
     items: list[Any] | None = None
     more: int = 0
-    failure: Failure | None = None
+    failure: ExceptionInfo | None = None
     live: Any = None
 
 
-def failure_of(error: BaseException) -> Failure:
+def exception_info(error: BaseException) -> ExceptionInfo:
     """Return what is to be known of an exception, none of whose code is run."""
     frames: list[tuple[str, int, str]] = []
     trace: TracebackType | None = error.__traceback__
@@ -141,10 +141,10 @@ def failure_of(error: BaseException) -> Failure:
         code = trace.tb_frame.f_code
         frames.append((code.co_filename, trace.tb_lineno, code.co_qualname))
         trace = trace.tb_next
-    return Failure(type(error), _twin(error), error.args, frames)
+    return ExceptionInfo(type(error), _replicate(error), error.args, frames)
 
 
-def _twin(error: BaseException) -> BaseException | None:
+def _replicate(error: BaseException) -> BaseException | None:
     kind = type(error)
     base: Any = next(one for one in kind.__mro__ if one.__module__ == "builtins")
     args = error.args

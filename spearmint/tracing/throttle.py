@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from time import thread_time
 
 _BATCH = 64
-_BATCH_AT_EASE = 8
-_SHARE_AT_EASE = 0.25  # of a processor
+_THROTTLED_BATCH = 8
+_THROTTLED_SHARE = 0.25  # of a processor
 _FIRST_PAUSE = 1.0  # seconds, after a batch of which nothing was written; doubled each time
 _LONGEST_PAUSE = 30.0
 
 
-class Pace:
+class Throttle:
     """Lets a worker rest between batches, unless somebody waits for what it does."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Pace:
     @property
     def batch_size(self) -> int:
         """How many traces the next batch may hold."""
-        return _BATCH if self._is_awaited.is_set() else _BATCH_AT_EASE
+        return _BATCH if self._is_awaited.is_set() else _THROTTLED_BATCH
 
     @contextmanager
     def hurried(self) -> Iterator[None]:
@@ -54,7 +54,7 @@ class Pace:
         """
         self._pause = 0.0 if has_written else min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         spent = thread_time() - self._began
-        self._is_awaited.wait(max(self._pause, spent * (1 / _SHARE_AT_EASE - 1)))
+        self._is_awaited.wait(max(self._pause, spent * (1 / _THROTTLED_SHARE - 1)))
 
     def end(self) -> None:
         """Let the worker never rest again, so that it ends."""

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
 from spearmint import Bind, Config, Spearmint, experiment
-from spearmint.config.copying import is_immutable, supplier
+from spearmint.config.copying import is_immutable, value_factory
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 
@@ -216,7 +216,7 @@ def test_readers_of_a_case_get_copies(config):
 
 @given(value=values)
 def test_every_copy_is_equal_and_apart_from_all_others(value):
-    make = supplier(value)
+    make = value_factory(value)
     expected = copy.deepcopy(value)
     first, second = make(), make()
     assert first == second == expected
@@ -388,7 +388,7 @@ def test_a_frozen_model_made_of_the_config_is_shared_by_all_calls():
 )
 def test_what_somebody_could_change_is_copied(value):
     assert not is_immutable(value)
-    make = supplier(value)
+    make = value_factory(value)
     assert make() is not make()
     assert make() == value
 
@@ -418,7 +418,7 @@ def test_a_key_with_state_is_copied_as_a_value_is():
             self.uses = 0
 
     key = Key()
-    make = supplier({key: 1})
+    make = value_factory({key: 1})
     (copied,) = make()
     copied.uses += 1
     assert [one.uses for one in make()] == [0]
@@ -432,7 +432,7 @@ def test_a_frozen_dataclass_with_a_field_that_was_never_set_is_shared():
         later: int = dataclasses.field(init=False)
 
     value = Partial(1)
-    assert supplier(value)() is value
+    assert value_factory(value)() is value
 
 
 def test_the_kinds_of_containers_stay():
@@ -443,13 +443,13 @@ def test_the_kinds_of_containers_stay():
         return config["deque"].maxlen, type(config["point"]), type(config["set"])
 
     assert ask() == (2, Point, set)
-    assert supplier(counts)()["b"] == []
+    assert value_factory(counts)()["b"] == []
 
 
 def test_a_model_is_copied_with_its_extra_and_private_attributes_and_the_fields_that_were_set():
     value = Model(held=1, more=[2])
     value._private.append(3)
-    made = supplier(value)()
+    made = value_factory(value)()
     assert (made.held, made.more, made._private, made.model_fields_set) == (1, [2], [3], {"held", "more"})
     made.more.append(3)
     made.model_fields_set.add("other")
@@ -465,11 +465,11 @@ def test_a_models_own_way_of_copying_is_used():
         def __deepcopy__(self, memo=None):
             return Counted(copies=self.copies + 1)
 
-    assert supplier(Counted())().copies == 1
+    assert value_factory(Counted())().copies == 1
 
 
 def test_suppliers_serve_many_threads_at_once():
-    make = supplier({"a": [1]})
+    make = value_factory({"a": [1]})
     barrier = threading.Barrier(8, timeout=10)
     made = []
 

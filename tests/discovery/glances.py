@@ -5,7 +5,7 @@ from types import CodeType, FunctionType, ModuleType
 
 from spearmint.discovery import calls_in_code
 from spearmint.discovery.reach.call_graph import reach
-from spearmint.discovery.reach.fast_scan import glance_at
+from spearmint.discovery.reach.fast_scan import fast_scan
 from spearmint.discovery.table_builder import is_hidden
 
 
@@ -20,7 +20,7 @@ def disagreements(files: Iterable[tuple[str, bytes]]) -> tuple[int, int, list[st
     for name, source in files:
         for code in _functions_in(compile(source, name, "exec", dont_inherit=True)):
             functions += 1
-            glance = glance_at(code)
+            glance = fast_scan(code)
             if glance is None:
                 continue
             seen += 1

@@ -17,7 +17,7 @@ import pytest
 
 from spearmint import experiment
 from spearmint.discovery import calls_in_source
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 
 OTHER = """
 from spearmint import experiment
@@ -863,9 +863,9 @@ def load(source: str, *, leaves_tables: bool) -> ModuleType:
         module = modules[name]
         module.__package__ = name.partition(".")[0]
         sys.modules[name] = module
-        known_code.forget_tables(name)
+        table_store.forget_tables(name)
         if leaves_tables:
-            known_code.leave_tables(name, calls_in_source(text, name))
+            table_store.leave_tables(name, calls_in_source(text, name))
         if "." in name:
             setattr(modules["shop"], name.partition(".")[2], module)
         vars(module)["experiment"] = experiment
@@ -877,7 +877,7 @@ def unload() -> None:
     """Forget the modules of the program."""
     for name in ("lib", "shop", "shop.other", "shop.main"):
         sys.modules.pop(name, None)
-        known_code.forget_tables(name)
+        table_store.forget_tables(name)
 
 
 def forbid_sources(monkeypatch: pytest.MonkeyPatch) -> None:

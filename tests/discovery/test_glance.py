@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spearmint.discovery.reach.fast_scan import glance_at
+from spearmint.discovery.reach.fast_scan import fast_scan
 from tests.discovery.glances import REACHED, disagreements, reached
 
 
@@ -39,7 +39,7 @@ def function(source):
     ],
 )
 def test_names_are_seen_as_calls_or_otherwise(body, calls, mentions):
-    glance = glance_at(function(f"def f(x, y): {body}"))
+    glance = fast_scan(function(f"def f(x, y): {body}"))
     names = [{".".join((root, *path)) for root, path in chains} for chains in (glance.calls, glance.mentions)]
     assert names == [calls, mentions]
 
@@ -57,4 +57,4 @@ def test_names_are_seen_as_calls_or_otherwise(body, calls, mentions):
     ],
 )
 def test_what_takes_the_order_of_the_stack_is_left_to_the_extractor(body):
-    assert glance_at(function(f"class C:\n def f(x, y): {body}\nf = C.f")) is None
+    assert fast_scan(function(f"class C:\n def f(x, y): {body}\nf = C.f")) is None

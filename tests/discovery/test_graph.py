@@ -10,7 +10,7 @@ import pytest
 
 from spearmint.discovery.reach.call_graph import reach
 from spearmint.discovery.reach.static_lookup import MISSING, Bound, Getter, Instance, attribute_of, in_class
-from spearmint.discovery.reach.user_code import in_package_of
+from spearmint.discovery.reach.user_code import same_project_filter
 from spearmint.proxy.proxy import ExperimentProxy
 from tests.discovery.nested_programs import PROGRAMS, UNSEEN, forbid_sources, load, unload
 
@@ -43,7 +43,7 @@ def edges_of(found):
 def test_the_experiments_of_a_program_are_reached_by_whatever_name(title, leaves_tables):
     source, called = {**PROGRAMS, **UNSEEN}[title]
     root = load(source, leaves_tables=leaves_tables).root
-    found = reach(root, is_followed=in_package_of("shop"), is_kept=is_proxy)
+    found = reach(root, is_followed=same_project_filter("shop"), is_kept=is_proxy)
     reached = {id(edge.callee.function): edge.callee.function for edge in found.edges if is_proxy(edge.callee.function)}
     assert sorted(one.__qualname__ for one in reached.values()) == sorted(called.rpartition("|")[2].split())
 

@@ -1,7 +1,7 @@
 """What import time leaves is found again by module and function."""
 
 from spearmint.discovery import CallTable, calls_in_source
-from spearmint.discovery.reach.table_store import KnownCode
+from spearmint.discovery.reach.table_store import TableStore
 
 SOURCE = """
 def f(): one()
@@ -11,7 +11,7 @@ if True:
 
 
 def test_an_instrumented_package_covers_its_submodules_and_no_namesake():
-    known = KnownCode()
+    known = TableStore()
     known.add_packages(["shop"])
     assert [known.is_instrumented(name) for name in ("shop", "shop.rank", "shopping", "other")] == [
         True,
@@ -22,7 +22,7 @@ def test_an_instrumented_package_covers_its_submodules_and_no_namesake():
 
 
 def test_a_package_that_was_added_twice_stays_until_it_is_dropped_twice():
-    known = KnownCode()
+    known = TableStore()
     known.add_packages(["shop"])
     known.add_packages(["shop"])
     known.drop_packages(["shop"])
@@ -32,7 +32,7 @@ def test_a_package_that_was_added_twice_stays_until_it_is_dropped_twice():
 
 
 def test_the_table_of_a_function_is_that_of_its_definition():
-    known = KnownCode()
+    known = TableStore()
     namespace = {"__name__": "shop"}
     exec(compile(SOURCE, "shop.py", "exec"), namespace)
     function = namespace["f"]

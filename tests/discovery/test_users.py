@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
-from spearmint.discovery.reach.table_store import known_code
-from spearmint.discovery.reach.user_code import in_package_of
+from spearmint.discovery.reach.table_store import table_store
+from spearmint.discovery.reach.user_code import same_project_filter
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,16 +26,16 @@ def modules(monkeypatch):
 
 
 def test_a_package_is_its_own_code_and_a_namesake_is_not():
-    is_followed = in_package_of("shop.rank")
+    is_followed = same_project_filter("shop.rank")
     names = ("shop", "shop.x", "shopping", "__main__", "json", "lib.x")
     assert [is_followed(name) for name in names] == [True, True, False, True, False, False]
 
 
 def test_an_instrumented_package_is_from_anywhere():
-    known_code.add_packages(["lib"])
-    assert in_package_of("shop")("lib.x")
-    known_code.drop_packages(["lib"])
-    assert not in_package_of("shop")("lib.x")
+    table_store.add_packages(["lib"])
+    assert same_project_filter("shop")("lib.x")
+    table_store.drop_packages(["lib"])
+    assert not same_project_filter("shop")("lib.x")
 
 
 def test_what_lies_beside_is_and_what_lies_elsewhere_is_not(modules, tmp_path):
@@ -45,7 +45,7 @@ def test_what_lies_beside_is_and_what_lies_elsewhere_is_not(modules, tmp_path):
     modules("my_far", f"{tmp_path}/far/my_far.py")
     modules("my_namespace", None, is_package=True)
     for one in ("my_script", "my_package.deep"):
-        is_followed = in_package_of(one)
+        is_followed = same_project_filter(one)
         names = ("my_script", "my_helper", "my_package.x", "my_far", "my_namespace.x", "spearmint.api")
         assert [is_followed(name) for name in names] == [True, True, True, False, False, False]
 
@@ -54,8 +54,8 @@ def test_what_lies_beside_is_and_what_lies_elsewhere_is_not(modules, tmp_path):
 def test_libraries_that_lie_side_by_side_are_not(modules, folder):
     modules("lib_one", f"{folder}/lib_one.py")
     modules("lib_two", f"{folder}/lib_two/__init__.py", is_package=True)
-    assert not in_package_of("lib_one")("lib_two")
-    assert not in_package_of("json")("logging")
+    assert not same_project_filter("lib_one")("lib_two")
+    assert not same_project_filter("json")("logging")
 
 
 def test_a_program_is_the_code_of_its_package_and_of_what_lies_beside_it(tmp_path):
@@ -64,7 +64,7 @@ def test_a_program_is_the_code_of_its_package_and_of_what_lies_beside_it(tmp_pat
     (package / "__init__.py").touch()
     (tmp_path / "my_helper.py").touch()
     program = "import my_helper, my_package, json\nfrom spearmint.discovery.reach.user_code import in_package_of\n"
-    program += "print([in_package_of('__main__')(n) for n in ('my_helper', 'my_package.main', 'json')])"
+    program += "print([same_project_filter('__main__')(n) for n in ('my_helper', 'my_package.main', 'json')])"
     (package / "main.py").write_text(program, encoding="utf-8")
     (tmp_path / "script.py").write_text(program, encoding="utf-8")
     for command in (["-m", "my_package.main"], ["script.py"]):

@@ -1,7 +1,7 @@
 from concurrent.futures import Future
 
 from spearmint.evaluation.dataset import Row
-from spearmint.evaluation.run.cell import Cell, CellResult, Ran
+from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult
 from spearmint.evaluation.run.dispatcher import Dispatcher, workers_of
 
 RESULT = CellResult(0.0, None, {}, {}, None)
@@ -21,7 +21,7 @@ def ended(seconds_per_cell, sizes, most=None):
         sizes.append(len(chunk))
         done = chunk[:most]
         future = Future()
-        future.set_result(Ran(seconds_per_cell * len(done), [RESULT] * len(done)))
+        future.set_result(ChunkResult(seconds_per_cell * len(done), [RESULT] * len(done)))
         return future
 
     return submit

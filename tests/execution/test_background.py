@@ -11,7 +11,7 @@ import pytest
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.errors import ConfigError
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -72,7 +72,7 @@ def test_block_holds_the_caller_until_there_is_room(account) -> None:
     gated.call()
     blocked = threading.Thread(target=gated.call)
     blocked.start()
-    while background._blocked == 0:
+    while variant_pool._blocked == 0:
         blocked.join(0.001)
         assert blocked.is_alive()
     assert account() == {"submitted": 3, "pending": 3}
@@ -90,7 +90,7 @@ def test_a_larger_queue_lets_blocked_callers_go(account) -> None:
     gated.call()
     blocked = threading.Thread(target=gated.call)
     blocked.start()
-    while background._blocked == 0:
+    while variant_pool._blocked == 0:
         blocked.join(0.001)
     spearmint.configure(background={"queue_size": 2})
     blocked.join(SECONDS)
@@ -105,14 +105,14 @@ def test_an_interrupted_wait_for_room_cancels_the_variants_that_are_left(account
     def interrupt(predicate: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(background._room, "wait_for", interrupt)
+    monkeypatch.setattr(variant_pool._room, "wait_for", interrupt)
     holder = Gated()
     holder.occupy(1)
     runner = Spearmint.run(gated.call)
     with pytest.raises(KeyboardInterrupt):
         runner()
     assert [one.status for one in runner.results] == ["success", "pending", "cancelled", "cancelled"]
-    assert background._blocked == 0
+    assert variant_pool._blocked == 0
     holder.gate.set()
     gated.gate.set()
     assert runner.results.wait(SECONDS)
@@ -159,7 +159,7 @@ def test_no_more_threads_than_workers_are_started() -> None:
     for _ in range(2):
         assert gated.begun.acquire(timeout=SECONDS)
     assert not gated.begun.acquire(blocking=False)
-    assert background._workers == 2
+    assert variant_pool._workers == 2
     gated.gate.set()
     assert spearmint.flush(SECONDS)
     assert len(set(gated.threads)) == 2
@@ -175,7 +175,7 @@ def test_an_idle_worker_is_used_again() -> None:
     for _ in range(5):
         quick()
         assert spearmint.flush(SECONDS)
-    assert background._workers <= 2  # The first may not be back yet when the second is handed over.
+    assert variant_pool._workers <= 2  # The first may not be back yet when the second is handed over.
 
 
 @pytest.mark.parametrize("strategy", [MultiBranchStrategy, ShadowStrategy])
@@ -289,7 +289,7 @@ def test_a_worker_survives_whatever_a_job_raises(account, monkeypatch) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr("spearmint.execution.thread_driver.run_in_case", broken)
+        patch.setattr("spearmint.execution.thread_driver.run_in_thread_in_case", broken)
         with pytest.raises(SystemExit):
             quick()
         patch.undo()
@@ -300,7 +300,7 @@ def test_a_worker_survives_whatever_a_job_raises(account, monkeypatch) -> None:
     assert spearmint.flush(SECONDS)
     assert account()["finished"] == 1
     assert account()["failed"] == 1
-    assert background._workers == 1
+    assert variant_pool._workers == 1
 
 
 def test_without_threads_variants_are_dropped_and_awaited_ones_run_in_the_caller(account, monkeypatch) -> None:
@@ -338,7 +338,7 @@ def test_a_stream_that_the_collector_closes_under_the_lock_neither_runs_nor_wait
 
     stream = counts()
     assert next(stream) == 0
-    with background.account.lock:
+    with variant_pool.account.lock:
         del stream
         gc.collect()
         assert ran_on == [0]
@@ -393,10 +393,10 @@ def test_fewer_workers_are_kept_when_the_limit_falls() -> None:
     ],
 )
 def test_a_limit_out_of_range_is_refused_and_changes_nothing(changes, message) -> None:
-    before = background.limits
+    before = variant_pool.limits
     with pytest.raises(ConfigError, match=message):
         spearmint.configure(background=changes)
-    assert background.limits is before
+    assert variant_pool.limits is before
 
 
 def test_a_plan_beyond_its_limit_is_counted_as_dropped(account, caplog) -> None:

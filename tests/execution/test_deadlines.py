@@ -10,8 +10,8 @@ import pytest
 
 import spearmint
 from spearmint import Config, Spearmint
-from spearmint.execution.pool import background
-from spearmint.execution.watchdog import Deadlines
+from spearmint.execution.pool import variant_pool
+from spearmint.execution.watchdog import Watchdog
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -27,7 +27,7 @@ class Thing:
 def test_a_thing_expires_when_its_deadline_has_passed() -> None:
     expired = threading.Event()
     things = []
-    deadlines = Deadlines(lambda thing: (things.append(thing), expired.set()))
+    deadlines = Watchdog(lambda thing: (things.append(thing), expired.set()))
     thing, other = Thing(), Thing()
     deadlines.watch(other, math.inf)
     deadlines.watch(thing, perf_counter() + SHORT)
@@ -38,7 +38,7 @@ def test_a_thing_expires_when_its_deadline_has_passed() -> None:
 def test_an_earlier_deadline_is_not_kept_waiting_by_a_later_one() -> None:
     order = []
     both = threading.Semaphore(0)
-    deadlines = Deadlines(lambda thing: (order.append(thing), both.release()))
+    deadlines = Watchdog(lambda thing: (order.append(thing), both.release()))
     now = perf_counter()
     deadlines.watch("later", now + 4 * SHORT)
     deadlines.watch("earlier", now + SHORT)
@@ -50,7 +50,7 @@ def test_an_earlier_deadline_is_not_kept_waiting_by_a_later_one() -> None:
 def test_what_is_forgotten_does_not_expire_and_is_not_kept_alive() -> None:
     expired = []
     told = threading.Event()
-    deadlines = Deadlines(lambda thing: (expired.append(thing), told.set()))
+    deadlines = Watchdog(lambda thing: (expired.append(thing), told.set()))
     thing = Thing()
     gone = weakref.ref(thing)
     deadlines.watch(thing, perf_counter() + SHORT)
@@ -66,7 +66,7 @@ def test_what_is_forgotten_does_not_expire_and_is_not_kept_alive() -> None:
 
 def test_a_deadline_beyond_what_a_lock_can_wait_is_no_harm() -> None:
     told = threading.Event()
-    deadlines = Deadlines(lambda thing: told.set())
+    deadlines = Watchdog(lambda thing: told.set())
     deadlines.watch("never", perf_counter() + 1e12)
     deadlines.watch("soon", perf_counter() + SHORT)
     assert told.wait(SECONDS)
@@ -103,7 +103,7 @@ def test_a_variant_within_its_time_is_not_timed_out(account) -> None:
         return config["n"]
 
     assert [one.result for one in quick()] == [0, 1]
-    assert background._deadlines._watched == {}
+    assert variant_pool._deadlines._watched == {}
 
 
 def test_a_hung_worker_is_replaced_until_it_returns(account) -> None:
@@ -127,11 +127,11 @@ def test_a_hung_worker_is_replaced_until_it_returns(account) -> None:
     assert hung().variant_results[0].status == "timed_out"
     assert [one.result for one in quick()] == [0, 1]
     assert threads[0] is not threads[1]
-    assert (background._workers, background._stuck) == (2, 1)
+    assert (variant_pool._workers, variant_pool._stuck) == (2, 1)
     gate.set()
     threads[0].join(SECONDS)
     assert not threads[0].is_alive()
-    assert (background._workers, background._stuck) == (1, 0)
+    assert (variant_pool._workers, variant_pool._stuck) == (1, 0)
     assert [one.result for one in quick()] == [0, 1]
     assert account() == {"submitted": 3, "finished": 2, "timed_out": 1}
 
@@ -149,7 +149,7 @@ def test_a_pool_whose_every_thread_hangs_drops_what_waits_instead_of_hanging_the
     assert [one.status for one in hung().variant_results] == ["dropped"] * 5
     assert "every worker is held by a variant beyond its time" in caplog.text
     gate.set()
-    while background._stuck:
+    while variant_pool._stuck:
         threading.Event().wait(0.001)
     assert [one.status for one in hung()] == ["success"] * 6
     assert account() == {"submitted": 15, "finished": 5, "timed_out": 2, "dropped": 8}
@@ -174,7 +174,7 @@ def test_a_hung_variant_in_the_caller_takes_no_worker_away(account) -> None:
     assert begun.acquire(timeout=SECONDS)
     holds()
     late()
-    assert background._stuck == 0
+    assert variant_pool._stuck == 0
     gate.set()
     assert spearmint.flush(SECONDS)
     assert account() == {"submitted": 3, "finished": 2, "timed_out": 1}

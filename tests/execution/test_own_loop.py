@@ -10,7 +10,7 @@ import pytest
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.errors import ExecutionError
-from spearmint.execution.event_loop import own_loop
+from spearmint.execution.event_loop import background_loop
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -37,7 +37,7 @@ def test_the_variants_of_a_run_outlive_the_call(account) -> None:
     assert gates["begun"].wait(SECONDS)
     assert results.variant_results[0].status == "pending"
     assert not spearmint.flush(0)
-    own_loop._loop.call_soon_threadsafe(gates["gate"].set)
+    background_loop._loop.call_soon_threadsafe(gates["gate"].set)
     assert results.wait(SECONDS)
     assert results.variant_results[0].result == 1
     assert account() == {"submitted": 1, "finished": 1}
@@ -183,7 +183,7 @@ def test_many_threads_may_run_at_once(account) -> None:
 
 @pytest.mark.parametrize("begins", [True, False])
 def test_an_interrupt_as_the_coroutine_begins_ends_it_too(monkeypatch, begins) -> None:
-    loop = own_loop._started()
+    loop = background_loop._started()
     schedule = loop.call_soon_threadsafe
     interrupts = iter([KeyboardInterrupt])
 
@@ -200,7 +200,7 @@ def test_an_interrupt_as_the_coroutine_begins_ends_it_too(monkeypatch, begins) -
     monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
     coroutine = waits()
     with pytest.raises(KeyboardInterrupt):
-        own_loop.run(coroutine)
+        background_loop.run(coroutine)
 
     async def turns():
         while inspect.getcoroutinestate(coroutine) != inspect.CORO_CLOSED:  # noqa: ASYNC110 - nothing else tells that it is

@@ -6,8 +6,8 @@ import pytest
 
 from spearmint import Config, Spearmint
 from spearmint.errors import PlanError
-from spearmint.execution.call import Call, after_main, before_main, begin
-from spearmint.execution.pool import background
+from spearmint.execution.call import Call, after_main, before_main, begin_call
+from spearmint.execution.pool import variant_pool
 from spearmint.planning.select import select
 from spearmint.proxy.proxy import experiment_of
 from spearmint.results import Outcome
@@ -30,7 +30,7 @@ def call_of(strategy: Any, *, is_stream: bool = False, configs: int = 3, **optio
     settings = {name: options.pop(name) for name in ("max_cases", "copy_args") if name in options}
     mint = Spearmint(configs=[{"n": n} for n in range(configs)], strategy=strategy, **settings)
     experiment, _, _ = experiment_of(mint.experiment(generator if is_stream else function))
-    return begin(experiment, options.pop("args", (1,)), {}, select(experiment), **options)
+    return begin_call(experiment, options.pop("args", (1,)), {}, select(experiment), **options)
 
 
 def taken(call: Call, outcome: Outcome) -> list[str]:
@@ -70,7 +70,7 @@ def test_main_settles_before_its_variants_start() -> None:
 def test_a_plan_beyond_its_limit_is_an_error_of_a_run() -> None:
     with pytest.raises(PlanError, match=r"over 4 cases: max_cases is 3, and its options are 4 \("):
         call_of(ShadowStrategy, configs=4, max_cases=3, is_run=True)
-    assert background.stats().submitted == 0
+    assert variant_pool.stats().submitted == 0
 
 
 def test_a_plan_of_just_the_limit_is_none() -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from spearmint.discovery import calls_in_source
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.rewrite import cache
 from spearmint.instrument.rewrite import module_rewriter as rewriting
-from spearmint.instrument.rewrite.cache import Kept, Stamp, StoredTables, dump, key_of
+from spearmint.instrument.rewrite.cache import CachedModule, SourceStat, StoredTables, dump, key_of
 from spearmint.instrument.rewrite.cache import load as load_kept
 
 SOURCE = "def f(text='', boost=1):\n    return text + str(boost)\n\n\ndef g(boost=1):\n    return f(boost=boost)\n"
@@ -49,7 +49,7 @@ def test_a_second_import_neither_parses_nor_extracts_and_is_the_same(project, re
     load(project)
     cached = load(project)
     assert rewrites == {"tree": 1, "code": 0, "tables": 0}
-    assert known_code.table_of(cached.g) == calls_in_source(SOURCE, "cached.py")["g"]
+    assert table_store.table_of(cached.g) == calls_in_source(SOURCE, "cached.py")["g"]
     assert rewrites == {"tree": 1, "code": 0, "tables": 1}, "tables are built when one is asked for"
     assert cached.f() == "3"
     assert project.caches() == [f"cached.{TAG}.spearmint.pyc"]
@@ -283,21 +283,21 @@ def test_processes_that_import_at_once_leave_one_whole_file(project, run, tmp_pa
 
 def test_what_is_kept_is_loaded_only_for_the_same(tmp_path):
     code = compile(SOURCE, "f", "exec")
-    kept = Kept(code, ("f",), calls_in_source(SOURCE, "f"))
+    kept = CachedModule(code, ("f",), calls_in_source(SOURCE, "f"))
     origin, path = tmp_path / "f.py", tmp_path / "f.spearmint.pyc"
     origin.write_bytes(b"source")
-    stamp, key = Stamp(5, 6), b"k" * 16
+    stamp, key = SourceStat(5, 6), b"k" * 16
     path.write_bytes(dump(kept, b"source", stamp, key))
 
     def found(stamp=stamp, key=key):
         return load_kept(str(path), stamp, key, str(origin))
 
     assert (found().code, found().wrapped, dict(found().tables)) == (code, ("f",), dict(kept.tables))
-    assert found(Stamp(5, 7)) is None
+    assert found(SourceStat(5, 7)) is None
     assert found(key=b"o" * 16) is None
-    assert found(Stamp(9, 6)) is not None
+    assert found(SourceStat(9, 6)) is not None
     origin.write_bytes(b"others")
-    assert found(Stamp(9, 6)) is None
+    assert found(SourceStat(9, 6)) is None
     assert load_kept(str(tmp_path / "none"), stamp, key, str(origin)) is None
 
 

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import spearmint
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 from spearmint.errors import SettingsError, SpearmintWarning
-from spearmint.execution.pool import background
+from spearmint.execution.pool import variant_pool
 from spearmint.instrument.importing.finder import SpearmintFinder
 from spearmint.proxy.proxy import ExperimentProxy
-from spearmint.tracing.exporter import worker
+from spearmint.tracing.exporter import exporter
 
 SHOP = {
     "shop/__init__.py": "",
@@ -122,7 +122,7 @@ def test_uninstall_leaves_modules_and_loaders_as_they_would_be_without(project):
     handle = project.install("shop.rank:score", "shop.rank:Ranker.*", packages=["shop"])
     rank = project.load("shop.rank")
     kept = rank.ROUTES["score"]
-    assert known_code.is_instrumented("shop.rank")
+    assert table_store.is_instrumented("shop.rank")
     assert rank.Ranker().rank() == rank.Ranker.still() == 3
     handle.uninstall()
     assert type(rank.score) is type(rank.Ranker.__dict__["rank"]) is type(finders)
@@ -131,8 +131,8 @@ def test_uninstall_leaves_modules_and_loaders_as_they_would_be_without(project):
     assert type(rank.__loader__).__name__ == type(rank.__spec__.loader).__name__ == "SourceFileLoader"
     assert rank.Ranker.whole() == ("Ranker", 1)
     assert kept("ab") == 2, "who kept the experiment calls the function"
-    assert not known_code.is_instrumented("shop.rank")
-    assert known_code.table_of(rank.score) is None
+    assert not table_store.is_instrumented("shop.rank")
+    assert table_store.table_of(rank.score) is None
 
 
 def test_installing_again_after_uninstall_wraps_what_is_there(project):
@@ -220,12 +220,12 @@ def test_a_whole_package_with_auto_shares_one_config_among_its_functions(project
 
 
 def test_settings_of_the_process_hold_until_uninstall(project):
-    before = background.limits, worker.options
-    settings = {"background": {"queue_size": 7}, "tracing": {"enabled": False, "sample_rate": 0.5}}
+    before = variant_pool.limits, exporter.options
+    settings = {"variant_pool": {"queue_size": 7}, "tracing": {"enabled": False, "sample_rate": 0.5}}
     with spearmint.install({"packages": ["shop"], **settings}):
-        assert background.limits.queue_size == 7
-        assert (worker.options.enabled, worker.options.sample_rate) == (False, 0.5)
-    assert (background.limits, worker.options) == before
+        assert variant_pool.limits.queue_size == 7
+        assert (exporter.options.enabled, exporter.options.sample_rate) == (False, 0.5)
+    assert (variant_pool.limits, exporter.options) == before
 
 
 def test_threads_keep_the_case_where_install_is_asked_to(project):

@@ -15,7 +15,7 @@ from types import ModuleType
 
 import pytest
 
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 from spearmint.errors import SpearmintWarning
 from spearmint.instrument.rewrite import module_rewriter as rewriting
 from spearmint.proxy.proxy import ExperimentProxy
@@ -87,9 +87,9 @@ def test_the_call_tables_of_every_form_are_left_and_equal(project, form):
     project.pack(form)
     project.install("lib.deep.tools:Tool.use", packages=["lib"])
     tools = project.load("lib.deep.tools")
-    table = known_code.table_of(tools.Tool.use.__wrapped__)
+    table = table_store.table_of(tools.Tool.use.__wrapped__)
     assert table.targets == {"helper"}
-    assert known_code.table_of(tools.Tool.shown).targets == {"self._Tool__hidden"}
+    assert table_store.table_of(tools.Tool.shown).targets == {"self._Tool__hidden"}
 
 
 def form_of(module):

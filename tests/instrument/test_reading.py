@@ -7,8 +7,8 @@ import pytest
 
 from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.settings.load import find_settings, read_settings
-from spearmint.instrument.settings.model import Binding
-from spearmint.instrument.settings.origin import each_of
+from spearmint.instrument.settings.model import BindingEntry
+from spearmint.instrument.settings.origin import split_errors
 from spearmint.strategies import RoundRobinStrategy
 
 
@@ -39,7 +39,7 @@ def refusal(write):
         with pytest.raises(SettingsError) as caught:
             read_settings(name)
         assert caught.value.source == name
-        return [str(error).replace(str(path.parent), "<folder>") for error in each_of(caught.value)]
+        return [str(error).replace(str(path.parent), "<folder>") for error in split_errors(caught.value)]
 
     return read_and_fail
 
@@ -84,8 +84,8 @@ def test_a_file_with_everything_is_read(write):
     assert experiment.configs == ["configs/", {"boost": {"$sweep": [1.0, 2.0]}}]
     assert (experiment.strategy.use, experiment.strategy.with_) == ("shop.own:Strategy", {"sample_rate": 0.1})
     assert experiment.bindings == {
-        "boost": Binding(path="boost"),
-        "limit": Binding(path="paging.limit", override=True),
+        "boost": BindingEntry(path="boost"),
+        "limit": BindingEntry(path="paging.limit", override=True),
         "page": None,
     }
     assert experiment.given == {

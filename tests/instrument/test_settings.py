@@ -5,7 +5,7 @@ import pytest
 from spearmint.errors import StrategyError
 from spearmint.instrument.settings.model import InstallSettings, known_keys
 from spearmint.strategies import ShadowStrategy, Strategy
-from spearmint.strategies.by_name import BUILT_IN, check_strategy, import_path, make_strategy
+from spearmint.strategies.by_name import BUILT_IN, check_strategy, import_path, strategy_by_name
 
 
 def test_the_keys_that_are_known_depend_on_the_place():
@@ -18,17 +18,17 @@ def test_the_keys_that_are_known_depend_on_the_place():
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_a_built_in_name_gives_its_strategy(name):
     check_strategy(name, {})
-    assert isinstance(make_strategy(name, {})(), Strategy)
+    assert isinstance(strategy_by_name(name, {})(), Strategy)
 
 
 def test_a_strategy_is_made_with_its_arguments():
-    made = make_strategy("shadow", {"sample_rate": 0.5})
+    made = strategy_by_name("shadow", {"sample_rate": 0.5})
     assert isinstance(made, ShadowStrategy)
     assert made.sample_rate == 0.5
 
 
 def test_an_import_path_leads_to_what_it_names_and_without_arguments_it_is_left_as_it_is():
-    assert make_strategy("spearmint.strategies:ShadowStrategy", {}) is ShadowStrategy
+    assert strategy_by_name("spearmint.strategies:ShadowStrategy", {}) is ShadowStrategy
     assert import_path("spearmint.strategies:ShadowStrategy.__call__") is ShadowStrategy.__call__
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import spearmint
-from spearmint.tracing.exporter import worker
-from spearmint.tracing.options import Options
-from spearmint.tracing.recorder import configure
+from spearmint.tracing.exporter import exporter
+from spearmint.tracing.options import TracingOptions
+from spearmint.tracing.recorder import set_options
 
 FLUSH_SECONDS = 30
 
@@ -45,14 +45,14 @@ def traced(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(database)
     assert spearmint.flush(FLUSH_SECONDS)
-    worker.reset()
-    worker.options = Options()
-    configure({"enabled": None})
+    exporter.reset()
+    exporter.options = TracingOptions()
+    set_options({"enabled": None})
     yield database
     spearmint.flush(FLUSH_SECONDS)
     counts = asdict(spearmint.tracing_stats())
-    worker.options = Options()
-    configure({"enabled": False})
+    exporter.options = TracingOptions()
+    set_options({"enabled": False})
     assert 2 * counts["recorded"] == sum(counts.values())
 
 

@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field, SecretBytes, SecretStr
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.tracing.options import SECRET_KEYS
-from spearmint.tracing.redaction import MASK, Masker
+from spearmint.tracing.redaction import MASK, Redactor
 
-masker = Masker(SECRET_KEYS)
+masker = Redactor(SECRET_KEYS)
 SECRET = "sk-4f9a77b1c2"
 
 

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from spearmint.tracing import throttle as room
-from spearmint.tracing.throttle import Pace
+from spearmint.tracing.throttle import Throttle
 
 
 class Clock:
@@ -28,7 +28,7 @@ def clock(monkeypatch):
 @pytest.fixture
 def pace(monkeypatch):
     """A pace that tells how long it would rest, instead of resting."""
-    made = Pace()
+    made = Throttle()
     made.rests = []
     monkeypatch.setattr(made._is_awaited, "wait", made.rests.append)
     return made
@@ -60,7 +60,7 @@ def test_it_tries_ever_more_seldom_while_nothing_gets_through(pace, clock):
 
 
 def test_a_batch_is_small_unless_somebody_waits():
-    pace = Pace()
+    pace = Throttle()
     at_ease = pace.batch_size
     with pace.hurried():
         with pace.hurried():
@@ -70,7 +70,7 @@ def test_a_batch_is_small_unless_somebody_waits():
 
 
 def test_who_waits_ends_a_rest_that_has_begun():
-    pace = Pace()
+    pace = Throttle()
     pace._pause = 30.0
     resting = threading.Thread(target=pace.rest, kwargs={"has_written": False}, daemon=True)
     resting.start()
@@ -80,7 +80,7 @@ def test_who_waits_ends_a_rest_that_has_begun():
 
 
 def test_after_its_end_it_never_rests():
-    pace = Pace()
+    pace = Throttle()
     pace._pause = 30.0
     pace.end()
     resting = threading.Thread(target=pace.rest, kwargs={"has_written": False}, daemon=True)

@@ -14,7 +14,7 @@ import pytest
 
 import spearmint
 from spearmint import Spearmint
-from spearmint.tracing.exporter import worker
+from spearmint.tracing.exporter import exporter
 
 START_SECONDS = 90
 FLUSH_SECONDS = 60
@@ -89,5 +89,5 @@ def test_live_spans_reach_it_too(server, traced) -> None:
 def test_what_a_server_refuses_is_counted(server, traced) -> None:
     spearmint.configure(tracing={"tracking_uri": f"{server}/elsewhere"})
     times(1)
-    assert worker.flush(FLUSH_SECONDS)
+    assert exporter.flush(FLUSH_SECONDS)
     assert spearmint.tracing_stats().failed == 1

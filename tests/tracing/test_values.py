@@ -12,9 +12,9 @@ from pydantic import BaseModel
 
 import spearmint
 from spearmint import Spearmint
-from spearmint.tracing.redaction import Masker
+from spearmint.tracing.redaction import Redactor
 from spearmint.tracing.serialize import Renderer
-from spearmint.tracing.snapshot import Cut, snapshot
+from spearmint.tracing.snapshot import Truncated, snapshot
 
 MAX_CHARS = 1000
 MAX_ITEMS = 10
@@ -22,7 +22,7 @@ WAIT_SECONDS = 10
 
 
 def shown(value, **options):
-    return Renderer(Masker([]), MAX_CHARS, **options).render(snapshot(value, MAX_CHARS, MAX_ITEMS)[0])
+    return Renderer(Redactor([]), MAX_CHARS, **options).render(snapshot(value, MAX_CHARS, MAX_ITEMS)[0])
 
 
 class Point(BaseModel):
@@ -110,7 +110,7 @@ def test_a_large_value_is_not_kept_alive_by_what_is_recorded_of_it() -> None:
     assert (len(kept.part), is_whole) == (MAX_CHARS, False)
     array = np.zeros(10_000_000)
     kept, _ = snapshot(array, MAX_CHARS, MAX_ITEMS)
-    assert isinstance(kept, Cut)
+    assert isinstance(kept, Truncated)
     assert kept.part is None
 
 
@@ -119,7 +119,7 @@ def test_small_arrays_and_models_are_copied() -> None:
     kept, _ = snapshot([array, point, pair], MAX_CHARS, MAX_ITEMS)
     array[0], point.x, pair.right = 1, 2, []
     point.tags.append("b")
-    assert Renderer(Masker([]), MAX_CHARS).render(kept) == [
+    assert Renderer(Redactor([]), MAX_CHARS).render(kept) == [
         "array([0., 0.])",
         {"x": 1, "tags": ["a"]},
         {"left": 1, "right": [2]},

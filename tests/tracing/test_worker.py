@@ -8,8 +8,8 @@ from dataclasses import asdict
 import pytest
 
 import spearmint
-from spearmint.tracing.exporter import Worker
-from spearmint.tracing.options import Options
+from spearmint.tracing.exporter import TraceExporter
+from spearmint.tracing.options import TracingOptions
 from spearmint.tracing.span import Trace
 
 WAIT_SECONDS = 10
@@ -40,7 +40,7 @@ def gate():
 
 @pytest.fixture
 def worker(gate):
-    made = Worker()
+    made = TraceExporter()
     made.make_writer = lambda: gate
     yield made
     gate.may_write.set()
@@ -68,7 +68,7 @@ def test_what_is_recorded_is_pending_until_it_is_written(worker, gate) -> None:
 
 
 def test_a_full_queue_drops_the_newest_counts_them_and_says_so_once(worker, gate, caplog) -> None:
-    worker.options = Options(queue_size=3)
+    worker.options = TracingOptions(queue_size=3)
     for _ in range(10_000):
         worker.put(trace())
     assert counts(worker) == {"recorded": 10_000, "dropped": 9_997, "pending": 3}
@@ -161,7 +161,7 @@ def test_closing_waits_counts_the_rest_as_dropped_and_says_how_many(worker, gate
 
 
 def test_snapshots_add_up_while_many_threads_record(worker, gate) -> None:
-    worker.options = Options(queue_size=5)
+    worker.options = TracingOptions(queue_size=5)
     gate.may_write.set()
     wrong = []
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 from types import FunctionType
 from typing import Any, Literal
 
-from spearmint.discovery.reach.dependencies import Watches
+from spearmint.discovery.reach.dependencies import Dependencies
 from spearmint.discovery.reach.function_body import line_of
 from spearmint.discovery.reach.name_resolution import Called, Receiver, Resolver
 from spearmint.discovery.reach.static_lookup import (
@@ -19,9 +19,9 @@ from spearmint.discovery.reach.static_lookup import (
     wrapped_in,
 )
 from spearmint.discovery.reach.table_store import module_of
-from spearmint.discovery.reach.user_code import IsFollowed, in_package_of
+from spearmint.discovery.reach.user_code import IsFollowed, same_project_filter
 
-EdgeKind = Literal["call", "reference", "wraps"]
+CallEdgeKind = Literal["call", "reference", "wraps"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +47,7 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Edge:
+class CallEdge:
     """One way from a function to another.
 
     Attributes:
@@ -60,7 +60,7 @@ class Edge:
 
     caller: Node
     callee: Node
-    kind: EdgeKind
+    kind: CallEdgeKind
     target: str
 
     @property
@@ -84,8 +84,8 @@ class Reach:
 
     root: Node
     nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-    watches: Watches
+    edges: tuple[CallEdge, ...]
+    watches: Dependencies
     receiver: Receiver | None
 
 
@@ -108,7 +108,7 @@ def reach(
     Args:
         function: The function; a method is taken with its receiver.
         receiver: What the first parameter stands for; a `Receiver` is not kept alive by the result.
-        is_followed: Tells of which modules, by name, the functions are looked into. By default those `in_package_of`
+        is_followed: Tells of which modules, by name, the functions are looked into. By default those `same_project_filter`
             the function's. Others are in the result only where something that is leads on from them.
         is_kept: Tells which wrappers and proxies are in the result whatever is inside.
         is_end: Tells which of these are in it and are not looked into.
@@ -122,7 +122,7 @@ def reach(
     tracked = receiver if type(receiver) is Receiver else None
     if is_followed is None:
         plain = unwrapped(inner)
-        is_followed = in_package_of(module_of(plain) if type(plain) is FunctionType else "")
+        is_followed = same_project_filter(module_of(plain) if type(plain) is FunctionType else "")
     explorer = Explorer(is_followed, is_kept=is_kept, is_end=is_end, receiver=tracked)
     return explorer.reach(inner, receiver if tracked is None else tracked.stands_for)
 
@@ -145,16 +145,16 @@ class Explorer:
         is_kept: IsKept = lambda _: False,
         is_end: IsKept = lambda _: False,
         receiver: Receiver | None = None,
-        watches: Watches | None = None,
+        watches: Dependencies | None = None,
     ) -> None:
         self._is_followed = lru_cache(is_followed)
         self._is_kept = is_kept
         self._is_end = is_end
         self._receiver = receiver
-        self._watches = Watches() if watches is None else watches
+        self._watches = Dependencies() if watches is None else watches
         self._resolver = Resolver(self._watches, receiver, self._is_followed)
         self._nodes: dict[tuple[Any, ...], Node] = {}
-        self._ways: dict[Node, list[Edge]] = {}
+        self._ways: dict[Node, list[CallEdge]] = {}
 
     def reach(self, function: Any, receiver: Any) -> Reach:
         """Find what a function reaches.
@@ -164,7 +164,7 @@ class Explorer:
             receiver: What its first parameter stands for, `MISSING` if nothing is known of it.
         """
         root = self._node(function, receiver)
-        edges: list[Edge] = []
+        edges: list[CallEdge] = []
         passed = {root}
         waiting = [iter(self._find_ways(root, is_root=True))]
         while waiting:
@@ -188,20 +188,20 @@ class Explorer:
             found = self._nodes[key] = Node(function, receiver)
         return found
 
-    def _ways_from(self, node: Node) -> list[Edge]:
+    def _ways_from(self, node: Node) -> list[CallEdge]:
         found = self._ways.get(node)
         if found is None:
             found = self._ways[node] = list(self._find_ways(node))
         return found
 
-    def _find_ways(self, node: Node, *, is_root: bool = False) -> Iterator[Edge]:
+    def _find_ways(self, node: Node, *, is_root: bool = False) -> Iterator[CallEdge]:
         function = node.function
         if not is_root and self._is_end(function):
             return
         inner = wrapped_in(function)
         if inner is not MISSING:
             for one, receiver, _ in callables_in(inner):
-                yield Edge(node, self._node(one, node.receiver if receiver is MISSING else receiver), "wraps", "")
+                yield CallEdge(node, self._node(one, node.receiver if receiver is MISSING else receiver), "wraps", "")
         if type(function) is not FunctionType:
             return
         seen: set[tuple[Node, bool]] = set()
@@ -215,9 +215,9 @@ class Explorer:
                 callee = self._node(one, receiver)
                 if (callee, is_call) not in seen:
                     seen.add((callee, is_call))
-                    yield Edge(node, callee, "call" if is_call else "reference", target)
+                    yield CallEdge(node, callee, "call" if is_call else "reference", target)
 
-    def _pruned(self, root: Node, edges: list[Edge]) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+    def _pruned(self, root: Node, edges: list[CallEdge]) -> tuple[tuple[Node, ...], tuple[CallEdge, ...]]:
         """Leave out what is neither followed nor kept and from which nothing of that kind is reached."""
         callers: dict[Node, list[Node]] = {}
         for edge in edges:

@@ -11,7 +11,7 @@ Get = Callable[[str], Any]
 Read = Callable[..., Any]
 
 
-class Watches:
+class Dependencies:
     """Names in namespaces with what they stood for, and other readings with what they gave.
 
     A check looks at a bounded number of them, in turn, so that it costs the same however many there are.

@@ -17,7 +17,7 @@ Chain = tuple[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class ScanResult:
     """What is seen: names, each with the attributes that follow it.
 
     Attributes:
@@ -57,10 +57,10 @@ _INTRICATE = frozenset(
     or any(part in name for part in ("DEREF", "CLOSURE", "SUPER", "LOAD_FROM_DICT"))
 )
 
-_glances: weakref.WeakKeyDictionary[CodeType, Glance | None] = weakref.WeakKeyDictionary()
+_results: weakref.WeakKeyDictionary[CodeType, ScanResult | None] = weakref.WeakKeyDictionary()
 
 
-def glance_at(code: CodeType) -> Glance | None:
+def fast_scan(code: CodeType) -> ScanResult | None:
     """Look along a function's code.
 
     Args:
@@ -70,13 +70,13 @@ def glance_at(code: CodeType) -> Glance | None:
         What is seen; None where it takes the extractor to tell.
     """
     try:
-        return _glances[code]
+        return _results[code]
     except KeyError:
-        found = _glances[code] = _look(code) if is_supported() else None
+        found = _results[code] = _scan(code) if is_supported() else None
         return found
 
 
-def _look(code: CodeType) -> Glance | None:
+def _scan(code: CodeType) -> ScanResult | None:
     raw = code.co_code
     if not _INTRICATE.isdisjoint(raw[::2]):
         return None
@@ -86,7 +86,7 @@ def _look(code: CodeType) -> Glance | None:
         if chain is None or (is_called and chain in _RESULTS):
             return None
         (calls if is_called else mentions)[chain] = None
-    return Glance(tuple(calls), tuple(mentions))
+    return ScanResult(tuple(calls), tuple(mentions))
 
 
 def _chains(code: CodeType, raw: bytes) -> Iterator[tuple[Chain | None, bool]]:

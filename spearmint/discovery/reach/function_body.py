@@ -10,7 +10,7 @@ from typing import Any
 from spearmint.discovery.bytecode.extract import calls_in_code
 from spearmint.discovery.call_table import CallSite, CallTable
 from spearmint.discovery.cpython import is_supported
-from spearmint.discovery.reach.table_store import known_code, module_of
+from spearmint.discovery.reach.table_store import module_of, table_store
 from spearmint.discovery.table_builder import is_hidden
 
 _IMPORT_NAME = dis.opmap["IMPORT_NAME"]
@@ -54,7 +54,7 @@ class Imported:
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class CodeScope:
     """One scope of a body.
 
     Attributes:
@@ -73,16 +73,16 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
+class FunctionBody:
     """The scopes of a function: its own first, then those of the functions, lambdas and classes in it."""
 
-    scopes: tuple[Scope, ...]
+    scopes: tuple[CodeScope, ...]
 
 
-_bodies: weakref.WeakKeyDictionary[CodeType, Body] = weakref.WeakKeyDictionary()
+_bodies: weakref.WeakKeyDictionary[CodeType, FunctionBody] = weakref.WeakKeyDictionary()
 
 
-def body_of(function: FunctionType) -> Body:
+def body_of(function: FunctionType) -> FunctionBody:
     """Return what a function's body names, from what import time has left, else from its code.
 
     Args:
@@ -106,19 +106,19 @@ def line_of(function: FunctionType, target: str) -> int:
 
 def has_tables(function: FunctionType) -> bool:
     """Tell whether import time has left call tables for a function."""
-    return bool(known_code.tables_at(module_of(function), function.__code__))
+    return bool(table_store.tables_at(module_of(function), function.__code__))
 
 
-def _read(function: FunctionType, code: CodeType) -> Body:
+def _read(function: FunctionType, code: CodeType) -> FunctionBody:
     scopes = []
     own: Mapping[str, CallTable] | None = None
     for one, merged in _scopes_in(code):
-        tables = known_code.tables_at(module_of(function), one)
+        tables = table_store.tables_at(module_of(function), one)
         if not tables:
             own = _own_tables(code) if own is None else own
             tables = [table for name, table in own.items() if _is_of(name, table, one)]
         scopes.append(_scope(one, merged, tables))
-    return Body(tuple(scopes))
+    return FunctionBody(tuple(scopes))
 
 
 def _own_tables(code: CodeType) -> Mapping[str, CallTable]:
@@ -149,11 +149,11 @@ def _scopes_in(code: CodeType) -> Iterator[tuple[CodeType, list[CodeType]]]:
         yield from _scopes_in(one)
 
 
-def _scope(code: CodeType, merged: Iterable[CodeType], tables: Iterable[CallTable]) -> Scope:
+def _scope(code: CodeType, merged: Iterable[CodeType], tables: Iterable[CallTable]) -> CodeScope:
     sites = tuple(_taken_apart(site) for table in tables for site in table.sites)
     names = frozenset(name for one in merged for name in one.co_names)
     has_imports = _IMPORT_NAME in code.co_code[::2]
-    return Scope(
+    return CodeScope(
         sites=sites,
         receiver=code.co_varnames[0] if code.co_argcount else "",
         names=names,

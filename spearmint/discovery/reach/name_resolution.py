@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
-from spearmint.discovery.reach.dependencies import Watches
-from spearmint.discovery.reach.fast_scan import Glance, glance_at
-from spearmint.discovery.reach.function_body import Body, Imported, Scope, Site, body_of, has_tables
+from spearmint.discovery.reach.dependencies import Dependencies
+from spearmint.discovery.reach.fast_scan import ScanResult, fast_scan
+from spearmint.discovery.reach.function_body import CodeScope, FunctionBody, Imported, Site, body_of, has_tables
 from spearmint.discovery.reach.static_lookup import (
     MISSING,
     Bound,
@@ -103,7 +103,7 @@ class Resolver:
         is_followed: Tells of which modules the functions are looked into.
     """
 
-    def __init__(self, watches: Watches, receiver: Receiver | None, is_followed: Callable[[str], bool]) -> None:
+    def __init__(self, watches: Dependencies, receiver: Receiver | None, is_followed: Callable[[str], bool]) -> None:
         self._watches = watches
         self._receiver = receiver
         self._is_followed = is_followed
@@ -117,13 +117,13 @@ class Resolver:
         """
         if function.__closure__ is None and not has_tables(function):
             defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-            glance = None if any(map(self.leads_on, defaults)) else glance_at(function.__code__)
+            glance = None if any(map(self.leads_on, defaults)) else fast_scan(function.__code__)
             found = None if glance is None else self._calls_seen(glance, function, receiver)
             if found is not None:
                 return found
         return self._calls_read(function, receiver)
 
-    def _calls_seen(self, glance: Glance, function: FunctionType, receiver: Any) -> list[Called] | None:
+    def _calls_seen(self, glance: ScanResult, function: FunctionType, receiver: Any) -> list[Called] | None:
         """Return the calls, where nothing else that the body names could be called; else None."""
         code = function.__code__
         first = code.co_varnames[0] if code.co_argcount else None
@@ -176,7 +176,7 @@ class Resolver:
         self._watches.name(namespace, name, None if found is MISSING else found)
         return _BUILTINS.get(name, MISSING) if found is MISSING else found
 
-    def _value_of(self, site: Site, scope: Scope, frame: "_Frame") -> Any:
+    def _value_of(self, site: Site, scope: CodeScope, frame: "_Frame") -> Any:
         if site.called is not None and not site.path and site.root in ("super", "type"):
             return self._through_receiver(site, frame)
         value = frame.value_of(site.root, scope)
@@ -232,7 +232,7 @@ class _Frame:
 
     __slots__ = ("_body", "_defaults", "_function", "_resolver", "free", "receiver")
 
-    def __init__(self, function: FunctionType, receiver: Any, body: Body, resolver: Resolver) -> None:
+    def __init__(self, function: FunctionType, receiver: Any, body: FunctionBody, resolver: Resolver) -> None:
         self._function = function
         self._body = body
         self._resolver = resolver
@@ -242,7 +242,7 @@ class _Frame:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
             self.free[name] = resolver.watch_cell(cell)
 
-    def value_of(self, name: str, scope: Scope) -> Any:
+    def value_of(self, name: str, scope: CodeScope) -> Any:
         """Return what a name stands for in one of the scopes, `MISSING` where only the running code knows."""
         own = self._body.scopes[0]
         is_own = scope is own

@@ -6,7 +6,7 @@ from types import CodeType, FunctionType
 from spearmint.discovery.call_table import CallTable
 
 
-class KnownCode:
+class TableStore:
     """The instrumented packages of the process, and the call tables of the modules that were loaded from them."""
 
     def __init__(self) -> None:
@@ -86,4 +86,4 @@ def module_of(function: FunctionType) -> str:
     return name if isinstance(name, str) else ""
 
 
-known_code = KnownCode()
+table_store = TableStore()

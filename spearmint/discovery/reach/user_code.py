@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 from spearmint.discovery.reach.static_lookup import namespace_of
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 
 IsFollowed = Callable[[str], bool]
 
@@ -16,7 +16,7 @@ _LIBRARIES = frozenset({"site-packages", "dist-packages"})
 _STANDARD_LIBRARY = Path(os.__file__).parent
 
 
-def in_package_of(module: str) -> IsFollowed:
+def same_project_filter(module: str) -> IsFollowed:
     """Return what tells whether a module belongs to the code around another one.
 
     Args:
@@ -32,7 +32,7 @@ def in_package_of(module: str) -> IsFollowed:
 
     def is_followed(other: str) -> bool:
         top = other.partition(".")[0]
-        if top in (package, "__main__") or known_code.is_instrumented(other):
+        if top in (package, "__main__") or table_store.is_instrumented(other):
             return True
         return home is not None and top != _OURS and _home(top) == home
 

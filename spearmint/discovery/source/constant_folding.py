@@ -43,7 +43,7 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], object]] = MappingProx
 )
 
 
-def truth(node: ast.expr, optimize: int, facts: CompilerFacts) -> bool | None:
+def truth_of(node: ast.expr, optimize: int, facts: CompilerFacts) -> bool | None:
     """Tell which way the compiler decides a condition.
 
     Args:

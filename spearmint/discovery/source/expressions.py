@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import ClassVar, TypeAlias
 
-from spearmint.discovery.abstract_values import Marker, Value, attribute, merge, pack
-from spearmint.discovery.source.constant_folding import truth
+from spearmint.discovery.abstract_values import Marker, Value, attribute, container_of, merge
+from spearmint.discovery.source.constant_folding import truth_of
 from spearmint.discovery.source.scopes import Body, Scope, Unit
 from spearmint.discovery.table_builder import ScopeCalls, scope_name
 
@@ -78,7 +78,7 @@ class Expressions:
 
     def truth(self, node: ast.expr) -> bool | None:
         """Tell which way the compiler decides an expression, or None if the running program decides."""
-        return truth(node, self.unit.optimize, self.unit.facts)
+        return truth_of(node, self.unit.optimize, self.unit.facts)
 
     def condition(self, node: ast.expr) -> tuple[bool, bool]:
         """Note the calls of an expression that decides where control goes.
@@ -228,7 +228,7 @@ class Expressions:
                 spread.append(self.value(element.value))
             else:
                 whole.append(self.value(element))
-        return pack(None, whole, spread)
+        return container_of(None, whole, spread)
 
     def _dict(self, node: ast.Dict) -> Value:
         whole: list[Value] = []
@@ -238,7 +238,7 @@ class Expressions:
                 spread.append(self.value(value))
             else:
                 whole += (self.value(key), self.value(value))
-        return pack(None, whole, spread)
+        return container_of(None, whole, spread)
 
     def _comprehension(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp | ast.DictComp) -> Value:
         if all(self._clause(clause) for clause in node.generators):

@@ -11,7 +11,7 @@ from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.report.summary import is_lower_better
 from spearmint.statistics.intervals import CONFIDENCE, FEWEST_ROWS
 
-Verdict = Literal["pass", "regression", "inconclusive"]
+GateVerdict = Literal["pass", "regression", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class GateResult:
 
     gate: Gate
     case_id: str
-    verdict: Verdict
+    verdict: GateVerdict
     reason: str
 
 
@@ -94,7 +94,7 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
         main_failed, failed = report.ledger.failed_rows(0), report.ledger.failed_rows(case.position)
         newly = int(np.sum(failed & ~main_failed))
         numbers = f"{found.value:+.4g}, {CONFIDENCE:.0%} interval {found.low:+.4g} to {found.high:+.4g}"
-        verdict: Verdict = "inconclusive"
+        verdict: GateVerdict = "inconclusive"
         if found.n < FEWEST_ROWS:
             reason = f"{found.n} rows to compare, at least {FEWEST_ROWS} are needed"
         elif better < gate.margin:
@@ -109,7 +109,7 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
     return results
 
 
-def worst(results: list[GateResult]) -> Verdict:
+def worst(results: list[GateResult]) -> GateVerdict:
     """Return what all of them come to: a regression of any is one, and so, else, is what cannot be told."""
     verdicts = {one.verdict for one in results}
     return "regression" if "regression" in verdicts else "inconclusive" if "inconclusive" in verdicts else "pass"

@@ -14,7 +14,7 @@ from spearmint.evaluation.report.scales import number
 from spearmint.evaluation.report.summary import Summary, disagreements
 from spearmint.evaluation.report.table import seconds_text, short_id, varying_parameters
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.result_table import Ledger, Place
+from spearmint.evaluation.run.result_table import CellKey, ResultTable
 
 _MOST_CASES = 60  # in a plot or a table, and main in any case
 _MOST_LINES = 300
@@ -43,7 +43,7 @@ class Content:
     title: str
     cases: Sequence[EvaluatedCase]
     told: Mapping[str, Sequence[Summary]]
-    ledger: Ledger
+    ledger: ResultTable
     rows: Iterator[Row]
     errors: int
 
@@ -190,7 +190,7 @@ def _one_row(content: Content, metrics: Sequence[str], row: Row, *, is_open: boo
     head = "".join(f'<th scope="col">{html.escape(metric)}</th>' for metric in metrics)
     body = ""
     for one in order:
-        output = ledger.output(Place(one, row.number, 0))
+        output = ledger.output(CellKey(one, row.number, 0))
         cells = "".join(f"<td>{number(float(values[metric][one]))}</td>" for metric in metrics)
         label = html.escape(label_of(content.cases[one], varying))
         shown = f'<td class="text"><code>{html.escape(output or "")}</code></td>'

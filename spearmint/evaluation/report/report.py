@@ -16,10 +16,10 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Dataset
 from spearmint.evaluation.report.page import Content, page_of
-from spearmint.evaluation.report.summary import Summary, is_lower_better, summarise
+from spearmint.evaluation.report.summary import Summary, is_lower_better, summarize
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.result_table import LATENCY, Ledger
+from spearmint.evaluation.run.result_table import LATENCY, ResultTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class Report:
         ledger: The results of all cells.
     """
 
-    def __init__(self, function: str, dataset: Dataset, cases: Sequence[EvaluatedCase], ledger: Ledger) -> None:
+    def __init__(self, function: str, dataset: Dataset, cases: Sequence[EvaluatedCase], ledger: ResultTable) -> None:
         self.function = function
         self.dataset = dataset
         self.cases = tuple(cases)
         self.ledger = ledger
-        self._summarised = functools.cache(functools.partial(summarise, ledger, self.cases))
+        self._summarised = functools.cache(functools.partial(summarize, ledger, self.cases))
 
     @property
     def metrics(self) -> list[str]:

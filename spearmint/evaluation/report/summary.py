@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.result_table import LATENCY, Ledger
+from spearmint.evaluation.run.result_table import LATENCY, ResultTable
 from spearmint.statistics.intervals import FEWEST_ROWS, Difference, Estimate, difference, estimate, holm
 
 
@@ -45,7 +45,7 @@ class Summary:
         return self.difference.verdict
 
 
-def summarise(ledger: Ledger, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
+def summarize(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
     """Return what each case did by a metric, in their order; p-values are adjusted over all of them.
 
     Args:
@@ -71,7 +71,7 @@ def summarise(ledger: Ledger, cases: Sequence[EvaluatedCase], metric: str) -> li
     ]
 
 
-def latencies(ledger: Ledger, case: int) -> tuple[float, float]:
+def latencies(ledger: ResultTable, case: int) -> tuple[float, float]:
     """Return median and 95th percentile of the seconds that the function took under a case."""
     seconds = ledger.seconds[case]
     known = seconds[~np.isnan(seconds)]
@@ -81,7 +81,7 @@ def latencies(ledger: Ledger, case: int) -> tuple[float, float]:
     return float(p50), float(p95)
 
 
-def disagreements(ledger: Ledger, metrics: Sequence[str], count: int) -> list[int]:
+def disagreements(ledger: ResultTable, metrics: Sequence[str], count: int) -> list[int]:
     """Return the rows on which the cases differ most, the most different first.
 
     Each metric counts by its spread among the cases on a row, relative to its whole range.

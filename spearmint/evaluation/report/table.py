@@ -11,7 +11,7 @@ from rich.text import Text
 
 from spearmint.evaluation.report.summary import Summary, latencies
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.result_table import Ledger
+from spearmint.evaluation.run.result_table import ResultTable
 
 _SHORT_ID = 12
 _SHOWN_ERRORS = 3
@@ -21,7 +21,7 @@ _CAPTION = (
 )
 
 
-def columns_of(case: EvaluatedCase, told: Sequence[Summary], ledger: Ledger) -> dict[str, Any]:
+def columns_of(case: EvaluatedCase, told: Sequence[Summary], ledger: ResultTable) -> dict[str, Any]:
     """Return everything about a case as plain values by column.
 
     Args:
@@ -57,7 +57,7 @@ def columns_of(case: EvaluatedCase, told: Sequence[Summary], ledger: Ledger) -> 
 
 
 def tables_of(
-    title: str, cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary]], ledger: Ledger
+    title: str, cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary]], ledger: ResultTable
 ) -> Iterator[Table | Text]:
     """Lay a report out for a terminal: a table for each metric.
 
@@ -77,7 +77,7 @@ def tables_of(
         yield Text(_CAPTION, style="dim")
 
 
-def title_of(function: str, data: str, ledger: Ledger) -> str:
+def title_of(function: str, data: str, ledger: ResultTable) -> str:
     """Return a report's heading."""
     cases, rows, repeats = ledger.shape
     again = f", {repeats} times each" if repeats > 1 else ""

@@ -15,12 +15,12 @@ from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
 from spearmint.evaluation.scorers import Scorer, metrics
 from spearmint.execution.call import run_in_case
-from spearmint.execution.event_loop import own_loop
+from spearmint.execution.event_loop import background_loop
 from spearmint.execution.streams import adrain, drain
 from spearmint.execution.task_driver import arun_in_case
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
-from spearmint.tracing.recorder import Decision, begin_root, decide, end_with
+from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, sample
 from spearmint.tracing.span import UNSAMPLED
 
 _LONGEST = 200  # characters of an output or an error that are kept
@@ -81,7 +81,7 @@ class Subject:
     keeps_output: bool
 
 
-class Ran(NamedTuple):
+class ChunkResult(NamedTuple):
     """What came of a chunk of cells.
 
     Attributes:
@@ -101,7 +101,7 @@ def run_cells(
     *,
     budget: float,
     is_stopped: Callable[[], bool] = bool,
-) -> Ran:
+) -> ChunkResult:
     """Run cells, one after another, each in a copy of a context.
 
     Args:
@@ -119,7 +119,7 @@ def run_cells(
             break
         results.append(context.copy().run(run_cell, subject, cases[cell.case], cell.row))
         now = perf_counter()
-    return Ran(now - started, results)
+    return ChunkResult(now - started, results)
 
 
 def run_cell(subject: Subject, case: ExperimentCase, row: Row) -> CellResult:
@@ -134,7 +134,9 @@ def run_cell(subject: Subject, case: ExperimentCase, row: Row) -> CellResult:
     else:
         outcome = _call(subject, case, row)
     if outcome.status != "success":
-        return CellResult(outcome.duration, _told(outcome.exception or RuntimeError(outcome.status)), {}, {}, None)
+        return CellResult(
+            outcome.duration, _error_text(outcome.exception or RuntimeError(outcome.status)), {}, {}, None
+        )
     given = {
         "inputs": row.inputs,
         "outputs": outcome.value,
@@ -151,7 +153,7 @@ def run_cell(subject: Subject, case: ExperimentCase, row: Row) -> CellResult:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
-            errors[scorer.name] = _told(error)
+            errors[scorer.name] = _error_text(error)
     output = _preview(outcome.value) if subject.keeps_output else None
     return CellResult(outcome.duration, None, scores, errors, output)
 
@@ -165,16 +167,16 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
         return outcome_of(error, 0.0)
     function = experiment.function
     span: Any = UNSAMPLED  # Cells by the million are traced where that was asked for, not because mlflow is there.
-    if experiment.is_traced and isinstance(decision := decide(experiment), Decision):
+    if experiment.is_traced and isinstance(decision := sample(experiment), SamplingDecision):
         span = begin_root(decision, "main", experiment, case, (args, kwargs))
     if experiment.kind == "function":
         outcome = run_in_case(case, function, args, kwargs, span)
     elif experiment.kind == "generator":
         outcome = drain(case, function, args, kwargs, span)
     elif experiment.kind == "coroutine":
-        outcome = own_loop.run(arun_in_case(case, function, args, kwargs, span))
+        outcome = background_loop.run(arun_in_case(case, function, args, kwargs, span))
     else:
-        outcome = own_loop.run(adrain(case, function, args, kwargs, span))
+        outcome = background_loop.run(adrain(case, function, args, kwargs, span))
     if span is not UNSAMPLED:
         end_with(span, outcome)
     if isinstance(outcome.exception, KeyboardInterrupt):
@@ -183,10 +185,10 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
 
 
 def _awaited(result: Any) -> Any:
-    return own_loop.run(result) if inspect.iscoroutine(result) else result
+    return background_loop.run(result) if inspect.iscoroutine(result) else result
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a __str__ that raises

@@ -7,9 +7,9 @@ from queue import SimpleQueue
 from typing import Any
 
 from spearmint.errors import EvaluationError
-from spearmint.evaluation.run.cell import Cell, CellResult, Ran
+from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult
 
-Submit = Callable[[Sequence[Cell]], "Future[Ran]"]
+Submit = Callable[[Sequence[Cell]], "Future[ChunkResult]"]
 
 _WAITING = 2  # chunks in flight for each that runs, so that no worker waits for the next
 _LARGEST = 2000  # cells in a chunk
@@ -34,8 +34,8 @@ class Dispatcher:
         self._size = smallest
         self._left = 0
         self._cells: Iterator[Cell] = iter(())
-        self._done: SimpleQueue[Future[Ran]] = SimpleQueue()
-        self._flying: dict[Future[Ran], Sequence[Cell]] = {}
+        self._done: SimpleQueue[Future[ChunkResult]] = SimpleQueue()
+        self._flying: dict[Future[ChunkResult], Sequence[Cell]] = {}
 
     def run(self, cells: Iterator[Cell], total: int) -> Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]:
         """Run all cells.
@@ -76,7 +76,7 @@ class Dispatcher:
         self._flying[future] = chunk
         future.add_done_callback(self._done.put)
 
-    def _take(self, future: "Future[Ran]") -> Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]:
+    def _take(self, future: "Future[ChunkResult]") -> Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]:
         chunk = self._flying.pop(future)
         try:
             seconds, results = future.result()

@@ -12,29 +12,29 @@ from typing import Any
 
 import cloudpickle
 
-from spearmint.cases.case import ExperimentCase, Option
+from spearmint.cases.case import BoundConfig, ExperimentCase
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.errors import DeclarationError, EvaluationError
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.cell import Cell, Ran, Subject, run_cells
+from spearmint.evaluation.run.cell import Cell, ChunkResult, Subject, run_cells
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.scorers import compile_scorers
-from spearmint.execution.worker_initializers import preparations
+from spearmint.execution.worker_initializers import worker_initializers
 from spearmint.proxy.proxy import ExperimentProxy, experiment_of
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
-from spearmint.registry.settings import Settings
+from spearmint.registry.settings import ExperimentSettings
 from spearmint.strategies.builtin import SingleConfigStrategy
 
-_KEPT = 4  # evaluations that a worker remembers
+_MOST_PAYLOADS = 4  # evaluations that a worker remembers
 
-Wire = tuple[int, int, int]
+CellRef = tuple[int, int, int]
 """A cell as it travels: positions of its case and row, and its repetition."""
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class EvaluationPayload:
     """What an evaluation is, in a form that travels.
 
     Attributes:
@@ -48,7 +48,7 @@ class Parcel:
     """
 
     function: Any
-    settings: Settings
+    settings: ExperimentSettings
     is_made: bool
     configs: Sequence[Config]
     scorers: Any
@@ -56,7 +56,7 @@ class Parcel:
     concurrency: int = 1
 
 
-class Shipment:
+class RemoteSubmitter:
     """Hands chunks of cells to an executor whose workers are other processes.
 
     Args:
@@ -71,28 +71,30 @@ class Shipment:
     """
 
     def __init__(
-        self, executor: Executor, parcel: Parcel, name: str, *, cases: Sequence[EvaluatedCase], budget: float
+        self, executor: Executor, parcel: EvaluationPayload, name: str, *, cases: Sequence[EvaluatedCase], budget: float
     ) -> None:
         self._executor = executor
         self._budget = budget
         # In two layers: unpacking the inner one imports modules, which is to happen under the same hook.
-        self._parcel = pickle.dumps((_packed(preparations, "the import hook"), _packed(parcel, name)))
+        self._parcel = pickle.dumps((_packed(worker_initializers, "the import hook"), _packed(parcel, name)))
         self._cases = [_packed(_configs_of(case.case), f"case {case.case_id}") for case in cases]
 
-    def submit(self, chunk: Sequence[Cell]) -> "Future[Ran]":
+    def submit(self, chunk: Sequence[Cell]) -> "Future[ChunkResult]":
         """Hand a chunk over; rows and cases that several of its cells share travel once."""
         rows = {cell.row.number: cell.row for cell in chunk}
         cases = {cell.case: self._cases[cell.case] for cell in chunk}
-        wires: list[Wire] = [(cell.case, cell.row.number, cell.repeat) for cell in chunk]
-        return self._executor.submit(run_shipped, self._parcel, cases, _packed(rows, "rows"), wires, self._budget)
+        wires: list[CellRef] = [(cell.case, cell.row.number, cell.repeat) for cell in chunk]
+        return self._executor.submit(run_remote_cells, self._parcel, cases, _packed(rows, "rows"), wires, self._budget)
 
 
-def sent_settings(settings: Settings) -> Settings:
+def settings_to_send(settings: ExperimentSettings) -> ExperimentSettings:
     """Return settings without what has no part in an evaluation, and might not travel."""
     return replace(settings, strategy=SingleConfigStrategy, on_variant_error=None, compare=None)
 
 
-def run_shipped(parcel: bytes, cases: Mapping[int, bytes], rows: bytes, wires: Sequence[Wire], budget: float) -> Ran:
+def run_remote_cells(
+    parcel: bytes, cases: Mapping[int, bytes], rows: bytes, wires: Sequence[CellRef], budget: float
+) -> ChunkResult:
     """Run cells that came from another process.
 
     Raises:
@@ -112,10 +114,12 @@ def run_shipped(parcel: bytes, cases: Mapping[int, bytes], rows: bytes, wires: S
         return run_cells(subject, here, cells, context, budget=budget)
     with ThreadPoolExecutor(min(concurrency, len(cells))) as pool:  # each thread waits for one cell on the loop
         rans = list(pool.map(lambda cell: run_cells(subject, here, [cell], context, budget=budget), cells))
-    return Ran(sum(ran.seconds for ran in rans) / concurrency, [result for ran in rans for result in ran.results])
+    return ChunkResult(
+        sum(ran.seconds for ran in rans) / concurrency, [result for ran in rans for result in ran.results]
+    )
 
 
-def travels(executor: Executor) -> bool:
+def needs_pickling(executor: Executor) -> bool:
     """Tell whether what an executor runs is pickled first: by all but a pool of threads."""
     is_pool_of_threads = isinstance(executor, ThreadPoolExecutor)
     return not is_pool_of_threads or type(executor).__name__ == "InterpreterPoolExecutor"
@@ -131,12 +135,12 @@ def _packed(thing: Any, label: str) -> bytes:
     return made
 
 
-@functools.lru_cache(maxsize=_KEPT)
+@functools.lru_cache(maxsize=_MOST_PAYLOADS)
 def _unpacked(parcel: bytes) -> tuple[Subject, int]:
     prepared, packed = pickle.loads(parcel)  # noqa: S301 - it comes from the process that started the evaluation
     for prepare in pickle.loads(prepared):  # noqa: S301
         prepare()
-    sent: Parcel = pickle.loads(packed)  # noqa: S301
+    sent: EvaluationPayload = pickle.loads(packed)  # noqa: S301
     experiment, args, kwargs = target_of(sent)
     scorers = compile_scorers(sent.scorers)
     wants_trace = any("trace" in scorer.wants for scorer in scorers)
@@ -144,7 +148,7 @@ def _unpacked(parcel: bytes) -> tuple[Subject, int]:
     return subject, sent.concurrency
 
 
-def target_of(parcel: Parcel) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
+def target_of(parcel: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
     """Return the experiment to evaluate, and the arguments that every call of it gets first.
 
     Raises:
@@ -189,7 +193,7 @@ def _declared(name: str) -> ExperimentFunction:
     return registry.get(name)
 
 
-def _option(experiment: ExperimentFunction, config: Config) -> Option:
+def _option(experiment: ExperimentFunction, config: Config) -> BoundConfig:
     if not experiment.options and not config:
         return experiment.plain_option
     return experiment.option_of(config) or experiment.compile_option(config)

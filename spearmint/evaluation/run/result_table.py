@@ -20,7 +20,7 @@ _MISSING, _SCORED, _FAILED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class CellKey:
     """Where a cell stands: positions of its case, row and repetition."""
 
     case: int
@@ -28,7 +28,7 @@ class Place:
     repeat: int
 
 
-class Ledger:
+class ResultTable:
     """The results of all cells: 9 bytes for each, and 8 more for each metric.
 
     Args:
@@ -73,11 +73,11 @@ class Ledger:
         """How many cells have a result."""
         return int((self._status != _MISSING).sum())
 
-    def has(self, place: Place) -> bool:
+    def has(self, place: CellKey) -> bool:
         """Tell whether a cell has a result."""
         return bool(self._status[place.case, place.row, place.repeat] != _MISSING)
 
-    def record(self, place: Place, result: CellResult) -> bool:
+    def record(self, place: CellKey, result: CellResult) -> bool:
         """Keep the result of a cell, once.
 
         Returns:
@@ -126,7 +126,7 @@ class Ledger:
         """Return the most frequent errors of a case, with their counts."""
         return self._errors[case].most_common()
 
-    def output(self, place: Place) -> str | None:
+    def output(self, place: CellKey) -> str | None:
         """Return the beginning of a cell's output, where it was kept."""
         return self._outputs.get((place.case, place.row, place.repeat))
 

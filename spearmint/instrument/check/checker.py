@@ -17,22 +17,22 @@ from spearmint.config.sources import find_files, iter_configs
 from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.check.static_modules import (
     UNREADABLE,
-    Definition,
-    Definitions,
-    code_of,
+    ModuleDefinitions,
+    StaticDefinition,
+    compiled_code,
     definitions_in,
     find_module,
     imported_from,
-    modules_of,
+    matching_modules,
 )
-from spearmint.instrument.declare.declarations import dead_bindings, parameters_of
-from spearmint.instrument.settings.load import Loaded, inspect_settings
+from spearmint.instrument.declare.declarations import parameters_of, unresolvable_bindings
+from spearmint.instrument.settings.load import LoadedSettings, inspect_settings
 from spearmint.instrument.settings.matching import unmatched_message
-from spearmint.instrument.settings.model import Experiment, Options, Package, StrategyChoice
-from spearmint.instrument.settings.origin import Origin
+from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, PackageEntry, StrategyEntry
+from spearmint.instrument.settings.origin import SettingsSource
 from spearmint.instrument.settings.target import Target, parse_target
 from spearmint.strategies.by_name import BUILT_IN
-from spearmint.suggest import close_names
+from spearmint.suggest import did_you_mean
 
 MOST_CONFIGS = 10_000
 """How many configs of one entry are read; a sweep may have more than anybody could check."""
@@ -55,7 +55,7 @@ class Checker:
 
     def __init__(self, config: str | os.PathLike[str] | None) -> None:
         self._loaded, self._errors = inspect_settings(config)
-        self._known: dict[str, Definitions | None] = {}
+        self._known: dict[str, ModuleDefinitions | None] = {}
         self._told: set[str] = set()
         self.experiments: set[str] = set()
 
@@ -65,7 +65,7 @@ class Checker:
         return any(package.auto == "annotated" for package in self._loaded.settings.packages)
 
     @property
-    def loaded(self) -> Loaded:
+    def loaded(self) -> LoadedSettings:
         """The settings."""
         return self._loaded
 
@@ -76,8 +76,8 @@ class Checker:
             found += self._of_entry(keys, entry)
         return sorted(found, key=lambda error: (error.source or "", error.line or 0, error.column or 0))
 
-    def _of_entry(self, keys: _Keys, entry: Package | Experiment) -> Iterator[SettingsError]:
-        if isinstance(entry, Package):
+    def _of_entry(self, keys: _Keys, entry: PackageEntry | ExperimentEntry) -> Iterator[SettingsError]:
+        if isinstance(entry, PackageEntry):
             yield from self._of_package(keys, entry)
         else:
             yield from self._of_experiment(keys, entry)
@@ -91,9 +91,9 @@ class Checker:
                 yield found
             else:
                 configs = found
-        yield from dead_bindings(self._loaded.origin, keys, entry, configs)
+        yield from unresolvable_bindings(self._loaded.origin, keys, entry, configs)
 
-    def _configs(self, keys: _Keys, entry: Options) -> Iterator[list[Config] | SettingsError]:
+    def _configs(self, keys: _Keys, entry: ExperimentOptions) -> Iterator[list[Config] | SettingsError]:
         """Yield what is wrong with the configs of an entry, else the configs."""
         origin = self._loaded.origin
         read: list[Config] = []
@@ -110,12 +110,12 @@ class Checker:
         except ConfigError as error:
             yield origin.error(str(error), (*keys, "configs"))
 
-    def _of_experiment(self, keys: _Keys, entry: Experiment) -> Iterator[SettingsError]:
+    def _of_experiment(self, keys: _Keys, entry: ExperimentEntry) -> Iterator[SettingsError]:
         target = parse_target(entry.target)
         place = (*keys, "target")
-        matched: list[Definition] = []
+        matched: list[StaticDefinition] = []
         names: list[str] = []
-        modules = [target.module] if not target.has_module_glob else list(modules_of(target.root))
+        modules = [target.module] if not target.has_module_glob else list(matching_modules(target.root))
         if not modules or (not target.has_module_glob and target.module != "__main__" and not find_module(modules[0])):
             yield self._loaded.origin.error(_no_module(target.module, f"the target {target.text!r}"), place)
             return
@@ -132,15 +132,15 @@ class Checker:
         elif is_known:
             yield self._loaded.origin.error(_nothing(target, names), place)
 
-    def _of_package(self, keys: _Keys, entry: Package) -> Iterator[SettingsError]:
+    def _of_package(self, keys: _Keys, entry: PackageEntry) -> Iterator[SettingsError]:
         place = (*keys, "name")
-        modules = list(modules_of(entry.name))
+        modules = list(matching_modules(entry.name))
         if not modules:
             yield self._loaded.origin.error(_no_module(entry.name, f"the package {entry.name!r}"), place)
             return
         if entry.auto is None:
             return
-        functions: list[Definition] = []
+        functions: list[StaticDefinition] = []
         for module in modules:
             found = yield from self._definitions(module, place)
             functions += found.functions if found else ()
@@ -150,24 +150,26 @@ class Checker:
             yield from self._of_bindings(keys, entry, functions)
 
     def _of_bindings(
-        self, keys: _Keys, entry: Package | Experiment, matched: Sequence[Definition]
+        self, keys: _Keys, entry: PackageEntry | ExperimentEntry, matched: Sequence[StaticDefinition]
     ) -> Iterator[SettingsError]:
         """Yield an error for each binding whose parameter no function has that the entry is about."""
         known = list(dict.fromkeys(name for one in matched for name in one.parameters))
-        takes_any = isinstance(entry, Experiment) and any(one.takes_any for one in matched)
+        takes_any = isinstance(entry, ExperimentEntry) and any(one.takes_any for one in matched)
         for name in entry.bindings:
             if ":" not in name and name not in known and not takes_any:
-                who = f"any function of package {entry.name!r}" if isinstance(entry, Package) else repr(entry.target)
+                who = (
+                    f"any function of package {entry.name!r}" if isinstance(entry, PackageEntry) else repr(entry.target)
+                )
                 listed = f" (its parameters: {', '.join(map(repr, known)) or 'none'})" if len(matched) == 1 else ""
                 message = (
                     f"Cannot bind parameter {name!r} of {who}: there is no such parameter{listed}. "
-                    f"Correct or remove the binding.{close_names(name, known)}"
+                    f"Correct or remove the binding.{did_you_mean(name, known)}"
                 )
                 yield self._loaded.origin.error(message, (*keys, "bindings", name))
 
-    def _of_strategy(self, keys: _Keys, entry: Options) -> Iterator[SettingsError]:
+    def _of_strategy(self, keys: _Keys, entry: ExperimentOptions) -> Iterator[SettingsError]:
         choice: Any = entry.strategy
-        if isinstance(choice, StrategyChoice) and choice.use not in BUILT_IN:
+        if isinstance(choice, StrategyEntry) and choice.use not in BUILT_IN:
             yield from self._of_import_path((*keys, "strategy"), choice.use)
 
     def _of_import_path(self, place: _Keys, path: str) -> Iterator[SettingsError]:
@@ -177,7 +179,7 @@ class Checker:
             yield self._loaded.origin.error(_no_module(module, f"the import path {path!r}"), place)
             return
         try:
-            code = code_of(spec)
+            code = compiled_code(spec)
         except UNREADABLE as error:
             yield from self._unreadable(spec, error, place)
             return
@@ -185,7 +187,7 @@ class Checker:
         if not has_star and name.partition(".")[0] not in names:
             message = (
                 f"Cannot import {path!r}: module {module!r} binds no such name. Correct the import path."
-                f"{close_names(name, names)}"
+                f"{did_you_mean(name, names)}"
             )
             yield self._loaded.origin.error(message, place)
 
@@ -198,7 +200,7 @@ class Checker:
         if spec is None:  # The script of `spearmint run` is not there yet.
             return None
         try:
-            code = code_of(spec)
+            code = compiled_code(spec)
         except UNREADABLE as error:
             yield from self._unreadable(spec, error, place)
             return None
@@ -228,7 +230,7 @@ def _is_missing(source: Any, folder: Path) -> bool:
         return True
 
 
-def _placed(error: ConfigError, origin: Origin, keys: _Keys) -> SettingsError:
+def _placed(error: ConfigError, origin: SettingsSource, keys: _Keys) -> SettingsError:
     """Return what is wrong with a source of configs, at its place in a file of them, else where the source stands."""
     prefix = ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None)
     message = str(error).removeprefix(f"{prefix}: ")
@@ -252,7 +254,7 @@ def _no_module(module: str, owner: str) -> str:
     where = f"in package {above!r}" if above else "on sys.path, in the working directory or beside the settings"
     return (
         f"Cannot find the module {module!r} of {owner}: there is none {where}. "
-        f"Correct the name, or install what has it.{close_names(module, full)}"
+        f"Correct the name, or install what has it.{did_you_mean(module, full)}"
     )
 
 
@@ -260,7 +262,7 @@ def _nothing(target: Target, names: Sequence[str]) -> str:
     if target.has_module_glob:
         return (
             f"Cannot find the target {target.text!r}: no module that it covers defines such a function. "
-            f"Correct one of its parts.{close_names(target.name, names)}"
+            f"Correct one of its parts.{did_you_mean(target.name, names)}"
         )
     spec = find_module(target.module)
     origin = imported_from(spec, target.name) if spec is not None and "." not in target.name else None
@@ -268,17 +270,17 @@ def _nothing(target: Target, names: Sequence[str]) -> str:
     return unmatched_message(target, names) + hint
 
 
-def _compiled(module: str) -> Definitions | None:
+def _compiled(module: str) -> ModuleDefinitions | None:
     """Import an extension module, as nothing else tells what it defines."""
     try:
         found = importlib.import_module(module)
     except Exception:  # noqa: BLE001 - that is for who runs the program to see
         return None
     functions = [
-        Definition(name, parameters_of(value), takes_any=not parameters_of(value))
+        StaticDefinition(name, parameters_of(value), takes_any=not parameters_of(value))
         for name, value in _callables(vars(found), found.__name__, "")
     ]
-    return Definitions(tuple(functions), tuple(one.name for one in functions))
+    return ModuleDefinitions(tuple(functions), tuple(one.name for one in functions))
 
 
 def _callables(namespace: Any, module: str, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:

@@ -22,7 +22,7 @@ UNREADABLE = (SyntaxError, OSError, ImportError, ValueError, EOFError)
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class StaticDefinition:
     """A function that a module defines.
 
     Attributes:
@@ -37,7 +37,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Definitions:
+class ModuleDefinitions:
     """What a module defines.
 
     Attributes:
@@ -45,7 +45,7 @@ class Definitions:
         names: Names of these, and of its classes.
     """
 
-    functions: tuple[Definition, ...]
+    functions: tuple[StaticDefinition, ...]
     names: tuple[str, ...]
 
 
@@ -94,7 +94,7 @@ def _locations(spec: ModuleSpec) -> list[str] | None:
     return None if found is None else list(found)
 
 
-def modules_of(package: str) -> Iterator[str]:
+def matching_modules(package: str) -> Iterator[str]:
     """Yield a package's name and those of all modules below it, without importing any; nothing if there is none."""
     spec = find_module(package)
     if spec is None:
@@ -103,7 +103,7 @@ def modules_of(package: str) -> Iterator[str]:
     folders = _locations(spec) or []
     names = [found.name for found in pkgutil.iter_modules(folders)]
     for name in sorted({*names, *_namespaces_in(folders)}):
-        yield from modules_of(f"{package}.{name}")
+        yield from matching_modules(f"{package}.{name}")
 
 
 def _namespaces_in(folders: list[str]) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _namespaces_in(folders: list[str]) -> Iterator[str]:
                 yield entry.name
 
 
-def code_of(spec: ModuleSpec) -> CodeType | None:
+def compiled_code(spec: ModuleSpec) -> CodeType | None:
     """Return the code of a module, read from where its loader has it; None for one without, as an extension module.
 
     Raises:
@@ -124,7 +124,7 @@ def code_of(spec: ModuleSpec) -> CodeType | None:
     return None if get is None else get(spec.name)
 
 
-def definitions_in(code: CodeType) -> Definitions:
+def definitions_in(code: CodeType) -> ModuleDefinitions:
     """Find what the code of a module defines.
 
     Args:
@@ -154,8 +154,8 @@ def definitions_in(code: CodeType) -> Definitions:
         names.append(numbered)
         if child.co_flags & _IS_FUNCTION and child.co_name != "<lambda>":
             takes_any = bool(child.co_flags & _HAS_KWARGS)
-            functions.append(Definition(numbered, parameters_in_code(child), takes_any))
-    return Definitions(tuple(functions), tuple(names))
+            functions.append(StaticDefinition(numbered, parameters_in_code(child), takes_any))
+    return ModuleDefinitions(tuple(functions), tuple(names))
 
 
 def imported_from(spec: ModuleSpec, name: str, passed: frozenset[str] = frozenset()) -> str | None:
@@ -194,7 +194,7 @@ def _origin(module: str, name: str, passed: frozenset[str]) -> str | None:
 def _defines(module: str, name: str) -> bool:
     spec = find_module(module)
     try:
-        code = code_of(spec) if spec is not None else None
+        code = compiled_code(spec) if spec is not None else None
     except UNREADABLE:
         return False
     return code is not None and name in definitions_in(code).names

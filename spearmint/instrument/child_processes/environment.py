@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from spearmint.errors import SettingsError
-from spearmint.instrument.child_processes.lazy_finder import VARIABLE
-from spearmint.instrument.settings.load import Loaded
+from spearmint.instrument.child_processes.lazy_finder import CHILD_VARIABLE
+from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
 
 _STARTUP = str(Path(__file__).parent / "startup")
 
 
-def propagate(loaded: Loaded) -> Callable[[], None]:
+def propagate_to_children(loaded: LoadedSettings) -> Callable[[], None]:
     """Have the Python processes that this one starts from now on install the same settings.
 
     Forks need none of it. Those that do not inherit the environment, or run with ``-I`` or ``-E``, learn nothing.
@@ -31,7 +31,7 @@ def propagate(loaded: Loaded) -> Callable[[], None]:
     """
     told = os.pathsep.join([_STARTUP, *filter(None, [os.environ.get("PYTHONPATH")])])
     with ExitStack() as undo:
-        for name, value in ((VARIABLE, _message(loaded)), ("PYTHONPATH", told)):
+        for name, value in ((CHILD_VARIABLE, _message(loaded)), ("PYTHONPATH", told)):
             undo.callback(_set, name, os.environ.get(name))
             os.environ[name] = value
         return undo.pop_all().close
@@ -44,7 +44,7 @@ def _set(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-def _message(loaded: Loaded) -> str:
+def _message(loaded: LoadedSettings) -> str:
     settings, origin = loaded.settings, loaded.origin
     packages = [package.name for package in settings.packages]
     try:
@@ -58,7 +58,7 @@ def _message(loaded: Loaded) -> str:
         raise SettingsError(message, source="propagate_children") from error
 
 
-def _plain(loaded: Loaded) -> dict[str, Any]:
+def _plain(loaded: LoadedSettings) -> dict[str, Any]:
     """Return settings that came as a mapping as one for a process that may work in another folder."""
     plain = loaded.settings.model_dump(by_alias=True, exclude_unset=True, warnings=False)
     for entry in (*plain.get("packages", ()), *plain.get("experiments", ())):

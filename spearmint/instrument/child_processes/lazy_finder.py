@@ -14,13 +14,13 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-VARIABLE = "SPEARMINT_CHILDREN"
+CHILD_VARIABLE = "SPEARMINT_CHILDREN"
 """The environment variable that tells a child what to install: as JSON, names of packages, and arguments."""
 
 _CHILD = "spearmint.instrument.child_bootstrap"
 
 
-class WaitingFinder:
+class LazyFinder:
     """A finder that installs as soon as something is imported that the settings are about.
 
     Args:
@@ -54,9 +54,9 @@ class WaitingFinder:
         return None
 
 
-def wait() -> None:
+def install_lazy_finder() -> None:
     """Install at the start of a child what its parent has installed, or wait until there is use for it."""
-    if not (told := os.environ.get(VARIABLE)):
+    if not (told := os.environ.get(CHILD_VARIABLE)):
         return
     roots, arguments = json.loads(told)
 
@@ -69,12 +69,12 @@ def wait() -> None:
         install()
         return
     position = next((index for index, one in enumerate(sys.meta_path) if one is PathFinder), len(sys.meta_path))
-    sys.meta_path.insert(position, WaitingFinder(roots, lambda: _tell_failure(install)))
+    sys.meta_path.insert(position, LazyFinder(roots, lambda: _tell_failure(install)))
 
 
-def stop_waiting() -> None:
-    """Take back what `wait` has put in place."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, WaitingFinder)]
+def remove_lazy_finder() -> None:
+    """Take back what `install_lazy_finder` has put in place."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, LazyFinder)]
 
 
 def _tell_failure(install: Callable[[], None]) -> None:

@@ -13,12 +13,18 @@ from spearmint.config import Config, parse_configs
 from spearmint.config.binding import look_up
 from spearmint.errors import BindingError, SettingsError, SpearmintError, SpearmintWarning
 from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type
-from spearmint.instrument.declare.local_functions import Repeated
+from spearmint.instrument.declare.local_functions import LocalFunctionCache
 from spearmint.instrument.settings.matching import Rule, Targets
-from spearmint.instrument.settings.model import Binding, Experiment, Options, Package, StrategyChoice
-from spearmint.instrument.settings.origin import Origin, raise_all
+from spearmint.instrument.settings.model import (
+    BindingEntry,
+    ExperimentEntry,
+    ExperimentOptions,
+    PackageEntry,
+    StrategyEntry,
+)
+from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.registry.callables import callers_namespace
-from spearmint.strategies.by_name import import_path, make_strategy
+from spearmint.strategies.by_name import import_path, strategy_by_name
 
 
 class Declarations:
@@ -34,7 +40,7 @@ class Declarations:
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._instances: dict[tuple[str, int], Spearmint] = {}
-        self._repeated = Repeated()
+        self._repeated = LocalFunctionCache()
         self._told: set[tuple[str, int]] = set()
 
     def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
@@ -95,7 +101,7 @@ class Declarations:
             warnings.warn(message, SpearmintWarning, stacklevel=2)
         return not configs
 
-    def _entry(self, rule: Rule) -> Package | Experiment:
+    def _entry(self, rule: Rule) -> PackageEntry | ExperimentEntry:
         kind, index = rule.keys
         settings = self._targets.loaded.settings
         return settings.packages[index] if kind == "packages" else settings.experiments[index]
@@ -119,7 +125,7 @@ class Declarations:
         by_name = {key: value for key, value in entry.bindings.items() if ":" not in key and (is_exact or key in taken)}
         return {key: value and _as_mapping(value) for key, value in {**by_name, **by_type}.items()}
 
-    def _instance(self, rule: Rule, entry: Options) -> Spearmint:
+    def _instance(self, rule: Rule, entry: ExperimentOptions) -> Spearmint:
         made = self._instances.get(rule.keys)
         if made is None:
             # No lock: reading a strategy imports, and another thread's import may wait for this one. The first one made
@@ -127,7 +133,7 @@ class Declarations:
             made = self._instances.setdefault(rule.keys, self._make(rule, entry))
         return made
 
-    def _make(self, rule: Rule, entry: Options) -> Spearmint:
+    def _make(self, rule: Rule, entry: ExperimentOptions) -> Spearmint:
         options = entry.given
         origin = self._targets.origin
         key = "strategy"
@@ -144,10 +150,10 @@ class Declarations:
             made = Spearmint(configs=configs, **options)
         except SpearmintError as error:
             raise origin.error(str(error), (*rule.keys, key)) from error
-        raise_all(list(dead_bindings(origin, rule.keys, entry, configs or [])))
+        raise_combined(list(unresolvable_bindings(origin, rule.keys, entry, configs or [])))
         return made
 
-    def _located(self, error: SpearmintError, rule: Rule, entry: Options) -> SettingsError:
+    def _located(self, error: SpearmintError, rule: Rule, entry: ExperimentOptions) -> SettingsError:
         keys: tuple[Any, ...] = rule.keys
         if isinstance(error, BindingError):
             is_named = error.parameter in entry.bindings
@@ -155,8 +161,8 @@ class Declarations:
         return self._targets.origin.error(str(error), keys)
 
 
-def dead_bindings(
-    origin: Origin, keys: tuple[Any, ...], entry: Options, configs: Sequence[Config]
+def unresolvable_bindings(
+    origin: SettingsSource, keys: tuple[Any, ...], entry: ExperimentOptions, configs: Sequence[Config]
 ) -> Iterator[SettingsError]:
     """Yield an error for each binding whose path leads nowhere in any config, so that it would never bind a thing.
 
@@ -206,8 +212,8 @@ def parameters_in_code(code: CodeType) -> tuple[str, ...]:
 
 
 def _strategy(choice: Any) -> Any:
-    return make_strategy(choice.use, choice.with_) if isinstance(choice, StrategyChoice) else choice
+    return strategy_by_name(choice.use, choice.with_) if isinstance(choice, StrategyEntry) else choice
 
 
-def _as_mapping(binding: Binding) -> dict[str, Any]:
+def _as_mapping(binding: BindingEntry) -> dict[str, Any]:
     return {"path": binding.path, "override": binding.override}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from spearmint.proxy.proxy import experiment_of, wrap
+from spearmint.proxy.proxy import experiment_of, wrap_function
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
-from spearmint.registry.state import Memory
+from spearmint.registry.state import CallState
 
 _Shape = tuple[tuple[Any, ...], tuple[Any, ...]]
 """Annotations, and defaults."""
@@ -32,7 +32,7 @@ class _Made:
     shape: _Shape
 
 
-class Repeated:
+class LocalFunctionCache:
     """Remembers what definitions inside functions were declared as.
 
     Declaring reads the signature and validates every config, which would be paid on each run of the enclosing function;
@@ -59,14 +59,14 @@ class Repeated:
         known = self._made.get(id(code))
         if known is not None and (shape := _shape(function)) is not None and _is_same(known, shape, namespace):
             experiment = known.experiment
-            return wrap(function, lambda inner: _again(experiment, inner))
+            return wrap_function(function, lambda inner: _redeclare(experiment, inner))
         made = make(function)
         if made is function or not isinstance(code, CodeType):
             return made
         experiment, _, _ = experiment_of(made.__func__ if isinstance(made, classmethod) else made)
         shape = _shape(function)
         if known is None and shape is not None:
-            own = _Made(code, _again(experiment, _nothing), shape)
+            own = _Made(code, _redeclare(experiment, _placeholder), shape)
             known = self._made.setdefault(id(code), own)  # Another thread may have been here meanwhile.
             experiment.stands_for = known.experiment  # To plans, it is the same as those that follow.
         if known is not None:
@@ -74,18 +74,18 @@ class Repeated:
         return made
 
 
-def _nothing() -> None:
+def _placeholder() -> None:
     """Stand for no function."""
 
 
-def _again(experiment: ExperimentFunction, function: Callable[..., Any]) -> ExperimentFunction:
+def _redeclare(experiment: ExperimentFunction, function: Callable[..., Any]) -> ExperimentFunction:
     """Return the same experiment for another function of the same definition, which has its own surroundings."""
     made = copy.copy(experiment)
     made.function = function
-    made.stands_for = None if function is _nothing else experiment
-    Memory.__init__(made)  # What the copy remembers is its own.
+    made.stands_for = None if function is _placeholder else experiment
+    CallState.__init__(made)  # What the copy remembers is its own.
     made.is_pinned = experiment.is_pinned
-    if function is not _nothing:
+    if function is not _placeholder:
         registry.add(made)
     return made
 

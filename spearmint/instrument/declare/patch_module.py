@@ -33,7 +33,7 @@ class Replacement:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class ModulePatch:
     """What wrapping a module in place has done to it.
 
     Attributes:
@@ -52,7 +52,7 @@ class Changes:
             self.replacements.pop().undo()
 
 
-def wrap_in_place(module: ModuleType, declare: Callable[[Any, str], Any]) -> Changes:
+def wrap_in_place(module: ModuleType, declare: Callable[[Any, str], Any]) -> ModulePatch:
     """Wrap functions where they are found in a module and in its classes.
 
     Decorators that stand on a function have run, so that the wrapper is around what they made of it.
@@ -62,7 +62,7 @@ def wrap_in_place(module: ModuleType, declare: Callable[[Any, str], Any]) -> Cha
         declare: Given a function, or an experiment, and its qualified name, returns what is to stand there instead.
             What it raises is raised once the module is as it was.
     """
-    changes = Changes()
+    changes = ModulePatch()
     known: dict[int, Any] = {}
     try:
         for owner, attribute, name, value in _definitions(module, vars(module).get("__name__"), ""):
@@ -93,7 +93,7 @@ def names_in(module: ModuleType) -> list[str]:
     return [name for _, _, name, _ in _definitions(module, vars(module).get("__name__"), "")]
 
 
-def _replace(owner: Any, attribute: str, changed: Any, changes: Changes) -> bool:
+def _replace(owner: Any, attribute: str, changed: Any, changes: ModulePatch) -> bool:
     original = vars(owner)[attribute]
     try:
         setattr(owner, attribute, changed)
@@ -118,7 +118,7 @@ def _definitions(owner: Any, module: Any, prefix: str) -> Iterator[tuple[Any, st
 def _is_defined(value: Any, module: Any, name: str) -> bool:
     """Tell whether an object is a class, or holds a function, that a module defines under a name."""
     try:
-        heart = _heart(value)
+        heart = _underlying_function(value)
         if not isinstance(heart, type) and not inspect.isroutine(heart):
             return False
         # An imported name is defined elsewhere, and an alias under its own name. C code often tells no module.
@@ -127,7 +127,7 @@ def _is_defined(value: Any, module: Any, name: str) -> bool:
         return False
 
 
-def _heart(value: Any) -> Any:
+def _underlying_function(value: Any) -> Any:
     """Return the function in a static or class method or property; anything else as it is."""
     if isinstance(value, staticmethod | classmethod):
         return value.__func__
@@ -143,7 +143,7 @@ def _wrapped(value: Any, name: str, declare: Callable[[Any, str], Any]) -> Any:
         changed: list[Any] = [one and declare(one, called) for one, called in zip(functions, names, strict=True)]
         same = all(new is old for new, old in zip(changed, functions, strict=True))
         return value if same else property(changed[0], changed[1], changed[2], value.__doc__)
-    heart = _heart(value)
+    heart = _underlying_function(value)
     made = declare(heart, name)
     if made is heart:
         return value

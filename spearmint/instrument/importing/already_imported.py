@@ -15,7 +15,7 @@ _LazyModule: type = importlib.util._LazyModule  # type: ignore[attr-defined]  # 
 _SHOWN = 10
 
 
-def wrap_early_modules(
+def wrap_imported_modules(
     installation: Installation, swap: Callable[[str, ModuleSpec], None], *, sees_cells: bool
 ) -> None:
     """Wrap in place what the settings want of modules that have run already, and name them in one warning.

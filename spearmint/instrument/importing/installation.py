@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 from spearmint.errors import SpearmintWarning
 from spearmint.instrument.declare.declarations import Declarations
-from spearmint.instrument.declare.patch_module import Changes, names_in, release, wrap_in_place
+from spearmint.instrument.declare.patch_module import ModulePatch, names_in, release, wrap_in_place
 from spearmint.instrument.importing.loaders import restore_loader
-from spearmint.instrument.settings.load import Loaded
+from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
 from spearmint.instrument.settings.target import parse_target
 from spearmint.proxy.proxy import ExperimentProxy
@@ -32,7 +32,7 @@ class Installation:
         left_alone: Names of modules of concern that were not, each with the reason.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         self.targets = Targets(loaded)
         self.modules: set[str] = set()
@@ -40,9 +40,9 @@ class Installation:
         self.left_alone: dict[str, str] = {}
         self._declarations = Declarations(self.targets)
         self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
-        self._changes: list[Changes] = []
+        self._changes: list[ModulePatch] = []
         self._packages = tuple(self._concerned())
-        known_code.add_packages(self._packages)
+        table_store.add_packages(self._packages)
 
     def _concerned(self) -> Iterable[str]:
         """Yield the packages and modules whose plain functions plans look through."""
@@ -73,7 +73,7 @@ class Installation:
         if self.targets.unmatched(module, wrapped):
             self.targets.refuse_unmatched(module, wrapped, defined)
 
-    def wrap_in_place(self, module: ModuleType, name: str, *, is_whole: bool = True) -> Changes:
+    def wrap_in_place(self, module: ModuleType, name: str, *, is_whole: bool = True) -> ModulePatch:
         """Wrap what the settings want of a module that has run.
 
         Args:
@@ -107,14 +107,14 @@ class Installation:
         for changes in self._changes:
             changes.undo()
         for name in sorted(self.modules):
-            known_code.forget_tables(name)
+            table_store.forget_tables(name)
             module = sys.modules.get(name)
             if isinstance(module, ModuleType):
                 wrap_in_place(module, self._unwrapped)
                 restore_loader(module)
         for proxy in list(self._proxies):  # Those that somebody has kept, such as a table of routes.
             release(proxy)
-        known_code.drop_packages(self._packages)
+        table_store.drop_packages(self._packages)
         self._packages = ()
         self.modules.clear()
 

@@ -10,8 +10,8 @@ from types import CodeType, ModuleType
 from typing import Any, Self
 from zipimport import zipimporter
 
-from spearmint.instrument.rewrite.cache import Kept, Stamp, cached_path, dump, load
-from spearmint.instrument.rewrite.gc_pause import paused
+from spearmint.instrument.rewrite.cache import CachedModule, SourceStat, cached_path, dump, load
+from spearmint.instrument.rewrite.gc_pause import gc_paused
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
 
 
@@ -53,10 +53,10 @@ class InstrumentedSourceLoader(SourceFileLoader):
         """Compile a source to rewritten code."""
         return self._compiled(data, path, *args, **options)[0]
 
-    def _compiled(self, data: Any, path: Any, *args: Any, **options: Any) -> tuple[CodeType, Kept | None]:
+    def _compiled(self, data: Any, path: Any, *args: Any, **options: Any) -> tuple[CodeType, CachedModule | None]:
         """Return the rewritten code of a source and what goes with it, or its code as it is and None."""
         compiled = super().source_to_code
-        with paused():
+        with gc_paused():
             rewritten = self._rewriter.from_source(data, path, options.get("_optimize", -1))
             if rewritten is None:
                 return compiled(data, path, *args, **options), None
@@ -66,7 +66,7 @@ class InstrumentedSourceLoader(SourceFileLoader):
                 code = compiled(data, path, *args, **options)
                 self._rewriter.report(error, path)
                 return code, None
-        return code, Kept(code, rewritten.wrapped, rewritten.tables)
+        return code, CachedModule(code, rewritten.wrapped, rewritten.tables)
 
 
 class InstrumentedSourcelessLoader(SourcelessFileLoader):
@@ -109,7 +109,7 @@ class _Cache:
     def __init__(self, path: str, origin: str, found: os.stat_result, key: bytes) -> None:
         self._path = path
         self._origin = origin
-        self._stamp = Stamp(found.st_mtime_ns, found.st_size)
+        self._stamp = SourceStat(found.st_mtime_ns, found.st_size)
         self._mode = found.st_mode
         self._key = key
 
@@ -122,11 +122,11 @@ class _Cache:
         except OSError:
             return None
 
-    def load(self) -> Kept | None:
+    def load(self) -> CachedModule | None:
         """Return what is kept there for the file as it is."""
         return load(self._path, self._stamp, self._key, self._origin)
 
-    def keep(self, loader: FileLoader, kept: Kept, source: bytes) -> None:
+    def keep(self, loader: FileLoader, kept: CachedModule, source: bytes) -> None:
         """Write what is to be kept, unless that cannot or must not be: then it is made again the next time."""
         if not sys.dont_write_bytecode:
             # The stock loader writes in one step, makes folders, and says nothing if it cannot.

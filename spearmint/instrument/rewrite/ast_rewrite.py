@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from spearmint.discovery import calls_in_tree
-from spearmint.instrument.rewrite.result import ENTRY, Definitions, IsTarget, RewrittenTree
+from spearmint.instrument.rewrite.result import ENTRY, DefinitionNames, IsTarget, RewrittenTree
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -28,7 +28,7 @@ def rewrite_tree(tree: ast.Module, is_target: IsTarget, *, optimize: int = -1) -
         NotImplementedError: If the interpreter is not one that `spearmint.discovery.is_supported` knows.
     """
     tables = calls_in_tree(tree, optimize=optimize)
-    definitions = Definitions(tables)
+    definitions = DefinitionNames(tables)
     wrapped = []
     for node in _functions(tree):
         decorators = node.decorator_list

@@ -8,7 +8,7 @@ from typing import Any
 from bytecode import Bytecode, Instr
 
 from spearmint.discovery import calls_in_code, is_supported
-from spearmint.instrument.rewrite.result import ENTRY, Definitions, IsTarget, Refused, RewrittenCode
+from spearmint.instrument.rewrite.result import ENTRY, DefinitionNames, IsTarget, Refused, RewrittenCode
 
 _FUNCTION = "wrap_function"
 _OPTIMIZED = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
@@ -39,7 +39,7 @@ def rewrite_code(code: CodeType, is_target: IsTarget) -> RewrittenCode | Refused
     """
     if not is_supported():
         return Refused("the opcodes of this Python are not known")
-    rewrite = _Rewrite(Definitions(calls_in_code(code)), is_target)
+    rewrite = _Rewrite(DefinitionNames(calls_in_code(code)), is_target)
     changed = rewrite.of(code)
     return RewrittenCode(changed, tuple(dict.fromkeys(rewrite.wrapped)))
 
@@ -47,7 +47,7 @@ def rewrite_code(code: CodeType, is_target: IsTarget) -> RewrittenCode | Refused
 class _Rewrite:
     """One pass over the code objects of a module."""
 
-    def __init__(self, definitions: Definitions, is_target: IsTarget) -> None:
+    def __init__(self, definitions: DefinitionNames, is_target: IsTarget) -> None:
         self._definitions = definitions
         self._is_target = is_target
         self.wrapped: list[str] = []

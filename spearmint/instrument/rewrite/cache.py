@@ -28,13 +28,13 @@ _MAGIC = importlib.util.MAGIC_NUMBER
 _UNCHECKED = (1).to_bytes(4, "little")
 _MARK = b"SPRM"
 # Where names and tables begin, time of the source in ns, its size, key, mark; and then the checksum of it all.
-_SEAL = struct.Struct("<QQqQ16s4s")
+_TRAILER = struct.Struct("<QQqQ16s4s")
 _CHECKSUM = struct.Struct("<I")
-_SEAL_SIZE = _SEAL.size + _CHECKSUM.size
-_WHOLE = 0x2144DF1C  # What the CRC-32 of data is that ends with the CRC-32 of all before.
+_TRAILER_SIZE = _TRAILER.size + _CHECKSUM.size
+_CRC_RESIDUE = 0x2144DF1C  # What the CRC-32 of data is that ends with the CRC-32 of all before.
 
 
-class Stamp(NamedTuple):
+class SourceStat(NamedTuple):
     """What tells one state of a source file from another without reading it.
 
     Attributes:
@@ -85,7 +85,7 @@ class StoredTables(Mapping[str, CallTable]):
         return len(self._tables())
 
 
-class Kept(NamedTuple):
+class CachedModule(NamedTuple):
     """The rewritten code of a module, and what goes with it.
 
     Attributes:
@@ -131,7 +131,7 @@ def _place_in(folder: str, *_settings: object) -> tuple[str, str] | None:
     return before + os.sep, f".{behind.removesuffix('.pyc')}.spearmint.pyc"
 
 
-def load(path: str, stamp: Stamp, key: bytes, origin: str) -> Kept | None:
+def load(path: str, stamp: SourceStat, key: bytes, origin: str) -> CachedModule | None:
     """Read a file.
 
     Args:
@@ -149,10 +149,10 @@ def load(path: str, stamp: Stamp, key: bytes, origin: str) -> Kept | None:
             data = file.read()
     except OSError:
         return None
-    end = len(data) - _SEAL_SIZE
-    if end < _HEADER or binascii.crc32(data) != _WHOLE:
+    end = len(data) - _TRAILER_SIZE
+    if end < _HEADER or binascii.crc32(data) != _CRC_RESIDUE:
         return None
-    names, tables, mtime, size, kept_key, mark = _SEAL.unpack_from(data, end)
+    names, tables, mtime, size, kept_key, mark = _TRAILER.unpack_from(data, end)
     if mark != _MARK or kept_key != key or size != stamp.size or data[:4] != _MAGIC:
         return None
     if mtime != stamp.mtime and importlib.util.source_hash(_read(origin)) != data[8:_HEADER]:
@@ -160,10 +160,10 @@ def load(path: str, stamp: Stamp, key: bytes, origin: str) -> Kept | None:
     # Trusted as Python trusts what lies in the same folder.
     code = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302
     wrapped = marshal.loads(data[names:tables])  # noqa: S302
-    return Kept(code, wrapped, StoredTables(_tables, data[tables:end]))
+    return CachedModule(code, wrapped, StoredTables(_tables, data[tables:end]))
 
 
-def dump(kept: Kept, source: bytes, stamp: Stamp, key: bytes) -> bytes:
+def dump(kept: CachedModule, source: bytes, stamp: SourceStat, key: bytes) -> bytes:
     """Make the content of a file.
 
     Args:
@@ -175,7 +175,7 @@ def dump(kept: Kept, source: bytes, stamp: Stamp, key: bytes) -> bytes:
     code = _MAGIC + _UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(kept.code)
     with_names = code + marshal.dumps(kept.wrapped)
     body = with_names + marshal.dumps(_plain(kept.tables))
-    sealed = body + _SEAL.pack(len(code), len(with_names), stamp.mtime, stamp.size, key, _MARK)
+    sealed = body + _TRAILER.pack(len(code), len(with_names), stamp.mtime, stamp.size, key, _MARK)
     return sealed + _CHECKSUM.pack(binascii.crc32(sealed))
 
 

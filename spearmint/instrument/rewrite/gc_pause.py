@@ -40,7 +40,7 @@ os.register_at_fork(after_in_child=_pauses.forget)
 
 
 @contextmanager
-def paused() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Keep the collector from running; with a large heap it takes as long as the parser, and finds nothing."""
     _pauses.begin()
     try:

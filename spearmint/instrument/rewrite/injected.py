@@ -4,12 +4,12 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
-Declare = Callable[[Callable[..., Any], str, str], Any]
+OnFunction = Callable[[Callable[..., Any], str, str], Any]
 
 _MAINS = ("__main__", "__mp_main__")
 
 
-class Entry:
+class InjectedEntry:
     """What stands behind the wrapper.
 
     Attributes:
@@ -20,10 +20,10 @@ class Entry:
     __slots__ = ("declare",)
 
     def __init__(self) -> None:
-        self.declare: Declare | None = None
+        self.declare: OnFunction | None = None
 
 
-entry = Entry()
+entry = InjectedEntry()
 
 
 def wrap(name: str) -> Callable[[FunctionType], Any]:

@@ -8,11 +8,11 @@ from types import CodeType
 from typing import Any
 
 from spearmint.discovery import calls_in_code
-from spearmint.discovery.reach.table_store import known_code
+from spearmint.discovery.reach.table_store import table_store
 from spearmint.errors import SpearmintWarning
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
-from spearmint.instrument.rewrite.cache import Kept, StoredTables, key_of
+from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_of
 from spearmint.instrument.rewrite.result import Refused, RewrittenTree
 from spearmint.instrument.settings.matching import ModuleTargets
 from spearmint.instrument.settings.target import Target
@@ -72,7 +72,7 @@ class ModuleRewriter:
             self.report(error, path)
             return None
 
-    def from_code(self, code: CodeType) -> Kept | None:
+    def from_code(self, code: CodeType) -> CachedModule | None:
         """Rewrite the code of a module that has no source.
 
         Args:
@@ -83,7 +83,7 @@ class ModuleRewriter:
         """
         tables = StoredTables(calls_in_code, code)
         if not self.has_targets:
-            return Kept(code, (), tables)
+            return CachedModule(code, (), tables)
         try:
             rewritten = rewrite_code(code, self.is_target)
         except Exception as error:  # noqa: BLE001 - importing goes on
@@ -92,18 +92,18 @@ class ModuleRewriter:
         if isinstance(rewritten, Refused):
             self.report(rewritten.reason, code.co_filename)
             return None
-        return Kept(rewritten.code, rewritten.wrapped, tables)
+        return CachedModule(rewritten.code, rewritten.wrapped, tables)
 
-    def leave(self, kept: Kept | None) -> None:
+    def leave(self, kept: CachedModule | None) -> None:
         """Leave the call tables of the module, and check that what the settings name is in it.
 
         Args:
             kept: Its code and what goes with it; None when the module stays as it is.
         """
         if kept is None:
-            known_code.forget_tables(self.name)
+            table_store.forget_tables(self.name)
             return
-        known_code.leave_tables(self.name, kept.tables)
+        table_store.leave_tables(self.name, kept.tables)
         if self._rules and any(self._is_unmatched(rule.target, kept.wrapped) for rule in self._rules):
             self._check(self.name, kept.wrapped, kept.tables)
 

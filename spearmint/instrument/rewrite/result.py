@@ -52,7 +52,7 @@ class RewrittenCode:
     wrapped: tuple[str, ...]
 
 
-class Definitions:
+class DefinitionNames:
     """Finds the numbered name of a definition from what both a tree and a code object say of it.
 
     Args:

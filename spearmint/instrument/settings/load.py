@@ -12,15 +12,15 @@ from pydantic import ValidationError
 
 from spearmint.config.files import decode
 from spearmint.config.sources import find_files
-from spearmint.config.yaml_loader import Marks, load_mapping
+from spearmint.config.yaml_loader import PositionMap, load_mapping
 from spearmint.errors import ConfigError, SettingsError
-from spearmint.instrument.settings.model import Experiment, InstallSettings, Options, Package
-from spearmint.instrument.settings.origin import Origin, raise_all
+from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, InstallSettings, PackageEntry
+from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.instrument.settings.target import is_within, parse_target
 from spearmint.instrument.settings.toml_lines import toml_marks
-from spearmint.instrument.settings.validation_errors import problems
+from spearmint.instrument.settings.validation_errors import translate_validation_errors
 
-VARIABLE = "SPEARMINT_CONFIG"
+SETTINGS_VARIABLE = "SPEARMINT_CONFIG"
 """The environment variable that may name the settings file."""
 
 _FILES = ("spearmint.yaml", "spearmint.yml")
@@ -30,14 +30,14 @@ _OURS = "spearmint"
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """Settings with the place where they were read."""
 
     settings: InstallSettings
-    origin: Origin
+    origin: SettingsSource
     _left_out: frozenset[tuple[Any, ...]] = frozenset()
 
-    def entries(self) -> Iterator[tuple[tuple[str, int], Package | Experiment]]:
+    def entries(self) -> Iterator[tuple[tuple[str, int], PackageEntry | ExperimentEntry]]:
         """Yield every entry with the keys that lead to it, experiments first."""
         yield from self._placed("experiments", self.settings.experiments)
         yield from self._placed("packages", self.settings.packages)
@@ -49,7 +49,7 @@ class Loaded:
 
 def read_settings(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, packages: Iterable[str] = ()
-) -> Loaded:
+) -> LoadedSettings:
     """Read settings, and check all that can be known without importing what they name or parsing configs.
 
     Args:
@@ -65,13 +65,13 @@ def read_settings(
         SettingsError: If there are none and no packages either, or they say what cannot be done. It lists every error.
     """
     loaded, errors = inspect_settings(config, packages=packages)
-    raise_all(errors)
+    raise_combined(errors)
     return loaded
 
 
 def inspect_settings(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, packages: Iterable[str] = ()
-) -> tuple[Loaded, list[SettingsError]]:
+) -> tuple[LoadedSettings, list[SettingsError]]:
     """Do what `read_settings` does, and go on where an entry is wrong: leave it out.
 
     Args:
@@ -89,12 +89,12 @@ def inspect_settings(
     if names:
         data = {**data, "packages": _with_packages(data.get("packages") or [], names)}
     try:
-        loaded, errors = Loaded(InstallSettings.model_validate(data), origin), []
+        loaded, errors = LoadedSettings(InstallSettings.model_validate(data), origin), []
     except ValidationError as error:
-        errors = list(problems(error, origin))
+        errors = list(translate_validation_errors(error, origin))
         wrong = frozenset(_entry_of(found["loc"]) for found in error.errors())
-        loaded = Loaded(InstallSettings.model_validate(_without(data, wrong)), origin, wrong)
-    return loaded, [*errors, *_slips(loaded)]
+        loaded = LoadedSettings(InstallSettings.model_validate(_without(data, wrong)), origin, wrong)
+    return loaded, [*errors, *_semantic_errors(loaded)]
 
 
 def find_settings(start: Path | None = None) -> Path | None:
@@ -106,10 +106,12 @@ def find_settings(start: Path | None = None) -> Path | None:
     Raises:
         SettingsError: If ``SPEARMINT_CONFIG`` names a file that does not exist.
     """
-    if named := os.environ.get(VARIABLE):
+    if named := os.environ.get(SETTINGS_VARIABLE):
         if not Path(named).is_file():
-            message = f"Cannot read settings from {named!r}: there is no such file. Correct or unset {VARIABLE}."
-            raise SettingsError(message, source=VARIABLE)
+            message = (
+                f"Cannot read settings from {named!r}: there is no such file. Correct or unset {SETTINGS_VARIABLE}."
+            )
+            raise SettingsError(message, source=SETTINGS_VARIABLE)
         return Path(named)
     first = start or Path.cwd()
     for folder in (first, *first.parents):
@@ -150,9 +152,9 @@ def _with_packages(given: Any, names: list[str]) -> Any:
     return [*given, *(name for name in dict.fromkeys(names) if name not in known)]
 
 
-def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], Origin]:
+def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], SettingsSource]:
     if isinstance(config, Mapping):
-        return config, Origin(None, Path.cwd())
+        return config, SettingsSource(None, Path.cwd())
     if config is not None and not isinstance(config, str | os.PathLike):
         message = f"Cannot read settings from {config!r:.80}: it is no source. Give a path, a mapping, or None."
         raise SettingsError(message)
@@ -161,14 +163,14 @@ def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], Origin]
         return _from_file(path)
     if is_needed:
         message = (
-            f"Cannot find settings: {VARIABLE} is not set, and neither {str(Path.cwd())!r} nor a folder above it has "
+            f"Cannot find settings: {SETTINGS_VARIABLE} is not set, and neither {str(Path.cwd())!r} nor a folder above it has "
             f"a {_FILES[0]} or a {_PROJECT} with a table [tool.spearmint]. Write one, or give a path, or packages."
         )
         raise SettingsError(message)
-    return {}, Origin(None, Path.cwd())
+    return {}, SettingsSource(None, Path.cwd())
 
 
-def _from_file(path: Path) -> tuple[Mapping[str, Any], Origin]:
+def _from_file(path: Path) -> tuple[Mapping[str, Any], SettingsSource]:
     try:
         text = decode(path.read_bytes(), str(path))
     except OSError as error:
@@ -176,13 +178,13 @@ def _from_file(path: Path) -> tuple[Mapping[str, Any], Origin]:
         raise SettingsError(message, source=str(path)) from error
     except ConfigError as error:
         raise _as_settings_error(error) from error
-    marks: Marks = {}
+    marks: PositionMap = {}
     folder = path.absolute().parent
     if path.suffix.lower() == ".toml":
         data, root = _from_toml(path, text)
-        return data, Origin(path, folder, root, toml_marks(text))
+        return data, SettingsSource(path, folder, root, toml_marks(text))
     try:
-        return load_mapping(text, str(path), marks), Origin(path, folder, (), marks)
+        return load_mapping(text, str(path), marks), SettingsSource(path, folder, (), marks)
     except ConfigError as error:
         raise _as_settings_error(error) from error
 
@@ -209,11 +211,11 @@ def _as_settings_error(error: ConfigError) -> SettingsError:
     return SettingsError(message.removeprefix(f"{prefix}: "), source=error.source, line=error.line, column=error.column)
 
 
-def _slips(loaded: Loaded) -> Iterator[SettingsError]:
+def _semantic_errors(loaded: LoadedSettings) -> Iterator[SettingsError]:
     """Yield what every single value may be, and all together not."""
     seen: dict[str, int] = {}
     for keys, entry in loaded.entries():
-        name = entry.name if isinstance(entry, Package) else entry.target
+        name = entry.name if isinstance(entry, PackageEntry) else entry.target
         if (first := seen.setdefault(f"{keys[0]} {name}", keys[1])) != keys[1]:
             place = loaded.origin.line_of((keys[0], first))
             where = f"in line {place}" if place else f"as {keys[0]}[{first}]"
@@ -223,13 +225,15 @@ def _slips(loaded: Loaded) -> Iterator[SettingsError]:
         if is_within(name.partition(":")[0], _OURS):
             yield loaded.origin.error(f"Cannot instrument {name!r}: it is Spearmint itself. Remove it.", keys)
         yield from _missing_configs(loaded.origin, keys, entry)
-        if isinstance(entry, Package):
+        if isinstance(entry, PackageEntry):
             yield from _idle_package(loaded.origin, keys, entry)
         else:
             yield from _numbered_glob(loaded.origin, keys, entry)
 
 
-def _missing_configs(origin: Origin, keys: tuple[Any, ...], entry: Options) -> Iterator[SettingsError]:
+def _missing_configs(
+    origin: SettingsSource, keys: tuple[Any, ...], entry: ExperimentOptions
+) -> Iterator[SettingsError]:
     for index, source in enumerate(entry.configs or ()):
         if isinstance(source, str | os.PathLike):
             place = (*keys, "configs", index)
@@ -239,7 +243,7 @@ def _missing_configs(origin: Origin, keys: tuple[Any, ...], entry: Options) -> I
                 yield origin.error(_as_settings_error(error).args[0].removeprefix(": "), place)
 
 
-def _idle_package(origin: Origin, keys: tuple[Any, ...], entry: Package) -> Iterator[SettingsError]:
+def _idle_package(origin: SettingsSource, keys: tuple[Any, ...], entry: PackageEntry) -> Iterator[SettingsError]:
     if entry.auto is None:
         idle = sorted(entry.model_fields_set - {"name", "auto"})
         if idle:
@@ -256,7 +260,7 @@ def _idle_package(origin: Origin, keys: tuple[Any, ...], entry: Package) -> Iter
         )
 
 
-def _numbered_glob(origin: Origin, keys: tuple[Any, ...], entry: Experiment) -> Iterator[SettingsError]:
+def _numbered_glob(origin: SettingsSource, keys: tuple[Any, ...], entry: ExperimentEntry) -> Iterator[SettingsError]:
     target = parse_target(entry.target)
     if target.number is not None and target.has_name_glob:
         yield origin.error(

@@ -8,9 +8,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from spearmint.errors import SettingsError
-from spearmint.instrument.settings.load import Loaded
-from spearmint.instrument.settings.model import Experiment, Package
-from spearmint.instrument.settings.origin import Origin, raise_all
+from spearmint.instrument.settings.load import LoadedSettings
+from spearmint.instrument.settings.model import ExperimentEntry, PackageEntry
+from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.instrument.settings.target import (
     Target,
     is_implicit_class_method,
@@ -18,7 +18,7 @@ from spearmint.instrument.settings.target import (
     parse_target,
     without_number,
 )
-from spearmint.suggest import close_names
+from spearmint.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Targets:
         loaded: The settings.
     """
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         rules = [_rule(keys, entry) for keys, entry in loaded.entries()]
         targets = [rule for rule in rules if rule.target is not None]
@@ -137,7 +137,7 @@ class Targets:
         Raises:
             SettingsError: If there are such targets.
         """
-        raise_all(self.unmatched(module, wrapped, defined))
+        raise_combined(self.unmatched(module, wrapped, defined))
 
     def unmatched(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> list[SettingsError]:
         """Return the errors that `refuse_unmatched` raises."""
@@ -162,7 +162,7 @@ class Targets:
         return found
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> SettingsSource:
         """Where the settings come from, for errors."""
         return self.loaded.origin
 
@@ -180,9 +180,9 @@ class Targets:
         return ModuleTargets(module, tuple(rules), _digest(tuple([rule.shape for rule in rules])))
 
 
-def _rule(keys: tuple[str, int], entry: Package | Experiment) -> Rule:
+def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
     parameters = frozenset(key for key in entry.bindings if ":" not in key)
-    if isinstance(entry, Package):
+    if isinstance(entry, PackageEntry):
         return Rule(keys, None, entry.auto, parameters)
     return Rule(keys, parse_target(entry.target), None, parameters)
 
@@ -203,10 +203,10 @@ def unmatched_message(target: Target, defined: Iterable[str]) -> str:
     plain = [name for name in defined if "<lambda>" not in name and name != "<module>"]
     if target.name in plain and target.number is None:
         cause = f"{target.name!r} is a class, a stub, or was removed by the compiler; a target names a function"
-        hint = close_names(target.name, [name for name in plain if name.startswith(f"{target.name}.")])
+        hint = did_you_mean(target.name, [name for name in plain if name.startswith(f"{target.name}.")])
     else:
         cause = f"module {target.module!r} defines no such function"
-        hint = close_names(target.name, plain)
+        hint = did_you_mean(target.name, plain)
     advice = (
         "Correct the name; a function that the module imports from elsewhere is named by the module that defines it"
     )

@@ -17,12 +17,12 @@ from pydantic import (
 )
 
 from spearmint.errors import DeclarationError
-from spearmint.execution.limits import Limits
+from spearmint.execution.limits import PoolLimits
 from spearmint.instrument.settings.target import parse_target
 from spearmint.registry.settings import check_tracing
 from spearmint.strategies.by_name import check_strategy
-from spearmint.suggest import close_names
-from spearmint.tracing.options import Options as TracingOptions
+from spearmint.suggest import did_you_mean
+from spearmint.tracing.options import TracingOptions as TracingOptions
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _IMPORT_PATH = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
@@ -104,7 +104,7 @@ def _options(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _limits(value: dict[str, Any]) -> dict[str, Any]:
-    Limits().with_changes(value)
+    PoolLimits().with_changes(value)
     return value
 
 
@@ -119,7 +119,7 @@ class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, populate_by_name=True)
 
 
-class StrategyChoice(_Model):
+class StrategyEntry(_Model):
     """A strategy: a built-in name, or an import path; with keyword arguments it is made with them."""
 
     use: str
@@ -131,20 +131,20 @@ class StrategyChoice(_Model):
         return self
 
 
-class Binding(_Model):
+class BindingEntry(_Model):
     """Where a parameter's value stands in the config."""
 
     path: str = ""
     override: bool = False
 
 
-class Options(_Model):
+class ExperimentOptions(_Model):
     """How experiments are run: the keyword options of `spearmint.Spearmint`, as text."""
 
     configs: Annotated[list[Annotated[Any, AfterValidator(_source)]] | None, BeforeValidator(_list_of_sources)] = None
-    strategy: Annotated[StrategyChoice | None, _named("use"), WrapValidator(_or_object)] = None
+    strategy: Annotated[StrategyEntry | None, _named("use"), WrapValidator(_or_object)] = None
     bindings: Annotated[
-        dict[Annotated[str, AfterValidator(_binding_key)], Annotated[Binding, _named("path")] | None],
+        dict[Annotated[str, AfterValidator(_binding_key)], Annotated[BindingEntry, _named("path")] | None],
         BeforeValidator(_mapping),
     ] = Field(default_factory=dict)
     on_variant_error: Annotated[_ImportPath | None, WrapValidator(_or_object)] = None
@@ -162,14 +162,14 @@ class Options(_Model):
         return {name: getattr(self, name) for name in plain if name in self.model_fields_set}
 
 
-class Package(Options):
+class PackageEntry(ExperimentOptions):
     """A package to be instrumented; with ``auto``, one whose functions become experiments without being named."""
 
     name: Annotated[str, AfterValidator(_package_name)]
     auto: Literal["named", "annotated"] | None = None
 
 
-class Experiment(Options):
+class ExperimentEntry(ExperimentOptions):
     """A function that becomes an experiment, or several where its target has globs."""
 
     target: Annotated[str, AfterValidator(_target)]
@@ -178,8 +178,10 @@ class Experiment(Options):
 class InstallSettings(_Model):
     """All that a settings file may say."""
 
-    packages: Annotated[list[Annotated[Package, _named("name")]], BeforeValidator(_list)] = Field(default_factory=list)
-    experiments: Annotated[list[Experiment], BeforeValidator(_list)] = Field(default_factory=list)
+    packages: Annotated[list[Annotated[PackageEntry, _named("name")]], BeforeValidator(_list)] = Field(
+        default_factory=list
+    )
+    experiments: Annotated[list[ExperimentEntry], BeforeValidator(_list)] = Field(default_factory=list)
     tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_options)] = None
     background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
     propagate_children: bool = False
@@ -200,19 +202,19 @@ def known_keys(place: tuple[Any, ...]) -> tuple[str, str]:
     for key in place:
         if key in _INNER:
             model, label = _INNER[key]
-    shared = Options.model_fields if issubclass(model, Options) else {}
+    shared = ExperimentOptions.model_fields if issubclass(model, ExperimentOptions) else {}
     fields = sorted(model.model_fields.items(), key=lambda item: item[0] in shared)  # what is its own comes first
     return label, ", ".join(field.alias or name for name, field in fields)
 
 
 _INNER: dict[Any, tuple[type[BaseModel], str]] = {
-    "packages": (Package, "a package"),
-    "experiments": (Experiment, "an experiment"),
-    "strategy": (StrategyChoice, "a strategy"),
-    "bindings": (Binding, "a binding"),
+    "packages": (PackageEntry, "a package"),
+    "experiments": (ExperimentEntry, "an experiment"),
+    "strategy": (StrategyEntry, "a strategy"),
+    "bindings": (BindingEntry, "a binding"),
 }
 
 
 def suggestion(key: str, known: str) -> str:
     """Return a sentence that names what a key may have been meant to be; else nothing."""
-    return close_names(key, known.split(", "))
+    return did_you_mean(key, known.split(", "))

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spearmint.config.yaml_loader import Marks
+from spearmint.config.yaml_loader import PositionMap
 from spearmint.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SettingsSource:
     """Where settings were read.
 
     Attributes:
@@ -23,7 +23,7 @@ class Origin:
     path: Path | None
     folder: Path
     root: tuple[str, ...] = ()
-    marks: Marks = field(default_factory=dict, repr=False)
+    marks: PositionMap = field(default_factory=dict, repr=False)
 
     def line_of(self, keys: tuple[Any, ...]) -> int | None:
         """Return the line of what keys and indexes lead to, or of the nearest thing around it that has one."""
@@ -55,7 +55,7 @@ def dotted(keys: tuple[Any, ...]) -> str:
     return text.removeprefix(".")
 
 
-def raise_all(errors: Sequence[SettingsError]) -> None:
+def raise_combined(errors: Sequence[SettingsError]) -> None:
     """Raise errors as one that lists them in the order of the file; do nothing if there are none.
 
     Raises:
@@ -72,7 +72,7 @@ def raise_all(errors: Sequence[SettingsError]) -> None:
     ) from first.__cause__
 
 
-def each_of(error: SettingsError) -> list[SettingsError]:
+def split_errors(error: SettingsError) -> list[SettingsError]:
     """Return every error that one carries, each on its own."""
     if not error.others:
         return [error]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from spearmint.config.yaml_loader import Marks
+from spearmint.config.yaml_loader import PositionMap
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""")
@@ -12,7 +12,7 @@ _PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 _TABLE_IN_LIST = re.compile(r"\s*\{")
 
 
-def toml_marks(text: str) -> Marks:
+def toml_marks(text: str) -> PositionMap:
     """Find the lines of keys, tables and inline tables in a valid TOML text.
 
     Keys inside inline tables are not told apart from the table, nor a key-like line in a text of several lines from a
@@ -24,7 +24,7 @@ def toml_marks(text: str) -> Marks:
     Returns:
         From the keys and indexes that lead to a value to the place of its key.
     """
-    marks: Marks = {}
+    marks: PositionMap = {}
     counts: dict[tuple[Any, ...], int] = {}
     table: tuple[Any, ...] = ()
     key: tuple[Any, ...] = ()

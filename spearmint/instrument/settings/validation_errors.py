@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from spearmint.errors import SettingsError
 from spearmint.instrument.settings.model import known_keys, suggestion
-from spearmint.instrument.settings.origin import Origin, dotted
+from spearmint.instrument.settings.origin import SettingsSource, dotted
 
 _ADVICE = {
     "bool_type": "true or false",
@@ -22,7 +22,7 @@ _ADVICE = {
 }
 
 
-def problems(error: ValidationError, origin: Origin) -> Iterator[SettingsError]:
+def translate_validation_errors(error: ValidationError, origin: SettingsSource) -> Iterator[SettingsError]:
     """Yield an error with its place for each thing that pydantic has found.
 
     Args:

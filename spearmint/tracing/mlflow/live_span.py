@@ -16,7 +16,7 @@ from mlflow.tracing.trace_manager import InMemoryTraceManager
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
-from spearmint.tracing.attributes import Description, name_of
+from spearmint.tracing.attributes import Description, display_name
 from spearmint.tracing.span import Span
 
 # MLflow types these only in part.
@@ -45,8 +45,8 @@ class LiveSpan:
 
     def __init__(self, span: Span, *, is_alone: bool) -> None:
         outer = None if is_alone else get_current_active_span()
-        name = name_of(span.experiment)
-        hidden = Hidden()
+        name = display_name(span.experiment)
+        hidden = DetachedContext()
         token = hidden.attach() if outer is None else None
         try:
             self._span: Any = start_span_no_context(name, parent_span=outer, start_time_ns=span.started)
@@ -61,7 +61,7 @@ class LiveSpan:
         span.number = context.span_id
         span.trace.number = context.trace_id
         self.is_ours = outer is None or context.trace_id in _ours
-        if outer is None and not _takes_over(context.trace_id):
+        if outer is None and not _intercept_export(context.trace_id):
             self.is_ours = False
 
     def attach(self) -> Any:
@@ -101,7 +101,7 @@ class LiveSpan:
         return None if taken is None else taken.trace
 
 
-def _takes_over(number: int) -> bool:
+def _intercept_export(number: int) -> bool:
     """Keep MLflow's exporter away from a trace; return whether it can be kept away."""
     exporter = _provider._get_trace_exporter()  # noqa: SLF001 - MLflow has no public name for it
     if exporter is None or not hasattr(exporter, "_client"):  # It exports to something else than MLflow.
@@ -118,7 +118,7 @@ def _takes_over(number: int) -> bool:
     return True
 
 
-class Hidden:
+class DetachedContext:
     """Hides the span that a context was copied with: what runs here neither joins its trace nor is lost with it."""
 
     __slots__ = ()

@@ -13,7 +13,7 @@ _PREFIX = "spearmint."
 
 
 @dataclass(frozen=True, slots=True)
-class Execution:
+class TracedExecution:
     """What MLflow has of one execution.
 
     Attributes:
@@ -41,7 +41,7 @@ class Execution:
     response: str
 
 
-class Reader:
+class TraceReader:
     """Finds executions in an MLflow store.
 
     Args:
@@ -68,7 +68,9 @@ class Reader:
         place: str = found.experiment_id
         return place
 
-    def find(self, *, config_id: str | None, since_ms: int | None, call_id: str | None = None) -> Iterator[Execution]:
+    def find(
+        self, *, config_id: str | None, since_ms: int | None, call_id: str | None = None
+    ) -> Iterator[TracedExecution]:
         """Yield executions, the latest first.
 
         Args:
@@ -99,7 +101,7 @@ class Reader:
             if not token:
                 return
 
-    def with_response(self, execution: Execution) -> Execution:
+    def with_response(self, execution: TracedExecution) -> TracedExecution:
         """Return an execution with its output, also where its trace is the user's, who may have left it without one."""
         if execution.response or execution.status != "success":
             return execution
@@ -109,10 +111,10 @@ class Reader:
         return execution
 
 
-def _execution(info: Any) -> Execution:
+def _execution(info: Any) -> TracedExecution:
     tags = info.tags
     state = "success" if str(info.state) == "OK" else "failed"
-    return Execution(
+    return TracedExecution(
         trace_id=info.trace_id,
         experiment=tags[f"{_PREFIX}experiment"],
         config_id=tags.get(f"{_PREFIX}config_id", ""),

@@ -23,9 +23,9 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from spearmint.tracing import span as records
 from spearmint.tracing.attributes import Description, attributes_of, describe, marks_of
-from spearmint.tracing.equality import verdict
+from spearmint.tracing.equality import compare_to_main
 from spearmint.tracing.mlflow.stores import Store, forget_connections, open_store
-from spearmint.tracing.options import Options
+from spearmint.tracing.options import TracingOptions
 
 _PREVIEW = 250  # As MLflow cuts what it shows of inputs and outputs in its table.
 _RESOURCE = Resource.get_empty()
@@ -38,12 +38,12 @@ class MlflowWriter:
     def __init__(self) -> None:
         self._stores: dict[tuple[str, float], Store] = {}
 
-    def open(self, traces: list[records.Trace], options: Options) -> None:
+    def open(self, traces: list[records.Trace], options: TracingOptions) -> None:
         """Make databases ready that have no tables yet; servers are not asked for anything."""
         for uri in {_uri(trace, options) for trace in traces}:
             self._store(uri, options)
 
-    def write(self, traces: list[records.Trace], options: Options) -> list[BaseException | None]:
+    def write(self, traces: list[records.Trace], options: TracingOptions) -> list[BaseException | None]:
         """Write traces, and tell of each what went wrong, or None.
 
         Args:
@@ -75,19 +75,19 @@ class MlflowWriter:
                 errors[index] = problem
         return errors
 
-    def _store(self, uri: str, options: Options) -> Store:
+    def _store(self, uri: str, options: TracingOptions) -> Store:
         key = (uri, options.timeout)
         if key not in self._stores:
             self._stores[key] = open_store(uri, options.timeout)
         return self._stores[key]
 
 
-def _uri(trace: records.Trace, options: Options) -> str:
+def _uri(trace: records.Trace, options: TracingOptions) -> str:
     place = trace.place
     return options.tracking_uri or (place and place.tracking_uri) or str(mlflow.get_tracking_uri())
 
 
-def _experiment_id(store: Store, place: Any, options: Options) -> str:
+def _experiment_id(store: Store, place: Any, options: TracingOptions) -> str:
     if options.experiment is not None:
         return store.experiment_id(options.experiment)
     if place is not None and place.experiment_id:
@@ -95,7 +95,7 @@ def _experiment_id(store: Store, place: Any, options: Options) -> str:
     return store.default_experiment_id()
 
 
-def _mlflow_trace(trace: records.Trace, experiment_id: str, options: Options) -> Trace:
+def _mlflow_trace(trace: records.Trace, experiment_id: str, options: TracingOptions) -> Trace:
     """Return a recorded trace as MLflow has it."""
     described = describe(trace, options)
     root = trace.spans[0]
@@ -111,7 +111,7 @@ def _mlflow_trace(trace: records.Trace, experiment_id: str, options: Options) ->
     }
     if trace.place is not None and trace.place.run_id:
         metadata[TraceMetadataKey.SOURCE_RUN] = trace.place.run_id
-    equality = verdict(trace)
+    equality = compare_to_main(trace)
     tags = {**(trace.made.info.tags if trace.made else {}), TraceTagKey.TRACE_NAME: described[0].name, **marks}
     if equality is not None:
         tags["spearmint.equal"] = equality
