@@ -204,7 +204,7 @@ def large_package(*, leaves_tables: bool) -> bool:
         text = "\n" * (number + leaves_tables * ROUNDS) + source
         compiling.append(seconds(functools.partial(compile, text, name, "exec")))
         if leaves_tables:
-            table_store.leave_tables(name, calls_in_source(text, name))
+            table_store.put(name, calls_in_source(text, name))
         with package(name, text) as module, without_gc():
             ask = experiment_of(module.ask)[0]
             firsts.append(seconds(functools.partial(full_plan, ask)))

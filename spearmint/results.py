@@ -216,7 +216,7 @@ class ExperimentResults:
 
     def put_in_order(self) -> None:
         """Bring the variants into the order of a plan that has grown; Spearmint calls this when all have ended."""
-        if self.plan.since:
+        if self.plan.executed_dimensions:
             self.variant_results.sort(key=lambda one: self.plan.position(one.experiment_case))
 
     @property

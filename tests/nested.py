@@ -33,7 +33,7 @@ def make_inner(configs=KS, strategy=ShadowStrategy, key="k", **settings):
 def known(function):
     """Return the experiments that a call would reach, by identity, as its code and earlier calls tell."""
     root, args, _ = experiment_of(function)
-    return [way.experiment for way in _reachability_of(root, args, wholly=True).ways]
+    return [way.experiment for way in _reachability_of(root, args, full_check=True).edges]
 
 
 def called_in(case):

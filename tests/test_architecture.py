@@ -14,89 +14,71 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "spearmint"
 LONGEST_MODULE = 320
 
-# The house, bottom first: floor, module or folder and, for a folder, its modules. A module imports lower floors and, on
-# its own floor or inside its folder, what is listed before it. A folder's __init__ is listed last without saying so.
+# The house, bottom first: floor, room and, for a folder, what it holds, in the order in which one may import the other. A
+# room may stand inside another (``discovery/reach``). A module imports lower floors and, on its own floor or inside its
+# room, what is listed before it. A room's ``__init__`` comes after all that stands in it.
 HOUSE = (
     (0, "errors", ""),
-    # Beyond the architecture's list: what carries the model, the sources and the binding, each before what it carries.
-    # Expansion comes early, as !sweep in a file is a DynamicValue.
-    (1, "config", "canonical model expansion yaml_loader files sources isolation binding annotations parameters"),
-    # What both readers use, then each reader after what it alone stands on.
+    (0, "suggest", ""),
+    (1, "config", "canonical model sweep yaml_loader files sources copying binding annotations signature"),
+    (1, "discovery", "call_table abstract_values table_builder cpython"),
+    (1, "discovery.source", "constant_folding scopes expressions statements extract"),
+    (1, "discovery.bytecode", "opcodes symbolic_stack stack_effects interpreter extract"),
     (
         1,
-        "discovery",
-        (
-            "calls values collecting versions constants scopes expressions statements from_ast "
-            "opcodes stack steps flow from_bytecode known bodies glance lookup users watches resolving graph"
-        ),
+        "discovery.reach",
+        "table_store function_body fast_scan static_lookup user_code dependencies name_resolution call_graph",
     ),
-    # A plan tells its ways, and the running case is a case.
-    (2, "ways", ""),
-    (2, "cases", ""),
-    (2, "plans", ""),
-    (2, "context", ""),
-    (2, "results", ""),
-    (2, "strategies", ""),
-    (2, "checks", ""),
-    (3, "settings", ""),
-    (3, "functions", ""),
-    (3, "memory", ""),
-    (3, "registry", ""),
-    # Reaching is opened when an outlook is first asked for, and the plan stands on both.
-    (3, "outlook", ""),
-    (3, "reaching", ""),
-    (3, "planning", ""),
-    (3, "propagation", ""),
-    # What a caller pays for comes last; presence, stores, live and mlflow know MLflow, and the last three import it.
-    (
-        3,
-        "tracing",
-        (
-            "masking options snapshots rendering records comparing describing presence databases stores mlflow live "
-            "opening pace worker recorder reading"
-        ),
-    ),
-    # The drivers submit to background, which minds the deadlines; own_loop serves async runs that have no loop.
-    (4, "execution", "abroad deadlines limits account background steps streams threads asyncio own_loop"),
-    (5, "calling", ""),
-    (5, "proxy", ""),
-    (6, "runner", ""),
-    # Below what users call, since `Spearmint.evaluate` opens it.
-    (
-        6,
-        "evaluation",
-        (
-            "statistics dataset arguments scorers cases traces cells dispatch ledger journal shipping progress "
-            "summary table scales charts page report tracking gate evaluate"
-        ),
-    ),
-    (6, "api", ""),
-    (7, "integrations", "asgi"),
-    (7, "testing", ""),
-    # What the settings say, then what is done about it.
-    (
-        7,
-        "instrument",
-        (
-            "patterns strategy_names settings places problems toml_places reading targets annotated repeated "
-            "declarations rewritten ast_rewrite bytecode_rewrite entry collector cache rewriting loaders finder "
-            "in_place installation hook early waiting children install scripts notebook child startup.sitecustomize"
-        ),
-    ),
-    (7, "cleaning", ""),
-    (8, "__init__", ""),
-    (9, "cli", "launch output modules checking program drawing run check graph configs completion traces evaluate"),
-    (9, "pytest_plugin", ""),
-    (9, "__main__", ""),
+    (1, "statistics", "intervals"),
+    (2, "cases", "edge case render plan"),
+    (2, "strategies", "builtin by_name"),
+    (3, "context", "current threads"),
+    (3, "results", ""),
+    (3, "registry", "callables settings state experiment registry"),
+    (4, "planning", "reachability search select join"),
+    # What a caller pays for comes last.
+    (4, "tracing", "redaction options snapshot serialize span equality attributes mlflow_state"),
+    (4, "tracing.mlflow", "batch_insert stores writer live_span search"),
+    (4, "tracing", "live_mode throttle exporter recorder"),
+    (5, "execution", "worker_initializers watchdog limits jobs pool call streams thread_driver task_driver event_loop"),
+    (6, "proxy", "codegen perform proxy runner"),
+    (7, "evaluation", "dataset scorers"),
+    (7, "evaluation.run", "row_arguments case_names scorer_trace cell dispatcher result_table journal remote progress"),
+    (7, "evaluation.report", "summary table scales charts page report gate"),
+    (7, "evaluation", "tracking evaluate"),
+    (8, "api", ""),
+    (9, "instrument.settings", "target model origin validation_errors toml_lines load matching"),
+    (9, "instrument.declare", "annotated local_functions declarations"),
+    (9, "instrument.rewrite", "result ast_rewrite bytecode_rewrite injected gc_pause cache module_rewriter"),
+    (9, "instrument.importing", "loaders finder"),
+    (9, "instrument.declare", "patch_module"),
+    (9, "instrument.importing", "installation hook already_imported main_module"),
+    (9, "instrument.child_processes", "lazy_finder environment"),
+    (9, "instrument", "install child_bootstrap"),
+    (9, "instrument.child_processes.startup", "sitecustomize"),
+    (9, "instrument.check", "static_modules checker"),
+    (9, "testing", "overrides isolation"),
+    (10, "integrations", "asgi ipython"),
+    (10, "__init__", ""),
+    (11, "cli", "launch output run_program graph_render run check graph configs completion traces evaluate"),
+    (11, "pytest_plugin", ""),
+    (11, "__main__", ""),
 )
 
 
 def places() -> dict[str, tuple[int, int, int]]:
-    """Give each module its place: floor, position on the list, position inside its folder."""
+    """Give each module its place: floor, position on the list, position inside its room.
+
+    The ``__init__`` of a room comes after all that stands in the room, rooms within it included.
+    """
     found = {}
-    for position, (floor, name, members) in enumerate(HOUSE):
-        for inner, member in enumerate([*members.split(), "__init__"] if members else [""]):
-            found[".".join(part for part in (PACKAGE, name, member) if part)] = (floor, position, inner)
+    for position, (floor, room, members) in enumerate(HOUSE):
+        for inner, member in enumerate(members.split() or [""]):
+            found[".".join(part for part in (PACKAGE, room, member) if part)] = (floor, position, inner)
+        outer = room if members else room.rpartition(".")[0]
+        while outer:
+            found[f"{PACKAGE}.{outer}.__init__"] = (floor, position, len(members.split()))
+            outer = outer.rpartition(".")[0]
     return found
 
 
@@ -185,14 +167,14 @@ def test_every_import_of_the_package_goes_down():
 @pytest.mark.parametrize(
     ("path", "source"),
     [
-        ("spearmint/api.py", "from spearmint.config import Bind\nfrom spearmint import errors, proxy"),
+        ("spearmint/api.py", "from spearmint.config import Bind\nfrom spearmint import errors, results"),
         ("spearmint/api.py", "import spearmint.proxy.proxy as p"),
         (
             "spearmint/config/binding.py",
             "from spearmint.config import canonical\nfrom spearmint.config.model import Config",
         ),
         ("spearmint/config/__init__.py", "from spearmint.config.binding import Bind"),
-        ("spearmint/results.py", "import asyncio, spearmints\nfrom spearmint.cases import ExperimentCase"),
+        ("spearmint/results.py", "import asyncio, spearmints\nfrom spearmint.cases.case import ExperimentCase"),
         ("spearmint/__init__.py", "import importlib\nimportlib.import_module('spearmint.api')"),
         ("spearmint/cli/run.py", "from spearmint import Spearmint"),
     ],
@@ -207,13 +189,13 @@ def test_an_import_that_goes_down_is_fine(path, source):
         (
             "spearmint/errors.py",
             "import json\nfrom spearmint.api import run",
-            "spearmint/errors.py:2 imports spearmint.api: floor 0 may not import floor 6",
+            "spearmint/errors.py:2 imports spearmint.api: floor 0 may not import floor 8",
         ),
         ("spearmint/errors.py", "def f():\n    import spearmint.api as a", ":2 imports spearmint.api: floor 0 may not"),
         (
             "spearmint/context/current.py",
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from spearmint import proxy",
-            ":3 imports spearmint.proxy.proxy: floor 2 may not import floor 5",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from spearmint.proxy import proxy",
+            ":3 imports spearmint.proxy.proxy: floor 3 may not import floor 6",
         ),
         (
             "spearmint/config/model.py",
@@ -229,11 +211,11 @@ def test_an_import_that_goes_down_is_fine(path, source):
         ("spearmint/config/model.py", "from spearmint import errors, Config", "imports spearmint.__init__: floor 1"),
         (
             "spearmint/cases/case.py",
-            "from spearmint.results import x",
+            "from spearmint.cases.plan import x",
             "floor 2 may not import floor 2, where it is not",
         ),
-        ("spearmint/api.py", "import spearmint", "imports spearmint.__init__: floor 6 may not import floor 8"),
-        ("spearmint/api.py", "import spearmint.errors", "imports spearmint.__init__: floor 6 may not import floor 8"),
+        ("spearmint/api.py", "import spearmint", "imports spearmint.__init__: floor 8 may not import floor 10"),
+        ("spearmint/api.py", "import spearmint.errors", "imports spearmint.__init__: floor 8 may not import floor 10"),
         ("spearmint/proxy/proxy.py", "from . import errors", ":1 imports .: relative; write the whole name"),
         ("spearmint/config/model.py", "from ..api import run", "imports ..api: relative; write the whole name"),
         (

@@ -154,7 +154,7 @@ def test_the_first_run_covers_the_product_without_having_learned():
 
     results = run(outer)
     assert [one.result for one in results] == list(itertools.product("ab", (1, 2, 3), "xy"))
-    assert not experiment_of(outer)[0].learned
+    assert not experiment_of(outer)[0].dynamic_callees
 
 
 def test_experiments_come_in_the_order_in_which_the_code_calls_them():
@@ -403,7 +403,7 @@ def root(config):
         ("shop:root", "", "root", 0),
         ("shop:shared", "shop:root", "call", 1),
         ("shop:rank", "shop:root", "reference", 1),
-        ("shop:hidden", "shop:root", "learned", 1),
+        ("shop:hidden", "shop:root", "dynamic", 1),
     ]
     html = results.plan._repr_html_()
     assert html.count("<tr>") == 5

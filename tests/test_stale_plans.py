@@ -80,12 +80,12 @@ def test_an_experiment_that_is_declared_elsewhere_leaves_plans_as_they_are():
 
     assert outer() == 1
     root = experiment_of(outer)[0]
-    before = root.outlooks[None]
+    before = root.reachabilities[None]
     make_inner()
-    assert root.ready == [None]
+    assert root.cached_case == [None]
     assert outer() == 1
-    assert root.outlooks[None] is before
-    assert root.ready != [None]
+    assert root.reachabilities[None] is before
+    assert root.cached_case != [None]
 
 
 def test_a_call_that_learns_nothing_keeps_its_case():
@@ -100,11 +100,11 @@ def test_a_call_that_learns_nothing_keeps_its_case():
     table = {"inner": inner}
     outer()
     outer()
-    kept = experiment_of(outer)[0].ready[0]
+    kept = experiment_of(outer)[0].cached_case[0]
     changes = epoch.changes
     assert outer() == (1, 1)
     assert kept is not None
-    assert experiment_of(outer)[0].ready[0] is kept
+    assert experiment_of(outer)[0].cached_case[0] is kept
     assert epoch.changes == changes
 
 
@@ -120,4 +120,4 @@ def test_runs_without_number_leave_nothing_behind():
     for _ in range(50):
         assert values(outer) == [1]
     assert len(epoch._kept) == kept
-    assert len(experiment_of(outer)[0].outlooks) == 1
+    assert len(experiment_of(outer)[0].reachabilities) == 1

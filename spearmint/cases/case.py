@@ -36,15 +36,15 @@ class PlanRef(Protocol):
         """The experiment that is called."""
 
     @property
-    def foreseen(self) -> frozenset[ExperimentRef]:
+    def discovered(self) -> frozenset[ExperimentRef]:
         """The experiments that it knows of."""
 
     @property
     def joined(self) -> dict[ExperimentRef, tuple[BoundConfig, ...]]:
-        """For each experiment that was not foreseen and was called in a case of the plan, its options."""
+        """For each experiment that was not discovered and was called in a case of the plan, its options."""
 
     @property
-    def learned(self) -> dict[tuple[ExperimentRef, ExperimentRef], Edge]:
+    def dynamic_edges(self) -> dict[tuple[ExperimentRef, ExperimentRef], Edge]:
         """How such experiments were reached, by experiment and caller."""
 
 
@@ -103,7 +103,7 @@ class ExperimentCase:
         return self
 
     def assign(self, experiment: ExperimentRef, option: BoundConfig) -> BoundConfig:
-        """Let an unforeseen experiment take part; the first option it is given stays.
+        """Let an undiscovered experiment take part; the first option it is given stays.
 
         Args:
             experiment: The experiment that was called.

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-EdgeKind = Literal["call", "reference", "learned"]
+EdgeKind = Literal["call", "reference", "dynamic"]
 
 
 class ExperimentRef(Protocol):
@@ -19,7 +19,7 @@ class ExperimentRef(Protocol):
         """The function, without Spearmint around it."""
 
     @property
-    def is_gone(self) -> bool:
+    def is_unreachable(self) -> bool:
         """Whether nobody can call it any more."""
 
 
@@ -31,16 +31,16 @@ class Edge:
         experiment: The one that is reached.
         caller: The experiment whose body, or a plain function that it calls, leads there.
         kind: ``"call"`` where the code calls it by name; ``"reference"`` where it hands it on, to be called by somebody
-            else; ``"learned"`` where only a running call has told.
-        find_place: Tells the place of the call.
+            else; ``"dynamic"`` where only a running call has told.
+        locate: Tells the place of the call.
     """
 
     experiment: ExperimentRef
     caller: ExperimentRef
     kind: EdgeKind
-    find_place: Callable[[], str]
+    locate: Callable[[], str]
 
     @property
     def place(self) -> str:
         """Where the call stands: ``"module:qualified.name, line 12"``."""
-        return self.find_place()
+        return self.locate()

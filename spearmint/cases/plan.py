@@ -29,29 +29,30 @@ class Plan:
         root: The experiment that is called.
         dimensions: One for each experiment that has configs of its own, the root's first.
         combine: ``"product"`` for every combination, ``"one_at_a_time"`` for main plus each variation alone.
-        ways: How the experiments beside the root are reached, also those without a dimension.
-        foreseen: All of these, and the root.
-        excess: Why it holds more cases than it may; empty if it does not.
-        lost: How many variants that costs.
-        since: How many of the dimensions make cases that have been run before; none of those is a variant any more.
-        growth: How often it has grown.
-        made: The variant cases, where they have been made to serve several calls.
+        edges: How the experiments beside the root are reached, also those without a dimension.
+        discovered: All of these, and the root.
+        overflow_message: Why it holds more cases than it may; empty if it does not.
+        dropped: How many variants that costs.
+        executed_dimensions: How many of the dimensions make cases that have been run before, which are no variants any
+            more.
+        generation: How often it has grown.
+        materialized: The variant cases, where they have been made to serve several calls.
         joined: For each experiment that it does not foresee and that was called in a case of it, its options.
-        learned: How such experiments were reached, by experiment and caller.
+        dynamic_edges: How such experiments were reached, by experiment and caller.
     """
 
     root: ExperimentRef
     dimensions: tuple[Dimension, ...]
     combine: Combine = "product"
-    ways: Sequence[Edge] = ()
-    foreseen: frozenset[ExperimentRef] = frozenset()
-    excess: str = ""
-    lost: int = 0
-    since: int = 0
-    growth: int = 0
-    made: "tuple[ExperimentCase, ...]" = ()
+    edges: Sequence[Edge] = ()
+    discovered: frozenset[ExperimentRef] = frozenset()
+    overflow_message: str = ""
+    dropped: int = 0
+    executed_dimensions: int = 0
+    generation: int = 0
+    materialized: "tuple[ExperimentCase, ...]" = ()
     joined: dict[ExperimentRef, tuple[BoundConfig, ...]] = field(default_factory=dict)
-    learned: dict[tuple[ExperimentRef, ExperimentRef], Edge] = field(default_factory=dict)
+    dynamic_edges: dict[tuple[ExperimentRef, ExperimentRef], Edge] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -65,7 +66,7 @@ class Plan:
     @property
     def variant_count(self) -> int:
         """How many variants it holds."""
-        return self.size - self._count(self.dimensions[: self.since])
+        return self.size - self._count(self.dimensions[: self.executed_dimensions])
 
     def _count(self, dimensions: Sequence[Dimension]) -> int:
         sizes = [len(dimension.options) for dimension in dimensions]
@@ -83,30 +84,36 @@ class Plan:
 
     def variants(self) -> Iterator[ExperimentCase]:
         """Yield the variant cases one after another, in `itertools.product` order."""
-        if self.made:
-            return iter(self.made)
+        if self.materialized:
+            return iter(self.materialized)
         combinations = self._product() if self.combine == "product" else self._one_at_a_time()
         return map(self._case, combinations)
 
     def with_cases(self) -> "Plan":
         """Return this plan with its variant cases made, for calls that choose the same."""
-        return replace(self, made=tuple(self.variants()))
+        return replace(self, materialized=tuple(self.variants()))
 
     def without_variants(self) -> "Plan":
         """Return the plan of main alone."""
         mains = tuple(replace(dimension, options=dimension.options[:1]) for dimension in self.dimensions)
-        return replace(self, dimensions=mains, made=())
+        return replace(self, dimensions=mains, materialized=())
 
     def extended(self) -> "Plan":
         """Return the plan that foresees what has joined this one's cases; its variants are the cases that this adds."""
         known = {dimension.experiment for dimension in self.dimensions}
         called = [(one, options) for one, options in tuple(self.joined.items()) if one not in known]
         # One that was made for the call that called it cannot be called again.
-        joined = [Dimension(one, options) for one, options in called if not one.is_gone]
-        foreseen = self.foreseen.union(self.joined)
+        joined = [Dimension(one, options) for one, options in called if not one.is_unreachable]
+        discovered = self.discovered.union(self.joined)
         dimensions = (*self.dimensions, *joined)
-        since, growth = len(self.dimensions), self.growth + 1
-        return replace(self, dimensions=dimensions, foreseen=foreseen, since=since, growth=growth, made=())
+        return replace(
+            self,
+            dimensions=dimensions,
+            discovered=discovered,
+            executed_dimensions=len(self.dimensions),
+            generation=self.generation + 1,
+            materialized=(),
+        )
 
     def position(self, case: ExperimentCase) -> tuple[int, ...]:
         """Return what sorts cases of this plan, and of those that it has grown from, into its order."""
@@ -120,7 +127,7 @@ class Plan:
         """The experiments of the plan: how each is reached, and the ids of the options that it adds."""
         told = (one for one in self.dimensions if one.options[0].config or len(one.options) > 1)
         ids = {one.experiment: tuple(option.config_id for option in one.options) for one in told}
-        return plan_nodes(self.root, (*self.ways, *self.learned.values()), ids)
+        return plan_nodes(self.root, (*self.edges, *self.dynamic_edges.values()), ids)
 
     def __str__(self) -> str:
         """Draw the plan as a tree."""
@@ -132,14 +139,14 @@ class Plan:
 
     def _product(self) -> Iterator[tuple[BoundConfig, ...]]:
         combinations = itertools.product(*(dimension.options for dimension in self.dimensions))
-        if not self.since:
+        if not self.executed_dimensions:
             return itertools.islice(combinations, 1, None)
-        mains = tuple(dimension.options[0] for dimension in self.dimensions[self.since :])
-        return (one for one in combinations if one[self.since :] != mains)
+        mains = tuple(dimension.options[0] for dimension in self.dimensions[self.executed_dimensions :])
+        return (one for one in combinations if one[self.executed_dimensions :] != mains)
 
     def _one_at_a_time(self) -> Iterator[tuple[BoundConfig, ...]]:
         mains = tuple(dimension.options[0] for dimension in self.dimensions)
-        for position, dimension in enumerate(self.dimensions[self.since :], self.since):
+        for position, dimension in enumerate(self.dimensions[self.executed_dimensions :], self.executed_dimensions):
             for option in dimension.options[1:]:
                 yield (*mains[:position], option, *mains[position + 1 :])
 

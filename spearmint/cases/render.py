@@ -18,7 +18,7 @@ class PlanNode:
     Attributes:
         name: Its name, ``"module:qualified.name"``.
         caller: The name of the experiment that leads to it; empty for the one that is called.
-        how: ``"call"``, ``"reference"`` or ``"learned"``, as `Edge` has it; ``"root"`` for the one that is called.
+        how: ``"call"``, ``"reference"`` or ``"dynamic"``, as `Edge` has it; ``"root"`` for the one that is called.
         place: Where the call stands: ``"module:qualified.name, line 12"``; empty for the one that is called.
         option_ids: The ids of the configs that it adds to the plan, main first; none where it runs under its caller's.
         depth: How many experiments lie above it.
@@ -26,35 +26,35 @@ class PlanNode:
 
     name: str
     caller: str
-    how: Literal["root", "call", "reference", "learned"]
+    how: Literal["root", "call", "reference", "dynamic"]
     place: str
     option_ids: tuple[str, ...]
     depth: int
 
 
 def plan_nodes(
-    root: ExperimentRef, ways: Iterable[Edge], option_ids: Mapping[ExperimentRef, tuple[str, ...]]
+    root: ExperimentRef, edges: Iterable[Edge], option_ids: Mapping[ExperimentRef, tuple[str, ...]]
 ) -> list[PlanNode]:
     """Return the parts of a plan, each below the one that leads to it.
 
     Args:
         root: The experiment that is called.
-        ways: How the others are reached; of several ways to one, the first counts.
+        edges: How the others are reached; of several edges to one, the first counts.
         option_ids: The ids of the options of those that have some.
     """
     below: dict[ExperimentRef, list[Edge]] = {}
     seen = {root}
-    for way in ways:
-        if way.experiment not in seen:
-            seen.add(way.experiment)
-            below.setdefault(way.caller, []).append(way)
+    for edge in edges:
+        if edge.experiment not in seen:
+            seen.add(edge.experiment)
+            below.setdefault(edge.caller, []).append(edge)
     parts = [PlanNode(root.name, "", "root", "", option_ids.get(root, ()), 0)]
-    waiting = [(way, 1) for way in reversed(below.get(root, ()))]
+    waiting = [(edge, 1) for edge in reversed(below.get(root, ()))]
     while waiting:
-        way, depth = waiting.pop()
-        ids = option_ids.get(way.experiment, ())
-        parts.append(PlanNode(way.experiment.name, way.caller.name, way.kind, way.place, ids, depth))
-        waiting.extend((one, depth + 1) for one in reversed(below.get(way.experiment, ())))
+        edge, depth = waiting.pop()
+        ids = option_ids.get(edge.experiment, ())
+        parts.append(PlanNode(edge.experiment.name, edge.caller.name, edge.kind, edge.place, ids, depth))
+        waiting.extend((one, depth + 1) for one in reversed(below.get(edge.experiment, ())))
     return parts
 
 

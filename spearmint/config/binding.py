@@ -112,7 +112,7 @@ class Binder:
                 args = (*args, *between, value())
         return args, filled
 
-    def is_pinned(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    def is_fully_bound_by_caller(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
         """Tell whether the caller gives every parameter that a config would fill, so that no config can differ."""
         return bool(self.slots) and all(slot.is_given(args, kwargs) and not slot.override for slot in self.slots)
 

@@ -30,8 +30,8 @@ from spearmint.tracing.recorder import (
 # CPython 3.11 takes a call of a Python function to read a member of an enum.
 Step = Literal["start", "cancel", "wait"]
 
-_MANY_GROWTHS = 20
-_ENDLESS = "the cases that unforeseen experiments add call ever more unforeseen experiments"
+_MOST_EXTENSIONS = 20
+_TOO_MANY_EXTENSIONS = "the cases that undiscovered experiments add call ever more undiscovered experiments"
 _MANY = 100  # As for `spearmint.planning.select`, beyond which cases are not kept.
 
 
@@ -43,9 +43,9 @@ class Call:
         args: Positional arguments as the caller gave them.
         kwargs: Keyword arguments as the caller gave them.
         choice: The main case, and the plan where the variants come from; None when there are none.
-        base: The plan that the call is told of, and that grows when unforeseen experiments join it.
-        awaits: Whether the call ends only when its variants have.
-        is_told: Whether anybody gets the results.
+        base: The plan that the call is told of, and that grows when undiscovered experiments join it.
+        waits_for_variants: Whether the call ends only when its variants have.
+        collects_results: Whether anybody gets the results.
 
     Attributes:
         snapshot: Arguments for the variants, when they get copies: taken before main can change them.
@@ -53,7 +53,18 @@ class Call:
         span: What is recorded of main, once it has begun.
     """
 
-    __slots__ = ("_results", "args", "awaits", "decision", "experiment", "kwargs", "main", "plan", "snapshot", "span")
+    __slots__ = (
+        "_results",
+        "args",
+        "decision",
+        "experiment",
+        "kwargs",
+        "main",
+        "plan",
+        "snapshot",
+        "span",
+        "waits_for_variants",
+    )
 
     def __init__(
         self,
@@ -63,23 +74,27 @@ class Call:
         choice: tuple[ExperimentCase, Plan | None],
         *,
         base: Plan,
-        awaits: bool,
-        is_told: bool,
+        waits_for_variants: bool,
+        collects_results: bool,
     ) -> None:
         self.experiment = experiment
         self.args = args
         self.kwargs = kwargs
         self.main, self.plan = choice
         plan = self.plan
-        self.awaits = awaits
+        self.waits_for_variants = waits_for_variants
         self._results: ExperimentResults | None = None
-        self.decision = sample(experiment, compares=plan is not None or awaits) if is_traced(experiment) else None
+        self.decision = (
+            sample(experiment, compares=plan is not None or waits_for_variants) if is_traced(experiment) else None
+        )
         self.span: Any = None
-        if is_told:
-            latch = None if plan is None and not awaits else Latch(0 if plan is None else plan.variant_count)
+        if collects_results:
+            latch = (
+                None if plan is None and not waits_for_variants else Latch(0 if plan is None else plan.variant_count)
+            )
             self._results = ExperimentResults(FunctionResult(self.main, "main"), latch, base)
         self.snapshot: tuple[tuple[Any, ...], Mapping[str, Any]] | Exception = (args, kwargs)
-        if (plan is not None or awaits) and experiment.settings.copy_args:
+        if (plan is not None or waits_for_variants) and experiment.settings.copy_args:
             try:
                 self.snapshot = deepcopy(self.snapshot)
             except Exception as error:  # A variant that cannot have its copy fails; main does not.  # noqa: BLE001
@@ -105,12 +120,12 @@ class Call:
         """
         results = self.results
         larger = bounded(results.plan.extended(), self.experiment)
-        if results.plan.excess or larger.since == len(larger.dimensions):
+        if results.plan.overflow_message or larger.executed_dimensions == len(larger.dimensions):
             results.put_in_order()
             return False
-        reason = larger.excess or (_ENDLESS if larger.growth > _MANY_GROWTHS else "")
+        reason = larger.overflow_message or (_TOO_MANY_EXTENSIONS if larger.generation > _MOST_EXTENSIONS else "")
         if reason:  # It is too late for an error: the others have been run.
-            variant_pool.account.lose(larger.variant_count, reason, self.experiment.name)
+            variant_pool.account.count_dropped(larger.variant_count, reason, self.experiment.name)
             results.put_in_order()
             return False
         self.plan = larger
@@ -167,12 +182,12 @@ class Call:
         return self.experiment.kind in ("generator", "async_generator")
 
     @property
-    def is_bulky(self) -> bool:
+    def is_large(self) -> bool:
         """Whether there are so many variants that making them would hold up a caller whom nobody tells of them."""
         plan = self.plan
-        return self._results is None and plan is not None and not plan.made and plan.variant_count > _MANY
+        return self._results is None and plan is not None and not plan.materialized and plan.variant_count > _MANY
 
-    def job_for_all(self) -> Job:
+    def batch_job(self) -> Job:
         """Return a job that stands for all variants; its work, which is the driver's to set, hands them over."""
         assert self.plan is not None  # noqa: S101 - asked before
         return Job(copy_context(), self.experiment.report, count=self.plan.variant_count)
@@ -194,7 +209,7 @@ def begin_call(
     kwargs: Mapping[str, Any],
     choice: tuple[ExperimentCase, Plan | None],
     *,
-    awaits: bool = False,
+    waits_for_variants: bool = False,
     is_run: bool = False,
 ) -> Call:
     """Make a call of what was chosen for it.
@@ -204,7 +219,7 @@ def begin_call(
         args: Positional arguments as the caller gave them.
         kwargs: Keyword arguments as the caller gave them.
         choice: What `spearmint.planning.select.select` returned.
-        awaits: Whether the call ends only when its variants have.
+        waits_for_variants: Whether the call ends only when its variants have.
         is_run: Whether the caller asked for a run, who gets errors that a direct call is spared.
 
     Returns:
@@ -216,16 +231,24 @@ def begin_call(
     main, plan = choice
     base = cast("Plan", main.plan) if plan is None else plan
     # Variants that see just what the caller passed would all be main again, under names that are not theirs.
-    if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_pinned(args, kwargs):
+    if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_fully_bound_by_caller(args, kwargs):
         base, plan = plan.without_variants(), None
-    if plan is not None and plan.excess:
+    if plan is not None and plan.overflow_message:
         if is_run:
-            raise PlanError(plan.excess)
-        variant_pool.account.lose(plan.lost, plan.excess, experiment.name)
+            raise PlanError(plan.overflow_message)
+        variant_pool.account.count_dropped(plan.dropped, plan.overflow_message, experiment.name)
         plan = None
     collects = experiment.collects
     choice = main, plan
-    return Call(experiment, args, kwargs, choice, base=base, awaits=awaits or collects, is_told=is_run or collects)
+    return Call(
+        experiment,
+        args,
+        kwargs,
+        choice,
+        base=base,
+        waits_for_variants=waits_for_variants or collects,
+        collects_results=is_run or collects,
+    )
 
 
 def before_main(call: Call) -> tuple[Step, ...]:
@@ -244,14 +267,14 @@ def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
         The steps. They are no generator's, which the collector could close before the stream that would send to it.
     """
     call.settle_main(outcome)
-    if call.plan is None and not call.awaits:
+    if call.plan is None and not call.waits_for_variants:
         return ()
     # To an end of its own, rather than being cancelled or interrupted.
     has_ended = outcome.exception is None or isinstance(outcome.exception, Exception)
     is_done = call.plan is None or call.experiment.start == "with_main"
     starts = () if is_done else _START if has_ended else _CANCEL
     # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
-    if call.awaits and has_ended and (call.experiment.collects or not call.is_stream):
+    if call.waits_for_variants and has_ended and (call.experiment.collects or not call.is_stream):
         return (*starts, "wait")
     return starts
 

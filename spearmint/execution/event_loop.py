@@ -39,12 +39,12 @@ class BackgroundLoop:
         Raises:
             BaseException: What it raises; also what interrupts the wait for it, which cancels it.
         """
-        told: Future[T] = Future()
+        future: Future[T] = Future()
         loop = self._started()
         tasks: list[asyncio.Task[None]] = []
 
         def begin() -> None:
-            task = loop.create_task(_resolve(coroutine, told))
+            task = loop.create_task(_resolve(coroutine, future))
             task.add_done_callback(lambda _: coroutine.close())  # It may have been cancelled before it began.
             tasks.append(task)
 
@@ -57,7 +57,7 @@ class BackgroundLoop:
         try:
             # Also this may be interrupted: by the coroutine itself, which begins meanwhile.
             loop.call_soon_threadsafe(begin)
-            return told.result()
+            return future.result()
         except BaseException:
             loop.call_soon_threadsafe(stop)
             raise
@@ -66,16 +66,16 @@ class BackgroundLoop:
         with self._lock:
             if not self._is_registered:
                 self._is_registered = True
-                variant_pool.closers.append(self._close)
+                variant_pool.exit_callbacks.append(self._close)
                 if hasattr(os, "register_at_fork"):
-                    os.register_at_fork(after_in_child=self._begin_again)
+                    os.register_at_fork(after_in_child=self._reset_after_fork)
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="spearmint-loop", daemon=True)
                 self._thread.start()
             return self._loop
 
-    def _begin_again(self) -> None:
+    def _reset_after_fork(self) -> None:
         """Let the child of a fork start afresh."""
         if self._loop is not None:
             # Not to be collected: closing it would take the parent's pipes out of the selector that both share.
@@ -92,12 +92,12 @@ class BackgroundLoop:
             self._loop.close()
 
 
-async def _resolve(coroutine: Coroutine[Any, Any, T], told: "Future[T]") -> None:
+async def _resolve(coroutine: Coroutine[Any, Any, T], future: "Future[T]") -> None:
     """Tell the caller at once: what the coroutine has put on the loop may hold the loop up."""
     try:
-        told.set_result(await coroutine)
+        future.set_result(await coroutine)
     except BaseException as error:  # noqa: BLE001 - it is the caller's
-        told.set_exception(error)
+        future.set_exception(error)
 
 
 background_loop = BackgroundLoop()

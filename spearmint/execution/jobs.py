@@ -96,7 +96,7 @@ class JobTracker:
         with self.lock:
             return self._open.copy()
 
-    def enter(self, job: Job, source: Job | None = None) -> None:
+    def register(self, job: Job, source: Job | None = None) -> None:
         """Take a job into account, maybe one that another job has stood for; the caller holds the lock."""
         if source is None or source not in self._open:  # Abandoned with all that it still stood for.
             self._counts["submitted"] += job.count
@@ -148,7 +148,7 @@ class JobTracker:
             self.tasks -= 1
         return [latch for left, latch in self._waiters if job in left] if self._waiters else ()
 
-    def lose(self, number: int, reason: str, topic: str) -> None:
+    def count_dropped(self, number: int, reason: str, topic: str) -> None:
         """Count variants that were dropped before there was a job for each; the reason is told once for a topic."""
         with self.lock:
             self._counts["submitted"] += number
@@ -161,9 +161,11 @@ class JobTracker:
         if topic in self._told:  # As nearly always, which needs no lock.
             return
         with self.lock:
-            is_told = topic in self._told
+            collects_results = topic in self._told
             self._told.add(topic)
-        if not is_told and not sys.is_finalizing():  # By then, a daemon thread may hold a lock of logging for ever.
+        if (
+            not collects_results and not sys.is_finalizing()
+        ):  # By then, a daemon thread may hold a lock of logging for ever.
             advice = "background_stats() counts what is lost, configure(background=...) sets the limits"
             with suppress(Exception):  # As above.
                 logger.warning("Variants are lost: %s; %s. This is said once.", reason, advice)

@@ -24,12 +24,12 @@ class VariantPool:
     Attributes:
         limits: What it may take.
         account: What became of everything handed over.
-        closers: Called at exit, when no more work is waited for.
+        exit_callbacks: Called at exit, when no more work is waited for.
     """
 
     def __init__(self) -> None:
         self.limits = PoolLimits()
-        self.closers: list[Callable[[], None]] = []
+        self.exit_callbacks: list[Callable[[], None]] = []
         self._is_registered = False
         self._is_drained = False
         self._reset()
@@ -39,7 +39,7 @@ class VariantPool:
         self._lock = self.account.lock
         self._room = threading.Condition(self._lock)
         self._queue: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._deadlines = Watchdog(self._expire)
+        self._watchdog = Watchdog(self._on_timeout)
         self._here = threading.local()
         self._queued = self._workers = self._busy = self._stuck = self._blocked = 0
 
@@ -79,7 +79,7 @@ class VariantPool:
                 has_room = not is_worker and self._queued < self.limits.queue_size and self._can_work()
                 if source is not None and not has_room and self.limits.overflow == "drop":
                     return False
-                self.account.enter(job, source)
+                self.account.register(job, source)
                 if has_room:
                     self._enqueue(job)
                     return True
@@ -108,7 +108,7 @@ class VariantPool:
         if not self._is_registered:
             self._register()
         with self._lock:
-            self.account.enter(job, source)
+            self.account.register(job, source)
             return self.account.tasks <= self.limits.queue_size
 
     def tasks(self, loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[None]]:
@@ -130,7 +130,7 @@ class VariantPool:
             is_lost: Whether it was to run all the same, rather than main being interrupted.
         """
         with self._lock:
-            self.account.enter(job)
+            self.account.register(job)
         self.account.settle(job, Outcome("cancelled", exception=asyncio.CancelledError() if is_lost else None))
 
     def flush(self, timeout: float | None) -> bool:
@@ -227,16 +227,16 @@ class VariantPool:
         """Run a job on this thread; the lock is not held."""
         was_busy, self._here.is_busy = self._is_worker(), True
         if job.timeout is not None:
-            self._deadlines.watch(job, perf_counter() + job.timeout)
+            self._watchdog.watch(job, perf_counter() + job.timeout)
         try:
             outcome = job.context.run(_outcome_of, job)
             if job.timeout is not None:
-                self._deadlines.forget(job)
+                self._watchdog.cancel(job)
             self.account.settle(job, outcome)
         finally:
             self._here.is_busy = was_busy
 
-    def _expire(self, job: Job) -> None:
+    def _on_timeout(self, job: Job) -> None:
         """Record that a running job has taken too long; its thread cannot be stopped. The lock is not held."""
         with self._lock:
             if job.is_settled:
@@ -244,8 +244,8 @@ class VariantPool:
             if job.has_worker:
                 job.has_stuck = True
                 self._stuck += 1
-            hopeless = [] if not self._queued or self._can_work() else self._take_all()
-        for one in hopeless:
+            undeliverable = [] if not self._queued or self._can_work() else self._take_all()
+        for one in undeliverable:
             self.drop(one)
         error = TimeoutError(f"the variant took longer than {job.timeout} s; its thread runs on")
         self.account.settle(job, Outcome("timed_out", exception=error, duration=job.timeout or 0.0))
@@ -277,9 +277,9 @@ class VariantPool:
                 # Whichever of the two exits comes first, the traces of the variants are written after the variants.
                 traces.before_exit.append(self._drain_at_exit)
                 if hasattr(os, "register_at_fork"):
-                    os.register_at_fork(after_in_child=self._begin_again)
+                    os.register_at_fork(after_in_child=self._reset_after_fork)
 
-    def _begin_again(self) -> None:
+    def _reset_after_fork(self) -> None:
         """Let the child of a fork start afresh: what is under way belongs to the parent, threads and locks too."""
         inherited = self.account
         self._reset()
@@ -292,7 +292,7 @@ class VariantPool:
         with suppress(KeyboardInterrupt):  # Whoever presses the key again wants the wait to end.
             self.flush(self.limits.exit_timeout)
         left = self.account.abandon()
-        for close in self.closers:
+        for close in self.exit_callbacks:
             close()
         if left and sys.stderr is not None:
             waited = f"after {self.limits.exit_timeout:g} s"

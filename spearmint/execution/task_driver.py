@@ -53,7 +53,7 @@ class TaskDriver:
             await self._hand_over(starts=step == "start")
 
     async def extend(self) -> bool:
-        """Hand over the cases that unforeseen experiments add, when all others have ended; tell if there are any."""
+        """Hand over the cases that undiscovered experiments add, when all others have ended; tell if there are any."""
         if not self._call.extend():
             return False
         await self._hand_over(starts=True)
@@ -63,7 +63,7 @@ class TaskDriver:
         call = self._call
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
         loop = _open_loop()
-        if call.is_bulky:
+        if call.is_large:
             self._hand_over_later(loop if starts else None, is_lost=starts)
             return
         cases = call.plan.variants()
@@ -77,7 +77,7 @@ class TaskDriver:
 
     def _hand_over_later(self, loop: asyncio.AbstractEventLoop | None, *, is_lost: bool) -> None:
         """Let a task make the variants and start them, one by one, while there is room."""
-        everyone = self._call.job_for_all()
+        everyone = self._call.batch_job()
         if loop is None:
             variant_pool.cancel(everyone, is_lost=is_lost)
             return
@@ -102,7 +102,7 @@ class TaskDriver:
         if source is not None and overflow == "drop" and variant_pool.account.tasks >= variant_pool.limits.queue_size:
             variant_pool.drop(source)  # And with it all that come after.
             return False
-        has_room = variant_pool.admit(job, source) or self._call.awaits
+        has_room = variant_pool.admit(job, source) or self._call.waits_for_variants
         if not has_room and overflow == "drop":
             variant_pool.drop(job)
             return True

@@ -45,7 +45,7 @@ class ThreadDriver:
                 self._call.results.wait()
 
     def extend(self) -> bool:
-        """Hand over the cases that unforeseen experiments add, when all others have ended; tell if there are any."""
+        """Hand over the cases that undiscovered experiments add, when all others have ended; tell if there are any."""
         if not self._call.extend():
             return False
         self._hand_over(starts=True)
@@ -54,20 +54,20 @@ class ThreadDriver:
     def _hand_over(self, *, starts: bool) -> None:
         call = self._call
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
-        if call.is_bulky:
+        if call.is_large:
             self._hand_over_later(starts=starts)
             return
         cases = call.plan.variants()
         try:
             for case in cases if starts else ():
-                variant_pool.submit(_job(call, case), must_run=call.awaits)
+                variant_pool.submit(_job(call, case), must_run=call.waits_for_variants)
         finally:  # Nothing is left, unless main or this was interrupted.
             for case in cases:
                 variant_pool.cancel(call.job(case))
 
     def _hand_over_later(self, *, starts: bool) -> None:
         """Let a worker make the variants and hand them over, one by one, while there is room."""
-        everyone = self._call.job_for_all()
+        everyone = self._call.batch_job()
         everyone.work = partial(_hand_over_all, self._call, everyone)
         if starts:
             variant_pool.submit(everyone)

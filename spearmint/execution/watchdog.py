@@ -11,11 +11,11 @@ class Watchdog:
     """Calls back for each thing whose deadline passes before it is forgotten; the thread starts with the first.
 
     Args:
-        expire: Called with the thing, on the thread of the deadlines. It ignores things that have ended.
+        on_timeout: Called with the thing, on the thread of the deadlines. It ignores things that have ended.
     """
 
-    def __init__(self, expire: Callable[[Any], None]) -> None:
-        self._expire = expire
+    def __init__(self, on_timeout: Callable[[Any], None]) -> None:
+        self._expire = on_timeout
         self._changed = threading.Condition()
         self._watched: dict[Any, float] = {}
         self._wakes_at = math.inf
@@ -35,7 +35,7 @@ class Watchdog:
             elif deadline < self._wakes_at:
                 self._changed.notify()
 
-    def forget(self, thing: Any) -> None:
+    def cancel(self, thing: Any) -> None:
         """Do not call back for a thing any more."""
         with self._changed:
             self._watched.pop(thing, None)

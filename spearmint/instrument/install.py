@@ -37,9 +37,9 @@ class Handle:
         self._undo = ExitStack()
 
     @property
-    def left_alone(self) -> Mapping[str, str]:
+    def skipped(self) -> Mapping[str, str]:
         """Modules that the settings are about and whose code is not rewritten, each with the reason."""
-        return MappingProxyType({**self._installation.left_alone, **self._installation.missed()})
+        return MappingProxyType({**self._installation.skipped, **self._installation.not_intercepted()})
 
     @property
     def is_installed(self) -> bool:

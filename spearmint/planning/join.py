@@ -32,8 +32,8 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
         _warn_of_thread(case, experiment)
         experiment_case_var.set(None)  # From the next call on, the thread is what it would be without the warning.
         return select(experiment)[0]
-    identity = experiment.identity
-    is_foreseen = identity in case.plan.foreseen
+    identity = experiment.canonical
+    is_foreseen = identity in case.plan.discovered
     is_root = identity is case.root and bool(experiment.options)
     option = case.assigned(identity) if is_root else _inherited(case, experiment)
     if option is None:
@@ -46,7 +46,7 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
 def _assign(case: ExperimentCase, experiment: ExperimentFunction) -> BoundConfig:
     """Let an experiment take part that has no config in the case yet."""
     if not experiment.options:
-        return case.assign(experiment, experiment.plain_option)
+        return case.assign(experiment, experiment.default_binding)
     joined = case.plan.joined
     if experiment not in joined:  # Asked once for all cases of the call.
         main, variants = choose_options(experiment)
@@ -73,9 +73,9 @@ def _record(case: ExperimentCase, experiment: ExperimentFunction) -> None:
         "" if frame is None else f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}, line {frame.f_lineno}"
     )
     caller, root = case.current, case.root
-    case.plan.learned.setdefault((experiment, caller), Edge(experiment, caller, "learned", partial(str, place)))
+    case.plan.dynamic_edges.setdefault((experiment, caller), Edge(experiment, caller, "dynamic", partial(str, place)))
     if isinstance(caller, ExperimentFunction):
-        caller.identity.learn(experiment, place)
+        caller.canonical.record_dynamic_call(experiment, place)
     if isinstance(root, ExperimentFunction):
         root.forget_cases()  # The running case may have gained an assignment, which is for this call alone.
 

@@ -11,12 +11,12 @@ from spearmint.registry.state import epoch
 
 
 class Validity(Protocol):
-    """What an outlook was read from."""
+    """What a reachability was read from."""
 
-    def holds(self) -> bool:
+    def spot_check(self) -> bool:
         """Check the next few readings, and tell whether these are as they were."""
 
-    def all_hold(self) -> bool:
+    def is_valid(self) -> bool:
         """Tell whether everything is as it was."""
 
 
@@ -24,10 +24,10 @@ class Reachability:
     """What a call of an experiment reaches.
 
     Args:
-        ways: How each experiment is reached, in the order in which the calls stand in the code.
-        dimensions: The experiments that add a dimension: reached on some way on which no caller passes its config on.
+        edges: How each experiment is reached, in the order in which the calls stand in the code.
+        dimensions: The experiments that add a dimension: reached on some edge on which no caller passes its config on.
         experiments: All of these, and the root.
-        watches: What this was read from.
+        validity: What this was read from.
         changes: The count of the history's changes before it was.
 
     Attributes:
@@ -37,53 +37,53 @@ class Reachability:
 
     __slots__ = (
         "_changes",
-        "_learned",
-        "_lessons",
-        "_watches",
+        "_dynamic_callees",
+        "_revisions",
+        "_validity",
         "choice",
         "dimensions",
+        "edges",
         "experiments",
         "is_constant",
-        "ways",
     )
 
     def __init__(
         self,
-        ways: Sequence[Edge],
+        edges: Sequence[Edge],
         dimensions: Sequence[ExperimentFunction],
         experiments: frozenset[ExperimentFunction],
-        watches: Validity,
+        validity: Validity,
         changes: int,
     ) -> None:
-        self.ways = ways
+        self.edges = edges
         self.dimensions = dimensions
         self.experiments = experiments
         self.is_constant = all(one.is_constant for one in dimensions)
         self.choice: tuple[ExperimentCase, Plan | None] | None = None
-        self._lessons = [(one, one.lessons) for one in experiments]
-        self._learned = [way.experiment for way in ways if way.kind == "learned"]
-        self._watches = watches
+        self._revisions = [(one, one.revision) for one in experiments]
+        self._dynamic_callees = [edge.experiment for edge in edges if edge.kind == "dynamic"]
+        self._validity = validity
         self._changes = changes
 
-    def holds(self, *, wholly: bool) -> bool:
+    def is_valid(self, *, full_check: bool) -> bool:
         """Tell whether everything is as it was.
 
         Args:
-            wholly: Whether to look at every name that mattered, rather than at some of them in turn.
+            full_check: Whether to look at every name that mattered, rather than at some of them in turn.
         """
         changes = epoch.changes
         if changes != self._changes:
-            wholly = True
-            if any(one.lessons != lessons for one, lessons in self._lessons):
+            full_check = True
+            if any(one.revision != revision for one, revision in self._revisions):
                 return False
-        if any(one.is_gone for one in self._learned):
+        if any(one.is_unreachable for one in self._dynamic_callees):
             return False
-        if not (self._watches.all_hold() if wholly else self._watches.holds()):
+        if not (self._validity.is_valid() if full_check else self._validity.spot_check()):
             return False
         self._changes = changes
         return True
 
     @property
-    def needs_no_look(self) -> bool:
+    def skips_validation(self) -> bool:
         """Whether it may serve unseen: it gives one case without variants, which what is missing can still join."""
         return self.choice is not None and self.choice[1] is None and self._changes == epoch.changes

@@ -32,20 +32,20 @@ def find_reachable(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Rea
         args: The positional arguments, of which the first may be a receiver.
 
     Returns:
-        The outlook.
+        The reachability.
     """
     receiver = _receiver(experiment, args)
-    found = _Search(experiment, receiver).outlook()
+    found = _Search(experiment, receiver).reachability()
     if receiver is not None and receiver.is_used:
         names = experiment.receiver_names | receiver.own_names
         if experiment.key_of is None or names != experiment.receiver_names:
             experiment.receiver_names = names
             experiment.key_of = _key_of(tuple(sorted(names)))
-            experiment.outlooks.clear()
-    if len(experiment.outlooks) >= _MANY_REACHABILITIES:
-        experiment.outlooks.clear()
+            experiment.reachabilities.clear()
+    if len(experiment.reachabilities) >= _MANY_REACHABILITIES:
+        experiment.reachabilities.clear()
     key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
-    experiment.outlooks[key] = found
+    experiment.reachabilities[key] = found
     return found
 
 
@@ -91,11 +91,11 @@ class _Search:
     def __init__(self, root: ExperimentFunction, receiver: Receiver | None) -> None:
         self._root = root
         self._receiver = receiver
-        self._watches = Dependencies()
+        self._dependencies = Dependencies()
         self._explorers: dict[str, Explorer] = {}
-        self._ways: dict[tuple[Hashable, ...], list[tuple[Edge, Any]]] = {}
+        self._edges: dict[tuple[Hashable, ...], list[tuple[Edge, Any]]] = {}
 
-    def outlook(self) -> Reachability:
+    def reachability(self) -> Reachability:
         changes = epoch.changes
         dimensions: dict[ExperimentFunction, None] = {}
         experiments = {self._root}
@@ -112,19 +112,19 @@ class _Search:
             if step.experiment is not self._root and _adds_dimension(step):
                 dimensions[step.experiment] = None
             passing = step.passing | _passed_on(step.experiment)
-            following = reversed(self._ways_from(step))
-            waiting.extend(_Step(way.experiment, receiver, passing) for way, receiver in following)
-        ways = [way for found in self._ways.values() for way, _ in found]
-        return Reachability(ways, tuple(dimensions), frozenset(experiments), self._watches, changes)
+            following = reversed(self._edges_from(step))
+            waiting.extend(_Step(edge.experiment, receiver, passing) for edge, receiver in following)
+        edges = [edge for found in self._edges.values() for edge, _ in found]
+        return Reachability(edges, tuple(dimensions), frozenset(experiments), self._dependencies, changes)
 
-    def _ways_from(self, step: _Step) -> list[tuple[Any, Any]]:
+    def _edges_from(self, step: _Step) -> list[tuple[Any, Any]]:
         """Return how an experiment leads to others, each with what its receiver will be."""
         key = (step.experiment, _identity(step.receiver))
-        if key not in self._ways:
-            self._ways[key] = [*self._ways_by_name(step), *_dynamic_edges(step.experiment)]
-        return self._ways[key]
+        if key not in self._edges:
+            self._edges[key] = [*self._static_edges(step), *_dynamic_edges(step.experiment)]
+        return self._edges[key]
 
-    def _ways_by_name(self, step: _Step) -> Iterator[tuple[Edge, Any]]:
+    def _static_edges(self, step: _Step) -> Iterator[tuple[Edge, Any]]:
         try:
             reached = self._explorer_for(step.experiment).reach(step.experiment.function, step.receiver)
         except Exception as error:  # Whatever odd thing stands in somebody's code, a call of it goes on.  # noqa: BLE001
@@ -138,9 +138,9 @@ class _Search:
                 best[edge.callee] = edge
         for node, edge in best.items():
             kind: EdgeKind = "call" if node in called else "reference"
-            reached_one: ExperimentFunction = node.function._self_experiment.identity  # noqa: SLF001 - a carrier's
-            way = Edge(reached_one, step.experiment, kind, partial(_place, edge.caller, edge.target))
-            yield way, node.receiver
+            reached_one: ExperimentFunction = node.function._self_experiment.canonical  # noqa: SLF001 - a carrier's
+            place = partial(_place, edge.caller, edge.target)
+            yield Edge(reached_one, step.experiment, kind, place), node.receiver
 
     def _explorer_for(self, experiment: ExperimentFunction) -> Explorer:
         """Return what searches the code around an experiment, for all experiments of one package."""
@@ -150,20 +150,22 @@ class _Search:
         found = self._explorers.get(package)
         if found is None:
             found = self._explorers[package] = Explorer(
-                same_project_filter(module), is_end=_is_proxy, receiver=self._receiver, watches=self._watches
+                same_project_filter(module), is_end=_is_proxy, receiver=self._receiver, dependencies=self._dependencies
             )
         return found
 
 
 def _dynamic_edges(experiment: ExperimentFunction) -> Iterator[tuple[Edge, Any]]:
-    for reference in experiment.identity.learned.keyrefs():  # A list, which other threads do not lengthen meanwhile.
+    for (
+        reference
+    ) in experiment.canonical.dynamic_callees.keyrefs():  # A list, which other threads do not lengthen meanwhile.
         other = reference()
-        if isinstance(other, ExperimentFunction) and not other.is_gone:
-            yield Edge(other, experiment, "learned", partial(_place_dynamic, experiment.identity, other)), MISSING
+        if isinstance(other, ExperimentFunction) and not other.is_unreachable:
+            yield Edge(other, experiment, "dynamic", partial(_place_dynamic, experiment.canonical, other)), MISSING
 
 
 def _place_dynamic(experiment: ExperimentFunction, other: ExperimentFunction) -> str:
-    return experiment.learned.get(other, "")
+    return experiment.dynamic_callees.get(other, "")
 
 
 def _called(reached: Reach) -> set[Node]:

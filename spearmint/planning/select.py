@@ -17,14 +17,14 @@ _MOST_CACHED_CASES = 100  # Beyond, cases are made when they are asked for, and 
 
 
 def select(
-    experiment: ExperimentFunction, args: tuple[Any, ...] = (), *, wholly: bool = False
+    experiment: ExperimentFunction, args: tuple[Any, ...] = (), *, full_check: bool = False
 ) -> tuple[ExperimentCase, Plan | None]:
     """Choose for a call outside any case.
 
     Args:
         experiment: The experiment that is called.
         args: The positional arguments of the call, of which the first may be a receiver.
-        wholly: Whether to make sure that what is known of the code is still so, rather than to look at a part of it.
+        full_check: Whether to make sure that all that is known of the code still holds, rather than a part of it.
 
     Returns:
         The main case, and the plan if it holds variants.
@@ -32,10 +32,10 @@ def select(
     Raises:
         StrategyError: If a strategy raises, or chooses what it was not given.
     """
-    outlook = _reachability_of(experiment, args, wholly=wholly)
-    choice = outlook.choice
+    reachability = _reachability_of(experiment, args, full_check=full_check)
+    choice = reachability.choice
     if choice is None:
-        return _choose_for_call(experiment, outlook, args)
+        return _choose_for_call(experiment, reachability, args)
     if choice[1] is None:
         _cache_case(experiment, choice[0], args)
     return choice
@@ -43,8 +43,8 @@ def select(
 
 def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> tuple[ExperimentCase, Plan | None]:
     """Do what `select` does for an experiment whose strategy may choose differently each time."""
-    lone_cases = experiment.lone_cases
-    if not lone_cases:
+    cached_cases = experiment.cached_cases
+    if not cached_cases:
         return select(experiment, args)
     choose, configs = experiment.choose, [*experiment.configs]
     try:  # As `_ask`, whose call would take a tenth of the time.
@@ -55,7 +55,7 @@ def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> t
         main, variants = choice
     except (TypeError, ValueError) as error:
         raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
-    case = lone_cases.get(id(main))
+    case = cached_cases.get(id(main))
     if case is not None and variants is _NO_VARIANTS:
         return case, None
     return _choose_for_call(experiment, _reachability_of(experiment, args), args, _options(experiment, choice))
@@ -79,13 +79,15 @@ def full_plan(
         ConfigError: If a config does not reach a parameter, or cannot be copied.
     """
     if configs is None:
-        options = experiment.options or (experiment.plain_option,)
+        options = experiment.options or (experiment.default_binding,)
     else:
-        options = tuple(experiment.option_of(config) or experiment.compile_option(config) for config in configs)
-    return _plan(experiment, _reachability_of(experiment, args, wholly=True), options)
+        options = tuple(experiment.find_bound_config(config) or experiment.compile_option(config) for config in configs)
+    return _plan(experiment, _reachability_of(experiment, args, full_check=True), options)
 
 
-def _reachability_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, wholly: bool = False) -> Reachability:
+def _reachability_of(
+    experiment: ExperimentFunction, args: tuple[Any, ...], *, full_check: bool = False
+) -> Reachability:
     """Return what a call reaches.
 
     It is looked for anew when an experiment in it has learned of another, or when a name that mattered stands for
@@ -94,14 +96,14 @@ def _reachability_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, w
     Args:
         experiment: The experiment that is called.
         args: The positional arguments, of which the first may be a receiver.
-        wholly: Whether to look at every name.
+        full_check: Whether to look at every name.
 
     Returns:
-        The outlook.
+        The reachability.
     """
     key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
-    found: Reachability | None = experiment.outlooks.get(key)
-    if found is not None and ((found.needs_no_look and not wholly) or found.holds(wholly=wholly)):
+    found: Reachability | None = experiment.reachabilities.get(key)
+    if found is not None and ((found.skips_validation and not full_check) or found.is_valid(full_check=full_check)):
         return found
     # Opened with the first plan: the rooms that read code take a while to import.
     from spearmint.planning.search import find_reachable  # noqa: PLC0415
@@ -112,25 +114,27 @@ def _reachability_of(experiment: ExperimentFunction, args: tuple[Any, ...], *, w
 
 def _choose_for_call(
     experiment: ExperimentFunction,
-    outlook: Reachability,
+    reachability: Reachability,
     args: tuple[Any, ...],
     chosen: tuple[BoundConfig, tuple[BoundConfig, ...]] | None = None,
 ) -> tuple[ExperimentCase, Plan | None]:
     main, variants = choose_options(experiment) if chosen is None else chosen
-    lessons = experiment.lessons
-    plan = _plan(experiment, outlook, (main, *variants))
+    revision = experiment.revision
+    plan = _plan(experiment, reachability, (main, *variants))
     case = plan.main
     has_variants = plan.size > 1
-    if (experiment.is_constant or not experiment.options) and outlook.is_constant:
-        plan = plan if plan.size > _MOST_CACHED_CASES or plan.excess or not has_variants else plan.with_cases()
-        outlook.choice = case, plan if has_variants else None
+    if (experiment.is_constant or not experiment.options) and reachability.is_constant:
+        plan = (
+            plan if plan.size > _MOST_CACHED_CASES or plan.overflow_message or not has_variants else plan.with_cases()
+        )
+        reachability.choice = case, plan if has_variants else None
         if not has_variants:
             _cache_case(experiment, case, args)
-    elif not has_variants and not outlook.dimensions and experiment.key_of is None:
-        experiment.keep_lone(case)
-    if experiment.lessons != lessons:  # Another thread has learned meanwhile.
+    elif not has_variants and not reachability.dimensions and experiment.key_of is None:
+        experiment.cache_case_by_config(case)
+    if experiment.revision != revision:  # Another thread has learned meanwhile.
         experiment.forget_cases()
-        outlook.choice = None
+        reachability.choice = None
     return case, plan if has_variants else None
 
 
@@ -139,17 +143,19 @@ def _cache_case(experiment: ExperimentFunction, case: ExperimentCase, args: tupl
     if experiment.collects:
         return
     if experiment.key_of is None:
-        experiment.keep_ready(case)
+        experiment.cache_case(case)
     elif args and not experiment.receiver_names and not issubclass(type(args[0]), type):
-        experiment.keep_ready(case, type(args[0]))
+        experiment.cache_case(case, type(args[0]))
 
 
-def _plan(experiment: ExperimentFunction, outlook: Reachability, options: tuple[BoundConfig, ...]) -> Plan:
+def _plan(experiment: ExperimentFunction, reachability: Reachability, options: tuple[BoundConfig, ...]) -> Plan:
     dimensions = [Dimension(experiment, options)]
-    for one in outlook.dimensions:
+    for one in reachability.dimensions:
         main, variants = choose_options(one)
         dimensions.append(Dimension(one, (main, *variants)))
-    plan = Plan(experiment, tuple(dimensions), experiment.settings.combine, outlook.ways, outlook.experiments)
+    plan = Plan(
+        experiment, tuple(dimensions), experiment.settings.combine, reachability.edges, reachability.experiments
+    )
     return bounded(plan, experiment)
 
 
@@ -163,7 +169,7 @@ def bounded(plan: Plan, experiment: ExperimentFunction) -> Plan:
         f"Cannot run {plan.root.name} over {plan.size} cases: max_cases is {limit}, and its options are {sizes}. "
         "Give fewer configs, combine='one_at_a_time', or a larger max_cases."
     )
-    return replace(plan, excess=message, lost=plan.variant_count)
+    return replace(plan, overflow_message=message, dropped=plan.variant_count)
 
 
 def _ask(experiment: ExperimentFunction) -> Choice:
@@ -182,9 +188,11 @@ def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[BoundConfi
         main, variants = choice
     except (TypeError, ValueError) as error:
         raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
-    option = experiment.option_of(main)
+    option = experiment.find_bound_config(main)
     try:  # A generator computes the variants only here.
-        others = [experiment.option_of(config) for config in variants] if isinstance(variants, Iterable) else [None]
+        others = (
+            [experiment.find_bound_config(config) for config in variants] if isinstance(variants, Iterable) else [None]
+        )
     except Exception as error:
         raise strategy_error(experiment.strategy, error, experiment.name) from error
     found = tuple(other for other in others if other is not None)
@@ -195,4 +203,4 @@ def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[BoundConfi
 
 def choose_options(experiment: ExperimentFunction) -> tuple[BoundConfig, tuple[BoundConfig, ...]]:
     """Return the main option and the variants that an experiment's strategy chooses, asked once."""
-    return _options(experiment, _ask(experiment)) if experiment.options else (experiment.plain_option, ())
+    return _options(experiment, _ask(experiment)) if experiment.options else (experiment.default_binding, ())

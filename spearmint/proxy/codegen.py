@@ -31,7 +31,7 @@ _HEAD = """\
     else:
         case = case.known.get(experiment) or join(case, experiment)
 """
-_BY_CLASS = " and (not args or (case := ready_by_class.get(type(args[0]))) is None)"
+_BY_CLASS = " and (not args or (case := cached_case_by_class.get(type(args[0]))) is None)"
 _FILL = """\
     if {is_missing}:
         kwargs[{name!r}] = case.values[{position}]()
@@ -133,8 +133,8 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "leave_span": recorder.leave,
         "partial": functools.partial,
         "perform": perform,
-        "ready": experiment.ready,
-        "ready_by_class": experiment.ready_by_class,
+        "cached_case": experiment.cached_case,
+        "cached_case_by_class": experiment.cached_case_by_class,
         "select": select if experiment.is_constant else select_anew,
         "stream": stream,
     }

@@ -53,7 +53,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
     def __init__(self, function: Callable[..., Any], experiment: ExperimentFunction) -> None:
         super().__init__(function)
         self._self_experiment = experiment
-        experiment.carriers.append(weakref.ref(self))
+        experiment.proxies.append(weakref.ref(self))
         ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment, performer_of(experiment)))
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -29,8 +29,10 @@ class _Runner:
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         all_args, all_kwargs = (*self._args, *args), {**self._kwargs, **kwargs}
-        choice = select(self._experiment, all_args, wholly=True)
-        call = begin_call(self._experiment, all_args, all_kwargs, choice, awaits=self._await_variants, is_run=True)
+        choice = select(self._experiment, all_args, full_check=True)
+        call = begin_call(
+            self._experiment, all_args, all_kwargs, choice, waits_for_variants=self._await_variants, is_run=True
+        )
         self._call, self.results = call, call.results
         return call
 
@@ -125,14 +127,14 @@ class AsyncExperimentRunner(_Runner):
             outcome = await tasks.run_in_task(call)
         else:
             outcome = threads.run_in_thread(call, waits=False)
-            if call.awaits:
+            if call.waits_for_variants:
                 await call.results.await_variants()
-            if call.awaits and (outcome.exception is None or isinstance(outcome.exception, Exception)):
+            if call.waits_for_variants and (outcome.exception is None or isinstance(outcome.exception, Exception)):
                 await self._await_others(call)
         return self._tell(call, outcome)
 
     async def _await_others(self, call: Call) -> None:
-        """Run and await the cases that unforeseen experiments add."""
+        """Run and await the cases that undiscovered experiments add."""
         while await TaskDriver(call).extend() if self._is_async else ThreadDriver(call).extend():
             await call.results.await_variants()
 

@@ -115,12 +115,12 @@ class ExperimentFunction(CallState):
         return BoundConfig(master, config.config_id, value_factory(master), self.binder.bind(master))
 
     @property
-    def identity(self) -> "ExperimentFunction":
+    def canonical(self) -> "ExperimentFunction":
         """What has a place in a plan: itself, or what it is again."""
         return self if self.stands_for is None else self.stands_for
 
     @property
-    def plain_option(self) -> BoundConfig:
+    def default_binding(self) -> BoundConfig:
         """The option of an experiment that has no config, called where no other experiment has one for it."""
         slots = self.binder.slots
         empty = Config()
@@ -137,7 +137,7 @@ class ExperimentFunction(CallState):
 
         return refuse
 
-    def option_of(self, config: Config) -> BoundConfig | None:
+    def find_bound_config(self, config: Config) -> BoundConfig | None:
         """Return the option for one of the configs that the strategy was given, or for one equal to it.
 
         Args:
@@ -173,10 +173,10 @@ class ExperimentFunction(CallState):
             self._inherited[option] = made
         return made
 
-    def keep_lone(self, case: ExperimentCase) -> None:
+    def cache_case_by_config(self, case: ExperimentCase) -> None:
         """Let calls run in this case for whose main config the strategy chooses that of the case."""
-        self.lone_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
-        self.note_kept()
+        self.cached_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
+        self.track()
 
     def report(self, error: BaseException) -> None:
         """Tell of a variant's exception, once; nothing that goes wrong here goes further."""

@@ -18,7 +18,7 @@ class ExperimentFunctionRegistry:
     def add(self, experiment: ExperimentFunction) -> None:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
         self._by_name[experiment.name] = experiment
-        epoch.renew()  # Any other may reach it now.
+        epoch.invalidate_all()  # Any other may reach it now.
 
     def forget(self, prefix: str) -> None:
         """Take the experiments out whose names begin so; for tests that declare some inside a function."""

@@ -133,8 +133,8 @@ def _apply(experiment: ExperimentFunction) -> None:
         options = (pin.option, *declared.options)
         _set(experiment, _Declared(strategy, takes_attributes=True, is_constant=is_constant, options=options))
     experiment.is_pinned = bool(pins)
-    experiment.lessons += 1  # What was found out about calls that reach it is stale.
-    epoch.renew()
+    experiment.revision += 1  # What was found out about calls that reach it is stale.
+    epoch.invalidate_all()
 
 
 def _declaration_of(experiment: ExperimentFunction) -> _Declared:

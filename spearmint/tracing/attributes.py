@@ -64,12 +64,12 @@ def _describe_all(spans: list[Span], options: TracingOptions, renderer: Renderer
     inputs = [_by_parameter(span) for span in spans]
     # First all that is secret anywhere, so that no text of any span shows it.
     for known in (*configs, *inputs):
-        renderer.learn(known)
+        renderer.collect_secrets(known)
     for span in spans:
-        renderer.learn(span.output)
+        renderer.collect_secrets(span.output)
         # A secret of another config may come along, as in what several variants share.
         for option in span.experiment.options[:_CONFIGS]:
-            renderer.learn(option.config)
+            renderer.collect_secrets(option.config)
     return [
         _describe(renderer, span, config, named) for span, config, named in zip(spans, configs, inputs, strict=True)
     ]
@@ -145,8 +145,8 @@ def message_of(failure: ExceptionInfo) -> str:
     """Return the message of an exception, or its arguments where it gives none."""
     # The __str__ of the user's may want what the twin does not have, or raise.
     with suppress(BaseException):
-        if failure.twin is not None:
-            return str(failure.twin)
+        if failure.replica is not None:
+            return str(failure.replica)
     with suppress(BaseException):
         return ", ".join(map(str, failure.args))
     return ""

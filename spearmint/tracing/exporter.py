@@ -60,7 +60,7 @@ class TraceExporter:
         self._idle = threading.Condition(self._lock)
         self._writing = threading.Lock()
         self._opening = threading.Lock()
-        self._pace = Throttle()
+        self._throttle = Throttle()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._recorded = self._written = self._dropped = self._failed = self._pending = 0
         self._has_thread = False
@@ -133,14 +133,14 @@ class TraceExporter:
         # What a repr or a comparison of the user's calls here is not traced: its trace would call it once more.
         span_var.set(UNSAMPLED)
         writer: Writer | None = None
-        pace = self._pace
+        throttle = self._throttle
         while True:
             if writer is None:
                 with self._opening, suppress(Exception):
                     writer = self.make_writer()
             batch = [traces.get()]
-            pace.begin()
-            size = pace.batch_size
+            throttle.begin()
+            size = throttle.batch_size
             with suppress(queue.Empty):
                 while len(batch) < size:
                     batch.append(traces.get_nowait())
@@ -163,7 +163,7 @@ class TraceExporter:
             self._settle(batch, errors)
             has_written = not all(errors)
             del batch, errors  # An idle worker keeps nothing alive.
-            pace.rest(has_written=has_written)
+            throttle.throttle(has_written=has_written)
 
     def _settle(self, batch: list[Any], errors: list[BaseException | None]) -> None:
         failures = [error for error in errors if error is not None]
@@ -198,7 +198,7 @@ class TraceExporter:
         Returns:
             Whether nothing is pending any more.
         """
-        with self._pace.hurried(), self._idle:
+        with self._throttle.full_speed(), self._idle:
             if self._pending and threading.current_thread().name == "spearmint-traces":
                 return False  # A user's repr or comparison asks, on the thread that would have to go on.
             goal = self._recorded
@@ -208,7 +208,7 @@ class TraceExporter:
         """Do what `flush` does without holding up the event loop."""
         deadline = None if timeout is None else monotonic() + timeout
         goal = self.stats().recorded
-        with self._pace.hurried():
+        with self._throttle.full_speed():
             while True:
                 stats = self.stats()
                 if stats.recorded - stats.pending >= goal or not stats.pending:
@@ -227,11 +227,11 @@ class TraceExporter:
 
     def reset(self) -> None:
         """Begin with empty counts and no worker, as a process does; for tests, when nothing is under way."""
-        traces, had_thread, pace = self._queue, self._has_thread, self._pace
+        traces, had_thread, throttle = self._queue, self._has_thread, self._throttle
         self._reset()
         if had_thread:
             traces.put(None)
-            pace.end()
+            throttle.end()
 
     def clear(self) -> None:
         """Count from zero, and tell each kind of loss again, if nothing is under way; for tests."""
@@ -269,7 +269,9 @@ class TraceExporter:
         atexit.register(self._at_exit)
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(
-                before=self._before_fork, after_in_parent=self._after_fork_in_parent, after_in_child=self._begin_again
+                before=self._before_fork,
+                after_in_parent=self._after_fork_in_parent,
+                after_in_child=self._reset_after_fork,
             )
 
     def _at_exit(self) -> None:
@@ -291,7 +293,7 @@ class TraceExporter:
         for lock in self._held:
             lock.release()
 
-    def _begin_again(self) -> None:
+    def _reset_after_fork(self) -> None:
         """Let the child of a fork start afresh: what is under way belongs to the parent."""
         self._reset()
         forget = sys.modules.get("spearmint.tracing.mlflow.writer")

@@ -271,25 +271,25 @@ def _close(span: Span, status: SpanStatus, value: Any, error: BaseException | No
         span.ended = span.started + nanoseconds if nanoseconds else time_ns()
         span.status = status
         limits = exporter.options
-        span.output, is_whole = snapshot(value, limits.max_chars, limits.max_items)
+        span.output, is_complete = snapshot(value, limits.max_chars, limits.max_items)
         if error is not None:
             span.failure = exception_info(error)
         if span.live is not None:
             opening.close(span, limits)
         if span.parent is None:
-            _submit(span, value, is_whole=is_whole)
+            _submit(span, value, is_complete=is_complete)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
         exporter.lose(trace)
 
 
-def _submit(root: Span, value: Any, *, is_whole: bool) -> None:
+def _submit(root: Span, value: Any, *, is_complete: bool) -> None:
     trace = root.trace
     for span in trace.spans:
         if not span.ended:
             span.ended = root.ended
     # What is not copied may be large, and is kept for comparing only while few wait.
-    if trace.compare is not None and (is_whole or exporter.is_keeping_up):
-        trace.answer = ComparableResult(root.output if is_whole else value, root.failure)
+    if trace.compare is not None and (is_complete or exporter.is_keeping_up):
+        trace.answer = ComparableResult(root.output if is_complete else value, root.failure)
     trace.is_closed = True
     main = trace.main
     if main is None:

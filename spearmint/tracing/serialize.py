@@ -32,7 +32,7 @@ class Renderer:
         self._max_chars = max_chars
         self.secrets: set[str] = set()
 
-    def learn(self, value: Any, depth: int = 0) -> None:
+    def collect_secrets(self, value: Any, depth: int = 0) -> None:
         """Remember what is secret in a snapshot, before anything is rendered."""
         if depth > _DEPTH:
             return
@@ -41,12 +41,12 @@ class Renderer:
         for name, held in _named(value):
             if self._masker.is_secret(name):
                 self._remember(held)
-            self.learn(held, depth + 1)
+            self.collect_secrets(held, depth + 1)
         if isinstance(value, Truncated):
-            self.learn(value.part, depth + 1)
+            self.collect_secrets(value.part, depth + 1)
         elif isinstance(value, list | tuple | set | frozenset):
             for held in value:
-                self.learn(held, depth + 1)
+                self.collect_secrets(held, depth + 1)
 
     def _remember(self, value: Any) -> None:
         if isinstance(value, SecretStr | SecretBytes):

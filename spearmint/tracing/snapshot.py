@@ -53,19 +53,19 @@ class Snapshotter:
         max_items: Items kept of one container.
 
     Attributes:
-        is_whole: Whether the snapshot is a value equal to the original, of the same types.
+        is_complete: Whether the snapshot is a value equal to the original, of the same types.
     """
 
-    __slots__ = ("_above", "_chars", "_items", "_nodes", "is_whole")
+    __slots__ = ("_above", "_chars", "_items", "_nodes", "is_complete")
 
     def __init__(self, max_chars: int, max_items: int) -> None:
         self._chars = max_chars
         self._items = max_items
         self._nodes = _NODES
         self._above: list[int] = []
-        self.is_whole = True
+        self.is_complete = True
 
-    def take(self, value: Any) -> Any:
+    def capture(self, value: Any) -> Any:
         """Return the snapshot of a value."""
         kind = type(value)
         if kind in _ATOMS:
@@ -74,7 +74,7 @@ class Snapshotter:
             return self._text(value, "characters")
         self._nodes -= 1
         if self._nodes < 0 or len(self._above) > _DEPTH or id(value) in self._above:
-            self.is_whole = False
+            self.is_complete = False
             return Truncated(None, f"a {kind.__name__} beyond what is kept")
         self._above.append(id(value))
         try:
@@ -94,7 +94,7 @@ class Snapshotter:
         return self._other(kind, value)
 
     def _other(self, kind: type, value: Any) -> Any:
-        self.is_whole = False
+        self.is_complete = False
         if issubclass(kind, str):
             return self._text(str.__str__(value), "characters")
         if issubclass(kind, BaseModel):
@@ -108,7 +108,7 @@ class Snapshotter:
         if length <= self._chars:
             self._chars -= length
             return value
-        self.is_whole = False
+        self.is_complete = False
         part, self._chars = value[: self._chars], 0
         return Truncated(part, f"{length - len(part)} more {unit}")
 
@@ -116,22 +116,22 @@ class Snapshotter:
         made: dict[Any, Any] = {}
         for key, held in value.copy().items():  # A copy in one step, which other threads do not change meanwhile.
             if len(made) >= self._items:
-                self.is_whole = False
+                self.is_complete = False
                 return Truncated(made, f"{len(value) - len(made)} more items")
-            made[self._key(key)] = self.take(held)
+            made[self._key(key)] = self.capture(held)
         return made
 
     def _key(self, key: Any) -> Any:
         if type(key) is str and len(key) > self._chars:
-            self.is_whole = False
+            self.is_complete = False
             return key[: self._chars]
         return key
 
     def _list(self, kind: type, value: Any) -> Any:
         part = list(_first(value, self._items))
-        taken = [self.take(held) for held in part]
+        taken = [self.capture(held) for held in part]
         if len(part) < len(value):
-            self.is_whole = False
+            self.is_complete = False
             return Truncated(taken, f"{len(value) - len(part)} more items")
         if kind is list:
             return taken
@@ -140,7 +140,7 @@ class Snapshotter:
         try:
             return kind(taken)
         except TypeError:  # What was frozen in it is a list of fields now.
-            self.is_whole = False
+            self.is_complete = False
             return taken
 
     def _model(self, kind: type[BaseModel], value: BaseModel) -> ObjectFields:
@@ -159,7 +159,7 @@ class Snapshotter:
         return ObjectFields(kind, self._values({name: one for name, one in held.items() if one is not missing}), hidden)
 
     def _values(self, held: dict[str, Any]) -> dict[str, Any]:
-        return {name: self.take(one) for name, one in _first(held.items(), self._items)}
+        return {name: self.capture(one) for name, one in _first(held.items(), self._items)}
 
 
 def _stored(kind: type, value: Any, name: str, missing: object) -> Any:
@@ -209,6 +209,6 @@ def snapshot(value: Any, max_chars: int, max_items: int) -> tuple[Any, bool]:
     """
     camera = Snapshotter(max_chars, max_items)
     try:
-        return camera.take(value), camera.is_whole
+        return camera.capture(value), camera.is_complete
     except Exception as error:  # noqa: BLE001 - a value that cannot be kept harms nobody
         return Truncated(None, f"a {type(value).__name__} that cannot be read: {type(error).__name__}"), False

@@ -35,12 +35,12 @@ class ExceptionInfo:
 
     Attributes:
         kind: The exception's class.
-        twin: An exception of the same class with the same arguments and attributes; it gives the message.
+        replica: An exception of the same class with the same arguments and attributes; it gives the message.
         frames: File, line and function of each frame, outermost first.
     """
 
     kind: type[BaseException]
-    twin: BaseException | None
+    replica: BaseException | None
     args: tuple[Any, ...]
     frames: list[tuple[str, int, str]]
 
@@ -152,10 +152,10 @@ def _replicate(error: BaseException) -> BaseException | None:
         args = (*args[:2], error.filename)  # Which it keeps elsewhere.
     try:
         # A builtin's own __init__ may be needed for its text, as a UnicodeError's; a user's is not run.
-        twin: BaseException = kind(*args) if base is kind else base.__new__(kind, *args)
-        if type(twin) is kind:
-            vars(twin).update({name: held for name, held in vars(error).items() if name != "__notes__"})
-            return twin
+        replica: BaseException = kind(*args) if base is kind else base.__new__(kind, *args)
+        if type(replica) is kind:
+            vars(replica).update({name: held for name, held in vars(error).items() if name != "__notes__"})
+            return replica
     except Exception:  # noqa: BLE001 - it takes other arguments than it keeps
         return None
     return None

@@ -29,7 +29,7 @@ class Throttle:
         return _BATCH if self._is_awaited.is_set() else _THROTTLED_BATCH
 
     @contextmanager
-    def hurried(self) -> Iterator[None]:
+    def full_speed(self) -> Iterator[None]:
         """Let the worker rest no more while the caller waits."""
         with self._lock:
             self._waiters += 1
@@ -46,7 +46,7 @@ class Throttle:
         """Note that a batch begins; the worker's thread calls this."""
         self._began = thread_time()
 
-    def rest(self, *, has_written: bool) -> None:
+    def throttle(self, *, has_written: bool) -> None:
         """Rest after a batch: as long as it takes for a share of the processor, longer where nothing gets through.
 
         Args:

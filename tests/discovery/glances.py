@@ -24,7 +24,7 @@ def disagreements(files: Iterable[tuple[str, bytes]]) -> tuple[int, int, list[st
             if glance is None:
                 continue
             seen += 1
-            told = {".".join((root, *attributes)) for root, attributes in (*glance.calls, *glance.mentions)}
+            told = {".".join((root, *attributes)) for root, attributes in (*glance.calls, *glance.other_names)}
             calls = {".".join((root, *attributes)) for root, attributes in glance.calls}
             (table,) = calls_in_code(code).values()
             first = code.co_varnames[0] if code.co_argcount else ""

@@ -865,7 +865,7 @@ def load(source: str, *, leaves_tables: bool) -> ModuleType:
         sys.modules[name] = module
         table_store.forget_tables(name)
         if leaves_tables:
-            table_store.leave_tables(name, calls_in_source(text, name))
+            table_store.put(name, calls_in_source(text, name))
         if "." in name:
             setattr(modules["shop"], name.partition(".")[2], module)
         vars(module)["experiment"] = experiment

@@ -40,7 +40,7 @@ def function(source):
 )
 def test_names_are_seen_as_calls_or_otherwise(body, calls, mentions):
     glance = fast_scan(function(f"def f(x, y): {body}"))
-    names = [{".".join((root, *path)) for root, path in chains} for chains in (glance.calls, glance.mentions)]
+    names = [{".".join((root, *path)) for root, path in chains} for chains in (glance.calls, glance.other_names)]
     assert names == [calls, mentions]
 
 

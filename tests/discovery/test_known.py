@@ -37,7 +37,7 @@ def test_the_table_of_a_function_is_that_of_its_definition():
     exec(compile(SOURCE, "shop.py", "exec"), namespace)
     function = namespace["f"]
     assert known.table_of(function) is None
-    known.leave_tables("shop", calls_in_source(SOURCE, "shop.py"))
+    known.put("shop", calls_in_source(SOURCE, "shop.py"))
     table = known.table_of(function)
     assert isinstance(table, CallTable)
     assert table.targets == {"two"}

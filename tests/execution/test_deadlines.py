@@ -54,8 +54,8 @@ def test_what_is_forgotten_does_not_expire_and_is_not_kept_alive() -> None:
     thing = Thing()
     gone = weakref.ref(thing)
     deadlines.watch(thing, perf_counter() + SHORT)
-    deadlines.forget(thing)
-    deadlines.forget(thing)
+    deadlines.cancel(thing)
+    deadlines.cancel(thing)
     del thing
     gc.collect()
     assert gone() is None
@@ -103,7 +103,7 @@ def test_a_variant_within_its_time_is_not_timed_out(account) -> None:
         return config["n"]
 
     assert [one.result for one in quick()] == [0, 1]
-    assert variant_pool._deadlines._watched == {}
+    assert variant_pool._watchdog._watched == {}
 
 
 def test_a_hung_worker_is_replaced_until_it_returns(account) -> None:

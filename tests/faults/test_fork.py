@@ -89,7 +89,7 @@ def test_a_fork_while_locks_are_held_leaves_the_child_free(program) -> None:
         begun.acquire()
 
         def hold():
-            with background.account.lock, results._latch._condition, background._deadlines._changed:
+            with background.account.lock, results._latch._condition, background._watchdog._changed:
                 held.set()
                 release.wait(10)
 

@@ -457,7 +457,7 @@ def test_a_loader_of_another_kind_is_left_in_place_and_its_functions_wrapped_onc
     assert type(foreign.__loader__) is type(foreign.__spec__.loader) is OtherLoader
     assert foreign.f() == foreign.kept() == 3
     assert isinstance(foreign.f, ExperimentProxy)
-    assert set(handle.left_alone) == {"foreign"}
+    assert set(handle.skipped) == {"foreign"}
 
 
 def test_a_module_of_a_name_that_only_begins_like_a_package_is_not_touched(project):

@@ -207,4 +207,4 @@ def test_a_module_that_another_hook_has_found_before_us_is_left_to_it_and_told(p
     rank = project.load("shop.rank")
     assert type(rank.__loader__) is SourceFileLoader
     assert not isinstance(rank.score, ExperimentProxy)
-    assert dict(handle.left_alone) == {"shop.rank": "another hook has loaded it and asked no finder behind it"}
+    assert dict(handle.skipped) == {"shop.rank": "another hook has loaded it and asked no finder behind it"}

@@ -72,7 +72,7 @@ def test_functions_of_an_extension_module_are_wrapped_once_it_has_run(project, q
     assert (module.Ranker().rank(), module.Ranker.still()) == (3, 3)
     assert isinstance(module.score, ExperimentProxy)
     assert type(module.__loader__).__name__ == type(module.__spec__.loader).__name__ == "ExtensionFileLoader"
-    assert "ExtensionFileLoader" in handle.left_alone["quick"]
+    assert "ExtensionFileLoader" in handle.skipped["quick"]
     handle.uninstall()
     assert module.score("ab") == 2
     assert not isinstance(module.score, ExperimentProxy)
@@ -99,7 +99,7 @@ def test_a_target_that_an_extension_module_does_not_have_is_an_error(project, qu
 def test_an_extension_module_without_targets_keeps_its_loader_throughout(project, quick):
     handle = project.install(packages=["quick"])
     assert type(quick().__loader__).__name__ == "ExtensionFileLoader"
-    assert set(handle.left_alone) == {"quick"}
+    assert set(handle.skipped) == {"quick"}
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def pace(monkeypatch):
 def work(pace, clock, seconds, *, has_written=True):
     pace.begin()
     clock.now += seconds
-    pace.rest(has_written=has_written)
+    pace.throttle(has_written=has_written)
 
 
 def test_it_works_for_a_quarter_of_the_time(pace, clock):
@@ -62,8 +62,8 @@ def test_it_tries_ever_more_seldom_while_nothing_gets_through(pace, clock):
 def test_a_batch_is_small_unless_somebody_waits():
     pace = Throttle()
     at_ease = pace.batch_size
-    with pace.hurried():
-        with pace.hurried():
+    with pace.full_speed():
+        with pace.full_speed():
             pass
         assert pace.batch_size > at_ease
     assert pace.batch_size == at_ease
@@ -74,7 +74,7 @@ def test_who_waits_ends_a_rest_that_has_begun():
     pace._pause = 30.0
     resting = threading.Thread(target=pace.rest, kwargs={"has_written": False}, daemon=True)
     resting.start()
-    with pace.hurried():
+    with pace.full_speed():
         resting.join(20)
         assert not resting.is_alive()
 

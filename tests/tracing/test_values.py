@@ -106,8 +106,8 @@ def test_cyclic_and_deep_values_end() -> None:
 
 def test_a_large_value_is_not_kept_alive_by_what_is_recorded_of_it() -> None:
     text = "a" * 10_000_000
-    kept, is_whole = snapshot(text, MAX_CHARS, MAX_ITEMS)
-    assert (len(kept.part), is_whole) == (MAX_CHARS, False)
+    kept, is_complete = snapshot(text, MAX_CHARS, MAX_ITEMS)
+    assert (len(kept.part), is_complete) == (MAX_CHARS, False)
     array = np.zeros(10_000_000)
     kept, _ = snapshot(array, MAX_CHARS, MAX_ITEMS)
     assert isinstance(kept, Truncated)
@@ -128,8 +128,8 @@ def test_small_arrays_and_models_are_copied() -> None:
 
 @pytest.mark.parametrize("value", [1, "a", [1, {"a": (2, {3})}], {"a": [None, 1.5]}, b"a"])
 def test_a_plain_value_is_kept_whole(value) -> None:
-    kept, is_whole = snapshot(value, MAX_CHARS, MAX_ITEMS)
-    assert is_whole
+    kept, is_complete = snapshot(value, MAX_CHARS, MAX_ITEMS)
+    assert is_complete
     assert kept == value
     assert type(kept) is type(value)
 

@@ -78,14 +78,14 @@ class Reach:
         root: The function.
         nodes: What it reaches, itself first, in the order in which the calls stand in the code.
         edges: The ways between them, those from one node in the order of its code.
-        watches: What all of this was read from.
+        dependencies: What all of this was read from.
         receiver: The receiver of the root, and which of its attributes mattered; None where it did not matter at all.
     """
 
     root: Node
     nodes: tuple[Node, ...]
     edges: tuple[CallEdge, ...]
-    watches: Dependencies
+    dependencies: Dependencies
     receiver: Receiver | None
 
 
@@ -108,7 +108,8 @@ def reach(
     Args:
         function: The function; a method is taken with its receiver.
         receiver: What the first parameter stands for; a `Receiver` is not kept alive by the result.
-        is_followed: Tells of which modules, by name, the functions are looked into. By default those `same_project_filter`
+        is_followed: Tells of which modules, by name, the functions are looked into. By default those that
+            `same_project_filter`
             the function's. Others are in the result only where something that is leads on from them.
         is_kept: Tells which wrappers and proxies are in the result whatever is inside.
         is_end: Tells which of these are in it and are not looked into.
@@ -135,7 +136,7 @@ class Explorer:
         is_kept: As for `reach`.
         is_end: As for `reach`.
         receiver: The receiver of which to note what mattered.
-        watches: Where to note what the results were read from; by default a new one.
+        dependencies: Where to note what the results were read from; by default a new one.
     """
 
     def __init__(
@@ -145,14 +146,14 @@ class Explorer:
         is_kept: IsKept = lambda _: False,
         is_end: IsKept = lambda _: False,
         receiver: Receiver | None = None,
-        watches: Dependencies | None = None,
+        dependencies: Dependencies | None = None,
     ) -> None:
         self._is_followed = lru_cache(is_followed)
         self._is_kept = is_kept
         self._is_end = is_end
         self._receiver = receiver
-        self._watches = Dependencies() if watches is None else watches
-        self._resolver = Resolver(self._watches, receiver, self._is_followed)
+        self._dependencies = Dependencies() if dependencies is None else dependencies
+        self._resolver = Resolver(self._dependencies, receiver, self._is_followed)
         self._nodes: dict[tuple[Any, ...], Node] = {}
         self._ways: dict[Node, list[CallEdge]] = {}
 
@@ -178,7 +179,7 @@ class Explorer:
                 waiting.append(iter(self._ways_from(edge.callee)))
         nodes, kept = self._pruned(root, edges)
         used = self._receiver if self._receiver is not None and self._receiver.is_used else None
-        return Reach(root, nodes, kept, self._watches, used)
+        return Reach(root, nodes, kept, self._dependencies, used)
 
     def _node(self, function: Any, receiver: Any) -> Node:
         kind = type(receiver)

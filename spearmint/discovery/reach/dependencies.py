@@ -32,7 +32,7 @@ class Dependencies:
             watched = self._names[id(namespace)] = (namespace.get, {})
         watched[1][name] = value
 
-    def reading(self, read: Read, arguments: tuple[Any, ...], value: Any) -> None:
+    def add_read(self, read: Read, arguments: tuple[Any, ...], value: Any) -> None:
         """Watch what a function gives, which is quick and runs nothing of anybody else's."""
         self._readings[(read, *(argument if isinstance(argument, str) else id(argument) for argument in arguments))] = (
             read,
@@ -40,13 +40,13 @@ class Dependencies:
             value,
         )
 
-    def holds(self) -> bool:
+    def spot_check(self) -> bool:
         """Check the next few, and tell whether these are as they were."""
-        rounds = self._rounds or self._prepare()
-        turn = self._next = (self._next + 1) % len(rounds)
-        return all(check() for check in rounds[turn])
+        batches = self._rounds or self._prepare()
+        turn = self._next = (self._next + 1) % len(batches)
+        return all(check() for check in batches[turn])
 
-    def all_hold(self) -> bool:
+    def is_valid(self) -> bool:
         """Tell whether everything is as it was."""
         return all(check() for checks in self._rounds or self._prepare() for check in checks)
 
@@ -59,16 +59,16 @@ class Dependencies:
                 part = names[start:end]
                 checks.append((len(part), _check_of_names(get, part, stood_for[start:end])))
         checks.extend((_WEIGHT, _check_of_reading(*reading)) for reading in self._readings.values())
-        rounds: list[list[Callable[[], bool]]] = [[]]
+        batches: list[list[Callable[[], bool]]] = [[]]
         weight = 0
         for cost, check in checks:
-            if weight + cost > _AT_ONCE and rounds[-1]:
-                rounds.append([])
+            if weight + cost > _AT_ONCE and batches[-1]:
+                batches.append([])
                 weight = 0
-            rounds[-1].append(check)
+            batches[-1].append(check)
             weight += cost
-        self._rounds = rounds
-        return rounds
+        self._rounds = batches
+        return batches
 
 
 def _check_of_names(get: Get, names: tuple[str, ...], values: tuple[Any, ...]) -> Callable[[], bool]:

@@ -22,11 +22,11 @@ class ScanResult:
 
     Attributes:
         calls: What is called.
-        mentions: What is named otherwise. If one of these can be called, looking is not enough.
+        other_names: What is named otherwise. If one of these can be called, looking is not enough.
     """
 
     calls: tuple[Chain, ...]
-    mentions: tuple[Chain, ...]
+    other_names: tuple[Chain, ...]
 
 
 _OPCODES = dis.opmap
@@ -81,12 +81,12 @@ def _scan(code: CodeType) -> ScanResult | None:
     if not _INTRICATE.isdisjoint(raw[::2]):
         return None
     calls: dict[Chain, None] = {}
-    mentions: dict[Chain, None] = {}
+    other_names: dict[Chain, None] = {}
     for chain, is_called in _chains(code, raw):
         if chain is None or (is_called and chain in _RESULTS):
             return None
-        (calls if is_called else mentions)[chain] = None
-    return ScanResult(tuple(calls), tuple(mentions))
+        (calls if is_called else other_names)[chain] = None
+    return ScanResult(tuple(calls), tuple(other_names))
 
 
 def _chains(code: CodeType, raw: bytes) -> Iterator[tuple[Chain | None, bool]]:

@@ -106,14 +106,14 @@ def line_of(function: FunctionType, target: str) -> int:
 
 def has_tables(function: FunctionType) -> bool:
     """Tell whether import time has left call tables for a function."""
-    return bool(table_store.tables_at(module_of(function), function.__code__))
+    return bool(table_store.get(module_of(function), function.__code__))
 
 
 def _read(function: FunctionType, code: CodeType) -> FunctionBody:
     scopes = []
     own: Mapping[str, CallTable] | None = None
     for one, merged in _scopes_in(code):
-        tables = table_store.tables_at(module_of(function), one)
+        tables = table_store.get(module_of(function), one)
         if not tables:
             own = _own_tables(code) if own is None else own
             tables = [table for name, table in own.items() if _is_of(name, table, one)]

@@ -98,13 +98,15 @@ class Resolver:
     """Resolves names, and notes what they were read from.
 
     Args:
-        watches: Where that is noted.
+        dependencies: Where that is noted.
         receiver: The receiver of the function that the search begins with.
         is_followed: Tells of which modules the functions are looked into.
     """
 
-    def __init__(self, watches: Dependencies, receiver: Receiver | None, is_followed: Callable[[str], bool]) -> None:
-        self._watches = watches
+    def __init__(
+        self, dependencies: Dependencies, receiver: Receiver | None, is_followed: Callable[[str], bool]
+    ) -> None:
+        self._dependencies = dependencies
         self._receiver = receiver
         self._is_followed = is_followed
 
@@ -128,7 +130,7 @@ class Resolver:
         code = function.__code__
         first = code.co_varnames[0] if code.co_argcount else None
         calls = []
-        for is_called, chains in ((True, glance.calls), (False, glance.mentions)):
+        for is_called, chains in ((True, glance.calls), (False, glance.other_names)):
             for root, path in chains:
                 value = receiver if root == first else self.global_of(function, root)
                 if path:
@@ -166,14 +168,14 @@ class Resolver:
     def watch_cell(self, cell: Any) -> Any:
         """Return what is in a closure's cell."""
         value = cell_contents(cell)
-        self._watches.reading(cell_contents, (cell,), value)
+        self._dependencies.add_read(cell_contents, (cell,), value)
         return value
 
     def global_of(self, function: FunctionType, name: str) -> Any:
         """Return what a name stands for in a function's globals, or as a builtin."""
         namespace = function.__globals__
         found = namespace.get(name, MISSING)
-        self._watches.name(namespace, name, None if found is MISSING else found)
+        self._dependencies.name(namespace, name, None if found is MISSING else found)
         return _BUILTINS.get(name, MISSING) if found is MISSING else found
 
     def _value_of(self, site: Site, scope: CodeScope, frame: "_Frame") -> Any:
@@ -220,10 +222,10 @@ class Resolver:
             return self._receiver.attribute(name)
         found = attribute_of(value, name)
         if issubclass(type(value), ModuleType):
-            self._watches.name(namespace_of(value), name, None if found is MISSING else found)
+            self._dependencies.name(namespace_of(value), name, None if found is MISSING else found)
         else:
             owner = receiver_class(value)
-            self._watches.reading(in_class, (owner, name), in_class(owner, name))
+            self._dependencies.add_read(in_class, (owner, name), in_class(owner, name))
         return found
 
 

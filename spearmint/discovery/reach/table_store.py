@@ -31,7 +31,7 @@ class TableStore:
         """Tell whether a module belongs to an instrumented package."""
         return any(module == package or module.startswith(f"{package}.") for package in self._packages)
 
-    def leave_tables(self, module: str, tables: Mapping[str, CallTable]) -> None:
+    def put(self, module: str, tables: Mapping[str, CallTable]) -> None:
         """Keep the call tables of a module that is about to run; those of an earlier load are replaced."""
         self._tables[module] = tables
         self._places.pop(module, None)
@@ -54,7 +54,7 @@ class TableStore:
         found = self._tables_on(module_of(function), code.co_name, code.co_firstlineno)
         return next((table for name, table in found if name.partition("#")[0] == code.co_qualname), None)
 
-    def tables_at(self, module: str, code: CodeType) -> Sequence[CallTable]:
+    def get(self, module: str, code: CodeType) -> Sequence[CallTable]:
         """Return the call tables that import time left for a code object, which may be that of a nested function.
 
         Args:

@@ -195,5 +195,5 @@ def _declared(name: str) -> ExperimentFunction:
 
 def _option(experiment: ExperimentFunction, config: Config) -> BoundConfig:
     if not experiment.options and not config:
-        return experiment.plain_option
-    return experiment.option_of(config) or experiment.compile_option(config)
+        return experiment.default_binding
+    return experiment.find_bound_config(config) or experiment.compile_option(config)

@@ -215,7 +215,7 @@ class Checker:
             return
         self._told.add(spec.name)
         cause = f"{type(error).__name__}: {error}"
-        message = f"Cannot read module {spec.name!r}: {cause}. Mend it, or leave it out of the settings."
+        message = f"Cannot read module {spec.name!r}: {cause}. Fix it, or leave it out of the settings."
         if isinstance(error, SyntaxError) and error.filename:
             message = f"Cannot compile module {spec.name!r}: {error.msg}. Correct the syntax there."
             yield SettingsError(message, source=error.filename, line=error.lineno, column=error.offset)

@@ -110,7 +110,7 @@ class Hook:
             return None  # A namespace package has no code; what is in it is found on its own.
         reason = f"its loader is a {kind.__module__}.{kind.__qualname__}"
         for one in concerned:
-            one.left_alone[name] = reason
+            one.skipped[name] = reason
         if not rewriter.has_targets or not hasattr(loader, "exec_module"):
             return None
         if self._can_rewrite and kind is not ExtensionFileLoader:

@@ -29,7 +29,7 @@ class Installation:
         targets: Which modules and definitions they are about.
         modules: Names of the modules that were found with them in force, and instrumented.
         early: Names of those that had been imported before.
-        left_alone: Names of modules of concern that were not, each with the reason.
+        skipped: Names of modules of concern that were not, each with the reason.
     """
 
     def __init__(self, loaded: LoadedSettings) -> None:
@@ -37,7 +37,7 @@ class Installation:
         self.targets = Targets(loaded)
         self.modules: set[str] = set()
         self.early: set[str] = set()
-        self.left_alone: dict[str, str] = {}
+        self.skipped: dict[str, str] = {}
         self._declarations = Declarations(self.targets)
         self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
         self._changes: list[ModulePatch] = []
@@ -96,7 +96,7 @@ class Installation:
             self.check(name, (*changes.wrapped, *changes.refused), names_in(module))
         return changes
 
-    def missed(self) -> dict[str, str]:
+    def not_intercepted(self) -> dict[str, str]:
         """Return the modules with targets that were imported without a finder of ours having been asked."""
         reason = "another hook has loaded it and asked no finder behind it"
         loaded = [name for name in self.targets.exact_modules if name in sys.modules]

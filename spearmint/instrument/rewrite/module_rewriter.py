@@ -103,7 +103,7 @@ class ModuleRewriter:
         if kept is None:
             table_store.forget_tables(self.name)
             return
-        table_store.leave_tables(self.name, kept.tables)
+        table_store.put(self.name, kept.tables)
         if self._rules and any(self._is_unmatched(rule.target, kept.wrapped) for rule in self._rules):
             self._check(self.name, kept.wrapped, kept.tables)
 

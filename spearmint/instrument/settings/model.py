@@ -22,7 +22,7 @@ from spearmint.instrument.settings.target import parse_target
 from spearmint.registry.settings import check_tracing
 from spearmint.strategies.by_name import check_strategy
 from spearmint.suggest import did_you_mean
-from spearmint.tracing.options import TracingOptions as TracingOptions
+from spearmint.tracing.options import TracingOptions
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _IMPORT_PATH = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
