@@ -14,8 +14,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "spearmint"
 LONGEST_MODULE = 320
 
-# The house, bottom first: floor, room and, for a folder, what it holds, in the order in which one may import the other. A
-# room may stand inside another (``discovery/reach``). A module imports lower floors and, on its own floor or inside its
+# The house, bottom first: floor, room and, for a folder, what it holds, each before what imports it. A room may stand
+# inside another (``discovery/reach``). A module imports lower floors and, on its own floor or inside its
 # room, what is listed before it. A room's ``__init__`` comes after all that stands in it.
 HOUSE = (
     (0, "errors", ""),

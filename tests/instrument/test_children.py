@@ -9,7 +9,7 @@ import pytest
 
 import spearmint
 from spearmint.errors import SettingsError
-from spearmint.instrument.child_processes.environment import VARIABLE
+from spearmint.instrument.child_processes.lazy_finder import CHILD_VARIABLE
 
 ENTRY = {"target": "work:f", "configs": [{"k": 5}], "bindings": {"k": "k"}}
 WORK = {"work.py": "def f(x, k=0):\n    return x, k\n"}
@@ -44,7 +44,7 @@ def settings(*entries, **more):
 
 @pytest.fixture(autouse=True)
 def same_environment():
-    names = (VARIABLE, "PYTHONPATH")
+    names = (CHILD_VARIABLE, "PYTHONPATH")
     before = [os.environ.get(name) for name in names]
     yield
     assert [os.environ.get(name) for name in names] == before
@@ -134,7 +134,7 @@ def test_uninstalling_takes_the_environment_back(project, monkeypatch):
         first, second = os.environ["PYTHONPATH"].split(os.pathsep)
         assert (Path(first) / "sitecustomize.py").is_file()
         assert second == "mine"
-        assert json.loads(os.environ[VARIABLE])[1][0]["experiments"] == [
+        assert json.loads(os.environ[CHILD_VARIABLE])[1][0]["experiments"] == [
             {"target": "work:f", "configs": [{"k": 5}], "bindings": {"k": {"path": "k"}}}
         ]
     assert dict(os.environ) == before
@@ -145,7 +145,7 @@ def test_settings_that_hold_an_object_cannot_be_told_to_a_child(project):
     for odd in ({"strategy": lambda configs: (configs[0], ())}, {"configs": [object()]}):
         with pytest.raises(SettingsError, match=r"^propagate_children: Cannot tell child processes the settings: "):
             spearmint.install({"experiments": [{**ENTRY, **odd}], "propagate_children": True})
-    assert VARIABLE not in os.environ
+    assert CHILD_VARIABLE not in os.environ
     assert ("spearmint.instrument.child_bootstrap" in sys.modules) is was_loaded
 
 

@@ -163,9 +163,8 @@ def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], Setting
         return _from_file(path)
     if is_needed:
         message = (
-            f"Cannot find settings: {SETTINGS_VARIABLE} is not set, and neither {str(Path.cwd())!r} nor a folder above it "
-            "has "
-            f"a {_FILES[0]} or a {_PROJECT} with a table [tool.spearmint]. Write one, or give a path, or packages."
+            f"Cannot find settings: {SETTINGS_VARIABLE} is not set, and neither {str(Path.cwd())!r} nor a folder above "
+            f"it has a {_FILES[0]} or a {_PROJECT} with a table [tool.spearmint]. Write one, or give a path, or packages."
         )
         raise SettingsError(message)
     return {}, SettingsSource(None, Path.cwd())
