@@ -23,7 +23,7 @@ _HEAD = """\
 {define} call(*args, **kwargs):
     case = current()
     if case is None:
-        case = ready[0]
+        case = cached_case[0]
         if case is None{by_class}:
             case, plan = select(experiment, args)
             if plan is not None or {collects}:

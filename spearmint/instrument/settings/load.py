@@ -164,7 +164,8 @@ def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], Setting
     if is_needed:
         message = (
             f"Cannot find settings: {SETTINGS_VARIABLE} is not set, and neither {str(Path.cwd())!r} nor a folder above "
-            f"it has a {_FILES[0]} or a {_PROJECT} with a table [tool.spearmint]. Write one, or give a path, or packages."
+            f"it has a {_FILES[0]} or a {_PROJECT} with a table [tool.spearmint]. Write one, or give a path or "
+            "packages."
         )
         raise SettingsError(message)
     return {}, SettingsSource(None, Path.cwd())
