@@ -6,7 +6,7 @@
     └── SpearmintError
         ├── ConfigError (ValueError)         a config cannot be read, expanded or identified
         │   ├── BindingError                 a config cannot reach a parameter
-        │   └── SettingsError                what spearmint.yaml, or its like, says cannot be done
+        │   └── SettingsError                a settings file asks for what cannot be done
         ├── DeclarationError (TypeError)     this cannot be made, or run as, an experiment
         ├── CaseError (LookupError)          an experiment takes no part in a case
         ├── StrategyError (RuntimeError)     a strategy raised, or chose what it was not given
@@ -15,7 +15,7 @@
         └── ExecutionError (RuntimeError)    a run was asked for where it cannot happen
 
     UserWarning
-    └── SpearmintWarning                     something was lost, skipped or is probably a slip
+    └── SpearmintWarning                     something was lost, skipped or is probably a mistake
 """
 
 from collections.abc import Sequence
@@ -42,50 +42,78 @@ class SpearmintError(Exception):
 class ConfigError(SpearmintError, ValueError):
     """A config cannot be read, expanded or identified.
 
+    Args:
+        problem: What is wrong and what to do about it, without the place.
+        source: Where the config comes from.
+        line: Line in the file.
+        column: Column in the line.
+        path: Path of the value in the config.
+
     Attributes:
+        problem: The message without the place.
         source: Where the config comes from, such as ``"rank.yaml"`` or ``"configs[2]"``; None when unknown.
         line: Line in the file, counted from 1; None outside a file.
         column: Column in the line, counted from 1; None when unknown.
+        path: Path in the config, such as ``"llm.model"``; empty for the whole config, None when it does not matter.
     """
 
     def __init__(
-        self, message: str, *, source: str | None = None, line: int | None = None, column: int | None = None
+        self,
+        problem: str,
+        *,
+        source: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        path: str | None = None,
     ) -> None:
+        super().__init__(problem)
+        self.problem = problem
         self.source = source
         self.line = line
         self.column = column
-        place = ":".join(str(part) for part in (source, line, column) if part is not None)
-        super().__init__(f"{place}: {message}" if place else message)
+        self.path = path
+
+    @property
+    def place(self) -> str:
+        """Source, line and column as ``"rank.yaml:3:5"``; empty when unknown."""
+        return ":".join(str(part) for part in (self.source, self.line, self.column) if part is not None)
+
+    def __str__(self) -> str:
+        place = self.place
+        return f"{place}: {self.problem}" if place else self.problem
 
 
 class BindingError(ConfigError):
     """A config cannot reach a parameter of a function.
 
+    Its `source`, `line` and `column` say where the config was read from, if that was a file.
+
     Attributes:
         function: Name of the function, ``"module:qualified.name"``; None when unknown.
         parameter: Name of the parameter; None when the function as a whole is meant.
-        path: Path in the config, such as ``"llm.model"``; empty for the whole config, None when it does not matter.
         config_id: Id of the config that failed; None when no single config is to blame.
     """
 
     def __init__(
         self,
-        message: str,
+        problem: str,
         *,
+        source: str | None = None,
+        line: int | None = None,
+        column: int | None = None,
+        path: str | None = None,
         function: str | None = None,
         parameter: str | None = None,
-        path: str | None = None,
         config_id: str | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(problem, source=source, line=line, column=column, path=path)
         self.function = function
         self.parameter = parameter
-        self.path = path
         self.config_id = config_id
 
 
 class SettingsError(ConfigError):
-    """What a settings file, or a mapping in its place, says cannot be done.
+    """A settings file, or a mapping in its place, asks for something that cannot be done.
 
     Attributes:
         others: The errors found beside this one, which the message lists too.
@@ -93,17 +121,18 @@ class SettingsError(ConfigError):
 
     def __init__(
         self,
-        message: str,
+        problem: str,
         *,
         source: str | None = None,
         line: int | None = None,
         column: int | None = None,
         others: "Sequence[SettingsError]" = (),
     ) -> None:
-        super().__init__(message, source=source, line=line, column=column)
+        super().__init__(problem, source=source, line=line, column=column)
         self.others = tuple(others)
-        if others:
-            self.args = ("\n".join(map(str, (self, *others))),)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *map(str, self.others)])
 
 
 class DeclarationError(SpearmintError, TypeError):
@@ -131,4 +160,4 @@ class ExecutionError(SpearmintError, RuntimeError):
 
 
 class SpearmintWarning(UserWarning):
-    """Something was lost, skipped or is probably a slip; the program goes on."""
+    """Something was lost, skipped or is probably a mistake; the program goes on."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spearmint import errors
-from spearmint.errors import BindingError, ConfigError, SpearmintError, SpearmintWarning
+from spearmint.errors import BindingError, ConfigError, SettingsError, SpearmintError, SpearmintWarning
 
 BUILTINS = {
     "BindingError": ValueError,
@@ -21,39 +21,46 @@ BUILTINS = {
 
 
 @pytest.mark.parametrize(("name", "builtin"), BUILTINS.items())
-def test_each_error_is_spearmints_and_the_builtin_that_callers_expect(name, builtin):
+def test_error_is_spearmints_and_the_builtin_callers_expect(name, builtin):
     kind = getattr(errors, name)
     assert issubclass(kind, SpearmintError)
     assert issubclass(kind, builtin)
 
 
-def test_every_class_of_the_module_is_public_and_drawn_in_its_docstring():
+def test_every_class_is_public_and_drawn_in_the_docstring():
     source = Path(errors.__file__).read_text(encoding="utf-8")
     classes = {node.name for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
     assert classes == set(errors.__all__)
     assert classes <= set(re.findall(r"\w+", errors.__doc__))
 
 
-def test_the_tree_in_the_docstring_tells_the_builtins():
+def test_docstring_tree_names_the_builtins():
     drawn = dict(re.findall(r"(\w+Error) \((\w+)\)", errors.__doc__))
     assert drawn == {name: kind.__name__ for name, kind in BUILTINS.items() if name != "BindingError"}
     assert issubclass(BindingError, ConfigError)
 
 
-def test_a_warning_is_no_error():
+def test_warning_is_no_error():
     assert issubclass(SpearmintWarning, UserWarning)
     assert not issubclass(SpearmintWarning, SpearmintError)
 
 
-def test_a_config_error_begins_with_its_place():
+def test_config_error_begins_with_its_place():
     assert str(ConfigError("bad")) == "bad"
     assert str(ConfigError("bad", source="a.yaml")) == "a.yaml: bad"
     error = ConfigError("bad", source="a.yaml", line=3, column=5)
     assert str(error) == "a.yaml:3:5: bad"
     assert (error.source, error.line, error.column) == ("a.yaml", 3, 5)
+    assert (error.problem, error.place) == ("bad", "a.yaml:3:5")
 
 
-def test_a_binding_error_carries_what_it_speaks_of():
+def test_settings_error_lists_the_others():
+    error = SettingsError("bad", source="s.yaml", line=1, others=[SettingsError("worse", source="s.yaml", line=2)])
+    assert str(error) == "s.yaml:1: bad\ns.yaml:2: worse"
+    assert error.problem == "bad"
+
+
+def test_binding_error_carries_its_subject():
     error = BindingError("bad", function="m:f", parameter="x", path="a.b", config_id="one")
     assert (error.function, error.parameter, error.path, error.config_id) == ("m:f", "x", "a.b", "one")
     assert (error.source, error.line, error.column) == (None, None, None)
@@ -63,12 +70,13 @@ def test_a_binding_error_carries_what_it_speaks_of():
     "error",
     [
         ConfigError("bad", source="a.yaml", line=3, column=5),
-        BindingError("bad", function="m:f", parameter="x", path="a.b", config_id="one"),
+        BindingError("bad", function="m:f", parameter="x", path="a.b", config_id="one", source="a.yaml"),
+        SettingsError("bad", source="s.yaml", line=1, others=[ConfigError("worse", source="s.yaml", line=2)]),
     ],
-    ids=repr,
+    ids=lambda error: type(error).__name__,
 )
-def test_an_error_travels_between_processes_whole(error):
+def test_error_is_whole_after_pickling(error):
     made = pickle.loads(pickle.dumps(error))
     assert type(made) is type(error)
     assert str(made) == str(error)
-    assert vars(made) == vars(error)
+    assert {**vars(made), "others": ()} == {**vars(error), "others": ()}

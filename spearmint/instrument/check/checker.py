@@ -218,7 +218,7 @@ class Checker:
         message = f"Cannot read module {spec.name!r}: {cause}. Fix it, or leave it out of the settings."
         if isinstance(error, SyntaxError) and error.filename:
             message = f"Cannot compile module {spec.name!r}: {error.msg}. Correct the syntax there."
-            yield SettingsError(message, source=error.filename, line=error.lineno, column=error.offset)
+            yield SettingsError(error.problem, source=error.filename, line=error.lineno, column=error.offset)
         else:
             yield self._loaded.origin.error(message, place)
 
@@ -232,11 +232,9 @@ def _is_missing(source: Any, folder: Path) -> bool:
 
 def _placed(error: ConfigError, origin: SettingsSource, keys: _Keys) -> SettingsError:
     """Return what is wrong with a source of configs, at its place in a file of them, else where the source stands."""
-    prefix = ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None)
-    message = str(error).removeprefix(f"{prefix}: ")
     if error.source is not None and Path(error.source).is_file():
-        return SettingsError(message, source=error.source, line=error.line, column=error.column)
-    return origin.error(message, keys)
+        return SettingsError(error.problem, source=error.source, line=error.line, column=error.column)
+    return origin.error(error.problem, keys)
 
 
 def _no_module(module: str, owner: str) -> str:

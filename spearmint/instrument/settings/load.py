@@ -207,9 +207,7 @@ def _from_toml(path: Path, text: str) -> tuple[Mapping[str, Any], tuple[str, ...
 
 
 def _as_settings_error(error: ConfigError) -> SettingsError:
-    message = str(error)
-    prefix = ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None)
-    return SettingsError(message.removeprefix(f"{prefix}: "), source=error.source, line=error.line, column=error.column)
+    return SettingsError(error.problem, source=error.source, line=error.line, column=error.column)
 
 
 def _semantic_errors(loaded: LoadedSettings) -> Iterator[SettingsError]:
@@ -241,7 +239,7 @@ def _missing_configs(
             try:
                 find_files(os.fspath(source), "", origin.folder)
             except ConfigError as error:
-                yield origin.error(_as_settings_error(error).args[0].removeprefix(": "), place)
+                yield origin.error(error.problem, place)
 
 
 def _idle_package(origin: SettingsSource, keys: tuple[Any, ...], entry: PackageEntry) -> Iterator[SettingsError]:

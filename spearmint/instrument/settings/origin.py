@@ -66,9 +66,8 @@ def raise_combined(errors: Sequence[SettingsError]) -> None:
     first, *others = sorted(errors, key=lambda error: (error.line or 0, error.column or 0))
     if not others:
         raise first from first.__cause__
-    message = str(first).removeprefix(_prefix(first))
     raise SettingsError(
-        message, source=first.source, line=first.line, column=first.column, others=others
+        first.problem, source=first.source, line=first.line, column=first.column, others=others
     ) from first.__cause__
 
 
@@ -76,10 +75,5 @@ def split_errors(error: SettingsError) -> list[SettingsError]:
     """Return every error that one carries, each on its own."""
     if not error.others:
         return [error]
-    message = str(error).partition("\n")[0].removeprefix(_prefix(error))
-    alone = SettingsError(message, source=error.source, line=error.line, column=error.column)
+    alone = SettingsError(error.problem, source=error.source, line=error.line, column=error.column)
     return [alone, *error.others]
-
-
-def _prefix(error: SettingsError) -> str:
-    return ":".join(str(part) for part in (error.source, error.line, error.column) if part is not None) + ": "
