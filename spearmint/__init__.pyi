@@ -7,7 +7,7 @@ from spearmint.context import RuntimeContext
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
 from spearmint.results import ExperimentResults, FunctionResult
-from spearmint.runner import AsyncExperimentRunner, ExperimentRunner
+from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.tracing.options import TracingStats
 
 __all__ = [

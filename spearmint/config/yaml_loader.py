@@ -78,10 +78,12 @@ def load_mapping(text: str, source: str, marks: PositionMap | None = None) -> di
         return _Reader(text, source, marks).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = {"line": mark.line + 1, "column": mark.column + 1} if mark else {}
-        what = ", ".join(part for part in (error.context, error.problem) if part)
-        msg = f"Cannot read YAML: {what}. Correct the syntax there, or just before."
-        raise ConfigError(msg, source=source, **place) from error
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        cause = ", ".join(part for part in (error.context, error.problem) if part)
+        msg = f"Cannot read YAML: {cause}. Correct the syntax there, or just before."
+        if "nesting depth" in (error.problem or ""):  # PyYAML 6.0.4 has a limit of its own
+            msg = f"Cannot read YAML: it is nested deeper than {MAX_DEPTH} levels. Flatten it."
+        raise ConfigError(msg, source=source, line=line, column=column) from error
 
 
 class _Reader:

@@ -218,7 +218,7 @@ class Checker:
         message = f"Cannot read module {spec.name!r}: {cause}. Fix it, or leave it out of the settings."
         if isinstance(error, SyntaxError) and error.filename:
             message = f"Cannot compile module {spec.name!r}: {error.msg}. Correct the syntax there."
-            yield SettingsError(error.problem, source=error.filename, line=error.lineno, column=error.offset)
+            yield SettingsError(message, source=error.filename, line=error.lineno, column=error.offset)
         else:
             yield self._loaded.origin.error(message, place)
 
