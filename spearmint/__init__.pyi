@@ -6,8 +6,8 @@ from spearmint.config import Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
-from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
+from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.tracing.options import TracingStats
 
 __all__ = [
