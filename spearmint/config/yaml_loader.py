@@ -78,7 +78,8 @@ def load_mapping(text: str, source: str, marks: PositionMap | None = None) -> di
         return _Reader(text, source, marks).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
+        line: int | None = mark.line + 1 if mark else None
+        column: int | None = mark.column + 1 if mark else None
         cause = ", ".join(part for part in (error.context, error.problem) if part)
         msg = f"Cannot read YAML: {cause}. Correct the syntax there, or just before."
         if "nesting depth" in (error.problem or ""):  # PyYAML 6.0.4 has a limit of its own
