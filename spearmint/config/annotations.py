@@ -7,7 +7,7 @@ import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 _TYPE_ALIASES: Any = getattr(typing, "TypeAliasType", ())  # new in 3.12
 
@@ -57,6 +57,11 @@ def annotations_of(
     known.update(_closure(inner))
     known.update((item.__name__, item) for item in getattr(inner, "__type_params__", ()))
     return {name: _evaluate(raw, dict(globals_), known) for name, raw in _raw_annotations(inner).items()}
+
+
+def without_metadata(hint: Any) -> Any:
+    """Return the type in an ``Annotated``, and any other hint as it is."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _stands_in(function: Callable[..., Any], namespace: Mapping[str, Any]) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
-from spearmint.config.annotations import Unresolved, annotations_of
+from spearmint.config.annotations import Unresolved, annotations_of, without_metadata
 from spearmint.config.binding import Bind, Binder, Slot
 from spearmint.config.model import Config
 from spearmint.errors import BindingError
@@ -126,7 +126,7 @@ def _collected(
 
 
 def _refuse_unused_types(function: str, rules: Mapping[Any, Bind | None], hints: Mapping[str, Any]) -> None:
-    annotated = [_bare(hint) for parameter, hint in hints.items() if parameter != "return"]
+    annotated = [without_metadata(hint) for parameter, hint in hints.items() if parameter != "return"]
     for key in rules:
         if not isinstance(key, str) and key not in annotated:
             label = getattr(key, "__qualname__", key)
@@ -163,7 +163,7 @@ def _choose(function: str, parameter: inspect.Parameter, hint: Any, rules: Mappi
         if parameter.name == "config" or hint.mentions("Bind", "Config"):
             raise _unreadable(function, parameter.name, hint)
         return None
-    bare = _bare(hint)
+    bare = without_metadata(hint)
     own = [item for item in get_args(hint)[1:] if isinstance(item, Bind)] if get_origin(hint) is Annotated else []
     by_type = [rule for key, rule in rules.items() if not isinstance(key, str) and key == bare]
     if own or by_type:
@@ -172,10 +172,6 @@ def _choose(function: str, parameter: inspect.Parameter, hint: Any, rules: Mappi
         return Bind()
     takes_whole = hint in (parameter.empty, Any) or (get_origin(bare) or bare) in _WHOLE_CONFIG_TYPES
     return Bind() if parameter.name == "config" and takes_whole else None
-
-
-def _bare(hint: Any) -> Any:
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _slot(function: str, parameter: inspect.Parameter, before: tuple[Any, ...], hint: Any, rule: Bind) -> Slot:
@@ -192,7 +188,7 @@ def _slot(function: str, parameter: inspect.Parameter, before: tuple[Any, ...], 
 
 
 def _validator(function: str, parameter: inspect.Parameter, hint: Any, rule: Bind) -> Callable[[Any], Any]:
-    bare = _bare(hint)
+    bare = without_metadata(hint)
     is_free = hint is parameter.empty or bare is Any or isinstance(hint, Unresolved)
     if is_free or (not rule.path and (get_origin(bare) or bare) in _WHOLE_CONFIG_TYPES):
         return _as_it_is

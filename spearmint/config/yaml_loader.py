@@ -72,8 +72,8 @@ def load_mapping(text: str, source: str, marks: PositionMap | None = None) -> di
     if unprintable:
         start = text.rfind("\n", 0, unprintable.start()) + 1
         msg = f"Cannot read YAML: it holds the unprintable character {unprintable.group()!r}. Write it as an escape."
-        line = text.count("\n", 0, start) + 1
-        raise ConfigError(msg, source=source, line=line, column=unprintable.start() - start + 1)
+        at = text.count("\n", 0, start) + 1
+        raise ConfigError(msg, source=source, line=at, column=unprintable.start() - start + 1)
     try:
         return _Reader(text, source, marks).document()
     except yaml.MarkedYAMLError as error:

@@ -13,6 +13,7 @@ from spearmint.errors import DeclarationError
 from spearmint.proxy.codegen import compile_call
 from spearmint.proxy.perform import performer_of
 from spearmint.registry.experiment import ExperimentFunction, ProxyBase
+from spearmint.signatures import is_implicit_class_method
 
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
 _ANNOTATIONS: Any = vars(wrapt.BaseObjectProxy)["__annotations__"]
@@ -115,7 +116,7 @@ def wrap_function(target: Any, declare: Callable[[Callable[..., Any]], Experimen
     takes_instance = hasattr(function, "__get__") and not isinstance(function, types.MethodType)
     proxy = (ExperimentProxy if takes_instance else UnboundProxy)(function, declare(function))
     # The class statement makes class methods of these two by itself, but only of real functions.
-    if getattr(function, "__name__", "") in ("__init_subclass__", "__class_getitem__"):
+    if is_implicit_class_method(getattr(function, "__name__", "")):
         return classmethod(cast("Any", proxy))
     return proxy
 

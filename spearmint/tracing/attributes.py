@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.signatures import parameters_of
 from spearmint.tracing.options import TracingOptions
 from spearmint.tracing.redaction import Redactor
 from spearmint.tracing.serialize import Renderer
@@ -182,10 +183,7 @@ def _parameters(experiment: ExperimentFunction) -> tuple[list[str], str | None]:
     """Return the names that positional arguments go to, and that of the parameter for all further ones."""
     found = _known_parameters.get(experiment)
     if found is None:
-        try:
-            parameters = tuple(inspect.signature(experiment.function).parameters.values())
-        except (TypeError, ValueError):  # Some builtin functions have none.
-            parameters = ()
+        parameters = parameters_of(experiment.function) or ()
         kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         variadic = next((one.name for one in parameters if one.kind is inspect.Parameter.VAR_POSITIONAL), None)
         found = _known_parameters[experiment] = [one.name for one in parameters if one.kind in kinds], variadic

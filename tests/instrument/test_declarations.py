@@ -12,7 +12,7 @@ from pydantic import BaseModel
 import spearmint
 from spearmint import Bind, Config, Spearmint
 from spearmint.errors import BindingError, SettingsError, SpearmintWarning
-from spearmint.instrument.declare.declarations import Declarations, parameters_in_code, parameters_of
+from spearmint.instrument.declare.declarations import Declarations
 from spearmint.instrument.settings.load import read_settings
 from spearmint.instrument.settings.matching import Targets
 
@@ -253,16 +253,6 @@ def test_an_annotation_may_name_a_local_class_of_who_makes_the_function():
 
     package = {"name": "m", "auto": "annotated", "configs": [{"k": 3}]}
     assert declarations({"packages": [package]}).declare(f, "m", "f")() == 3
-
-
-def test_the_parameters_of_a_function_leave_out_the_variadic_ones():
-    def f(a, /, b, *args, c, **kwargs):
-        return 1
-
-    assert parameters_in_code(f.__code__) == ("a", "b", "c")
-    assert parameters_of(f) == ("a", "b", "c")
-    assert parameters_of(sorted) == ("iterable", "key", "reverse")
-    assert parameters_of(print) == ("sep", "end", "file", "flush")
 
 
 def test_what_is_declared_is_an_experiment_that_can_be_run():

@@ -1,14 +1,13 @@
 """The calls of each scope in a code object."""
 
 from collections.abc import Mapping
+from inspect import CO_OPTIMIZED  # set for functions, not for modules and class bodies
 from types import CodeType
 
 from spearmint.discovery.bytecode.interpreter import loaded_code
 from spearmint.discovery.call_table import CallTable
 from spearmint.discovery.cpython import require_support
 from spearmint.discovery.table_builder import ScopeCalls, is_hidden, scope_name, tables_by_name
-
-_OPTIMIZED = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
 
 
 def calls_in_code(code: CodeType) -> Mapping[str, CallTable]:
@@ -31,7 +30,7 @@ def calls_in_code(code: CodeType) -> Mapping[str, CallTable]:
     scopes: dict[tuple[str, tuple[int, int], int], ScopeCalls] = {}
     root = ScopeCalls(_without_hidden_scopes(code.co_qualname), code.co_firstlineno, (0, 0))
     scopes[root.name, root.position, 0] = root
-    pending = [(code, root, not code.co_flags & _OPTIMIZED)]
+    pending = [(code, root, not code.co_flags & CO_OPTIMIZED)]
     while pending:
         running, scope, is_class = pending.pop()
         for child, position in loaded_code(running, scope):
@@ -43,7 +42,7 @@ def calls_in_code(code: CodeType) -> Mapping[str, CallTable]:
             # not tell one lambda from the next.
             key = found.name, position, 0 if position[1] >= 0 else id(child)
             found = scopes.setdefault(key, found)
-            pending.append((child, found, not child.co_flags & _OPTIMIZED))
+            pending.append((child, found, not child.co_flags & CO_OPTIMIZED))
     return tables_by_name(scopes.values())
 
 

@@ -1,7 +1,7 @@
 """How the inputs of a row become the arguments of a function."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -9,6 +9,7 @@ from spearmint.config.model import ATOMS
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Row
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.signatures import parameters_of
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -26,9 +27,9 @@ class Arguments:
         self._name = experiment.name
         self._args = args
         self._kwargs = kwargs
-        parameters = _parameters(experiment.function)
+        parameters = parameters_of(experiment.function)
         self._takes_any = parameters is None
-        known = list((parameters or {}).values())[len(args) :]
+        known = (parameters or ())[len(args) :]
         self._positional = [one.name for one in known if one.kind is inspect.Parameter.POSITIONAL_ONLY]
         self._names = {one.name for one in known if one.kind in _BY_NAME}
         self._takes_any = parameters is None or any(one.kind is inspect.Parameter.VAR_KEYWORD for one in known)
@@ -71,13 +72,6 @@ class Arguments:
         takes = ", ".join(map(repr, names)) or "nothing"
         advice = 'Take it out, or give rows as {"inputs": {...}, "expectations": {...}}'
         return f"{name!r} is no parameter of {self._name}, which takes {takes}.{hint} {advice}."
-
-
-def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter] | None:
-    try:
-        return inspect.signature(function).parameters
-    except (TypeError, ValueError, NameError):  # a builtin, or annotations that cannot be evaluated
-        return None
 
 
 def _own(value: Any) -> Any:

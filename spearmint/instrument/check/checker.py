@@ -25,12 +25,13 @@ from spearmint.instrument.check.static_modules import (
     imported_from,
     matching_modules,
 )
-from spearmint.instrument.declare.declarations import parameters_of, unresolvable_bindings
+from spearmint.instrument.declare.declarations import unresolvable_bindings
 from spearmint.instrument.settings.load import LoadedSettings, inspect_settings
 from spearmint.instrument.settings.matching import unmatched_message
 from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, PackageEntry, StrategyEntry
 from spearmint.instrument.settings.origin import SettingsSource
 from spearmint.instrument.settings.target import Target, parse_target
+from spearmint.signatures import parameter_names
 from spearmint.strategies.by_name import BUILT_IN
 from spearmint.suggest import did_you_mean
 
@@ -275,7 +276,7 @@ def _compiled(module: str) -> ModuleDefinitions | None:
     except Exception:  # noqa: BLE001 - that is for who runs the program to see
         return None
     functions = [
-        StaticDefinition(name, parameters_of(value), takes_any=not parameters_of(value))
+        StaticDefinition(name, parameter_names(value), takes_any=not parameter_names(value))
         for name, value in _callables(vars(found), found.__name__, "")
     ]
     return ModuleDefinitions(tuple(functions), tuple(one.name for one in functions))

@@ -1,6 +1,7 @@
 """Modules as they are found and compiled, and what they define, without running any of them."""
 
 import ast
+import inspect
 import os
 import pkgutil
 import sys
@@ -11,11 +12,7 @@ from types import CodeType
 from typing import Any
 
 from spearmint.discovery.table_builder import MODULE, is_hidden, scope_name
-from spearmint.instrument.declare.declarations import parameters_in_code
-
-_IS_FUNCTION = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
-_HAS_KWARGS = 0x8  # CO_VARKEYWORDS
-
+from spearmint.signatures import parameter_names_in_code
 
 UNREADABLE = (SyntaxError, OSError, ImportError, ValueError, EOFError)
 """What reading a module raises where its source, its bytecode or its file is no good."""
@@ -145,16 +142,16 @@ def definitions_in(code: CodeType) -> ModuleDefinitions:
                 continue
             name = scope_name(owner, child.co_name, owner_is_class=is_class)
             found.append((child.co_firstlineno, name, child))
-            pending.append((child, name, not child.co_flags & _IS_FUNCTION))
+            pending.append((child, name, not child.co_flags & inspect.CO_OPTIMIZED))
     counts: dict[str, int] = {}
     names, functions = [], []
     for _, name, child in sorted(found, key=lambda item: item[0]):
         count = counts[name] = counts.get(name, 0) + 1
         numbered = name if count == 1 else f"{name}#{count}"
         names.append(numbered)
-        if child.co_flags & _IS_FUNCTION and child.co_name != "<lambda>":
-            takes_any = bool(child.co_flags & _HAS_KWARGS)
-            functions.append(StaticDefinition(numbered, parameters_in_code(child), takes_any))
+        if child.co_flags & inspect.CO_OPTIMIZED and child.co_name != "<lambda>":
+            takes_any = bool(child.co_flags & inspect.CO_VARKEYWORDS)
+            functions.append(StaticDefinition(numbered, parameter_names_in_code(child), takes_any))
     return ModuleDefinitions(tuple(functions), tuple(names))
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel
 
 from spearmint.config import Bind, Config
-from spearmint.config.annotations import Unresolved, annotations_of
+from spearmint.config.annotations import Unresolved, annotations_of, without_metadata
 from spearmint.errors import SpearmintWarning
 
 
@@ -37,7 +37,7 @@ def asks_for_config(
                 _warn(name, parameter, hint)
         elif _is_config(hint, models):
             return True
-        elif not models and isinstance(bare := _bare(hint), type) and issubclass(bare, BaseModel):
+        elif not models and isinstance(bare := without_metadata(hint), type) and issubclass(bare, BaseModel):
             found = found or bare
     return found
 
@@ -58,7 +58,7 @@ def bindings_by_type(
     if not models or not _has_annotations(function):
         return {}
     hints = annotations_of(function, namespace, {})
-    types = [_bare(hint) for parameter, hint in hints.items() if parameter != "return"]
+    types = [without_metadata(hint) for parameter, hint in hints.items() if parameter != "return"]
     return {one: models[path] for one in types if (path := _path_of(one)) is not None and path in models}
 
 
@@ -71,16 +71,12 @@ def _has_annotations(function: Callable[..., Any]) -> bool:
 def _is_config(hint: Any, models: Mapping[str, Any]) -> bool:
     if get_origin(hint) is Annotated and any(isinstance(item, Bind) for item in get_args(hint)[1:]):
         return True
-    bare = _bare(hint)
+    bare = without_metadata(hint)
     if not isinstance(bare, type):
         return False
     if models and _path_of(bare) in models:
         return True
     return issubclass(bare, Config)
-
-
-def _bare(hint: Any) -> Any:
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _path_of(one: Any) -> str | None:

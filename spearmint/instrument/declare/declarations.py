@@ -1,9 +1,7 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
-import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import CodeType
 from typing import Any
 
 from pydantic import BaseModel
@@ -24,6 +22,7 @@ from spearmint.instrument.settings.model import (
 )
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.registry.callables import callers_namespace
+from spearmint.signatures import parameter_names
 from spearmint.strategies.by_name import import_path, strategy_by_name
 
 
@@ -58,7 +57,7 @@ class Declarations:
             SettingsError: If it cannot become one, with the place in the settings.
         """
         found = self._targets.of(module)
-        rule = found.find(name, parameters_of(function)) if found else None
+        rule = found.find(name, parameter_names(function)) if found else None
         if rule is None:
             return function
         entry = self._entry(rule)
@@ -121,7 +120,7 @@ class Declarations:
                 "Correct the import path, or bind the parameter by its name."
             )
             raise self._targets.origin.error(message, (*rule.keys, "bindings", unused))
-        taken = parameters_of(function)
+        taken = parameter_names(function)
         by_name = {key: value for key, value in entry.bindings.items() if ":" not in key and (is_exact or key in taken)}
         return {key: value and _as_mapping(value) for key, value in {**by_name, **by_type}.items()}
 
@@ -191,24 +190,6 @@ def _missing(config: Config, path: str) -> str | None:
         cause: str = error.args[0]
         return cause
     return None
-
-
-def parameters_of(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the names of a function's parameters, without ``*args`` and ``**kwargs``; none where it does not tell."""
-    code = getattr(function, "__code__", None)
-    if isinstance(code, CodeType):
-        return parameters_in_code(code)
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return ()
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return tuple(parameter.name for parameter in parameters if parameter.kind not in variadic)
-
-
-def parameters_in_code(code: CodeType) -> tuple[str, ...]:
-    """Return the names of the parameters of a function's code, without ``*args`` and ``**kwargs``."""
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def _strategy(choice: Any) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from spearmint.discovery import calls_in_tree
 from spearmint.instrument.rewrite.result import ENTRY, DefinitionNames, IsTarget, RewrittenTree
+from spearmint.signatures import parameter_names_in_tree
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -34,7 +35,7 @@ def rewrite_tree(tree: ast.Module, is_target: IsTarget, *, optimize: int = -1) -
         decorators = node.decorator_list
         first_line = decorators[0].lineno if decorators else node.lineno
         name = definitions.name_of(node.name, first_line, node.lineno)
-        if name is not None and is_target(name, _parameters(node)):
+        if name is not None and is_target(name, parameter_names_in_tree(node)):
             decorators.append(_wrapper(name, node))
             wrapped.append(name)
     return RewrittenTree(tree, tuple(wrapped), tables)
@@ -60,11 +61,6 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
     for name in ("handlers", "cases"):
         for part in getattr(node, name, ()):
             yield part.body
-
-
-def _parameters(node: _Function) -> list[str]:
-    arguments = node.args
-    return [one.arg for one in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
 
 
 def _wrapper(name: str, node: _Function) -> ast.expr:

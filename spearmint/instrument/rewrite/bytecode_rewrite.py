@@ -1,5 +1,6 @@
 """A module's code with the experiment wrapper where its targets are made."""
 
+import inspect
 import sys
 from collections.abc import Iterator, Sequence
 from types import CodeType
@@ -9,9 +10,9 @@ from bytecode import Bytecode, Instr
 
 from spearmint.discovery import calls_in_code, is_supported
 from spearmint.instrument.rewrite.result import ENTRY, DefinitionNames, IsTarget, Refused, RewrittenCode
+from spearmint.signatures import parameter_names_in_code
 
 _FUNCTION = "wrap_function"
-_OPTIMIZED = 0x1  # CO_OPTIMIZED: set for functions, not for modules and class bodies.
 _OF_TYPE_VARIABLES = frozenset(
     {
         "INTRINSIC_SET_TYPEPARAM_DEFAULT",
@@ -66,10 +67,10 @@ class _Rewrite:
     def _target_name(self, code: CodeType, last_line: int) -> str | None:
         """Return the numbered name of the definition that a code object belongs to, if it is a target."""
         # From CPython 3.14 on, the compiler makes a function of annotations, which the source does not show.
-        if not code.co_flags & _OPTIMIZED or code.co_name.startswith("<") or code.co_name == "__annotate__":
+        if not code.co_flags & inspect.CO_OPTIMIZED or code.co_name.startswith("<") or code.co_name == "__annotate__":
             return None
         name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line)
-        return name if name is not None and self._is_target(name, _parameters(code)) else None
+        return name if name is not None and self._is_target(name, parameter_names_in_code(code)) else None
 
     def _with_wrappers(self, items: Sequence[Any]) -> Iterator[Any]:
         """Yield instructions, and behind those that finish a target those that wrap it."""
@@ -111,10 +112,6 @@ def _intrinsic(items: Sequence[Any], position: int) -> str | None:
 
 def _is_instruction(item: Any, name: str) -> bool:
     return isinstance(item, Instr) and item.name == name
-
-
-def _parameters(code: CodeType) -> tuple[str, ...]:
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 def _wrapper(name: str, made: Instr) -> Iterator[Instr]:

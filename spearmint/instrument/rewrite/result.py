@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import CodeType
 
 from spearmint.discovery import CallTable
+from spearmint.signatures import is_implicit_class_method
 
 IsTarget = Callable[[str, Collection[str]], bool]
 """Tells of a definition, by its numbered qualified name and its parameters without ``*args`` and ``**kwargs``, whether
@@ -13,8 +14,6 @@ it is to be wrapped."""
 
 ENTRY = "spearmint.instrument.rewrite.injected"
 """The module that injected code reaches; nothing else of Spearmint is known to it."""
-
-_IMPLICIT_CLASS_METHODS = frozenset({"__init_subclass__", "__class_getitem__"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +81,6 @@ class DefinitionNames:
             class methods by their name alone but are decorated: with a proxy, they would become so twice.
         """
         decorators = [self._decorators[line] for line in range(first_line, last_line + 1) if line in self._decorators]
-        if any(decorators) or (decorators and own_name in _IMPLICIT_CLASS_METHODS):
+        if any(decorators) or (decorators and is_implicit_class_method(own_name)):
             return None
         return self._names.get((own_name, first_line))

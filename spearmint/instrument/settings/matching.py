@@ -13,11 +13,11 @@ from spearmint.instrument.settings.model import ExperimentEntry, PackageEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.instrument.settings.target import (
     Target,
-    is_implicit_class_method,
     is_within,
     parse_target,
     without_number,
 )
+from spearmint.signatures import is_implicit_class_method
 from spearmint.suggest import did_you_mean
 
 

@@ -121,11 +121,6 @@ def is_within(module: str, package: str) -> bool:
     return module == package or module.startswith(f"{package}.")
 
 
-def is_implicit_class_method(name: str) -> bool:
-    """Tell whether a class makes a class method of a function for its name alone, which a proxy in its place breaks."""
-    return name.rpartition(".")[2] in {"__init_subclass__", "__class_getitem__"}
-
-
 def _split_number(name: str) -> tuple[str, int | None]:
     numbered = _NUMBERED.fullmatch(name)
     return (numbered[1], int(numbered[2])) if numbered else (name, None)
