@@ -4,6 +4,7 @@ from spearmint.api import Spearmint, aflush, background_stats, configure, experi
 from spearmint.cases import ExperimentCase
 from spearmint.config import Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
+from spearmint.discovery.reach.code_version import code_version
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
@@ -25,6 +26,7 @@ __all__ = [
     "TracingStats",
     "aflush",
     "background_stats",
+    "code_version",
     "configure",
     "experiment",
     "flush",

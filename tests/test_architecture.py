@@ -30,6 +30,7 @@ HOUSE = (
         "discovery.reach",
         "table_store function_body fast_scan static_lookup user_code dependencies name_resolution call_graph",
     ),
+    (1, "discovery.reach", "code_digest code_version"),
     (1, "statistics", "intervals"),
     (2, "cases", "edge case render plan"),
     (2, "strategies", "builtin by_name"),
