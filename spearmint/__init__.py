@@ -5,8 +5,9 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# From each public name to the module that has it. The modules open on first use, since pydantic alone takes a while.
-_ROOMS = {
+# From each public name to the module that has it, imported on first use: pydantic alone takes a while. Type checkers
+# read `__init__.pyi`, which tests/test_package.py holds to the same names.
+_MODULES = {
     "AsyncExperimentRunner": "spearmint.proxy.runner",
     "BackgroundStats": "spearmint.execution.limits",
     "Bind": "spearmint.config",
@@ -30,37 +31,15 @@ _ROOMS = {
     "uninstall": "spearmint.instrument.install",
 }
 
-__all__ = [
-    "AsyncExperimentRunner",
-    "BackgroundStats",
-    "Bind",
-    "Config",
-    "DynamicValue",
-    "ExperimentCase",
-    "ExperimentResults",
-    "ExperimentRunner",
-    "FunctionResult",
-    "RuntimeContext",
-    "Spearmint",
-    "TracingStats",
-    "aflush",
-    "background_stats",
-    "code_version",
-    "configure",
-    "experiment",
-    "flush",
-    "install",
-    "tracing_stats",
-    "uninstall",
-]
+__all__ = list(_MODULES)
 
 
 def __getattr__(name: str) -> Any:
-    room = _ROOMS.get(name)
-    if room is None:
+    module = _MODULES.get(name)
+    if module is None:
         message = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(message)
-    value = globals()[name] = getattr(importlib.import_module(room), name)
+    value = globals()[name] = getattr(importlib.import_module(module), name)
     return value
 
 

@@ -1,4 +1,4 @@
-# What type checkers read, since `spearmint/__init__.py` opens its rooms only on first use.
+# What type checkers read, since `spearmint/__init__.py` imports its modules on first use.
 
 from spearmint.api import Spearmint, aflush, background_stats, configure, experiment, flush, tracing_stats
 from spearmint.cases import ExperimentCase

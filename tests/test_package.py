@@ -43,13 +43,13 @@ def names_in_stub() -> list[str]:
     return list(names)
 
 
-def test_importing_the_package_loads_none_of_its_rooms_and_none_of_what_they_need() -> None:
+def test_import_loads_no_module_of_ours_and_no_dependency() -> None:
     loaded = modules_loaded_by("import spearmint")
     assert {name for name in loaded if name.startswith("spearmint")} == {"spearmint"}
     assert roots(loaded).isdisjoint({"asyncio", "bytecode", "mlflow", "pandas", "pydantic", "rich", "wrapt", "yaml"})
 
 
-def test_declaring_an_experiment_loads_neither_mlflow_nor_yaml_nor_pandas() -> None:
+def test_declaring_loads_neither_mlflow_nor_yaml_nor_pandas() -> None:
     statement = """
 from spearmint import Spearmint
 @Spearmint(configs=[{"limit": 1}]).experiment()
@@ -64,9 +64,9 @@ def test_every_public_name_imports_from_a_fresh_process() -> None:
 
 
 @pytest.mark.parametrize("name", spearmint.__all__)
-def test_a_public_name_is_the_object_of_its_room(name: str) -> None:
-    room = importlib.import_module(spearmint._ROOMS[name])
-    assert getattr(spearmint, name) is getattr(room, name)
+def test_public_name_is_the_object_of_its_module(name: str) -> None:
+    module = importlib.import_module(spearmint._MODULES[name])
+    assert getattr(spearmint, name) is getattr(module, name)
 
 
 def test_a_star_import_gives_just_the_public_names() -> None:
@@ -75,18 +75,18 @@ def test_a_star_import_gives_just_the_public_names() -> None:
     assert sorted(set(names) - {"__builtins__"}) == spearmint.__all__
 
 
-def test_all_the_rooms_dir_and_the_stub_name_the_same() -> None:
+def test_all_dir_and_the_stub_name_the_same() -> None:
     assert sorted(spearmint.__all__) == spearmint.__all__
-    assert list(spearmint._ROOMS) == spearmint.__all__
+    assert list(spearmint._MODULES) == spearmint.__all__
     assert names_in_stub() == spearmint.__all__
     assert set(spearmint.__all__) <= set(dir(spearmint))
 
 
-def test_the_stub_takes_each_name_from_its_room() -> None:
+def test_stub_takes_each_name_from_its_module() -> None:
     imported = {
         alias.name: node.module for node in STUB.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    assert imported == spearmint._ROOMS
+    assert imported == spearmint._MODULES
 
 
 def test_dir_names_nothing_twice() -> None:
@@ -94,7 +94,7 @@ def test_dir_names_nothing_twice() -> None:
     assert len(dir(spearmint)) == len(set(dir(spearmint)))
 
 
-def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
+def test_unknown_name_is_an_attribute_error_that_names_it() -> None:
     with pytest.raises(AttributeError, match=r"^module 'spearmint' has no attribute 'Experiment'$"):
         spearmint.Experiment
     with pytest.raises(ImportError, match="cannot import name 'Experiment' from 'spearmint'"):

@@ -38,7 +38,7 @@ def configs(sources: tuple[str, ...], form: str, limit: int) -> None:
     """List the configs of SOURCES with their ids, sweeps expanded.
 
     A source is a .yaml, .yml, .json or .jsonl file, a folder, or a glob. The table has a column for each value in which
-    the configs differ; what they share is told below it.
+    the configs differ; what they share stands below it.
     """
     found = iter_configs(sources)
     # Read again as a list, which is where two configs under one id are found.
@@ -75,8 +75,8 @@ def _print_table(shown: Sequence[Config]) -> None:
     printer = console()
     printer.print(table, markup=False)
     if shared:
-        told = "  ".join(f"{path}={_shown(flat[0][path])}" for path in shared)
-        printer.print(f"All of them: {told}" if len(shown) > 1 else told, markup=False)
+        text = "  ".join(f"{path}={_shown(flat[0][path])}" for path in shared)
+        printer.print(f"All of them: {text}" if len(shown) > 1 else text, markup=False)
 
 
 def _flattened(value: Any, path: str) -> Iterator[tuple[str, Any]]:

@@ -33,7 +33,7 @@ def graph(target: str, form: str, config: Path | None) -> None:
     """Draw which functions TARGET reaches, and which of them are experiments.
 
     TARGET is "module:function" or "module:Class.method". Its module is imported, under the settings if there are some.
-    Each edge tells how it was found: whether the code calls the function or hands it on to be called, by which name, in
+    Each edge tells how it was found: whether the code calls the function or passes it as an argument, by which name, in
     which line, and whether that was read from the call table that the import hook left, or from bytecode. What lies in
     a dict or comes out of a call is seen only when it runs, and is not drawn.
     """

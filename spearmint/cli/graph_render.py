@@ -11,7 +11,7 @@ from spearmint.discovery.reach.static_lookup import MISSING, Instance
 from spearmint.proxy.proxy import ExperimentProxy, experiment_of
 
 _BLANK, _BAR, _BRANCH, _LAST = "   ", "│  ", "├─ ", "└─ "
-_VERBS = {"call": "calls", "reference": "hands on", "wraps": "wraps"}
+_VERBS = {"call": "calls", "reference": "passes", "wraps": "wraps"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Arrow:
     Attributes:
         caller: Number of the one.
         callee: Number of the other.
-        kind: ``"call"``, ``"reference"`` (handed on, to be called by somebody else) or ``"wraps"``.
+        kind: ``"call"``, ``"reference"`` (passed as an argument, to be called elsewhere) or ``"wraps"``.
         target: The dotted name that the code uses; empty for ``"wraps"``.
         line: Line of the first such call, counted from 1; 0 where it is not known.
         found: What it was read from: ``"call table"``, left at import time, or ``"bytecode"``.
@@ -128,12 +128,12 @@ def draw(function: Callable[..., Any], owner: type | None = None) -> Drawing:
     keys: dict[int, int] = {}
     boxes: list[Box] = []
     for node in found.nodes:
-        heart = inside.get(node, node)
-        number = keys.setdefault(id(heart.function), len(keys))
+        inner = inside.get(node, node)
+        number = keys.setdefault(id(inner.function), len(keys))
         if number == len(boxes):
-            boxes.append(Box(number, heart.name, ""))
+            boxes.append(Box(number, inner.name, ""))
         if isinstance(node.function, ExperimentProxy):
-            boxes[number] = Box(number, heart.name, _about(node.function))
+            boxes[number] = Box(number, inner.name, _about(node.function))
     arrows = dict.fromkeys(
         _arrow(edge, *(keys[id(inside.get(end, end).function)] for end in (edge.caller, edge.callee)))
         for edge in found.edges

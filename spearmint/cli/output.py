@@ -9,7 +9,7 @@ _PIPE_WIDTH = 160
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console for a stream, wide where nobody looks at it, so that a pipe or file gets whole lines."""
+    """Return a console for a stream, wide where it is no terminal, so that a pipe or file gets whole lines."""
     stream = sys.stderr if stderr else sys.stdout
     return Console(file=stream, width=None if stream.isatty() else _PIPE_WIDTH, highlight=False, soft_wrap=False)
 

@@ -68,8 +68,8 @@ class Handle:
     def uninstall(self) -> None:
         """Take the installation back. It may be called twice.
 
-        Modules and functions are then as they were. Somebody may have kept an experiment that it made: calling that
-        calls the function.
+        Modules and functions are then as they were. An experiment that the program has kept calls its
+        function from then on.
         """
         self.claims = 0
         _handles.discard(self)
@@ -82,7 +82,7 @@ class Handle:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.claims -= 1
-        if self.claims <= 0:  # Unless somebody else has installed the same.
+        if self.claims <= 0:  # Unless another caller has installed the same.
             self.uninstall()
 
 

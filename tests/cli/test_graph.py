@@ -52,7 +52,7 @@ graphed:top  [experiment under its caller's config]
    └─ graphed:Ranker.help  (calls self.help, line 19, bytecode)
       ├─ graphed:inner  [experiment, 2 configs, SingleConfigStrategy]  (calls inner, line 22, bytecode)
       │  └─ graphed:helper  (calls helper, line 8, bytecode)
-      │     └─ graphed:by_value  (hands on by_value, line 11, bytecode)
+      │     └─ graphed:by_value  (passes by_value, line 11, bytecode)
       └─ graphed:helper  (calls helper, line 22, bytecode) ...
 """
     )
@@ -83,11 +83,11 @@ def test_mermaid_and_dot_write_the_same(program, invoke):
         '    n0["graphed:inner<br/>experiment, 2 configs, SingleConfigStrategy"]:::experiment',
     ]
     assert '    n0 -->|"calls helper, line 8, bytecode"| n1' in mermaid
-    assert '    n1 -.->|"hands on by_value, line 11, bytecode"| n2' in mermaid
+    assert '    n1 -.->|"passes by_value, line 11, bytecode"| n2' in mermaid
     dot = invoke("graph", "graphed:inner", "--format", "dot").stdout.splitlines()
     assert (dot[0], dot[-1]) == ("digraph spearmint {", "}")
     assert '    n0 [label="graphed:inner\\nexperiment, 2 configs, SingleConfigStrategy", penwidth=3];' in dot
-    assert '    n1 -> n2 [label="hands on by_value, line 11, bytecode", style=dashed];' in dot
+    assert '    n1 -> n2 [label="passes by_value, line 11, bytecode", style=dashed];' in dot
 
 
 @pytest.mark.parametrize(

@@ -243,7 +243,7 @@ def failures():
             declared.append(f"{module}:{name}")
             return function
 
-        entry.declare = declare
+        entry.on_function = declare
         code, _ = rewritten(SHAPES, door, every)
         module = run(code)
         module.outer(1)(2)
@@ -260,5 +260,5 @@ def failures():
         child.size = 5
         if (child.size, child.once, child.still(2), module.plain(1, d=0)) != (5, "Child", 2, 6):
             found.append(f"{door}: behaviour")
-        entry.declare = None
+        entry.on_function = None
     return found

@@ -72,7 +72,7 @@ def failures():
             seen[name] = [one.__name__ for one in function.__type_params__]
             return Proxy(function)
 
-        before, entry.declare = entry.declare, declare
+        before, entry.on_function = entry.on_function, declare
         try:
             module = run(rewritten(GENERICS, door, every)[0])
             results = (
@@ -86,7 +86,7 @@ def failures():
                 [one.__constraints__ for one in module.Box.__type_params__],
             )
         finally:
-            entry.declare = before
+            entry.on_function = before
         if seen != TYPE_PARAMETERS:
             found.append(f"{door}: type parameters when declared {seen}")
         if results != (1, (1, 2, 3), (1, "Box"), 1, (1, 2, 2), "Pair", [str], [(int, str)]):

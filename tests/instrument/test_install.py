@@ -221,7 +221,7 @@ def test_a_whole_package_with_auto_shares_one_config_among_its_functions(project
 
 def test_settings_of_the_process_hold_until_uninstall(project):
     before = variant_pool.limits, exporter.options
-    settings = {"variant_pool": {"queue_size": 7}, "tracing": {"enabled": False, "sample_rate": 0.5}}
+    settings = {"background": {"queue_size": 7}, "tracing": {"enabled": False, "sample_rate": 0.5}}
     with spearmint.install({"packages": ["shop"], **settings}):
         assert variant_pool.limits.queue_size == 7
         assert (exporter.options.enabled, exporter.options.sample_rate) == (False, 0.5)

@@ -36,7 +36,7 @@ from spearmint.strategies.by_name import BUILT_IN
 from spearmint.suggest import did_you_mean
 
 MOST_CONFIGS = 10_000
-"""How many configs of one entry are read; a sweep may have more than anybody could check."""
+"""How many configs of one entry are read; a sweep may have more than can be checked in a sensible time."""
 
 _Keys = tuple[Any, ...]
 
@@ -57,7 +57,7 @@ class Checker:
     def __init__(self, config: str | os.PathLike[str] | None) -> None:
         self._loaded, self._errors = inspect_settings(config)
         self._known: dict[str, ModuleDefinitions | None] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self.experiments: set[str] = set()
 
     @property
@@ -101,7 +101,7 @@ class Checker:
         for index, source in enumerate(entry.configs or ()):
             place = (*keys, "configs", index)
             if _is_missing(source, origin.folder):
-                continue  # That has been told, as it was read.
+                continue  # Reported as it was read.
             try:
                 read += itertools.islice(iter_configs([source], relative_to=origin.folder), MOST_CONFIGS)
             except ConfigError as error:
@@ -212,9 +212,9 @@ class Checker:
         return self._known[module]
 
     def _unreadable(self, spec: ModuleSpec, error: Exception, place: _Keys) -> Iterator[SettingsError]:
-        if spec.name in self._told:
+        if spec.name in self._reported:
             return
-        self._told.add(spec.name)
+        self._reported.add(spec.name)
         cause = f"{type(error).__name__}: {error}"
         message = f"Cannot read module {spec.name!r}: {cause}. Fix it, or leave it out of the settings."
         if isinstance(error, SyntaxError) and error.filename:

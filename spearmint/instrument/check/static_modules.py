@@ -161,7 +161,7 @@ def imported_from(spec: ModuleSpec, name: str, passed: frozenset[str] = frozense
     Args:
         spec: The module.
         name: The name.
-        passed: Modules that have handed a name on already, and may do so in a circle.
+        passed: Modules that have re-exported the name already, and may do so in a circle.
     """
     if spec.name in passed:
         return None
@@ -182,7 +182,7 @@ def imported_from(spec: ModuleSpec, name: str, passed: frozenset[str] = frozense
 
 
 def _origin(module: str, name: str, passed: frozenset[str]) -> str | None:
-    """Follow a name to the module that defines it, through those that hand it on."""
+    """Follow a name to the module that defines it, through those that re-export it."""
     spec = find_module(module)
     found = None if spec is None or _defines(module, name) else imported_from(spec, name, passed)
     return found or (None if module in passed else f"{module}:{name}")

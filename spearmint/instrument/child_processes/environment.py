@@ -1,4 +1,4 @@
-"""What an instrumented program tells the Python processes that it starts, for `lazy_finder` to read there."""
+"""The environment variables through which child processes install the same settings, read by `lazy_finder`."""
 
 import json
 import os
@@ -27,11 +27,11 @@ def propagate_to_children(loaded: LoadedSettings) -> Callable[[], None]:
         What takes it back.
 
     Raises:
-        SettingsError: If the settings hold objects, which cannot be told to another process.
+        SettingsError: If the settings hold objects, which cannot be written down for another process.
     """
-    told = os.pathsep.join([_STARTUP, *filter(None, [os.environ.get("PYTHONPATH")])])
+    paths = os.pathsep.join([_STARTUP, *filter(None, [os.environ.get("PYTHONPATH")])])
     with ExitStack() as undo:
-        for name, value in ((CHILD_VARIABLE, _message(loaded)), ("PYTHONPATH", told)):
+        for name, value in ((CHILD_VARIABLE, _message(loaded)), ("PYTHONPATH", paths)):
             undo.callback(_set, name, os.environ.get(name))
             os.environ[name] = value
         return undo.pop_all().close

@@ -44,7 +44,7 @@ class LazyFinder:
             if self._is_waiting:
                 self._is_waiting = False
                 self._install()
-        # Whoever asks the finders in turn has passed the place where the new one stands.
+        # The import system, which asks the finders in turn, has passed the place where the new one stands.
         behind = sys.meta_path[sys.meta_path.index(self) + 1 :] if self in sys.meta_path else []
         for finder in behind:
             find: Callable[..., Any] | None = getattr(finder, "find_spec", None)
@@ -56,9 +56,9 @@ class LazyFinder:
 
 def install_lazy_finder() -> None:
     """Install at the start of a child what its parent has installed, or wait until there is use for it."""
-    if not (told := os.environ.get(CHILD_VARIABLE)):
+    if not (message := os.environ.get(CHILD_VARIABLE)):
         return
-    roots, arguments = json.loads(told)
+    roots, arguments = json.loads(message)
 
     is_start = "__main__" in roots  # It is about to run.
 
@@ -69,7 +69,7 @@ def install_lazy_finder() -> None:
         install()
         return
     position = next((index for index, one in enumerate(sys.meta_path) if one is PathFinder), len(sys.meta_path))
-    sys.meta_path.insert(position, LazyFinder(roots, lambda: _tell_failure(install)))
+    sys.meta_path.insert(position, LazyFinder(roots, lambda: _report_failure(install)))
 
 
 def remove_lazy_finder() -> None:
@@ -77,7 +77,7 @@ def remove_lazy_finder() -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, LazyFinder)]
 
 
-def _tell_failure(install: Callable[[], None]) -> None:
+def _report_failure(install: Callable[[], None]) -> None:
     try:
         install()
     except Exception as error:  # noqa: BLE001 - the child runs on, as Python does when sitecustomize fails

@@ -24,7 +24,7 @@ def asks_for_config(
         models: The import paths of the models that count; every pydantic model does where this is empty.
 
     Returns:
-        Whether it is so; the model, where that is the only reason and nobody has named it.
+        Whether it is so; the model, where that is the only reason and no binding names it.
     """
     found: bool | type[BaseModel] = False
     if not _has_annotations(function):

@@ -39,8 +39,8 @@ class Declarations:
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
         self._instances: dict[tuple[str, int], Spearmint] = {}
-        self._repeated = LocalFunctionCache()
-        self._told: set[tuple[str, int]] = set()
+        self._local_functions = LocalFunctionCache()
+        self._warned: set[tuple[str, int]] = set()
 
     def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
         """Make an experiment of a function if the settings want one.
@@ -76,7 +76,7 @@ class Declarations:
             except SpearmintError as error:
                 raise self._located(error, rule, entry) from error
 
-        return self._repeated.declare(function, namespace, make) if "<locals>" in name else make(function)
+        return self._local_functions.get_or_declare(function, namespace, make) if "<locals>" in name else make(function)
 
     def _fits(self, rule: Rule, model: type[BaseModel], name: str) -> bool:
         """Tell whether a config can be a model; a package may be full of models that have nothing to do with it."""
@@ -89,8 +89,8 @@ class Declarations:
                 cause = error
             else:
                 return True
-        if cause is not None and rule.keys not in self._told:
-            self._told.add(rule.keys)
+        if cause is not None and rule.keys not in self._warned:
+            self._warned.add(rule.keys)
             first = str(cause).splitlines()[0]
             message = (
                 f"{name} is left as it is, since no config can be its {model.__qualname__} ({first}), and so are "

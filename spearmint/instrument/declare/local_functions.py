@@ -42,15 +42,15 @@ class LocalFunctionCache:
     def __init__(self) -> None:
         self._made: dict[int, _Made] = {}
 
-    def declare(
-        self, function: Callable[..., Any], namespace: Mapping[str, Any], make: Callable[[Callable[..., Any]], Any]
+    def get_or_declare(
+        self, function: Callable[..., Any], namespace: Mapping[str, Any], declare: Callable[[Callable[..., Any]], Any]
     ) -> Any:
         """Make an experiment of a function, with as much as possible of what was made for its definition before.
 
         Args:
             function: A function that stands in another one.
             namespace: Names around it that its annotations may use.
-            make: Declares it from the ground up.
+            declare: Declares it from the ground up.
 
         Returns:
             The experiment, or the function as it is.
@@ -60,7 +60,7 @@ class LocalFunctionCache:
         if known is not None and (shape := _shape(function)) is not None and _is_same(known, shape, namespace):
             experiment = known.experiment
             return wrap_function(function, lambda inner: _redeclare(experiment, inner))
-        made = make(function)
+        made = declare(function)
         if made is function or not isinstance(code, CodeType):
             return made
         experiment, _, _ = experiment_of(made.__func__ if isinstance(made, classmethod) else made)

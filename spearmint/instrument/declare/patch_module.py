@@ -27,7 +27,7 @@ class Replacement:
     proxy: Any
 
     def undo(self) -> None:
-        """Put the original back, unless somebody has put something else there since."""
+        """Put the original back, unless the program has put something else there since."""
         if vars(self.owner).get(self.name) is self.proxy:
             setattr(self.owner, self.name, self.original)
 
@@ -84,7 +84,7 @@ def wrap_in_place(module: ModuleType, declare: Callable[[Any, str], Any]) -> Mod
 
 
 def release(proxy: ExperimentProxy) -> None:
-    """Let an experiment that somebody may have kept call its function from now on, as if it were none."""
+    """Let an experiment that the program may have kept call its function from now on, as if it were none."""
     ExperimentProxy.__dict__["__call__"].__set__(proxy, proxy.__wrapped__)
 
 
@@ -118,11 +118,11 @@ def _definitions(owner: Any, module: Any, prefix: str) -> Iterator[tuple[Any, st
 def _is_defined(value: Any, module: Any, name: str) -> bool:
     """Tell whether an object is a class, or holds a function, that a module defines under a name."""
     try:
-        heart = _underlying_function(value)
-        if not isinstance(heart, type) and not inspect.isroutine(heart):
+        inner = _underlying_function(value)
+        if not isinstance(inner, type) and not inspect.isroutine(inner):
             return False
         # An imported name is defined elsewhere, and an alias under its own name. C code often tells no module.
-        return heart.__qualname__ == name and getattr(heart, "__module__", None) in (module, None)
+        return inner.__qualname__ == name and getattr(inner, "__module__", None) in (module, None)
     except Exception:  # noqa: BLE001 - an object that cannot be asked is none
         return False
 
@@ -143,12 +143,12 @@ def _wrapped(value: Any, name: str, declare: Callable[[Any, str], Any]) -> Any:
         changed: list[Any] = [one and declare(one, called) for one, called in zip(functions, names, strict=True)]
         same = all(new is old for new, old in zip(changed, functions, strict=True))
         return value if same else property(changed[0], changed[1], changed[2], value.__doc__)
-    heart = _underlying_function(value)
-    made = declare(heart, name)
-    if made is heart:
+    inner = _underlying_function(value)
+    made = declare(inner, name)
+    if made is inner:
         return value
     if isinstance(value, functools.cached_property):
         made = functools.cached_property(made)
         made.__set_name__(object, value.attrname or name)
         return made
-    return made if heart is value or isinstance(made, type(value)) else type(value)(made)
+    return made if inner is value or isinstance(made, type(value)) else type(value)(made)

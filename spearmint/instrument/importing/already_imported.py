@@ -28,24 +28,24 @@ def wrap_imported_modules(
     Raises:
         SettingsError: If the settings name something in such a module that is not there.
     """
-    early = []
+    imported = []
     for name, module, is_pending in _modules_of(installation):
         if is_pending:
             swap(name, object.__getattribute__(module, "__spec__"))
             continue
-        installation.early.add(name)
+        installation.already_imported.add(name)
         if not (sees_cells and name == "__main__"):
-            early.append(name)
+            imported.append(name)
         found = installation.targets.of(name)
         if found is not None and found.rules:
             # What a module that still runs has not defined yet may come.
             installation.wrap_in_place(module, name, is_whole=not _is_running(module))
-    if early:
-        early.sort()
-        more = f" and {len(early) - _SHOWN} more" if len(early) > _SHOWN else ""
+    if imported:
+        imported.sort()
+        more = f" and {len(imported) - _SHOWN} more" if len(imported) > _SHOWN else ""
         message = (
-            f"Modules were imported before spearmint.install(): {', '.join(early[:_SHOWN])}{more}. Functions in them "
-            "that the settings name are wrapped where they stand; what others imported from them by then, what "
+            f"Modules were imported before spearmint.install(): {', '.join(imported[:_SHOWN])}{more}. Functions in "
+            "them that the settings name are wrapped where they stand; what others imported from them by then, what "
             "decorators have kept, and functions inside functions, stay as they are. Call install() first."
         )
         warnings.warn(message, SpearmintWarning, stacklevel=4)

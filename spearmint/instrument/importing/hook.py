@@ -44,7 +44,7 @@ class Hook:
         self.installations: tuple[Installation, ...] = ()
         self.lock = threading.RLock()
         self.sees_cells = False
-        self._check = self.check  # Bound once: every module's rewriter holds it.
+        self._verify = self.verify_targets  # Bound once: every module's rewriter holds it.
         self._can_rewrite = False
         self._finder = SpearmintFinder(self)
 
@@ -61,43 +61,43 @@ class Hook:
         self._can_rewrite = is_supported()
         self._finder.roots = frozenset().union(*(one.targets.roots for one in installations))
         if installations:
-            entry.declare = self.declare
+            entry.on_function = self.dispatch
             insert(self._finder)
         else:
             remove(self._finder)
-            entry.declare = None
+            entry.on_function = None
 
-    def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
+    def dispatch(self, function: Callable[..., Any], module: str, name: str) -> Any:
         """Make an experiment of a function, as the latest installation says that says anything of it."""
         for installation in reversed(self.installations):
-            made = installation.declare(function, module, name)
+            made = installation.declare_tracked(function, module, name)
             if made is not function:
                 return made
         return function
 
     def swap(self, name: str, spec: ModuleSpec) -> None:
-        """Replace the loader of a spec where the module is of concern. It never fails: importing goes on."""
-        concerned = []
+        """Replace the loader of a spec where the settings match the module. It never fails: importing goes on."""
+        matched = []
         targets = []
         for one in self.installations:
             found = one.targets.of(name)
             if found is not None:
-                concerned.append(one)
+                matched.append(one)
                 targets.append(found)
-        if not concerned:
+        if not matched:
             return
         try:
-            loader = self._loader(name, spec.loader, concerned, ModuleRewriter(targets, self._check))
+            loader = self._loader(name, spec.loader, matched, ModuleRewriter(targets, self._verify))
         except Exception as error:  # noqa: BLE001 - importing goes on
             message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
             warnings.warn(message, SpearmintWarning, stacklevel=2)
             return
         if loader is not None:
             spec.loader = loader
-            for one in concerned:
+            for one in matched:
                 one.modules.add(name)
 
-    def _loader(self, name: str, loader: Any, concerned: list[Installation], rewriter: ModuleRewriter) -> Any:
+    def _loader(self, name: str, loader: Any, matched: list[Installation], rewriter: ModuleRewriter) -> Any:
         kind = type(loader)
         if self._can_rewrite:
             if kind is SourceFileLoader:
@@ -109,7 +109,7 @@ class Hook:
         if loader is None or kind is NamespaceLoader or isinstance(loader, _OURS):
             return None  # A namespace package has no code; what is in it is found on its own.
         reason = f"its loader is a {kind.__module__}.{kind.__qualname__}"
-        for one in concerned:
+        for one in matched:
             one.skipped[name] = reason
         if not rewriter.has_targets or not hasattr(loader, "exec_module"):
             return None
@@ -121,10 +121,10 @@ class Hook:
             warnings.warn(message, SpearmintWarning, stacklevel=2)
         return AfterLoader(loader, lambda module: self.wrap_in_place(module, name))
 
-    def check(self, module: str, wrapped: Iterable[str], defined: Iterable[str]) -> None:
+    def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str]) -> None:
         """Raise an error if the settings in force name something in a module that is not there."""
         for installation in self.installations:
-            installation.check(module, wrapped, defined)
+            installation.verify_targets(module, wrapped, defined)
 
     def wrap_in_place(self, module: ModuleType, name: str) -> None:
         """Wrap what the settings in force want of a module that has run."""

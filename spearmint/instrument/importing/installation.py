@@ -19,7 +19,7 @@ from spearmint.proxy.proxy import ExperimentProxy
 
 
 class Installation:
-    """Settings that are in force, with a memory of what came of them.
+    """Settings that are in force, and what came of them.
 
     Args:
         loaded: The settings.
@@ -28,30 +28,30 @@ class Installation:
         loaded: The settings.
         targets: Which modules and definitions they are about.
         modules: Names of the modules that were found with them in force, and instrumented.
-        early: Names of those that had been imported before.
-        skipped: Names of modules of concern that were not, each with the reason.
+        already_imported: Names of those that had been imported before.
+        skipped: Names of modules matched by the settings that were not, each with the reason.
     """
 
     def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         self.targets = Targets(loaded)
         self.modules: set[str] = set()
-        self.early: set[str] = set()
+        self.already_imported: set[str] = set()
         self.skipped: dict[str, str] = {}
         self._declarations = Declarations(self.targets)
         self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
         self._changes: list[ModulePatch] = []
-        self._packages = tuple(self._concerned())
+        self._packages = tuple(self._package_names())
         table_store.add_packages(self._packages)
 
-    def _concerned(self) -> Iterable[str]:
+    def _package_names(self) -> Iterable[str]:
         """Yield the packages and modules whose plain functions plans look through."""
         yield from (package.name for package in self.loaded.settings.packages)
         for experiment in self.loaded.settings.experiments:
             target = parse_target(experiment.target)
             yield target.root if target.has_module_glob else target.module
 
-    def declare(self, function: Callable[..., Any], module: str, name: str) -> Any:
+    def declare_tracked(self, function: Callable[..., Any], module: str, name: str) -> Any:
         """Make an experiment of a function if the settings want one; see `Declarations.declare`."""
         made = self._declarations.declare(function, module, name)
         if made is not function:
@@ -59,7 +59,7 @@ class Installation:
             self._proxies.add(proxy)
         return made
 
-    def check(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
+    def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
         """Raise an error if the settings name something in a module that is not there.
 
         Args:
@@ -71,7 +71,7 @@ class Installation:
             SettingsError: For each target that matches nothing.
         """
         if self.targets.unmatched(module, wrapped):
-            self.targets.refuse_unmatched(module, wrapped, defined)
+            self.targets.verify_targets(module, wrapped, defined)
 
     def wrap_in_place(self, module: ModuleType, name: str, *, is_whole: bool = True) -> ModulePatch:
         """Wrap what the settings want of a module that has run.
@@ -84,7 +84,7 @@ class Installation:
         Raises:
             SettingsError: If they name something that is missing.
         """
-        changes = wrap_in_place(module, lambda function, at: self.declare(function, name, at))
+        changes = wrap_in_place(module, lambda function, at: self.declare_tracked(function, name, at))
         self._changes.append(changes)
         for refused in changes.refused:
             message = (
@@ -93,14 +93,14 @@ class Installation:
             )
             warnings.warn(message, SpearmintWarning, stacklevel=2)
         if is_whole:
-            self.check(name, (*changes.wrapped, *changes.refused), names_in(module))
+            self.verify_targets(name, (*changes.wrapped, *changes.refused), names_in(module))
         return changes
 
     def not_intercepted(self) -> dict[str, str]:
         """Return the modules with targets that were imported without a finder of ours having been asked."""
         reason = "another hook has loaded it and asked no finder behind it"
         loaded = [name for name in self.targets.exact_modules if name in sys.modules]
-        return {name: reason for name in loaded if name not in self.modules and name not in self.early}
+        return {name: reason for name in loaded if name not in self.modules and name not in self.already_imported}
 
     def take_back(self) -> None:
         """Leave modules and functions as they would be without it; it may be called twice."""
@@ -112,7 +112,7 @@ class Installation:
             if isinstance(module, ModuleType):
                 wrap_in_place(module, self._unwrapped)
                 restore_loader(module)
-        for proxy in list(self._proxies):  # Those that somebody has kept, such as a table of routes.
+        for proxy in list(self._proxies):  # Those that the program has kept, such as a table of routes.
             release(proxy)
         table_store.drop_packages(self._packages)
         self._packages = ()

@@ -31,21 +31,21 @@ class InstrumentedSourceLoader(SourceFileLoader):
         self._rewriter = rewriter
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """Return the rewritten code of the module, and leave its call tables."""
+        """Return the rewritten code of the module, and publish its call tables."""
         path = self.get_filename(fullname)
         cache = _Cache.of(path, self._rewriter.key)
-        kept = cache and cache.load()
+        cached = cache and cache.load()
         # Bytecode does not say where its source is; a folder that was moved is compiled anew.
-        if not kept or kept.code.co_filename != path:
+        if not cached or cached.code.co_filename != path:
             source = self.get_data(path)
-            code, kept = self._compiled(source, path)
-            if kept is None:
-                self._rewriter.leave(None)
+            code, cached = self._compiled(source, path)
+            if cached is None:
+                self._rewriter.publish_tables(None)
                 return code
             if cache:
-                cache.keep(self, kept, source)
-        self._rewriter.leave(kept)
-        return kept.code
+                cache.store(self, cached, source)
+        self._rewriter.publish_tables(cached)
+        return cached.code
 
     def source_to_code(  # type: ignore[override] # typeshed has one static method for all loaders
         self, data: Any, path: Any, *args: Any, **options: Any
@@ -83,33 +83,33 @@ class InstrumentedSourcelessLoader(SourcelessFileLoader):
         self._rewriter = rewriter
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """Return the rewritten code of the module, and leave its call tables."""
+        """Return the rewritten code of the module, and publish its call tables."""
         path = self.get_filename(fullname)
         cache = _Cache.of(path, self._rewriter.key) if self._rewriter.has_targets else None
-        kept = cache and cache.load()
-        if not kept:
+        cached = cache and cache.load()
+        if not cached:
             code = super().get_code(fullname)
             if code is None:  # Types allow for it; bytecode that cannot be read is an ImportError.
                 return None
-            kept = self._rewriter.from_code(code)
-            if kept is None:
-                self._rewriter.leave(None)
+            cached = self._rewriter.from_code(code)
+            if cached is None:
+                self._rewriter.publish_tables(None)
                 return code
-            if cache and kept.wrapped:
-                cache.keep(self, kept, self.get_data(path))
-        self._rewriter.leave(kept)
-        return kept.code
+            if cache and cached.wrapped:
+                cache.store(self, cached, self.get_data(path))
+        self._rewriter.publish_tables(cached)
+        return cached.code
 
 
 class _Cache:
-    """The place where the rewritten code of one file is kept, and the state that the file was in at first."""
+    """The file that holds the rewritten code of one module, and the state that the file was in at first."""
 
-    __slots__ = ("_key", "_mode", "_origin", "_path", "_stamp")
+    __slots__ = ("_key", "_mode", "_origin", "_path", "_source_stat")
 
     def __init__(self, path: str, origin: str, found: os.stat_result, key: bytes) -> None:
         self._path = path
         self._origin = origin
-        self._stamp = SourceStat(found.st_mtime_ns, found.st_size)
+        self._source_stat = SourceStat(found.st_mtime_ns, found.st_size)
         self._mode = found.st_mode
         self._key = key
 
@@ -123,15 +123,17 @@ class _Cache:
             return None
 
     def load(self) -> CachedModule | None:
-        """Return what is kept there for the file as it is."""
-        return load(self._path, self._stamp, self._key, self._origin)
+        """Return what is stored for the file as it is."""
+        return load(self._path, self._source_stat, self._key, self._origin)
 
-    def keep(self, loader: FileLoader, kept: CachedModule, source: bytes) -> None:
-        """Write what is to be kept, unless that cannot or must not be: then it is made again the next time."""
+    def store(self, loader: FileLoader, cached: CachedModule, source: bytes) -> None:
+        """Write the file, unless that is impossible or forbidden: the next import then makes the code anew."""
         if not sys.dont_write_bytecode:
             # The stock loader writes in one step, makes folders, and says nothing if it cannot.
             writer = SourceFileLoader(loader.name, loader.path)
-            writer.set_data(self._path, dump(kept, source, self._stamp, self._key), _mode=self._mode | stat.S_IWUSR)
+            writer.set_data(
+                self._path, dump(cached, source, self._source_stat, self._key), _mode=self._mode | stat.S_IWUSR
+            )
 
 
 class InstrumentedZipLoader(zipimporter):
@@ -148,11 +150,11 @@ class InstrumentedZipLoader(zipimporter):
         self._rewriter = rewriter
 
     def get_code(self, fullname: str) -> CodeType:
-        """Return the rewritten code of the module, and leave its call tables."""
+        """Return the rewritten code of the module, and publish its call tables."""
         code = super().get_code(fullname)
-        kept = self._rewriter.from_code(code)
-        self._rewriter.leave(kept)
-        return kept.code if kept else code
+        cached = self._rewriter.from_code(code)
+        self._rewriter.publish_tables(cached)
+        return cached.code if cached else code
 
 
 class AfterLoader:

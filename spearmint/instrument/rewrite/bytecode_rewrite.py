@@ -25,7 +25,7 @@ _OF_TYPE_VARIABLES = frozenset(
 def rewrite_code(code: CodeType, is_target: IsTarget) -> RewrittenCode | Refused:
     """Put the wrapper on the functions of a module that are targets, without any source.
 
-    Where a target is made, the new function is handed to the wrapper before anything else gets it. Only code objects
+    Where a target is made, the new function is passed to the wrapper before anything else gets it. Only code objects
     that make targets are assembled anew, those around them get other constants, and all others stay as they are.
 
     Args:

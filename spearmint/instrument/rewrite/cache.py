@@ -1,8 +1,8 @@
 """Rewritten code and call tables, kept beside Python's own bytecode under a tag of their own.
 
 A file is what Python itself would write, a header and marshalled code, followed by the names of what is wrapped, the
-call tables, and a seal that says what they were made from. The seal is stricter than Python: it knows the time of the
-source in nanoseconds, its content where only the time is another, and whether the file is whole.
+call tables, and a trailer that says what they were made from. The trailer is stricter than Python: it knows the time
+of the source in nanoseconds, its content where only the time is another, and whether the file is whole.
 """
 
 import binascii
@@ -47,7 +47,7 @@ class SourceStat(NamedTuple):
 
     @classmethod
     def of(cls, found: os.stat_result) -> Self:
-        """Make the stamp of a file from what `os.stat` says of it."""
+        """Return the state of a file from what `os.stat` says of it."""
         return cls(found.st_mtime_ns, found.st_size)
 
 
@@ -131,18 +131,18 @@ def _place_in(folder: str, *_settings: object) -> tuple[str, str] | None:
     return before + os.sep, f".{behind.removesuffix('.pyc')}.spearmint.pyc"
 
 
-def load(path: str, stamp: SourceStat, key: bytes, origin: str) -> CachedModule | None:
+def load(path: str, source_stat: SourceStat, key: bytes, origin: str) -> CachedModule | None:
     """Read a file.
 
     Args:
         path: Where it is, as `cached_path` says.
-        stamp: State of the origin now.
+        source_stat: State of the origin now.
         key: 16 bytes that stand for all else that has shaped the code.
         origin: The source, or the bytecode that has none. It is read if only its time has changed: a fresh checkout is
             no change.
 
     Returns:
-        What was kept; None when there is nothing, or it is damaged, or was made from something else.
+        What was stored; None when there is nothing, or it is damaged, or was made from something else.
     """
     try:
         with io.open_code(path) as file:
@@ -152,10 +152,10 @@ def load(path: str, stamp: SourceStat, key: bytes, origin: str) -> CachedModule 
     end = len(data) - _TRAILER_SIZE
     if end < _HEADER or binascii.crc32(data) != _CRC_RESIDUE:
         return None
-    names, tables, mtime, size, kept_key, mark = _TRAILER.unpack_from(data, end)
-    if mark != _MARK or kept_key != key or size != stamp.size or data[:4] != _MAGIC:
+    names, tables, mtime, size, cached_key, mark = _TRAILER.unpack_from(data, end)
+    if mark != _MARK or cached_key != key or size != source_stat.size or data[:4] != _MAGIC:
         return None
-    if mtime != stamp.mtime and importlib.util.source_hash(_read(origin)) != data[8:_HEADER]:
+    if mtime != source_stat.mtime and importlib.util.source_hash(_read(origin)) != data[8:_HEADER]:
         return None
     # Trusted as Python trusts what lies in the same folder.
     code = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302
@@ -163,20 +163,20 @@ def load(path: str, stamp: SourceStat, key: bytes, origin: str) -> CachedModule 
     return CachedModule(code, wrapped, StoredTables(_tables, data[tables:end]))
 
 
-def dump(kept: CachedModule, source: bytes, stamp: SourceStat, key: bytes) -> bytes:
+def dump(cached: CachedModule, source: bytes, source_stat: SourceStat, key: bytes) -> bytes:
     """Make the content of a file.
 
     Args:
-        kept: What to keep.
+        cached: What to write.
         source: Content of the origin.
-        stamp: State of the origin before it was read.
+        source_stat: State of the origin before it was read.
         key: As for `load`.
     """
-    code = _MAGIC + _UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(kept.code)
-    with_names = code + marshal.dumps(kept.wrapped)
-    body = with_names + marshal.dumps(_plain(kept.tables))
-    sealed = body + _TRAILER.pack(len(code), len(with_names), stamp.mtime, stamp.size, key, _MARK)
-    return sealed + _CHECKSUM.pack(binascii.crc32(sealed))
+    code = _MAGIC + _UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(cached.code)
+    with_names = code + marshal.dumps(cached.wrapped)
+    body = with_names + marshal.dumps(_plain(cached.tables))
+    content = body + _TRAILER.pack(len(code), len(with_names), source_stat.mtime, source_stat.size, key, _MARK)
+    return content + _CHECKSUM.pack(binascii.crc32(content))
 
 
 def _read(path: str) -> bytes:

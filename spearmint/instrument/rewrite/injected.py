@@ -13,14 +13,14 @@ class InjectedEntry:
     """What stands behind the wrapper.
 
     Attributes:
-        declare: Given a function, the name of its module and its numbered qualified name, returns an experiment, or the
-            function as it is; None while nothing is installed.
+        on_function: Given a function, the name of its module and its numbered qualified name, returns an experiment, or
+            the function as it is; None while nothing is installed.
     """
 
-    __slots__ = ("declare",)
+    __slots__ = ("on_function",)
 
     def __init__(self) -> None:
-        self.declare: OnFunction | None = None
+        self.on_function: OnFunction | None = None
 
 
 entry = InjectedEntry()
@@ -48,8 +48,8 @@ def wrap_function(function: FunctionType, name: str) -> Any:
     Raises:
         SettingsError: If it cannot become the experiment that the settings want.
     """
-    declare = entry.declare
-    return function if declare is None else declare(function, module_name(function.__globals__), name)
+    on_function = entry.on_function
+    return function if on_function is None else on_function(function, module_name(function.__globals__), name)
 
 
 def module_name(namespace: dict[str, Any]) -> str:

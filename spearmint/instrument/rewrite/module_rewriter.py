@@ -17,7 +17,7 @@ from spearmint.instrument.rewrite.result import Refused, RewrittenTree
 from spearmint.instrument.settings.matching import ModuleTargets
 from spearmint.instrument.settings.target import Target
 
-Check = Callable[[str, Iterable[str], Iterable[str]], object]
+VerifyTargets = Callable[[str, Iterable[str], Iterable[str]], object]
 
 
 class ModuleRewriter:
@@ -25,22 +25,22 @@ class ModuleRewriter:
 
     Args:
         targets: What the settings in force say of the module; several, where `install` was called with several.
-        check: Called with the module's name, its wrapped definitions and all its definitions before it runs, if the
-            settings name functions of it; what it raises is for who imports the module.
+        verify_targets: Called with the module's name, its wrapped definitions and all its definitions before it runs,
+            if the settings name functions of it; what it raises goes to the code that imports the module.
 
     Attributes:
         name: Name of the module.
         key: 16 bytes that stand for the settings and the rewriter.
     """
 
-    __slots__ = ("_check", "_rules", "_targets", "key", "name")
+    __slots__ = ("_rules", "_targets", "_verify_targets", "key", "name")
 
-    def __init__(self, targets: Sequence[ModuleTargets], check: Check) -> None:
+    def __init__(self, targets: Sequence[ModuleTargets], verify_targets: VerifyTargets) -> None:
         self.name = targets[0].module
         self.key = key_of(*[one.digest for one in targets])
         self._targets = targets
         self._rules = targets[0].rules if len(targets) == 1 else tuple(rule for one in targets for rule in one.rules)
-        self._check = check
+        self._verify_targets = verify_targets
 
     @property
     def has_targets(self) -> bool:
@@ -94,18 +94,18 @@ class ModuleRewriter:
             return None
         return CachedModule(rewritten.code, rewritten.wrapped, tables)
 
-    def leave(self, kept: CachedModule | None) -> None:
-        """Leave the call tables of the module, and check that what the settings name is in it.
+    def publish_tables(self, cached: CachedModule | None) -> None:
+        """Make the call tables of the module known, and check that what the settings name is in it.
 
         Args:
-            kept: Its code and what goes with it; None when the module stays as it is.
+            cached: Its code and what goes with it; None when the module stays as it is.
         """
-        if kept is None:
+        if cached is None:
             table_store.forget_tables(self.name)
             return
-        table_store.put(self.name, kept.tables)
-        if self._rules and any(self._is_unmatched(rule.target, kept.wrapped) for rule in self._rules):
-            self._check(self.name, kept.wrapped, kept.tables)
+        table_store.put(self.name, cached.tables)
+        if self._rules and any(self._is_unmatched(rule.target, cached.wrapped) for rule in self._rules):
+            self._verify_targets(self.name, cached.wrapped, cached.tables)
 
     @staticmethod
     def _is_unmatched(target: Target | None, wrapped: Iterable[str]) -> bool:

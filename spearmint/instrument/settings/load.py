@@ -79,7 +79,7 @@ def inspect_settings(
         packages: As for `read_settings`.
 
     Returns:
-        The settings without what cannot be used, and an error for each slip.
+        The settings without what cannot be used, and an error for each mistake.
 
     Raises:
         SettingsError: If there are no settings, or they cannot be read at all.

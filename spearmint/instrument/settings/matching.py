@@ -107,7 +107,7 @@ class Targets:
             [name.partition(".")[0] for name in names] + [rule.target.root for rule in targets if rule.target]
         )
 
-    def concerns(self, module: str) -> bool:
+    def matches(self, module: str) -> bool:
         """Tell whether a module is to be instrumented at all."""
         return self.of(module) is not None
 
@@ -118,7 +118,7 @@ class Targets:
             module: Its whole name; that of its spec, where it runs as ``__main__`` and has one.
 
         Returns:
-            Its targets, with no rules where only its calls are to be known; None where it is of no concern.
+            Its targets, with no rules where only its calls are to be known; None where the settings do not match it.
         """
         if module.partition(".")[0] not in self.roots:
             return None
@@ -126,7 +126,7 @@ class Targets:
             self._known[module] = self._find(module)
         return self._known[module]
 
-    def refuse_unmatched(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
+    def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
         """Raise an error for each target that names this module and matches nothing in it.
 
         Args:
@@ -140,7 +140,7 @@ class Targets:
         raise_combined(self.unmatched(module, wrapped, defined))
 
     def unmatched(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> list[SettingsError]:
-        """Return the errors that `refuse_unmatched` raises."""
+        """Return the errors that `verify_targets` raises."""
         found, known = list(wrapped), list(defined)
         errors = []
         for rule in self._targets:

@@ -24,10 +24,10 @@ def _import_users() -> None:
 
 def _install() -> None:
     try:
-        waiting = importlib.import_module("spearmint.instrument.child_processes.lazy_finder")
+        lazy_finder = importlib.import_module("spearmint.instrument.child_processes.lazy_finder")
     except ModuleNotFoundError:  # A Python, or an environment, in which Spearmint is not.
         return
-    waiting.wait()
+    lazy_finder.install_lazy_finder()
 
 
 if __name__ == "sitecustomize":

@@ -46,7 +46,7 @@ def test_the_roots_are_the_first_names_of_packages_and_targets():
 )
 def test_modules_of_packages_and_of_targets_are_of_concern_and_no_others(module, is_concerned):
     found = targets(["shop"], ["lib.one:f", "glob.*:f"])
-    assert found.concerns(module) is is_concerned
+    assert found.matches(module) is is_concerned
     assert (found.of(module) is not None) is is_concerned
 
 
@@ -105,8 +105,8 @@ def test_modules_without_rules_share_one_digest():
 
 def test_a_digest_is_the_same_in_every_process():
     code = """
-from spearmint.instrument.reading import read_settings
-from spearmint.instrument.targets import Targets
+from spearmint.instrument.settings.load import read_settings
+from spearmint.instrument.settings.matching import Targets
 entry = {"name": "pipe", "auto": "named", "bindings": {"t": "t", "k": "k", "a": "a"}}
 print(Targets(read_settings({"packages": [entry]})).of("pipe").digest)
 """
@@ -129,7 +129,7 @@ def test_a_target_that_matches_nothing_is_an_error_with_the_place_and_what_was_m
     path.write_text("experiments:\n- target: shop:Ranker.scor\n- target: shop:inner\n- target: shop:f\n")
     found = Targets(read_settings(path))
     with pytest.raises(SettingsError) as caught:
-        found.refuse_unmatched("shop", ["f"], ["<module>", "Ranker", "Ranker.score", "f", "g.<locals>.inner"])
+        found.verify_targets("shop", ["f"], ["<module>", "Ranker", "Ranker.score", "f", "g.<locals>.inner"])
     first, second = str(caught.value).splitlines()
     assert first == (
         f"{path}:2:3: Cannot find the target 'shop:Ranker.scor': module 'shop' defines no such function. Correct the "

@@ -18,7 +18,7 @@ def declared(monkeypatch):
         names.append(f"{module}:{name}")
         return function
 
-    monkeypatch.setattr(entry, "declare", declare)
+    monkeypatch.setattr(entry, "on_function", declare)
     return names
 
 
@@ -118,7 +118,7 @@ def test_the_lines_that_run_are_those_that_run_without(door, declared):
 
 @pytest.mark.parametrize("door", DOORS)
 def test_code_that_runs_when_nothing_is_installed_gives_plain_functions(door, monkeypatch):
-    monkeypatch.setattr(entry, "declare", None)
+    monkeypatch.setattr(entry, "on_function", None)
     module = run(rewritten(SHAPES, door, every)[0])
     assert type(module.plain) is type(run)
 
