@@ -1,6 +1,8 @@
 """What every test starts from: no background work of the test before."""
 
 import importlib.util
+import re
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,27 @@ FLUSH_SECONDS = 5
 
 # The doctests of a module are found by importing it; the gate's other versions of Python have no mlflow.
 collect_ignore_glob = [] if importlib.util.find_spec("mlflow") else ["spearmint/tracing/*.py"]
+
+_ADDRESS = re.compile(r" at 0x[0-9a-f]{4,}")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let SIGINT interrupt: a shell that starts a run in the background has it ignored, and children inherit that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        config.add_cleanup(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse names that differ from process to process: workers of pytest-xdist compare them.
+
+    Raises:
+        pytest.UsageError: The id of a test holds the address of an object.
+    """
+    unstable = [item.nodeid for item in items if _ADDRESS.search(item.nodeid)]
+    if unstable:
+        msg = f"Cannot run {unstable[0]!r}: its id holds the address of an object. Give the parameter an id."
+        raise pytest.UsageError(msg)
 
 
 @pytest.fixture(autouse=True)

@@ -88,7 +88,11 @@ def test_round_robin_takes_the_next_config_in_calls_and_runs():
     assert [ask(), ran(ask), ask(), ask()] == ["a", ["b"], "c", "a"]
 
 
-@pytest.mark.parametrize("strategy", [*BUILT_IN, *(kind() for kind in BUILT_IN)], ids=repr)
+@pytest.mark.parametrize(
+    "strategy",
+    [*BUILT_IN, *(kind() for kind in BUILT_IN)],
+    ids=lambda one: one.__name__ if isinstance(one, type) else f"{type(one).__name__}()",
+)
 def test_the_built_in_strategies_fit_the_protocol_and_serve_a_single_config(strategy):
     assert isinstance(strategy() if isinstance(strategy, type) else strategy, Strategy)
     assert ran(made(strategy, [{"model": "only"}])) == ["only"]

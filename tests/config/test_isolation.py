@@ -81,6 +81,9 @@ class Plain:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Plain) and self.held == other.held
 
+    def __repr__(self) -> str:
+        return f"Plain({self.held!r})"
+
     __hash__ = None
 
 
