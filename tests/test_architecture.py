@@ -31,7 +31,7 @@ HOUSE = (
         "table_store function_body fast_scan static_lookup user_code dependencies name_resolution call_graph",
     ),
     (1, "discovery.reach", "code_digest code_version"),
-    (1, "statistics", "intervals"),
+    (1, "statistics", "multiple intervals paired"),
     (2, "cases", "edge case render plan"),
     (2, "strategies", "builtin by_name"),
     (3, "context", "current threads"),

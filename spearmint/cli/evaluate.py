@@ -102,7 +102,8 @@ def evaluate(  # noqa: PLR0917 - click passes them by name
     TARGET is "module:function", an experiment or a plain function. Without --configs it runs under its own.
 
     With --gate, the exit status is 0 if every config passes, 1 if one is a regression, and 2 if the data cannot tell:
-    a config passes when the worse bound of the 95 % interval of its difference from main is no worse than the margin.
+    a config passes when the worse bound of the interval of its difference from main is no worse than the margin. The
+    interval is at 95 % for one config, and adjusted for all where there are several, as the p-values are.
     A margin of -0.02 lets it be 0.02 worse than main, and one of 0.01 asks it to be 0.01 better. Without --gate the
     status is 0. An evaluation that could not be made has status 3.
     """

@@ -1,1 +1,1 @@
-"""Estimates, intervals and tests on plain numbers; scipy alone."""
+"""Statistics: pure functions on numbers, shared by offline and online evaluation."""

@@ -8,8 +8,9 @@ import numpy as np
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.report.report import Report
+from spearmint.evaluation.report.scales import percent
 from spearmint.evaluation.report.summary import is_lower_better
-from spearmint.statistics.intervals import CONFIDENCE, FEWEST_ROWS
+from spearmint.statistics.paired import FEWEST_ROWS
 
 GateVerdict = Literal["pass", "regression", "inconclusive"]
 
@@ -70,8 +71,9 @@ def parse_gate(text: str, lower: tuple[str, ...] = ()) -> Gate:
 def check_gate(report: Report, gate: Gate) -> list[GateResult]:
     """Decide for each config but main whether it passes.
 
-    It passes if even the worse bound of the 95 % interval of its paired difference from main is no worse than the
-    margin, and is a regression if even the better bound is worse. Between the two, with too few rows, or where it
+    It passes if even the worse bound of the interval of its paired difference from main is no worse than the margin,
+    and is a regression if even the better bound is worse. The interval is that of the report: at 95 % for one config,
+    and adjusted for all where there are several. Between the two, with too few rows, or where it
     fails on rows that main did, the data cannot tell.
 
     Args:
@@ -93,7 +95,7 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
         worse, better = sorted((sign * found.low, sign * found.high))
         main_failed, failed = report.ledger.failed_rows(0), report.ledger.failed_rows(case.position)
         newly = int(np.sum(failed & ~main_failed))
-        numbers = f"{found.value:+.4g}, {CONFIDENCE:.0%} interval {found.low:+.4g} to {found.high:+.4g}"
+        numbers = f"{found.value:+.4g}, {percent(found.confidence)} interval {found.low:+.4g} to {found.high:+.4g}"
         verdict: GateVerdict = "inconclusive"
         if found.n < FEWEST_ROWS:
             reason = f"{found.n} rows to compare, at least {FEWEST_ROWS} are needed"

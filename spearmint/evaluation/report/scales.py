@@ -63,3 +63,8 @@ def scale_over(values: Sequence[float], start: float, end: float, *, room: float
 def number(value: float) -> str:
     """Return a number as short as it can be told apart by."""
     return "-" if math.isnan(value) else f"{value:.4g}"
+
+
+def percent(share: float) -> str:
+    """Return a level of confidence, such as ``"95%"`` or ``"99.92%"``."""
+    return f"{100 * share:.4g}%"

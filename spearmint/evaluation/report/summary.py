@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import LATENCY, ResultTable
-from spearmint.statistics.intervals import FEWEST_ROWS, Difference, Estimate, difference, estimate, holm
+from spearmint.statistics.intervals import Estimate, estimate
+from spearmint.statistics.paired import FEWEST_ROWS, Difference, differences
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Summary:
 
 
 def summarize(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
-    """Return what each case did by a metric, in their order; p-values are adjusted over all of them.
+    """Return what each case did by a metric, in their order; differences are adjusted for all of them.
 
     Args:
         ledger: The results.
@@ -54,9 +55,7 @@ def summarize(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) 
         metric: Name of a metric, or ``"latency"``.
     """
     values = [ledger.values(case.position, metric) for case in cases]
-    differences = [difference(one, values[0]) for one in values[1:]]
-    adjusted = holm([one.p_value for one in differences])
-    told = [None, *(replace(one, adjusted=p) for one, p in zip(differences, adjusted, strict=True))]
+    told = [None, *differences(values[1:], values[0])]
     return [
         Summary(
             case.case_id,
