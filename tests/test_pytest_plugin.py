@@ -232,8 +232,8 @@ def test_second():
     assert ended == [2]
     assert spearmint.background_stats() == spearmint.BackgroundStats()
     assert not [one for one in registry if "test_first" in one.name]
-    from spearmint.execution.background import background
-    assert background.limits.queue_size == 1000
+    from spearmint.execution.pool import variant_pool
+    assert variant_pool.limits.queue_size == 1000
     kept[0]()
 """
     session(tests).assert_outcomes(passed=2)
@@ -353,9 +353,9 @@ def test_first(store):
     run()
 
 def test_second():
-    from spearmint.tracing.worker import worker
+    from spearmint.tracing.exporter import exporter
     assert spearmint.tracing_stats() == spearmint.tracing_stats().__class__()
-    assert (worker.options.enabled, worker.options.queue_size) != (True, 7)
+    assert (exporter.options.enabled, exporter.options.queue_size) != (True, 7)
 """
     session(tests, "-o", "spearmint_flush_timeout=60", "-W", "default").assert_outcomes(passed=2)
 

@@ -198,9 +198,9 @@ def watched(source, change):
     """Return whether a result holds before and after a change of the module."""
     root = function(source)
     found = reach(root)
-    before = found.watches.all_hold()
+    before = found.dependencies.is_valid()
     exec(change, root.__globals__)
-    return before, found.watches.all_hold(), found.watches.holds()
+    return before, found.dependencies.is_valid(), found.dependencies.spot_check()
 
 
 INNER = "def inner(): pass\ndef other(): pass\n"
@@ -242,11 +242,11 @@ def test_a_change_that_does_not_matter_is_none(change):
 def test_many_names_are_checked_some_at_a_time_and_each_in_its_turn():
     lines = [f"def f{number}(): return f{number + 1}()" for number in range(1000)]
     root = function("\n".join([*lines, "def f1000(): pass"]), "f0")
-    watches = reach(root).watches
-    assert all(watches.holds() for _ in range(100))
+    dependencies = reach(root).dependencies
+    assert all(dependencies.spot_check() for _ in range(100))
     root.__globals__["f777"] = None
-    assert not watches.all_hold()
-    verdicts = [watches.holds() for _ in range(20)]
+    assert not dependencies.is_valid()
+    verdicts = [dependencies.spot_check() for _ in range(20)]
     assert verdicts.count(True) > 10
     assert False in verdicts
 

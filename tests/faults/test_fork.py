@@ -83,13 +83,13 @@ def test_a_child_works_with_fresh_counts_and_does_not_run_what_its_parent_runs(p
 def test_a_fork_while_locks_are_held_leaves_the_child_free(program) -> None:
     done = program(
         f"""{COMMON}
-        from spearmint.execution.background import background
+        from spearmint.execution.pool import variant_pool
         held, release = threading.Event(), threading.Event()
         results = Spearmint.run(gated)()
         begun.acquire()
 
         def hold():
-            with background.account.lock, results._latch._condition, background._watchdog._changed:
+            with variant_pool.account.lock, results._latch._condition, variant_pool._watchdog._changed:
                 held.set()
                 release.wait(10)
 
