@@ -63,7 +63,8 @@ def test_a_program_is_the_code_of_its_package_and_of_what_lies_beside_it(tmp_pat
     package.mkdir()
     (package / "__init__.py").touch()
     (tmp_path / "my_helper.py").touch()
-    program = "import my_helper, my_package, json\nfrom spearmint.discovery.reach.user_code import same_project_filter\n"
+    program = "import my_helper, my_package, json\n"
+    program += "from spearmint.discovery.reach.user_code import same_project_filter\n"
     program += "print([same_project_filter('__main__')(n) for n in ('my_helper', 'my_package.main', 'json')])"
     (package / "main.py").write_text(program, encoding="utf-8")
     (tmp_path / "script.py").write_text(program, encoding="utf-8")
