@@ -5,7 +5,7 @@ test needs it, and what it does around a test is a look into `sys.modules` where
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
@@ -170,9 +170,10 @@ def config_names(configs: list[Any]) -> list[str]:
     Returns:
         Names such as ``"model=small,temperature=0.5"``.
     """
+    from spearmint.config.flatten import flatten  # noqa: PLC0415
     from spearmint.config.model import given_id  # noqa: PLC0415 - few sessions need it
 
-    flat = [dict(_leaves(config, "")) for config in configs]
+    flat = [flatten(config) for config in configs]
     keys = list(dict.fromkeys(key for leaves in flat for key in leaves))
     differing = [key for key in keys if len({repr(leaves.get(key, ...)) for leaves in flat}) > 1]
     names = []
@@ -181,14 +182,6 @@ def config_names(configs: list[Any]) -> list[str]:
         is_readable = 0 < len(told) <= _LONGEST_ID and told.isprintable() and " at 0x" not in told
         names.append(given_id(config) or (told if is_readable else config.config_id))
     return names
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and (value or not path):
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    else:
-        yield path, value
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,7 +1,6 @@
 """What came of the executions of one call."""
 
 import asyncio
-import html
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -11,6 +10,7 @@ from typing import Any, Literal
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.plan import Plan
 from spearmint.config.model import Config
+from spearmint.render import html_table
 
 Status = Literal["success", "failed", "cancelled", "timed_out", "dropped", "pending"]
 Role = Literal["main", "variant"]
@@ -279,16 +279,13 @@ class ExperimentResults:
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows."""
         columns = ("role", "config_id", "status", "duration", "result")
-        head = "".join(f"<th>{column}</th>" for column in columns)
-        body = "".join(_html_row(one, columns) for one in self)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return html_table(columns, ([_cells(one)[column] for column in columns] for one in self))
 
 
 def _row(one: FunctionResult) -> dict[str, Any]:
     return {"role": one.role, "config_id": one.config_id, "status": one.status, "duration": one.duration}
 
 
-def _html_row(one: FunctionResult, columns: tuple[str, ...]) -> str:
+def _cells(one: FunctionResult) -> dict[str, Any]:
     shown = one.result if one.exception is None else one.exception
-    cells = {**_row(one), "duration": f"{one.duration:.3f} s", "result": f"{shown!r:.200}"}
-    return "<tr>" + "".join(f"<td>{html.escape(str(cells[column]))}</td>" for column in columns) + "</tr>"
+    return {**_row(one), "duration": f"{one.duration:.3f} s", "result": f"{shown!r:.200}"}

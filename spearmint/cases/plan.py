@@ -8,7 +8,7 @@ from typing import Literal
 
 from spearmint.cases.case import BoundConfig, ExperimentCase
 from spearmint.cases.edge import Edge, ExperimentRef
-from spearmint.cases.render import PlanNode, plan_nodes, table, tree
+from spearmint.cases.render import PlanNode, plan_nodes, plan_table, plan_tree
 
 Combine = Literal["product", "one_at_a_time"]
 
@@ -131,11 +131,11 @@ class Plan:
 
     def __str__(self) -> str:
         """Draw the plan as a tree."""
-        return tree(self.parts, self.size)
+        return plan_tree(self.parts, self.size)
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows."""
-        return table(self.parts, self.size)
+        return plan_table(self.parts, self.size)
 
     def _product(self) -> Iterator[tuple[BoundConfig, ...]]:
         combinations = itertools.product(*(dimension.options for dimension in self.dimensions))

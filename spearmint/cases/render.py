@@ -1,14 +1,13 @@
 """A plan drawn as a tree and as a table."""
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from spearmint.cases.edge import Edge, ExperimentRef
+from spearmint.render import html_table, tree
 
 _MOST_IDS = 6
-_BLANK, _BAR, _BRANCH, _LAST = "   ", "│  ", "├─ ", "└─ "
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,34 +57,21 @@ def plan_nodes(
     return parts
 
 
-def tree(parts: Sequence[PlanNode], count: int) -> str:
+def plan_tree(parts: Sequence[PlanNode], count: int) -> str:
     """Draw the parts of a plan as a tree.
 
     Args:
         parts: The parts, each below the one that leads to it.
         count: How many cases it holds.
     """
-    lines = []
-    is_open: list[bool] = []  # For each level whether more of its branches follow.
-    for position, part in enumerate(parts):
-        following = next((one.depth for one in parts[position + 1 :] if one.depth <= part.depth), 0)
-        is_open[part.depth - 1 :] = [following == part.depth]
-        indent = "".join(_BAR if more else _BLANK for more in is_open[: part.depth - 1])
-        branch = "" if not part.depth else _BRANCH if is_open[part.depth - 1] else _LAST
-        lines.append(f"{indent}{branch}{part.name}{_how(part)}: {_ids(part)}")
-    return "\n".join([*lines, _cases(count)])
+    return "\n".join([*tree([(part.depth, f"{part.name}{_how(part)}: {_ids(part)}") for part in parts]), _cases(count)])
 
 
-def table(parts: Sequence[PlanNode], count: int) -> str:
+def plan_table(parts: Sequence[PlanNode], count: int) -> str:
     """Write the same as an HTML table, for a notebook."""
-    head = "".join(f"<th>{column}</th>" for column in ("experiment", "reached by", "where", "options"))
-    rows = []
-    for part in parts:
-        indent = f' style="text-align: left; padding-left: {1 + 1.5 * part.depth}em"'
-        cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in (part.how, part.place, _ids(part)))
-        rows.append(f"<tr><td{indent}>{html.escape(part.name)}</td>{cells}</tr>")
-    body = f"<tbody>{''.join(rows)}</tbody>"
-    return f"<table><thead><tr>{head}</tr></thead>{body}</table><p>{_cases(count)}</p>"
+    names = tree([(part.depth, part.name) for part in parts])
+    rows = [(name, part.how, part.place, _ids(part)) for name, part in zip(names, parts, strict=True)]
+    return f"{html_table(('experiment', 'reached by', 'where', 'options'), rows)}<p>{_cases(count)}</p>"
 
 
 def _cases(count: int) -> str:

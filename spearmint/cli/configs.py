@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,6 +10,7 @@ from rich.table import Table
 
 from spearmint.cli.output import console, examples
 from spearmint.config import Config, parse_configs
+from spearmint.config.flatten import flatten
 from spearmint.config.sources import iter_configs
 
 _MISSING = object()
@@ -56,7 +57,7 @@ def configs(sources: tuple[str, ...], form: str, limit: int) -> None:
 
 
 def _print_table(shown: Sequence[Config]) -> None:
-    flat = [dict(_flattened(config, "")) for config in shown]
+    flat = [flatten(config, lists=True) for config in shown]
     paths = list(dict.fromkeys(itertools.chain.from_iterable(flat)))
     shared = [path for path in paths if _is_shared(path, flat)]
     own = [path for path in paths if path not in shared]
@@ -77,20 +78,6 @@ def _print_table(shown: Sequence[Config]) -> None:
     if shared:
         text = "  ".join(f"{path}={_shown(flat[0][path])}" for path in shared)
         printer.print(f"All of them: {text}" if len(shown) > 1 else text, markup=False)
-
-
-def _flattened(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield the leaves of a config with the paths that bindings would give them; lists of plain values are leaves."""
-    items: Iterable[tuple[Any, Any]] | None = None
-    if isinstance(value, Mapping) and value:
-        items = value.items()
-    elif isinstance(value, list) and any(isinstance(item, Mapping | list) for item in value):
-        items = enumerate(value)
-    if items is None:
-        yield path, value
-        return
-    for key, item in items:
-        yield from _flattened(item, f"{path}.{key}" if path else str(key))
 
 
 def _is_shared(path: str, flat: Sequence[Mapping[str, Any]]) -> bool:

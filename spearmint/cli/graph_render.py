@@ -9,8 +9,8 @@ from spearmint.discovery.reach.call_graph import CallEdge, Node, Reach, reach
 from spearmint.discovery.reach.function_body import has_tables
 from spearmint.discovery.reach.static_lookup import MISSING, Instance
 from spearmint.proxy.proxy import ExperimentProxy, experiment_of
+from spearmint.render import tree
 
-_BLANK, _BAR, _BRANCH, _LAST = "   ", "│  ", "├─ ", "└─ "
 _VERBS = {"call": "calls", "reference": "passes", "wraps": "wraps"}
 
 
@@ -65,21 +65,18 @@ class Drawing:
 
     def tree(self) -> str:
         """Draw a tree; what has been drawn above is not drawn again."""
-        return "\n".join(self._branches(self.boxes[0], None, "", "", set()))
+        return "\n".join(tree(list(self._branches(self.boxes[0], None, 0, set()))))
 
-    def _branches(self, box: Box, arrow: Arrow | None, head: str, indent: str, drawn: set[int]) -> Iterator[str]:
-        how = f"  ({arrow.label})" if arrow is not None else ""
-        again = box.id in drawn and any(one.caller == box.id for one in self.arrows)
-        experiment = f"  [{box.experiment}]" if box.experiment else ""
-        yield f"{head}{box.name}{experiment}{how}{' ...' if again else ''}"
-        if box.id in drawn:
-            return
-        drawn.add(box.id)
+    def _branches(self, box: Box, arrow: Arrow | None, depth: int, drawn: set[int]) -> Iterator[tuple[int, str]]:
         below = [one for one in self.arrows if one.caller == box.id]
-        for position, one in enumerate(below):
-            is_last = position == len(below) - 1
-            branch, rest = (_LAST, _BLANK) if is_last else (_BRANCH, _BAR)
-            yield from self._branches(self.boxes[one.callee], one, indent + branch, indent + rest, drawn)
+        how = f"  ({arrow.label})" if arrow is not None else ""
+        experiment = f"  [{box.experiment}]" if box.experiment else ""
+        is_drawn = box.id in drawn
+        yield depth, f"{box.name}{experiment}{how}{' ...' if is_drawn and below else ''}"
+        if not is_drawn:
+            drawn.add(box.id)
+            for one in below:
+                yield from self._branches(self.boxes[one.callee], one, depth + 1, drawn)
 
     def mermaid(self) -> str:
         """Write a Mermaid flowchart."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
+from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import PlanError
 from spearmint.planning.select import full_plan
@@ -74,12 +75,3 @@ def _named(position: int, case: ExperimentCase, seen: Counter[str]) -> Evaluated
     for name in list(assignment)[1:]:
         parameters |= flatten(case.get_config(name), f"{name.rpartition('.')[2].rpartition(':')[2]}: ")
     return EvaluatedCase(position, case_id, case, case.config, assignment, parameters)
-
-
-def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of a config by path: ``{"a": {"b": 1}}`` gives ``{"a.b": 1}``."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        is_inner = isinstance(value, Mapping) and value
-        flat |= flatten(value, f"{prefix}{key}.") if is_inner else {f"{prefix}{key}": value}
-    return flat
