@@ -190,15 +190,13 @@ class ExperimentResults:
     Attributes:
         main_result: The outcome under the main config.
         variant_results: The outcomes under the variants, ``pending`` until they have ended.
-        plan: The plan of the call: ``print(results.plan)`` draws how each experiment is reached, and which options it
-            adds.
     """
 
-    __slots__ = ("_latch", "main_result", "plan", "variant_results")
+    __slots__ = ("_latch", "_plan", "main_result", "variant_results")
 
     def __init__(self, main_result: FunctionResult, latch: Latch | None, plan: Plan) -> None:
         self.main_result = main_result
-        self.plan = plan
+        self._plan = plan
         self.variant_results: list[FunctionResult] = []
         self._latch = latch
 
@@ -210,14 +208,23 @@ class ExperimentResults:
 
     def expect(self, plan: Plan) -> None:
         """Count on the variants by which the plan has grown; Spearmint calls this when all others have ended."""
-        self.plan = plan
+        self._plan = plan
         if self._latch is not None:
             self._latch.add(plan.variant_count)
 
     def put_in_order(self) -> None:
         """Bring the variants into the order of a plan that has grown; Spearmint calls this when all have ended."""
-        if self.plan.executed_dimensions:
-            self.variant_results.sort(key=lambda one: self.plan.position(one.experiment_case))
+        if self._plan.executed:
+            self.variant_results.sort(key=lambda one: self._plan.position(one.experiment_case))
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of the call, with the edges that the call itself has found.
+
+        ``print(results.plan)`` draws how each experiment is reached, and which options it adds.
+        """
+        edges = tuple(self.main_result.experiment_case.log.edges.values())
+        return self._plan.with_edges(edges) if edges else self._plan
 
     @property
     def trace_ids(self) -> list[str]:

@@ -33,11 +33,11 @@ HOUSE = (
     ),
     (1, "discovery.reach", "code_digest code_version"),
     (1, "statistics", "multiple intervals paired"),
-    (2, "cases", "edge case render plan"),
+    (2, "cases", "edge render bound_config join_log case plan"),
     (2, "strategies", "builtin by_name"),
     (3, "context", "current threads"),
     (3, "results", ""),
-    (3, "registry", "callables settings state experiment registry"),
+    (3, "registry", "callables settings state pin experiment registry"),
     (4, "planning", "reachability search select join"),
     # What a caller pays for comes last.
     (4, "tracing", "redaction options snapshot serialize span equality attributes mlflow_state"),

@@ -154,7 +154,7 @@ def test_the_first_run_covers_the_product_without_having_learned():
 
     results = run(outer)
     assert [one.result for one in results] == list(itertools.product("ab", (1, 2, 3), "xy"))
-    assert not experiment_of(outer)[0].dynamic_callees
+    assert not experiment_of(outer)[0].state.dynamic_callees
 
 
 def test_experiments_come_in_the_order_in_which_the_code_calls_them():
@@ -396,7 +396,7 @@ def root(config):
         "shop:root: s, l",
         "├─ shop:shared (call in shop:helper, line 9): under a caller's config",
         "├─ shop:rank (reference in shop:helper, line 9): r0, r1, r2, r3, r4, r5 and 2 more",
-        "└─ shop:hidden (learned in shop:helper, line 9): h",
+        "└─ shop:hidden (dynamic in shop:helper, line 9): h",
         "16 cases",
     ]
     assert [(part.name, part.caller, part.how, part.depth) for part in results.plan.parts] == [

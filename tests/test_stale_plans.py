@@ -80,12 +80,12 @@ def test_an_experiment_that_is_declared_elsewhere_leaves_plans_as_they_are():
 
     assert outer() == 1
     root = experiment_of(outer)[0]
-    before = root.reachabilities[None]
+    before = root.state.reachabilities[None]
     make_inner()
-    assert root.cached_case == [None]
+    assert root.state.cached_case == [None]
     assert outer() == 1
-    assert root.reachabilities[None] is before
-    assert root.cached_case != [None]
+    assert root.state.reachabilities[None] is before
+    assert root.state.cached_case != [None]
 
 
 def test_a_call_that_learns_nothing_keeps_its_case():
@@ -100,11 +100,11 @@ def test_a_call_that_learns_nothing_keeps_its_case():
     table = {"inner": inner}
     outer()
     outer()
-    kept = experiment_of(outer)[0].cached_case[0]
+    kept = experiment_of(outer)[0].state.cached_case[0]
     changes = epoch.changes
     assert outer() == (1, 1)
     assert kept is not None
-    assert experiment_of(outer)[0].cached_case[0] is kept
+    assert experiment_of(outer)[0].state.cached_case[0] is kept
     assert epoch.changes == changes
 
 
@@ -116,8 +116,8 @@ def test_runs_without_number_leave_nothing_behind():
         return inner()
 
     values(outer)
-    kept = len(epoch._kept)
+    kept = len(epoch._tracked)
     for _ in range(50):
         assert values(outer) == [1]
-    assert len(epoch._kept) == kept
-    assert len(experiment_of(outer)[0].reachabilities) == 1
+    assert len(epoch._tracked) == kept
+    assert len(experiment_of(outer)[0].state.reachabilities) == 1

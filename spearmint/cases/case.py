@@ -2,34 +2,18 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, Protocol
 
-from spearmint.cases.edge import Edge, ExperimentRef
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.edge import ExperimentRef
+from spearmint.cases.join_log import JoinLog
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
-
-
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class BoundConfig:
-    """One config as one experiment uses it.
-
-    Attributes:
-        config: The config itself; nobody outside gets it, only copies of it.
-        config_id: Its id.
-        copy: Makes a copy that an execution, or a reader, may do anything to.
-        values: For each slot of the experiment's binder a callable that gives its value, or None for the default.
-    """
-
-    config: Config
-    config_id: str
-    copy: Callable[[], Config]
-    values: tuple[Callable[[], Any] | None, ...]
+from spearmint.suggest import did_you_mean
 
 
 class PlanRef(Protocol):
-    """What a case is one of: a `spearmint.cases.plan.Plan`."""
+    """The plan that a case belongs to: a `spearmint.cases.plan.Plan`."""
 
     @property
     def root(self) -> ExperimentRef:
@@ -37,50 +21,51 @@ class PlanRef(Protocol):
 
     @property
     def discovered(self) -> frozenset[ExperimentRef]:
-        """The experiments that it knows of."""
-
-    @property
-    def joined(self) -> dict[ExperimentRef, tuple[BoundConfig, ...]]:
-        """For each experiment that was not discovered and was called in a case of the plan, its options."""
-
-    @property
-    def dynamic_edges(self) -> dict[tuple[ExperimentRef, ExperimentRef], Edge]:
-        """How such experiments were reached, by experiment and caller."""
+        """The experiments that it has discovered, the root included."""
 
 
 class ExperimentCase:
     """One assignment of a config to every experiment that one call reaches.
 
-    It cannot be changed. An experiment that no plan foresaw takes part from the moment it is first called.
+    It never changes. While an experiment of the case runs, its own view of the case is current: the same assignment,
+    seen from there. Views are made on demand and kept in ``known``. An experiment that the plan has not discovered
+    takes part from the moment it is first called; the call's `JoinLog` holds what it runs under.
 
-    While an experiment of the case runs, its own view of the case is current: the same assignment, seen from there.
+    Args:
+        plan: The plan that the case belongs to.
+        options: The config of each experiment that adds a dimension to the plan.
+        log: Where the call keeps what joins it.
     """
 
-    __slots__ = ("_plan_options", "current", "known", "option", "parent", "plan", "root", "values")
+    __slots__ = ("_options", "current", "known", "log", "option", "parent", "plan", "root", "values")
 
-    _plan_options: dict[ExperimentRef, BoundConfig]
+    _options: Mapping[ExperimentRef, BoundConfig]
     current: ExperimentRef
     known: "dict[ExperimentRef, ExperimentCase]"
+    log: JoinLog
     option: BoundConfig
     parent: "ExperimentCase | None"
     plan: PlanRef
     root: ExperimentRef
     values: tuple[Callable[[], Any] | None, ...]
 
-    def __init__(self, plan: PlanRef, options: dict[ExperimentRef, BoundConfig]) -> None:
-        self._set(plan, options, plan.root, options[plan.root], None)
+    def __init__(self, plan: PlanRef, options: Mapping[ExperimentRef, BoundConfig], log: JoinLog) -> None:
+        self._set(plan, options, log, plan.root, option=options[plan.root], parent=None)
 
     def _set(
         self,
         plan: PlanRef,
-        options: dict[ExperimentRef, BoundConfig],
+        options: Mapping[ExperimentRef, BoundConfig],
+        log: JoinLog,
         current: ExperimentRef,
+        *,
         option: BoundConfig,
         parent: "ExperimentCase | None",
     ) -> None:
         assign = object.__setattr__
-        assign(self, "_plan_options", options)
+        assign(self, "_options", options)
         assign(self, "plan", plan)
+        assign(self, "log", log)
         assign(self, "root", plan.root)
         assign(self, "current", current)
         assign(self, "option", option)
@@ -102,21 +87,9 @@ class ExperimentCase:
     def __deepcopy__(self, memo: Mapping[int, Any]) -> "ExperimentCase":
         return self
 
-    def assign(self, experiment: ExperimentRef, option: BoundConfig) -> BoundConfig:
-        """Let an undiscovered experiment take part; the first option it is given stays.
-
-        Args:
-            experiment: The experiment that was called.
-            option: Its config.
-
-        Returns:
-            The option that stands in the case.
-        """
-        return self._plan_options.setdefault(experiment, option)
-
     def assigned(self, experiment: ExperimentRef) -> BoundConfig | None:
-        """Return the option of an experiment that has one of its own in this case, else None."""
-        return self._plan_options.get(experiment)
+        """Return what an experiment with a config of its own runs under in this case, else None."""
+        return self._options.get(experiment) or self.log.main_option(experiment)
 
     def view(self, experiment: ExperimentRef, option: BoundConfig) -> "ExperimentCase":
         """Return this case as seen from an experiment that is called here, kept for the next call.
@@ -129,23 +102,39 @@ class ExperimentCase:
             A case with the same assignment, whose current experiment is that one.
         """
         made = object.__new__(ExperimentCase)
-        made._set(self.plan, self._plan_options, experiment, option, self)
+        made._set(self.plan, self._options, self.log, experiment, option=option, parent=self)
         return self.known.setdefault(experiment, made)
 
     @property
     def config(self) -> Config:
         """The config of the experiment that was called; a copy of its own for each reader."""
-        return self._plan_options[self.root].copy()
+        return self._options[self.root].copy()
 
     @property
     def config_id(self) -> str:
         """The id of the config of the experiment that was called."""
-        return self._plan_options[self.root].config_id
+        return self._options[self.root].config_id
 
     @property
     def assignment(self) -> Mapping[str, str]:
         """From the name of each experiment with a config of its own to the id of that config."""
-        return {experiment.name: option.config_id for experiment, option in self._plan_options.items()}
+        return {experiment.name: option.config_id for experiment, option in self._bound().items()}
+
+    def _bound(self) -> dict[ExperimentRef, BoundConfig]:
+        """Return the option of each experiment with a config of its own, of those that have joined only if called."""
+        found = dict(self._options)
+        choices = tuple(self.log.choices.items())
+        used = {id(view.option) for view in _views(self._top)} if choices else ()
+        found.update((experiment, options[0]) for experiment, options in choices if id(options[0]) in used)
+        return found
+
+    @property
+    def _top(self) -> "ExperimentCase":
+        """The view of the experiment that was called."""
+        view = self
+        while view.parent is not None:
+            view = view.parent
+        return view
 
     def get_config(self, experiment: Callable[..., Any] | str) -> Config:
         """Return the config of any experiment in the case.
@@ -178,23 +167,21 @@ class ExperimentCase:
     def _find(self, wanted: Callable[..., Any] | str) -> BoundConfig:
         function = getattr(wanted, "__func__", wanted)
         view: ExperimentCase | None = self
-        top = self
         while view is not None:  # An experiment that runs under its caller's config stands in a view only.
             if _is(view.current, function):
                 return view.option
-            top, view = view, view.parent
-        for experiment, option in tuple(self._plan_options.items()):
+            view = view.parent
+        bound = self._bound()
+        for experiment, option in bound.items():
             if _is(experiment, function):
                 return option
-        below = next((view for view in _views(top) if _is(view.current, function)), None)
+        below = next((view for view in _views(self._top) if _is(view.current, function)), None)
         if below is not None:
             return below.option
-        names = [experiment.name for experiment in self._plan_options]
+        names = [experiment.name for experiment in bound]
         label = wanted if isinstance(wanted, str) else getattr(function, "__qualname__", None) or repr(wanted)
-        close = get_close_matches(label, names, n=1)
-        suggestion = f" Did you mean {close[0]!r}?" if close else ""
         part = f"it takes no part in this case, unlike {', '.join(names)}"
-        message = f"Cannot tell the config of {label!r}: {part}.{suggestion}"
+        message = f"Cannot tell the config of {label!r}: {part}.{did_you_mean(label, names)}"
         raise CaseError(message)
 
     def __repr__(self) -> str:
@@ -211,7 +198,8 @@ class DetachedCase(ExperimentCase):
     def of(cls, case: ExperimentCase) -> "DetachedCase":
         """Return a case that tells the same, and that no experiment joins."""
         made = object.__new__(cls)
-        made._set(case.plan, case._plan_options, case.current, case.option, case.parent)  # noqa: SLF001 - of its base
+        fields = case.plan, case._options, case.log, case.current  # noqa: SLF001 - its base
+        made._set(*fields, option=case.option, parent=case.parent)
         made.known.clear()
         return made
 

@@ -20,7 +20,7 @@ class ExperimentRef(Protocol):
 
     @property
     def is_unreachable(self) -> bool:
-        """Whether nobody can call it any more."""
+        """Whether no proxy of it is alive, so that it cannot be called."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,11 +28,11 @@ class Edge:
     """How one experiment is reached from another.
 
     Attributes:
-        experiment: The one that is reached.
+        experiment: The experiment that is reached.
         caller: The experiment whose body, or a plain function that it calls, leads there.
-        kind: ``"call"`` where the code calls it by name; ``"reference"`` where it hands it on, to be called by somebody
-            else; ``"dynamic"`` where only a running call has told.
-        locate: Tells the place of the call.
+        kind: ``"call"`` where the code calls it by name; ``"reference"`` where it passes it as an argument, to be
+            called by other code; ``"dynamic"`` where only a running call has shown it.
+        locate: Gives the place of the call.
     """
 
     experiment: ExperimentRef

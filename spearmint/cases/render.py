@@ -34,7 +34,7 @@ class PlanNode:
 def plan_nodes(
     root: ExperimentRef, edges: Iterable[Edge], option_ids: Mapping[ExperimentRef, tuple[str, ...]]
 ) -> list[PlanNode]:
-    """Return the parts of a plan, each below the one that leads to it.
+    """Return the experiments of a plan, each below the one that leads to it.
 
     Args:
         root: The experiment that is called.

@@ -128,7 +128,7 @@ def evaluate(
 
 def _warn_of_unforeseen(cases: Sequence[EvaluatedCase]) -> None:
     """Tell of experiments that no plan foresaw: they ran under their main config, and their variants not at all."""
-    joined = [one.name for one, options in cases[0].case.plan.joined.items() if len(options) > 1]
+    joined = [one.name for one, options in cases[0].case.log.choices.items() if len(options) > 1]
     if joined:
         message = (
             f"The configs of {', '.join(joined)} were not compared: no analysis foresaw the call. "

@@ -1,18 +1,18 @@
 """What to do next in one call, without doing it. Threads and asyncio drive the same sequence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextvars import copy_context
 from copy import deepcopy
 from time import perf_counter
 from typing import Any, Literal, cast
 
 from spearmint.cases.case import ExperimentCase
+from spearmint.cases.join_log import JoinLog
 from spearmint.cases.plan import Plan
 from spearmint.context.current import experiment_case_var
 from spearmint.errors import PlanError
 from spearmint.execution.jobs import Job, Recording
 from spearmint.execution.pool import variant_pool
-from spearmint.planning.select import bounded
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
 from spearmint.tracing.recorder import (
@@ -54,6 +54,7 @@ class Call:
     """
 
     __slots__ = (
+        "_base",
         "_results",
         "args",
         "decision",
@@ -81,6 +82,7 @@ class Call:
         self.args = args
         self.kwargs = kwargs
         self.main, self.plan = choice
+        self._base = base
         plan = self.plan
         self.waits_for_variants = waits_for_variants
         self._results: ExperimentResults | None = None
@@ -113,24 +115,30 @@ class Call:
             self._results.main_result.settle(outcome)
 
     def extend(self) -> bool:
-        """Take in the cases that experiments add which no plan foresaw, once all others have ended.
+        """Take in the cases that undiscovered experiments add, once all others have ended.
 
         Returns:
             Whether there are any: they are the variants of the plan now, to be handed over and waited for.
         """
-        results = self.results
-        larger = bounded(results.plan.extended(), self.experiment)
-        if results.plan.overflow_message or larger.executed_dimensions == len(larger.dimensions):
+        results, log = self.results, self.main.log
+        larger = self._base.extended(log)
+        if self._base.overflow or larger.executed == len(larger.dimensions):
             results.put_in_order()
             return False
-        reason = larger.overflow_message or (_TOO_MANY_EXTENSIONS if larger.generation > _MOST_EXTENSIONS else "")
+        log.extensions += 1
+        reason = larger.overflow or (_TOO_MANY_EXTENSIONS if log.extensions > _MOST_EXTENSIONS else "")
         if reason:  # It is too late for an error: the others have been run.
             variant_pool.account.count_dropped(larger.variant_count, reason, self.experiment.name)
             results.put_in_order()
             return False
-        self.plan = larger
+        self.plan = self._base = larger
         results.expect(larger)
         return True
+
+    def variants(self) -> Iterator[ExperimentCase]:
+        """Yield the variant cases of the plan."""
+        assert self.plan is not None  # noqa: S101 - without a plan no step speaks of variants
+        return self.plan.variants(self.main.log)
 
     def begin_main(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Begin to record main.
@@ -233,18 +241,19 @@ def begin_call(
     # Variants that see just what the caller passed would all be main again, under names that are not theirs.
     if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_fully_bound_by_caller(args, kwargs):
         base, plan = plan.without_variants(), None
-    if plan is not None and plan.overflow_message:
+    if plan is not None and plan.overflow:
         if is_run:
-            raise PlanError(plan.overflow_message)
-        variant_pool.account.count_dropped(plan.dropped, plan.overflow_message, experiment.name)
+            raise PlanError(plan.overflow)
+        variant_pool.account.count_dropped(plan.variant_count, plan.overflow, experiment.name)
         plan = None
     collects = experiment.collects
-    choice = main, plan
+    if is_run or collects:  # Results are of this call alone, and so is what joins its cases.
+        main = base.main_case(JoinLog())
     return Call(
         experiment,
         args,
         kwargs,
-        choice,
+        (main, plan),
         base=base,
         waits_for_variants=waits_for_variants or collects,
         collects_results=is_run or collects,

@@ -66,7 +66,7 @@ class TaskDriver:
         if call.is_large:
             self._hand_over_later(loop if starts else None, is_lost=starts)
             return
-        cases = call.plan.variants()
+        cases = call.variants()
         try:
             if starts and loop is not None:
                 for case in cases:
@@ -88,7 +88,7 @@ class TaskDriver:
 
     async def _start_all(self, source: Job, loop: asyncio.AbstractEventLoop) -> None:
         assert self._call.plan is not None  # noqa: S101 - else there is nobody
-        for case in self._call.plan.variants():
+        for case in self._call.variants():
             if not await self._start(self._call.job(case), case, loop, source):
                 return
             await asyncio.sleep(0)  # The loop is not this one's alone.

@@ -57,7 +57,7 @@ class ThreadDriver:
         if call.is_large:
             self._hand_over_later(starts=starts)
             return
-        cases = call.plan.variants()
+        cases = call.variants()
         try:
             for case in cases if starts else ():
                 variant_pool.submit(_job(call, case), must_run=call.waits_for_variants)
@@ -77,7 +77,7 @@ class ThreadDriver:
 
 def _hand_over_all(call: Call, source: Job) -> Outcome:
     assert call.plan is not None  # noqa: S101 - else there is nobody
-    for case in call.plan.variants():
+    for case in call.variants():
         if source.is_settled:  # The process ends, or has forked.
             break
         if not variant_pool.submit(_job(call, case), source=source):

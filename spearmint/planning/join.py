@@ -1,10 +1,11 @@
-"""An experiment that no plan foresaw joins the case that is running."""
+"""An undiscovered experiment joins the case that is running."""
 
 import sys
 import warnings
 from functools import partial
 
-from spearmint.cases.case import BoundConfig, DetachedCase, ExperimentCase
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.case import DetachedCase, ExperimentCase
 from spearmint.cases.edge import Edge
 from spearmint.context.current import experiment_case_var
 from spearmint.errors import SpearmintWarning
@@ -25,33 +26,33 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
         The view that is current while it runs. It is kept in ``case.known``, where the next call finds it.
 
     Raises:
-        StrategyError: If the strategy of an experiment that no plan foresaw raises, or chooses what it was not given.
+        StrategyError: If the strategy of an undiscovered experiment raises, or chooses what it was not given.
         BindingError: If the caller's config does not reach its parameters.
     """
     if type(case) is DetachedCase:
         _warn_of_thread(case, experiment)
         experiment_case_var.set(None)  # From the next call on, the thread is what it would be without the warning.
         return select(experiment)[0]
-    identity = experiment.canonical
-    is_foreseen = identity in case.plan.discovered
-    is_root = identity is case.root and bool(experiment.options)
-    option = case.assigned(identity) if is_root else _inherited(case, experiment)
+    canonical = experiment.canonical
+    is_root = canonical is case.root and bool(experiment.options)
+    option = case.assigned(canonical) if is_root else _inherited(case, experiment)
     if option is None:
-        option = case.assigned(identity) or _assign(case, identity)
-    if not is_foreseen:
-        _record(case, identity)
+        option = case.assigned(canonical) or _option_of_undiscovered(case, canonical)
+    if canonical not in case.plan.discovered:
+        _record(case, canonical)
     return case.view(experiment, option)
 
 
-def _assign(case: ExperimentCase, experiment: ExperimentFunction) -> BoundConfig:
-    """Let an experiment take part that has no config in the case yet."""
+def _option_of_undiscovered(case: ExperimentCase, experiment: ExperimentFunction) -> BoundConfig:
+    """Return the option of an experiment that has no config in the case yet."""
     if not experiment.options:
-        return case.assign(experiment, experiment.default_binding)
-    joined = case.plan.joined
-    if experiment not in joined:  # Asked once for all cases of the call.
-        main, variants = choose_options(experiment)
-        joined.setdefault(experiment, (main, *variants))
-    return case.assign(experiment, joined[experiment][0])
+        return experiment.default_binding
+    return case.log.join(experiment, partial(_choose, experiment))
+
+
+def _choose(experiment: ExperimentFunction) -> tuple[BoundConfig, ...]:
+    main, variants = choose_options(experiment)
+    return (main, *variants)
 
 
 def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> None:
@@ -67,17 +68,17 @@ def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> Non
 
 
 def _record(case: ExperimentCase, experiment: ExperimentFunction) -> None:
-    """Remember who has called an experiment that no plan foresaw."""
-    frame = sys._getframe(2).f_back  # noqa: SLF001 - who called the experiment, which called `join`
+    """Remember which experiment has called an undiscovered one."""
+    frame = sys._getframe(2).f_back  # noqa: SLF001 - the caller of the experiment, which called `join`
     place = (
         "" if frame is None else f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}, line {frame.f_lineno}"
     )
     caller, root = case.current, case.root
-    case.plan.dynamic_edges.setdefault((experiment, caller), Edge(experiment, caller, "dynamic", partial(str, place)))
+    case.log.record(Edge(experiment, caller, "dynamic", partial(str, place)))
     if isinstance(caller, ExperimentFunction):
-        caller.canonical.record_dynamic_call(experiment, place)
+        caller.canonical.state.record_dynamic_call(experiment, place)
     if isinstance(root, ExperimentFunction):
-        root.forget_cases()  # The running case may have gained an assignment, which is for this call alone.
+        root.state.forget_cases()  # What has joined the running case is for this call alone.
 
 
 def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> BoundConfig | None:

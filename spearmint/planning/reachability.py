@@ -60,7 +60,7 @@ class Reachability:
         self.experiments = experiments
         self.is_constant = all(one.is_constant for one in dimensions)
         self.choice: tuple[ExperimentCase, Plan | None] | None = None
-        self._revisions = [(one, one.revision) for one in experiments]
+        self._revisions = [(one, one.state.revision) for one in experiments]
         self._dynamic_callees = [edge.experiment for edge in edges if edge.kind == "dynamic"]
         self._validity = validity
         self._changes = changes
@@ -74,7 +74,7 @@ class Reachability:
         changes = epoch.changes
         if changes != self._changes:
             full_check = True
-            if any(one.revision != revision for one, revision in self._revisions):
+            if any(one.state.revision != revision for one, revision in self._revisions):
                 return False
         if any(one.is_unreachable for one in self._dynamic_callees):
             return False

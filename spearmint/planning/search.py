@@ -36,16 +36,17 @@ def find_reachable(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Rea
     """
     receiver = _receiver(experiment, args)
     found = _Search(experiment, receiver).reachability()
+    state = experiment.state
     if receiver is not None and receiver.is_used:
-        names = experiment.receiver_names | receiver.own_names
-        if experiment.key_of is None or names != experiment.receiver_names:
-            experiment.receiver_names = names
-            experiment.key_of = _key_of(tuple(sorted(names)))
-            experiment.reachabilities.clear()
-    if len(experiment.reachabilities) >= _MANY_REACHABILITIES:
-        experiment.reachabilities.clear()
-    key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
-    experiment.reachabilities[key] = found
+        names = state.receiver_names | receiver.own_names
+        if state.key_of is None or names != state.receiver_names:
+            state.receiver_names = names
+            state.key_of = _key_of(tuple(sorted(names)))
+            state.reachabilities.clear()
+    if len(state.reachabilities) >= _MANY_REACHABILITIES:
+        state.reachabilities.clear()
+    key = None if state.key_of is None or not args else state.key_of(args[0])
+    state.reachabilities[key] = found
     return found
 
 
@@ -127,7 +128,7 @@ class _Search:
     def _static_edges(self, step: _Step) -> Iterator[tuple[Edge, Any]]:
         try:
             reached = self._explorer_for(step.experiment).reach(step.experiment.function, step.receiver)
-        except Exception as error:  # Whatever odd thing stands in somebody's code, a call of it goes on.  # noqa: BLE001
+        except Exception as error:  # A call goes on, whatever odd thing stands in user code.  # noqa: BLE001
             logger.warning("Cannot find what %s calls: %s: %s.", step.experiment.name, type(error).__name__, error)
             return
         called = _called(reached)
@@ -138,7 +139,7 @@ class _Search:
                 best[edge.callee] = edge
         for node, edge in best.items():
             kind: EdgeKind = "call" if node in called else "reference"
-            reached_one: ExperimentFunction = node.function._self_experiment.canonical  # noqa: SLF001 - a carrier's
+            reached_one: ExperimentFunction = node.function._self_experiment.canonical  # noqa: SLF001 - a proxy's
             place = partial(_place, edge.caller, edge.target)
             yield Edge(reached_one, step.experiment, kind, place), node.receiver
 
@@ -156,16 +157,16 @@ class _Search:
 
 
 def _dynamic_edges(experiment: ExperimentFunction) -> Iterator[tuple[Edge, Any]]:
-    for (
-        reference
-    ) in experiment.canonical.dynamic_callees.keyrefs():  # A list, which other threads do not lengthen meanwhile.
+    canonical = experiment.canonical
+    # `keyrefs` gives a list, which other threads do not lengthen meanwhile.
+    for reference in canonical.state.dynamic_callees.keyrefs():
         other = reference()
         if isinstance(other, ExperimentFunction) and not other.is_unreachable:
-            yield Edge(other, experiment, "dynamic", partial(_place_dynamic, experiment.canonical, other)), MISSING
+            yield Edge(other, experiment, "dynamic", partial(_place_dynamic, canonical, other)), MISSING
 
 
 def _place_dynamic(experiment: ExperimentFunction, other: ExperimentFunction) -> str:
-    return experiment.dynamic_callees.get(other, "")
+    return experiment.state.dynamic_callees.get(other, "")
 
 
 def _called(reached: Reach) -> set[Node]:

@@ -1,10 +1,11 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
-from spearmint.cases.case import BoundConfig, ExperimentCase
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.case import ExperimentCase
+from spearmint.cases.join_log import JoinLog
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.context.current import attributes_var
@@ -43,7 +44,7 @@ def select(
 
 def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> tuple[ExperimentCase, Plan | None]:
     """Do what `select` does for an experiment whose strategy may choose differently each time."""
-    cached_cases = experiment.cached_cases
+    cached_cases = experiment.state.cached_cases
     if not cached_cases:
         return select(experiment, args)
     choose, configs = experiment.choose, [*experiment.configs]
@@ -90,8 +91,8 @@ def _reachability_of(
 ) -> Reachability:
     """Return what a call reaches.
 
-    It is looked for anew when an experiment in it has learned of another, or when a name that mattered stands for
-    something else, as after a reload. Where there are many names, some are looked at each time, in turn.
+    It is looked for anew when an experiment in it has recorded a dynamic call, or when a name that mattered has
+    another value, as after a reload. Where there are many names, some are looked at each time, in turn.
 
     Args:
         experiment: The experiment that is called.
@@ -101,14 +102,15 @@ def _reachability_of(
     Returns:
         The reachability.
     """
-    key = None if experiment.key_of is None or not args else experiment.key_of(args[0])
-    found: Reachability | None = experiment.reachabilities.get(key)
+    state = experiment.state
+    key = None if state.key_of is None or not args else state.key_of(args[0])
+    found: Reachability | None = state.reachabilities.get(key)
     if found is not None and ((found.skips_validation and not full_check) or found.is_valid(full_check=full_check)):
         return found
     # Opened with the first plan: the rooms that read code take a while to import.
     from spearmint.planning.search import find_reachable  # noqa: PLC0415
 
-    experiment.forget_cases()
+    state.forget_cases()
     return find_reachable(experiment, args)
 
 
@@ -119,33 +121,35 @@ def _choose_for_call(
     chosen: tuple[BoundConfig, tuple[BoundConfig, ...]] | None = None,
 ) -> tuple[ExperimentCase, Plan | None]:
     main, variants = choose_options(experiment) if chosen is None else chosen
-    revision = experiment.revision
+    state = experiment.state
+    revision = state.revision
     plan = _plan(experiment, reachability, (main, *variants))
-    case = plan.main
+    log = JoinLog()
+    case = plan.main_case(log)
     has_variants = plan.size > 1
     if (experiment.is_constant or not experiment.options) and reachability.is_constant:
-        plan = (
-            plan if plan.size > _MOST_CACHED_CASES or plan.overflow_message or not has_variants else plan.with_cases()
-        )
+        if has_variants and plan.size <= _MOST_CACHED_CASES and not plan.overflow:
+            plan = plan.with_cases(log)
         reachability.choice = case, plan if has_variants else None
         if not has_variants:
             _cache_case(experiment, case, args)
-    elif not has_variants and not reachability.dimensions and experiment.key_of is None:
+    elif not has_variants and not reachability.dimensions and state.key_of is None:
         experiment.cache_case_by_config(case)
-    if experiment.revision != revision:  # Another thread has learned meanwhile.
-        experiment.forget_cases()
+    if state.revision != revision:  # Another thread has recorded a dynamic call meanwhile.
+        state.forget_cases()
         reachability.choice = None
     return case, plan if has_variants else None
 
 
 def _cache_case(experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...]) -> None:
     """Let further calls run in a case without asking; of methods, those on instances of the same class."""
+    state = experiment.state
     if experiment.collects:
         return
-    if experiment.key_of is None:
-        experiment.cache_case(case)
-    elif args and not experiment.receiver_names and not issubclass(type(args[0]), type):
-        experiment.cache_case(case, type(args[0]))
+    if state.key_of is None:
+        state.cache_case(case)
+    elif args and not state.receiver_names and not issubclass(type(args[0]), type):
+        state.cache_case(case, type(args[0]))
 
 
 def _plan(experiment: ExperimentFunction, reachability: Reachability, options: tuple[BoundConfig, ...]) -> Plan:
@@ -153,23 +157,15 @@ def _plan(experiment: ExperimentFunction, reachability: Reachability, options: t
     for one in reachability.dimensions:
         main, variants = choose_options(one)
         dimensions.append(Dimension(one, (main, *variants)))
-    plan = Plan(
-        experiment, tuple(dimensions), experiment.settings.combine, reachability.edges, reachability.experiments
+    settings = experiment.settings
+    return Plan(
+        experiment,
+        tuple(dimensions),
+        settings.combine,
+        reachability.edges,
+        reachability.experiments,
+        settings.max_cases,
     )
-    return bounded(plan, experiment)
-
-
-def bounded(plan: Plan, experiment: ExperimentFunction) -> Plan:
-    """Return a plan that says of itself whether it holds more cases than ``max_cases``."""
-    limit = experiment.settings.max_cases
-    if limit is None or plan.size <= limit:
-        return plan
-    sizes = " x ".join(f"{len(one.options)} ({one.experiment.name})" for one in plan.dimensions)
-    message = (
-        f"Cannot run {plan.root.name} over {plan.size} cases: max_cases is {limit}, and its options are {sizes}. "
-        "Give fewer configs, combine='one_at_a_time', or a larger max_cases."
-    )
-    return replace(plan, overflow_message=message, dropped=plan.variant_count)
 
 
 def _ask(experiment: ExperimentFunction) -> Choice:

@@ -133,8 +133,8 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "leave_span": recorder.leave,
         "partial": functools.partial,
         "perform": perform,
-        "cached_case": experiment.cached_case,
-        "cached_case_by_class": experiment.cached_case_by_class,
+        "cached_case": experiment.state.cached_case,
+        "cached_case_by_class": experiment.state.cached_case_by_class,
         "select": select if experiment.is_constant else select_anew,
         "stream": stream,
     }

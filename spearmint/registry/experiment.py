@@ -1,25 +1,32 @@
-"""A function with its configs, strategy and bindings, compiled when it is declared; and where such are found."""
+"""A function with its configs, strategy and bindings, compiled when it is declared."""
 
+import copy
 import logging
+import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from spearmint.cases.case import BoundConfig, ExperimentCase
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.case import ExperimentCase
 from spearmint.config.binding import Binder
 from spearmint.config.copying import value_factory
 from spearmint.config.model import Config
 from spearmint.config.signature import compile_binder
 from spearmint.errors import BindingError, ConfigError
 from spearmint.registry.callables import Kind, kind_of, name_of
+from spearmint.registry.pin import Declared, Pin
 from spearmint.registry.settings import ExperimentSettings
-from spearmint.registry.state import CallState
+from spearmint.registry.state import CallState, epoch
 from spearmint.strategies.builtin import Choice, Start, prepare_strategy, takes_attributes, unwrap_call
 
 logger = logging.getLogger("spearmint")
 
 
-class ExperimentFunction(CallState):
+_pinning = threading.RLock()
+
+
+class ExperimentFunction:
     """A function that Spearmint runs under a configuration.
 
     Args:
@@ -42,7 +49,11 @@ class ExperimentFunction(CallState):
         sample_rate: Which share of the calls is traced; None for as the process has it.
         compare: Compares main's result with a variant's, for the traces; None for ``==``.
         settings: How it is run.
-        stands_for: The experiment that this one is again, where a definition inside a function runs again and again.
+        canonical: What has a place in a plan: the first declaration of the same definition, where one inside a function
+            runs again and again; else itself.
+        state: What it remembers from call to call.
+        proxies: What stands where the function stood, and lets it be called.
+        is_pinned: Whether a test has pinned it to a config, so that it does not run under its caller's.
 
     Raises:
         DeclarationError: If ``function`` is not one.
@@ -85,8 +96,11 @@ class ExperimentFunction(CallState):
         self.options = tuple(self.compile_option(config) for config in configs)
         self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
         self._inherited: weakref.WeakKeyDictionary[BoundConfig, BoundConfig] = weakref.WeakKeyDictionary()
-        self.stands_for: ExperimentFunction | None = None
-        super().__init__()
+        self._canonical: ExperimentFunction | None = None
+        self.state = CallState()
+        self.proxies: list[weakref.ref[Any]] = []
+        self._declared = self._choosing()
+        self._pins: tuple[Pin, ...] = ()
 
     @property
     def strategy(self) -> Callable[..., Choice]:
@@ -116,8 +130,64 @@ class ExperimentFunction(CallState):
 
     @property
     def canonical(self) -> "ExperimentFunction":
-        """What has a place in a plan: itself, or what it is again."""
-        return self if self.stands_for is None else self.stands_for
+        """What has a place in a plan: itself, or the first declaration of the same definition."""
+        return self if self._canonical is None else self._canonical
+
+    @canonical.setter
+    def canonical(self, first: "ExperimentFunction") -> None:
+        self._canonical = None if first is self else first  # Without a cycle, which would keep it until a collection.
+
+    @property
+    def is_unreachable(self) -> bool:
+        """Whether no proxy of it is alive, so that it cannot be called."""
+        return bool(self.proxies) and all(proxy() is None for proxy in self.proxies)
+
+    def redeclared(self, function: Callable[..., Any]) -> "ExperimentFunction":
+        """Return this experiment for another function of the same definition, which has its own surroundings."""
+        made = copy.copy(self)
+        made.function = function
+        made.canonical = self
+        made.state = CallState()
+        made.proxies = []
+        return made
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether a test has pinned it to a config."""
+        return bool(self._pins)
+
+    def pin(self, option: BoundConfig, *, runs_variants: bool = False) -> Pin:
+        """Let every call that begins from now on run under one config, until it is unpinned; the last pin holds.
+
+        Args:
+            option: The config, from `compile_option`.
+            runs_variants: Whether the configs that the strategy chooses run beside it.
+
+        Returns:
+            What `unpin` takes.
+        """
+        pin = Pin(option, runs_variants)
+        with _pinning:
+            if not self._pins:
+                self._declared = self._choosing()
+            self._repin((*self._pins, pin))
+        return pin
+
+    def unpin(self, pin: Pin) -> None:
+        """Take a pin back, in any order."""
+        with _pinning:
+            self._repin(tuple(one for one in self._pins if one is not pin))
+
+    def _repin(self, pins: tuple[Pin, ...]) -> None:
+        self._pins = pins
+        chosen = self._declared.pinned(pins[-1]) if pins else self._declared
+        self.strategy, self.takes_attributes = chosen.strategy, chosen.takes_attributes
+        self.is_constant, self.options = chosen.is_constant, chosen.options
+        self.state.revision += 1  # What was found out about calls that reach it is stale.
+        epoch.invalidate_all()
+
+    def _choosing(self) -> Declared:
+        return Declared(self.strategy, self.takes_attributes, self.is_constant, self.options)
 
     @property
     def default_binding(self) -> BoundConfig:
@@ -144,7 +214,7 @@ class ExperimentFunction(CallState):
             config: What the strategy returned.
 
         Returns:
-            The option; None for a stranger.
+            The option; None if it is none of these.
         """
         found = self._option_by_identity.get(id(config))
         if found is not None:
@@ -175,11 +245,12 @@ class ExperimentFunction(CallState):
 
     def cache_case_by_config(self, case: ExperimentCase) -> None:
         """Let calls run in this case for whose main config the strategy chooses that of the case."""
-        self.cached_cases.update((key, case) for key, one in self._option_by_identity.items() if one is case.option)
-        self.track()
+        keys = [key for key, option in self._option_by_identity.items() if option is case.option]
+        self.state.cached_cases.update(dict.fromkeys(keys, case))
+        self.state.track()
 
     def report(self, error: BaseException) -> None:
-        """Tell of a variant's exception, once; nothing that goes wrong here goes further."""
+        """Log a variant's exception, and hand it to the callback; no error of either goes further."""
         try:
             logger.error("A variant of %s ended with %s", self.name, type(error).__name__, exc_info=error)
             if self.settings.on_variant_error is not None:
@@ -192,7 +263,7 @@ class ExperimentFunction(CallState):
 
 
 class ProxyBase:
-    """What stands where an experiment's function stood, and knows the experiment."""
+    """The base of the proxies that stand where an experiment's function stood, and know the experiment."""
 
     __slots__ = ()
     _self_experiment: ExperimentFunction

@@ -2,11 +2,11 @@
 
 import weakref
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from spearmint.errors import DeclarationError
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.state import epoch
+from spearmint.suggest import did_you_mean
 
 
 class ExperimentFunctionRegistry:
@@ -40,8 +40,7 @@ class ExperimentFunctionRegistry:
         """
         found = self._by_name.get(name)
         if found is None:
-            close = get_close_matches(name, list(self._by_name), n=3)
-            suggestion = f" Close: {', '.join(close)}." if close else " Import its module first."
+            suggestion = did_you_mean(name, list(self._by_name)) or " Import its module first."
             message = f"Cannot find experiment {name!r}: none of that name is declared.{suggestion}"
             raise DeclarationError(message)
         return found

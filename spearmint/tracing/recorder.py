@@ -12,7 +12,8 @@ from time import time_ns
 from types import FunctionType
 from typing import Any
 
-from spearmint.cases.case import BoundConfig, ExperimentCase
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.case import ExperimentCase
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
 from spearmint.tracing import live_mode as opening

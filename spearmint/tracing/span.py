@@ -7,7 +7,7 @@ from time import time_ns
 from types import TracebackType
 from typing import Any, Final, Literal
 
-from spearmint.cases.case import BoundConfig
+from spearmint.cases.bound_config import BoundConfig
 from spearmint.registry.experiment import ExperimentFunction
 
 SpanStatus = Literal["success", "failed", "cancelled", "timed_out", "abandoned", "unfinished"]

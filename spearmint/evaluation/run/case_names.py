@@ -62,7 +62,7 @@ def evaluated_cases(
         )
         raise PlanError(f"{message}{sizes}. Give fewer configs, combine='one_at_a_time', or a larger max_cases.")
     seen: Counter[str] = Counter()
-    return [_named(position, case, seen) for position, case in enumerate((plan.main, *plan.variants()))]
+    return [_named(position, case, seen) for position, case in enumerate(plan.cases())]
 
 
 def _named(position: int, case: ExperimentCase, seen: Counter[str]) -> EvaluatedCase:

@@ -12,7 +12,8 @@ from typing import Any
 
 import cloudpickle
 
-from spearmint.cases.case import BoundConfig, ExperimentCase
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.case import ExperimentCase
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.errors import DeclarationError, EvaluationError

@@ -1,6 +1,5 @@
 """Definitions that run again and again, as of functions inside functions: one experiment, made ready once."""
 
-import copy
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -11,7 +10,6 @@ from typing import Any
 from spearmint.proxy.proxy import experiment_of, wrap_function
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
-from spearmint.registry.state import CallState
 
 _Shape = tuple[tuple[Any, ...], tuple[Any, ...]]
 """Annotations, and defaults."""
@@ -68,7 +66,7 @@ class LocalFunctionCache:
         if known is None and shape is not None:
             own = _Made(code, _redeclare(experiment, _placeholder), shape)
             known = self._made.setdefault(id(code), own)  # Another thread may have been here meanwhile.
-            experiment.stands_for = known.experiment  # To plans, it is the same as those that follow.
+            experiment.canonical = known.experiment  # To plans, it is the same as those that follow.
         if known is not None:
             experiment.strategy = known.experiment.strategy
         return made
@@ -80,12 +78,10 @@ def _placeholder() -> None:
 
 def _redeclare(experiment: ExperimentFunction, function: Callable[..., Any]) -> ExperimentFunction:
     """Return the same experiment for another function of the same definition, which has its own surroundings."""
-    made = copy.copy(experiment)
-    made.function = function
-    made.stands_for = None if function is _placeholder else experiment
-    CallState.__init__(made)  # What the copy remembers is its own.
-    made.is_pinned = experiment.is_pinned
-    if function is not _placeholder:
+    made = experiment.redeclared(function)
+    if function is _placeholder:
+        made.canonical = made
+    else:
         registry.add(made)
     return made
 

@@ -334,4 +334,4 @@ def test_functions_of_one_definition_do_not_share_what_their_calls_have_taught()
     first, second = outer(int), outer(str)
     assert (first(), second(), first()) == (0, "", 0)
     assert first._self_experiment is not second._self_experiment
-    assert first._self_experiment.cached_case is not second._self_experiment.cached_case
+    assert first._self_experiment.state.cached_case is not second._self_experiment.state.cached_case

@@ -134,7 +134,7 @@ def test_a_target_that_matches_nothing_is_an_error_with_the_place_and_what_was_m
     assert first == (
         f"{path}:2:3: Cannot find the target 'shop:Ranker.scor': module 'shop' defines no such function. Correct the "
         "name; a function that the module imports from elsewhere is named by the module that defines it. "
-        "Did you mean 'Ranker.score' or 'Ranker'?"
+        "Did you mean 'Ranker.score'?"
     )
     assert "spearmint.yaml:3:3: Cannot find the target 'shop:inner'" in second
     assert second.endswith("Did you mean 'g.<locals>.inner'?")

@@ -1,0 +1,42 @@
+"""What a call learns while it runs: the experiments that join its cases although its plan has not discovered them."""
+
+from collections.abc import Callable
+
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.edge import Edge, ExperimentRef
+
+
+class JoinLog:
+    """The undiscovered experiments that have joined the cases of one call.
+
+    Plans and cases never change; this does, and every case of the call refers to the same one. A call with results has
+    a log of its own. Direct calls that run in a cached case share that case's log, until something joins it: then the
+    case is taken out of the cache.
+
+    Attributes:
+        choices: For each experiment that has joined the options that its strategy chose, main first.
+        edges: How each was reached, by experiment and caller.
+        extensions: How many times the plan was extended by them.
+    """
+
+    __slots__ = ("choices", "edges", "extensions")
+
+    def __init__(self) -> None:
+        self.choices: dict[ExperimentRef, tuple[BoundConfig, ...]] = {}
+        self.edges: dict[tuple[ExperimentRef, ExperimentRef], Edge] = {}
+        self.extensions = 0
+
+    def join(self, experiment: ExperimentRef, choose: Callable[[], tuple[BoundConfig, ...]]) -> BoundConfig:
+        """Return the main option of an experiment; its strategy is asked once for all cases of the call."""
+        if experiment not in self.choices:
+            self.choices.setdefault(experiment, choose())
+        return self.choices[experiment][0]
+
+    def main_option(self, experiment: ExperimentRef) -> BoundConfig | None:
+        """Return the main option of an experiment that has joined, else None."""
+        options = self.choices.get(experiment)
+        return None if options is None else options[0]
+
+    def record(self, edge: Edge) -> None:
+        """Remember how an experiment was reached; the first call from each caller counts."""
+        self.edges.setdefault((edge.experiment, edge.caller), edge)
