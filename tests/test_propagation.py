@@ -13,8 +13,8 @@ from spearmint import RuntimeContext, Spearmint, experiment
 from spearmint.context import attributes_var, experiment_case_var, propagate
 from spearmint.context.threads import install_thread_propagation
 from spearmint.errors import SpearmintWarning
-from spearmint.planning.join import _warned
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
+from spearmint.warn import said
 
 MODELS = [{"model": "a"}, {"model": "b"}]
 KS = [{"k": 1}, {"k": 2}]
@@ -204,7 +204,7 @@ def test_uninstalling_leaves_what_somebody_else_has_put_around_it(monkeypatch):
 @pytest.mark.parametrize("strategy", [ShadowStrategy, MultiBranchStrategy])
 def test_a_call_that_lost_its_case_runs_under_its_main_config_and_says_so_once(installed, strategy):
     installed(keeps=False)
-    _warned.clear()
+    said.clear()
     outer = make(on_thread, strategy=strategy)
     with pytest.warns(SpearmintWarning) as caught:
         values = [outer(), outer(), spearmint.flush(10)]
@@ -231,7 +231,7 @@ def test_nothing_is_said_of_a_thread_that_calls_no_experiment(installed):
 
 def test_a_thread_that_has_told_of_its_loss_is_outside_the_case_from_then_on(installed):
     installed(keeps=False)
-    _warned.clear()
+    said.clear()
 
     @experiment(configs=KS, strategy=MultiBranchStrategy)
     def inner(config):

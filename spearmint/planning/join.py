@@ -1,18 +1,15 @@
 """An undiscovered experiment joins the case that is running."""
 
 import sys
-import warnings
 from functools import partial
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import DetachedCase, ExperimentCase
 from spearmint.cases.edge import Edge
 from spearmint.context.current import experiment_case_var
-from spearmint.errors import SpearmintWarning
 from spearmint.planning.select import choose_options, select
 from spearmint.registry.experiment import ExperimentFunction
-
-_warned: set[str] = set()
+from spearmint.warn import warn_once
 
 
 def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase:
@@ -57,14 +54,12 @@ def _choose(experiment: ExperimentFunction) -> tuple[BoundConfig, ...]:
 
 def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> None:
     """Say, once for each, that an experiment was called on a thread that was started in a case and did not keep it."""
-    if experiment.name not in _warned:
-        _warned.add(experiment.name)
-        message = (
-            f"{experiment.name} runs outside the case of {case.root.name}, under its main config: it was called on a "
-            "thread that was started there. Hand spearmint.context.propagate(f) to the thread, or use "
-            "install(propagate_threads=True). This is said once."
-        )
-        warnings.warn(message, SpearmintWarning, stacklevel=4)
+    message = (
+        f"{experiment.name} runs outside the case of {case.root.name}, under its main config: it was called on a "
+        "thread that was started there. Submit spearmint.context.propagate(f) to the thread, or use "
+        "install(propagate_threads=True). This is said once."
+    )
+    warn_once(("thread", experiment.name), message)
 
 
 def _record(case: ExperimentCase, experiment: ExperimentFunction) -> None:
