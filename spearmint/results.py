@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from spearmint.cases.case import ExperimentCase
@@ -36,19 +36,22 @@ class Outcome:
 PENDING = Outcome("pending")
 
 
-def outcome_of(error: BaseException, duration: float) -> Outcome:
+def outcome_of(error: BaseException, duration: float, *, own_frames: int = 1) -> Outcome:
     """Return the outcome of an execution that raised.
 
     Args:
-        error: What it raised, caught one frame above the function.
+        error: What it raised.
         duration: Seconds that it took.
+        own_frames: Frames from the one that caught it to the function, which is not counted.
 
     Returns:
-        A failed outcome, or a cancelled one. The traceback begins in the function, without the frame that caught it.
+        A failed outcome, or a cancelled one. The traceback begins in the function, without those frames.
     """
     trace = error.__traceback__
-    if trace is not None:  # Nothing is left of one that the call itself raised, for arguments that do not fit.
-        error = error.with_traceback(trace.tb_next)
+    for _ in range(own_frames):
+        # Nothing is left of one that the call itself raised, for arguments that do not fit.
+        trace = None if trace is None else trace.tb_next
+    error = error.with_traceback(trace)
     # The collector throws GeneratorExit into a task whose loop was closed under it.
     is_cancelled = isinstance(error, asyncio.CancelledError | GeneratorExit)
     status: Status = "cancelled" if is_cancelled else "failed"
@@ -131,8 +134,7 @@ class FunctionResult:
 
     def settle(self, outcome: Outcome) -> None:
         """Record how the execution ended; Spearmint calls this once, and `release` after it."""
-        held = self._outcome.value
-        self._outcome = outcome if held is None else replace(outcome, value=held)
+        self._outcome = outcome
 
     def release(self) -> None:
         """Let those go on who wait for the outcome."""
@@ -140,7 +142,7 @@ class FunctionResult:
             self._latch.count_down()
 
     def hold(self, stream: Any) -> None:
-        """Make a stream the result while its outcome is pending, and after."""
+        """Make a stream the result while its outcome is pending; then it is the list of the stream's items."""
         self._outcome = Outcome("pending", stream)
 
     def forget(self) -> None:

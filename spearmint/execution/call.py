@@ -3,25 +3,23 @@
 from collections.abc import Iterator, Mapping
 from contextvars import copy_context
 from copy import deepcopy
-from time import perf_counter
 from typing import Any, Literal, cast
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.join_log import JoinLog
 from spearmint.cases.plan import Plan
-from spearmint.context.current import experiment_case_var
 from spearmint.errors import PlanError
+from spearmint.execution.invoke import INVOCATIONS, Invocation
 from spearmint.execution.jobs import Job, Recording
 from spearmint.execution.pool import variant_pool
+from spearmint.execution.streams import ItemLog
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome, outcome_of
+from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome
 from spearmint.tracing.recorder import (
     SamplingDecision,
     begin_root,
     end_with,
-    enter,
     is_traced,
-    leave,
     sample,
     trace_id_of,
 )
@@ -185,9 +183,22 @@ class Call:
         return self.experiment.binder.fill(case.values, args, kwargs)
 
     @property
+    def invocation(self) -> Invocation:
+        """How the function is called."""
+        return INVOCATIONS[self.experiment.kind]
+
+    @property
     def is_stream(self) -> bool:
         """Whether calling the function gives a generator."""
-        return self.experiment.kind in ("generator", "async_generator")
+        return self.invocation.is_stream
+
+    def item_log(self) -> ItemLog | None:
+        """Return where the items of main's stream are kept; None where nothing compares or returns them."""
+        if self._results is not None:
+            return ItemLog(None)
+        if isinstance(self.decision, SamplingDecision) and self.decision.compares:
+            return ItemLog(variant_pool.limits.stream_items)
+        return None
 
     @property
     def is_large(self) -> bool:
@@ -290,22 +301,3 @@ def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
 
 _START: tuple[Step, ...] = ("start",)
 _CANCEL: tuple[Step, ...] = ("cancel",)
-
-
-def run_in_case(
-    case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
-) -> Outcome:
-    """Call a function in a case, as what its span records; what it raises becomes part of the outcome."""
-    traced = None if span is None else enter(span)
-    started = perf_counter()
-    token = experiment_case_var.set(case)
-    try:
-        value = function(*args, **kwargs)
-    except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
-        return outcome_of(error, perf_counter() - started)
-    else:
-        return Outcome("success", value, None, perf_counter() - started)
-    finally:
-        experiment_case_var.reset(token)
-        if traced is not None:
-            leave(traced)

@@ -1,17 +1,17 @@
 """Generators and async generators: main's is handed on step by step, a variant's is drained in the background."""
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 from typing import Any, Protocol
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.context.current import experiment_case_var
 from spearmint.errors import ExecutionError
 from spearmint.execution.pool import variant_pool
-from spearmint.results import Outcome, outcome_of
-from spearmint.tracing.recorder import collect, end_with, enter, leave
+from spearmint.execution.running import arun, arun_to_outcome, run, run_to_outcome
+from spearmint.results import Outcome, Status, outcome_of
+from spearmint.tracing.recorder import collect, end_with
 
 # Begins to record a stream, and returns what is current while a step of it runs.
 Begin = Callable[[], Any]
@@ -37,8 +37,35 @@ class AsyncDriver(Protocol):
         """Do everything that comes after main."""
 
 
-def stream(  # noqa: C901 - a delegate has as many cases as PEP 380 names
-    generator: Generator[Any, Any, Any], case: ExperimentCase, driver: Driver | None, begin: Begin | None = None
+class ItemLog:
+    """The items that a stream has given its reader, for results, traces and comparing.
+
+    Args:
+        limit: How many are kept; beyond it none are, as a part would not be the result. None keeps all.
+    """
+
+    __slots__ = ("_limit", "items")
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self.items: list[Any] | None = []
+
+    def add(self, item: Any) -> None:
+        """Keep one more."""
+        if self.items is None:
+            return
+        if self._limit is not None and len(self.items) >= self._limit:
+            self.items = None
+        else:
+            self.items.append(item)
+
+
+def stream(
+    generator: Generator[Any, Any, Any],
+    case: ExperimentCase,
+    driver: Driver | None,
+    begin: Begin | None = None,
+    log: ItemLog | None = None,
 ) -> Generator[Any, Any, Any]:
     """Hand on a generator whose body sees its case at every step; a delegate as in PEP 380.
 
@@ -47,45 +74,42 @@ def stream(  # noqa: C901 - a delegate has as many cases as PEP 380 names
         case: The case it runs in.
         driver: Told when the first step is taken and when the stream has ended or is closed; None inside a case.
         begin: Begins to record the stream, when the first step is taken; None where it is not traced.
+        log: Where its items are kept; None keeps none, so that they live no longer than without Spearmint.
 
     Yields:
         What the generator yields; what is sent and thrown in reaches it.
     """
     # A stream that was closed early has no value, and nobody is to blame for it.
-    outcome = Outcome("cancelled")
-    started = perf_counter()
-    advance = partial(next, generator)
+    ended = partial(_outcome, log, perf_counter())
+    outcome = ended("cancelled")
+    advance: Callable[[], Any] | None = partial(next, generator)
+    given: list[Any] = []  # The item on its way, taken out as it is yielded.
     if driver is not None:
         driver.begin()
     span = None if begin is None else begin()
     try:
-        while True:
-            token = experiment_case_var.set(case)
-            traced = None if span is None else enter(span)
+        while advance is not None:
             try:
-                item = advance()
+                given.append(run(case, span, advance, (), {}))
             except StopIteration as stop:
-                outcome = Outcome("success", stop.value, None, perf_counter() - started)
+                outcome = ended("success")
                 return stop.value
             except BaseException as error:
-                outcome = outcome_of(error, perf_counter() - started)
+                outcome = ended(error=error)
                 raise
-            finally:
-                experiment_case_var.reset(token)
-                if traced is not None:
-                    leave(traced)
-            if span is not None:
-                collect(span, item)
+            advance = None  # It holds what was sent or thrown.
+            _record(span, log, given[0])
             try:
-                sent = yield item
+                sent = yield given.pop()
             except GeneratorExit:
-                outcome = Outcome("cancelled", duration=perf_counter() - started)
-                _close(generator, case)
+                outcome = ended("cancelled")
+                run(case, span, generator.close, (), {})
                 raise
             except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
                 advance = partial(generator.throw, error)
             else:
                 advance = partial(generator.send, sent)
+                del sent
     finally:
         end_with(span, outcome)
         if driver is not None:
@@ -93,53 +117,44 @@ def stream(  # noqa: C901 - a delegate has as many cases as PEP 380 names
         del advance, outcome  # The traceback holds this frame, which would hold the exception.
 
 
-def _close(generator: Generator[Any, Any, Any], case: ExperimentCase) -> None:
-    token = experiment_case_var.set(case)
-    try:
-        generator.close()
-    finally:
-        experiment_case_var.reset(token)
-
-
-async def astream(  # noqa: C901 - as `stream`
-    generator: AsyncGenerator[Any, Any], case: ExperimentCase, driver: AsyncDriver | None, begin: Begin | None = None
+async def astream(
+    generator: AsyncGenerator[Any, Any],
+    case: ExperimentCase,
+    driver: AsyncDriver | None,
+    begin: Begin | None = None,
+    log: ItemLog | None = None,
 ) -> AsyncGenerator[Any, Any]:
     """Do for an async generator what `stream` does for a generator."""
-    outcome = Outcome("cancelled")
-    started = perf_counter()
-    advance: Callable[[], Any] = generator.__anext__
+    ended = partial(_outcome, log, perf_counter())
+    outcome = ended("cancelled")
+    advance: Callable[[], Any] | None = generator.__anext__
+    given: list[Any] = []
     if driver is not None:
         await driver.begin()
     span = None if begin is None else begin()
     try:
-        while True:
-            token = experiment_case_var.set(case)
-            traced = None if span is None else enter(span)
+        while advance is not None:
             try:
-                item = await advance()
+                given.append(await arun(case, span, advance, (), {}))
             except StopAsyncIteration:
-                outcome = Outcome("success", None, None, perf_counter() - started)
+                outcome = ended("success")
                 return
             except BaseException as error:
-                outcome = outcome_of(error, perf_counter() - started)
+                outcome = ended(error=error)
                 raise
-            finally:
-                with suppress(ValueError):  # The collector may end a suspended step in another context.
-                    experiment_case_var.reset(token)
-                if traced is not None:
-                    leave(traced)
-            if span is not None:
-                collect(span, item)
+            advance = None
+            _record(span, log, given[0])
             try:
-                sent = yield item
+                sent = yield given.pop()
             except GeneratorExit:
-                outcome = Outcome("cancelled", duration=perf_counter() - started)
-                await _aclose(generator, case)
+                outcome = ended("cancelled")
+                await arun(case, span, generator.aclose, (), {})
                 raise
             except BaseException as error:  # noqa: BLE001 - it is the generator's to handle
                 advance = partial(generator.athrow, error)
             else:
                 advance = partial(generator.asend, sent)
+                del sent
     finally:
         end_with(span, outcome)
         if driver is not None:
@@ -147,17 +162,26 @@ async def astream(  # noqa: C901 - as `stream`
         del advance, outcome
 
 
-async def _aclose(generator: AsyncGenerator[Any, Any], case: ExperimentCase) -> None:
-    token = experiment_case_var.set(case)
-    try:
-        await generator.aclose()
-    finally:
-        with suppress(ValueError):
-            experiment_case_var.reset(token)
+def _record(span: Any, log: ItemLog | None, item: Any) -> None:
+    if span is not None:
+        collect(span, item)
+    if log is not None:
+        log.add(item)
+
+
+def _outcome(
+    log: ItemLog | None, started: float, status: Status = "failed", error: BaseException | None = None
+) -> Outcome:
+    """Return how a stream ended, with the items that its reader got."""
+    items = None if log is None else log.items
+    seconds = perf_counter() - started
+    if error is None:
+        return Outcome(status, items, None, seconds)
+    return replace(outcome_of(error, seconds, own_frames=2), value=items)
 
 
 def drain(
-    case: ExperimentCase, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
+    case: ExperimentCase, span: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Outcome:
     """Run a generator function to its end, within the limits of the background.
 
@@ -165,52 +189,50 @@ def drain(
         The list of its items; ``timed_out`` or ``cancelled``, with the items so far, where a limit cut it short.
     """
     items: list[Any] = []
-    traced = None if span is None else enter(span)
-    started = perf_counter()
-    token = experiment_case_var.set(case)
-    try:
-        generator = function(*args, **kwargs)
-        for item in generator:
-            cut = _cut(items, perf_counter() - started)
-            if cut is not None:
-                generator.close()
-                return cut
-            items.append(item)
-    except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
-        return outcome_of(error, perf_counter() - started)
-    else:
-        return Outcome("success", items, None, perf_counter() - started)
-    finally:
-        experiment_case_var.reset(token)
-        if traced is not None:
-            leave(traced)
+    outcome = run_to_outcome(case, span, _read, (items, function, args, kwargs), {}, own_frames=3)
+    return _drained(outcome, items)
 
 
 async def adrain(
-    case: ExperimentCase, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
+    case: ExperimentCase, span: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Outcome:
     """Do for an async generator function what `drain` does for a generator function."""
     items: list[Any] = []
-    traced = None if span is None else enter(span)
+    outcome = await arun_to_outcome(case, span, _aread, (items, function, args, kwargs), {}, own_frames=3)
+    return _drained(outcome, items)
+
+
+def _read(
+    items: list[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Outcome | None:
+    """Append the items of a stream to a list; return the outcome where a limit cuts it short."""
     started = perf_counter()
-    token = experiment_case_var.set(case)
-    try:
-        generator = function(*args, **kwargs)
-        async for item in generator:
-            cut = _cut(items, perf_counter() - started)
-            if cut is not None:
-                await generator.aclose()
-                return cut
-            items.append(item)
-    except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
-        return outcome_of(error, perf_counter() - started)
-    else:
-        return Outcome("success", items, None, perf_counter() - started)
-    finally:
-        with suppress(ValueError):
-            experiment_case_var.reset(token)
-        if traced is not None:
-            leave(traced)
+    generator = function(*args, **kwargs)
+    for item in generator:
+        if (cut := _cut(items, perf_counter() - started)) is not None:
+            generator.close()
+            return cut
+        items.append(item)
+    return None
+
+
+async def _aread(
+    items: list[Any], function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Outcome | None:
+    started = perf_counter()
+    generator = function(*args, **kwargs)
+    async for item in generator:
+        if (cut := _cut(items, perf_counter() - started)) is not None:
+            await generator.aclose()
+            return cut
+        items.append(item)
+    return None
+
+
+def _drained(outcome: Outcome, items: list[Any]) -> Outcome:
+    if outcome.status != "success":
+        return outcome
+    return replace(outcome, value=items) if outcome.value is None else outcome.value
 
 
 def _cut(items: list[Any], seconds: float) -> Outcome | None:

@@ -1,20 +1,14 @@
 """Drives the steps of a call with asyncio: main in the running task, variants as tasks beside it."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from time import perf_counter
-from typing import Any
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.context.current import experiment_case_var
 from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.jobs import Job, variant_var
 from spearmint.execution.pool import variant_pool
-from spearmint.execution.streams import adrain
 from spearmint.results import Outcome, outcome_of
-from spearmint.tracing.recorder import enter, leave
 
 # Tasks that were told to stop and do not: asyncio itself would let them be collected in the middle.
 _lingering: set[asyncio.Task[Outcome]] = set()
@@ -164,29 +158,9 @@ async def _outcome_of_variant(call: Call, job: Job, case: ExperimentCase) -> Out
         args, kwargs = call.variant_arguments(case)
     except BaseException as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
         return outcome_of(error, 0.0)
-    run_variant = adrain if call.is_stream else arun_in_case
     span = call.begin_variant(job.recording, case, args, kwargs)
-    return await run_variant(case, call.experiment.function, args, kwargs, span)
-
-
-async def arun_in_case(
-    case: ExperimentCase, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], span: Any
-) -> Outcome:
-    """Await a function in a case, as what its span records; what it raises becomes part of the outcome."""
-    traced = None if span is None else enter(span)
-    started = perf_counter()
-    token = experiment_case_var.set(case)
-    try:
-        value = await function(*args, **kwargs)
-    except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
-        return outcome_of(error, perf_counter() - started)
-    else:
-        return Outcome("success", value, None, perf_counter() - started)
-    finally:
-        with suppress(ValueError):  # The collector may end a suspended call in another context.
-            experiment_case_var.reset(token)
-        if traced is not None:
-            leave(traced)
+    outcome: Outcome = await call.invocation.to_outcome(case, span, call.experiment.function, args, kwargs)
+    return outcome
 
 
 async def run_in_task(call: Call) -> Outcome:
@@ -205,8 +179,7 @@ async def run_in_task(call: Call) -> Outcome:
     except Exception as error:  # noqa: BLE001 - the caller gets it from the outcome
         outcome = outcome_of(error, 0.0)
     else:
-        run_main = adrain if call.is_stream else arun_in_case
         span = call.begin_main(args, kwargs)
-        outcome = await run_main(call.main, call.experiment.function, args, kwargs, span)
+        outcome = await call.invocation.to_outcome(call.main, span, call.experiment.function, args, kwargs)
     await driver.end(outcome)
     return outcome

@@ -3,10 +3,9 @@
 from functools import partial
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.execution.call import Call, Step, after_main, before_main, run_in_case
+from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.jobs import Job, Recording
 from spearmint.execution.pool import variant_pool
-from spearmint.execution.streams import drain
 from spearmint.results import Outcome, outcome_of
 
 
@@ -97,9 +96,9 @@ def _run_variant(call: Call, recording: Recording | None, case: ExperimentCase) 
         args, kwargs = call.variant_arguments(case)
     except Exception as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
         return outcome_of(error, 0.0)
-    run_variant = drain if call.experiment.kind == "generator" else run_in_case
     span = call.begin_variant(recording, case, args, kwargs)
-    return run_variant(case, call.experiment.function, args, kwargs, span)
+    outcome: Outcome = call.invocation.to_outcome(case, span, call.experiment.function, args, kwargs)
+    return outcome
 
 
 def run_in_thread(call: Call, *, waits: bool = True) -> Outcome:
@@ -124,6 +123,6 @@ def _run_main(call: Call) -> Outcome:
         args, kwargs = call.main_arguments
     except Exception as error:  # noqa: BLE001 - the caller gets it from the outcome
         return outcome_of(error, 0.0)
-    run_main = drain if call.is_stream else run_in_case
     span = call.begin_main(args, kwargs)
-    return run_main(call.main, call.experiment.function, args, kwargs, span)
+    outcome: Outcome = call.invocation.to_outcome(call.main, span, call.experiment.function, args, kwargs)
+    return outcome

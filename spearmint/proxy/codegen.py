@@ -12,6 +12,7 @@ from typing import Any
 
 from spearmint.config.binding import Slot
 from spearmint.context.current import experiment_case_var
+from spearmint.execution.running import arun, restore, run
 from spearmint.execution.streams import astream, stream
 from spearmint.planning.join import join
 from spearmint.planning.select import select, select_anew
@@ -21,7 +22,7 @@ from spearmint.tracing import recorder
 
 _HEAD = """\
 {define} call(*args, **kwargs):
-    case = current()
+    outer = case = current()
     if case is None:
         case = cached_case[0]
         if case is None{by_class}:
@@ -43,53 +44,58 @@ _FILL_UNLESS_DEFAULT = """\
 _FILL_ALL = """\
     args, kwargs = fill(case.values, args, kwargs)
 """
+# A signal handler may raise between any two bytecodes, so what was current is read first and set inside the `try`; and
+# what restores it is repeated, should it be interrupted itself.
 _CALL = """\
-    token = enter(case)
     try:
-        return function(*args, **kwargs)
-    finally:
-        leave(token)
+        try:
+            token = enter(case)
+            value = function(*args, **kwargs)
+            leave(token)
+            return value
+        except BaseException:
+            enter(outer)
+            raise
+    except BaseException:
+        enter(outer)
+        raise
 """
 _AWAIT = """\
-    token = enter(case)
+    token = None
     try:
-        return await function(*args, **kwargs)
-    finally:
         try:
-            leave(token)
-        except ValueError:  # The collector may end a suspended call in another context.
-            pass
+            token = enter(case)
+            value = await function(*args, **kwargs)
+            try:
+                leave(token)
+            except ValueError:  # A suspended call may end in another context, as where the collector closes it.
+                pass
+            return value
+        except BaseException:
+            restore(token, outer)
+            raise
+    except BaseException:
+        restore(token, outer)
+        raise
 """
 _STREAM = """\
     return {stream}(function(*args, **kwargs), case, None)
 """
-_CHECK = """\
+_TRACED = """\
     if {is_on} and is_traced(experiment):
-        return {traced}(case, args, kwargs)
-"""
-_TRACED_CALL = """\
-{define} traced(case, args, kwargs):
-    span = begin(experiment, case, args, kwargs)
-    inside = enter_span(span)
-    token = enter(case)
-    try:
-        value = {waits}function(*args, **kwargs)
-    except BaseException as error:
-        end(span, None, error)
-        raise
-    else:
+        span = begin(experiment, case, args, kwargs)
+        try:
+            value = {waits}{run}(case, span, function, args, kwargs)
+        except BaseException as error:
+            end(span, None, error)
+            raise
         end(span, value)
         return value
-    finally:
-        leave_span(inside)
-        try:
-            leave(token)
-        except ValueError:  # The collector may end a suspended call in another context.
-            pass
 """
 _TRACED_STREAM = """\
-def traced(case, args, kwargs):
-    return {stream}(function(*args, **kwargs), case, None, partial(begin, experiment, case, args, kwargs))
+    if {is_on} and is_traced(experiment):
+        begins = partial(begin, experiment, case, args, kwargs)
+        return {stream}(function(*args, **kwargs), case, None, begins)
 """
 
 
@@ -114,27 +120,28 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
     text += _fill_source(experiment.binder.slots)
     if experiment.is_traced is not False:
         is_on = "True" if experiment.is_traced else '"mlflow" in modules'
-        text += _CHECK.format(is_on=is_on, traced=f"{waits}traced")
+        traced = _TRACED_STREAM if is_stream else _TRACED
+        text += traced.format(is_on=is_on, waits=waits, run="arun" if is_async else "run", stream=name)
     text += _STREAM.format(stream=name) if is_stream else _AWAIT if is_async else _CALL
-    text += _TRACED_STREAM.format(stream=name) if is_stream else _TRACED_CALL.format(define=define, waits=waits)
     namespace: dict[str, Any] = {
+        "arun": arun,
         "astream": astream,
         "begin": recorder.begin_span,
         "current": experiment_case_var.get,
         "end": recorder.end,
         "enter": experiment_case_var.set,
-        "enter_span": recorder.enter,
         "experiment": experiment,
         "fill": experiment.binder.fill,
         "function": experiment.function,
         "is_traced": recorder.is_traced,
         "join": join,
         "leave": experiment_case_var.reset,
-        "leave_span": recorder.leave,
         "partial": functools.partial,
         "perform": perform,
         "cached_case": experiment.state.cached_case,
         "cached_case_by_class": experiment.state.cached_case_by_class,
+        "restore": restore,
+        "run": run,
         "select": select if experiment.is_constant else select_anew,
         "stream": stream,
     }

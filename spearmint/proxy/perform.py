@@ -96,5 +96,5 @@ def open_stream(call: Call) -> Any:
     made = call.experiment.function(*args, **kwargs)
     begin_main = None if call.decision is None else functools.partial(call.begin_main, args, kwargs)
     if call.experiment.kind == "async_generator":
-        return astream(made, call.main, tasks.TaskDriver(call), begin_main)
-    return stream(made, call.main, threads.ThreadDriver(call), begin_main)
+        return astream(made, call.main, tasks.TaskDriver(call), begin_main, call.item_log())
+    return stream(made, call.main, threads.ThreadDriver(call), begin_main, call.item_log())

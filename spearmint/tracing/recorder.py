@@ -208,7 +208,7 @@ def leave(entered: Entered) -> None:
     token, live, attached = entered
     if live is not None:
         live.detach(attached)
-    with suppress(ValueError):  # The collector may end a suspended call in another context.
+    with suppress(ValueError, RuntimeError):  # Ended by the collector in another context; or left already.
         span_var.reset(token)
 
 

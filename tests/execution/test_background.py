@@ -289,7 +289,7 @@ def test_a_worker_survives_whatever_a_job_raises(account, monkeypatch) -> None:
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr("spearmint.execution.thread_driver.run_in_thread_in_case", broken)
+        patch.setattr("spearmint.execution.call.Call.begin_main", broken)
         with pytest.raises(SystemExit):
             quick()
         patch.undo()

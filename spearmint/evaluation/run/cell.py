@@ -14,10 +14,8 @@ from spearmint.evaluation.dataset import Row
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
 from spearmint.evaluation.scorers import Scorer, metrics
-from spearmint.execution.call import run_in_case
 from spearmint.execution.event_loop import background_loop
-from spearmint.execution.streams import adrain, drain
-from spearmint.execution.task_driver import arun_in_case
+from spearmint.execution.invoke import invoke_blocking
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, sample
@@ -165,18 +163,10 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
         args, kwargs = experiment.binder.fill(case.values, args, kwargs)
     except Exception as error:  # noqa: BLE001 - a call that cannot be made has failed, no more
         return outcome_of(error, 0.0)
-    function = experiment.function
     span: Any = UNSAMPLED  # Cells by the million are traced where that was asked for, not because mlflow is there.
     if experiment.is_traced and isinstance(decision := sample(experiment), SamplingDecision):
         span = begin_root(decision, "main", experiment, case, (args, kwargs))
-    if experiment.kind == "function":
-        outcome = run_in_case(case, function, args, kwargs, span)
-    elif experiment.kind == "generator":
-        outcome = drain(case, function, args, kwargs, span)
-    elif experiment.kind == "coroutine":
-        outcome = background_loop.run(arun_in_case(case, function, args, kwargs, span))
-    else:
-        outcome = background_loop.run(adrain(case, function, args, kwargs, span))
+    outcome = invoke_blocking(experiment, case, span, args, kwargs)
     if span is not UNSAMPLED:
         end_with(span, outcome)
     if isinstance(outcome.exception, KeyboardInterrupt):
