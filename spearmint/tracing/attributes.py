@@ -33,6 +33,7 @@ class Description:
         inputs: From each parameter to what JSON can say of its argument.
         config: The config.
         status: How it ended.
+        is_error: Whether that is otherwise than it should.
         has_output: Whether there is an output.
         output: What JSON can say of it.
         problem: Why there is no result; empty where there is.
@@ -43,6 +44,7 @@ class Description:
     inputs: dict[str, Any]
     config: Any
     status: str
+    is_error: bool
     has_output: bool
     output: Any
     problem: str
@@ -80,7 +82,7 @@ def _describe(renderer: Renderer, span: Span, config: Any, inputs: dict[str, Any
     output = span.output
     if span.items is not None:
         output = [*span.items, f"… ({span.more} more items)"] if span.more else span.items
-    problem = "" if span.status == "success" else _PROBLEMS.get(span.status, "")
+    problem = "" if not span.is_error else _PROBLEMS.get(span.status, "")
     failure = None
     if span.failure is not None:
         failure = _failure(renderer, span.failure)
@@ -90,6 +92,7 @@ def _describe(renderer: Renderer, span: Span, config: Any, inputs: dict[str, Any
         inputs=renderer.render(inputs),
         config=renderer.render(config),
         status=span.status,
+        is_error=span.is_error,
         has_output=span.status == "success" or bool(span.items),
         output=renderer.render(output),
         problem=problem,

@@ -289,7 +289,9 @@ def _submit(root: Span, value: Any, *, is_complete: bool) -> None:
         if not span.ended:
             span.ended = root.ended
     # What is not copied may be large, and is kept for comparing only while few wait.
-    if trace.compare is not None and (is_complete or exporter.is_keeping_up):
+    # A stream that was cut short is compared with nothing.
+    is_whole = root.status in ("success", "failed") or not root.is_stream
+    if trace.compare is not None and is_whole and (is_complete or exporter.is_keeping_up):
         trace.answer = ComparableResult(root.output if is_complete else value, root.failure)
     trace.is_closed = True
     main = trace.main

@@ -132,6 +132,16 @@ class Span:
     failure: ExceptionInfo | None = None
     live: Any = None
 
+    @property
+    def is_stream(self) -> bool:
+        """Whether it is a generator's execution."""
+        return self.experiment.kind in ("generator", "async_generator")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it ended otherwise than it should; a stream may be closed by its reader at any time."""
+        return self.status != "success" and not (self.status == "cancelled" and self.is_stream)
+
 
 def exception_info(error: BaseException) -> ExceptionInfo:
     """Return what is to be known of an exception, none of whose code is run."""

@@ -384,6 +384,97 @@ def test_a_variants_stream_that_hangs_between_items_times_out(account) -> None:
     assert account() == {"submitted": 1, "timed_out": 1}
 
 
+def test_main_result_is_the_stream_and_then_its_items() -> None:
+    @shadowed
+    def stream(config: Config) -> Generator[int, None, str]:
+        yield from range(2)
+        return "done"
+
+    with Spearmint.run(stream, await_variants=True) as runner:
+        results = runner()
+        opened = results.main_result.result
+        assert isinstance(opened, Generator)
+        assert list(opened) == [0, 1]
+    assert [one.result for one in results] == [[0, 1], [0, 1]]
+
+
+def test_stream_closed_early_is_cancelled_with_the_items_given() -> None:
+    @shadowed
+    def stream(config: Config) -> Generator[int, None, None]:
+        yield from range(9)
+
+    with Spearmint.run(stream) as runner:
+        results = runner()
+        opened = results.main_result.result
+        next(opened)
+        next(opened)
+        opened.close()
+    main = results.main_result
+    assert (main.status, main.result, main.exception) == ("cancelled", [0, 1], None)
+    assert results.wait(SECONDS)
+
+
+def test_failed_stream_keeps_the_items_given() -> None:
+    @single
+    def stream(config: Config) -> Generator[int, None, None]:
+        yield 0
+        message = "mine"
+        raise ValueError(message)
+
+    results = Spearmint.run(stream)()
+    with pytest.raises(ValueError, match="mine"):
+        list(results.main_result.result)
+    assert (results.main_result.status, results.main_result.result) == ("failed", [0])
+
+
+class Item:
+    """Something that can be referenced weakly."""
+
+
+@pytest.mark.parametrize("choose", [delegate, single, shadowed], ids=["yield from", "single", "shadowed"])
+def test_item_lives_no_longer_than_without_spearmint(choose) -> None:
+    received: list[weakref.ref[Item]] = []
+
+    def function(config: Config) -> Generator[Item, Any, None]:
+        while (given := (yield Item())) is not None:
+            received.append(weakref.ref(given))
+            del given
+
+    stream = delegate(function(Config())) if choose is delegate else choose(function)()
+    gc.disable()
+    try:
+        item = weakref.ref(next(stream))
+        assert item() is None
+        item = weakref.ref(stream.send(Item()))
+        assert item() is None
+        assert received[0]() is None
+    finally:
+        gc.enable()
+    stream.close()
+    assert spearmint.flush(SECONDS)
+
+
+@pytest.mark.parametrize("choose", [single, shadowed])
+def test_async_item_lives_no_longer_than_without_spearmint(choose) -> None:
+    @choose
+    async def stream(config: Config) -> Any:
+        for _ in range(2):
+            yield Item()
+
+    async def main() -> None:
+        opened = stream()
+        gc.disable()
+        try:
+            item = weakref.ref(await anext(opened))
+            assert item() is None
+        finally:
+            gc.enable()
+        await opened.aclose()
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+
+
 # The same for async generators.
 
 

@@ -1,5 +1,6 @@
 """How often a variant's result equals main's: compared off the caller's thread, and recorded with the variant."""
 
+import asyncio
 import threading
 
 import numpy as np
@@ -124,3 +125,58 @@ def test_a_variant_that_ends_before_main_is_compared_when_main_has_ended(traces)
     branch()
     assert len(traces("tags.`spearmint.equal` = 'true'")) == 1
     assert spearmint.tracing_stats().written == 2
+
+
+def variant_tags(traces):
+    (trace,) = traces("tags.`spearmint.role` = 'variant'")
+    return trace.info.tags
+
+
+@pytest.mark.parametrize(("varies", "expected"), [(False, "true"), (True, "false")])
+def test_stream_is_compared_by_its_items(traces, varies, expected) -> None:
+    @shadow.experiment
+    def count(config: Config):
+        yield from range(config.n if varies else 3)
+        return object()
+
+    list(count())
+    assert variant_tags(traces)["spearmint.equal"] == expected
+
+
+def test_async_stream_is_compared_by_its_items(traces) -> None:
+    @shadow.experiment
+    async def count(config: Config):
+        for number in range(3):
+            yield number
+
+    async def main() -> None:
+        assert [item async for item in count()] == [0, 1, 2]
+        assert await spearmint.aflush(10)
+
+    asyncio.run(main())
+    assert variant_tags(traces)["spearmint.equal"] == "true"
+
+
+def test_stream_closed_early_is_compared_with_nothing(traces) -> None:
+    @shadow.experiment
+    def count(config: Config):
+        yield from range(3)
+
+    stream = count()
+    next(stream)
+    stream.close()
+    assert "spearmint.equal" not in variant_tags(traces)
+
+
+def test_stream_beyond_the_limit_is_compared_with_nothing(traces) -> None:
+    spearmint.configure(background={"stream_items": 2})
+
+    @shadow.experiment
+    def count(config: Config):
+        yield from range(3)
+
+    try:
+        assert len(list(count())) == 3
+        assert "spearmint.equal" not in variant_tags(traces)
+    finally:
+        spearmint.configure(background={"stream_items": 10_000})

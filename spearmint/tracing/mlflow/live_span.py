@@ -89,7 +89,7 @@ class LiveSpan:
         self._span.set_attributes(attributes)
         if described.failure is not None:
             self._span._span._add_event(Event("exception", described.failure, span.ended))  # noqa: SLF001 - as add_event
-        if described.status != "success":
+        if described.is_error:
             self._span.set_status(SpanStatus(SpanStatusCode.ERROR, described.problem))
         self._span.end(end_time_ns=span.ended)
 

@@ -120,7 +120,7 @@ def _mlflow_trace(trace: records.Trace, experiment_id: str, options: TracingOpti
         trace_location=TraceLocation.from_experiment_id(experiment_id),
         request_time=root.started // 1_000_000,
         execution_duration=(root.ended - root.started) // 1_000_000,
-        state=TraceState.OK if root.status == "success" else TraceState.ERROR,
+        state=TraceState.ERROR if root.is_error else TraceState.OK,
         trace_metadata=metadata,
         tags=tags,
     )
@@ -163,7 +163,7 @@ def _span(
     events = []
     if described.failure is not None:
         events.append(Event("exception", described.failure, span.ended))
-    status = Status(StatusCode.OK) if described.status == "success" else Status(StatusCode.ERROR, described.problem)
+    status = Status(StatusCode.ERROR, described.problem) if described.is_error else Status(StatusCode.OK)
     return MlflowSpan(
         ReadableSpan(
             described.name,
