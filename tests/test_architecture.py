@@ -52,7 +52,7 @@ HOUSE = (
     (7, "evaluation.report", "summary table scales charts page report gate"),
     (7, "evaluation", "tracking evaluate"),
     (8, "api", ""),
-    (9, "instrument.settings", "target model origin validation_errors toml_lines load matching"),
+    (9, "instrument.settings", "target model origin validation_errors load matching"),
     (9, "instrument.declare", "annotated local_functions declarations"),
     (9, "instrument.rewrite", "result ast_rewrite bytecode_rewrite injected gc_pause cache module_rewriter"),
     (9, "instrument.importing", "loaders finder"),

@@ -221,7 +221,7 @@ def test_modules_in_a_zip_file_and_in_a_namespace_package_are_found(problems, sh
 def test_settings_are_read_from_the_path_that_is_given_or_found(shop, write, invoke):
     write(my___yaml="packages: [shp]", pyproject___toml="[tool.spearmint]\npackages = ['shop', 'shp']\n")
     assert invoke("check", "my.yaml").stdout.startswith("my.yaml:1:12: ")
-    assert invoke("check").stdout.startswith("pyproject.toml:2:1: ")
+    assert invoke("check").stdout.startswith("pyproject.toml: tool.spearmint.packages[1].name: ")
     gone = invoke("check", "gone.yaml")
     assert (gone.exit_code, gone.stderr) == (1, "1 error.\n")
     assert gone.stdout.startswith("gone.yaml: Cannot read settings from 'gone.yaml': No such file or directory.")

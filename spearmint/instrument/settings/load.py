@@ -17,7 +17,6 @@ from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, InstallSettings, PackageEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.instrument.settings.target import is_within, parse_target
-from spearmint.instrument.settings.toml_lines import toml_marks
 from spearmint.instrument.settings.validation_errors import translate_validation_errors
 
 SETTINGS_VARIABLE = "SPEARMINT_CONFIG"
@@ -113,7 +112,9 @@ def find_settings(start: Path | None = None) -> Path | None:
             )
             raise SettingsError(message, source=SETTINGS_VARIABLE)
         return Path(named)
-    first = start or Path.cwd()
+    first = start or _working_folder()
+    if first is None:
+        return None
     for folder in (first, *first.parents):
         found = next((folder / name for name in _FILES if (folder / name).is_file()), None)
         if found is None and _has_table(folder / _PROJECT):
@@ -128,8 +129,22 @@ def _has_table(path: Path) -> bool:
         data = path.read_bytes()
     except OSError:
         return False
-    # A file that does not hold the word need not be looked at, and one that cannot be decoded is not ours to judge.
-    return _OURS.encode() in data and _TABLE in toml_marks(data.decode(errors="replace"))
+    if _OURS.encode() not in data:
+        return False
+    try:
+        tool = tomllib.loads(data.decode()).get(_TABLE[0])
+    except UnicodeDecodeError:
+        return False
+    except tomllib.TOMLDecodeError:
+        return ".".join(_TABLE).encode() in data  # Reading it reports what is wrong.
+    return isinstance(tool, dict) and _TABLE[1] in tool
+
+
+def _working_folder() -> Path | None:
+    try:
+        return Path.cwd()
+    except OSError:  # It has been deleted.
+        return None
 
 
 def _entry_of(keys: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -154,7 +169,7 @@ def _with_packages(given: Any, names: list[str]) -> Any:
 
 def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], SettingsSource]:
     if isinstance(config, Mapping):
-        return config, SettingsSource(None, Path.cwd())
+        return config, SettingsSource(None, _working_folder() or Path())
     if config is not None and not isinstance(config, str | os.PathLike):
         message = f"Cannot read settings from {config!r:.80}: it is no source. Give a path, a mapping, or None."
         raise SettingsError(message)
@@ -162,13 +177,18 @@ def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], Setting
     if path is not None:
         return _from_file(path)
     if is_needed:
+        folder = _working_folder()
+        cause = "the working directory has been deleted"
+        if folder is not None:
+            cause = (
+                f"neither {str(folder)!r} nor a folder above it has a {_FILES[0]} or a {_PROJECT} with a table "
+                "[tool.spearmint]"
+            )
         message = (
-            f"Cannot find settings: {SETTINGS_VARIABLE} is not set, and neither {str(Path.cwd())!r} nor a folder above "
-            f"it has a {_FILES[0]} or a {_PROJECT} with a table [tool.spearmint]. Write one, or give a path or "
-            "packages."
+            f"Cannot find settings: {SETTINGS_VARIABLE} is not set, and {cause}. Write one, or give a path or packages."
         )
         raise SettingsError(message)
-    return {}, SettingsSource(None, Path.cwd())
+    return {}, SettingsSource(None, _working_folder() or Path())
 
 
 def _from_file(path: Path) -> tuple[Mapping[str, Any], SettingsSource]:
@@ -179,11 +199,11 @@ def _from_file(path: Path) -> tuple[Mapping[str, Any], SettingsSource]:
         raise SettingsError(message, source=str(path)) from error
     except ConfigError as error:
         raise _as_settings_error(error) from error
-    marks: PositionMap = {}
     folder = path.absolute().parent
     if path.suffix.lower() == ".toml":
         data, root = _from_toml(path, text)
-        return data, SettingsSource(path, folder, root, toml_marks(text))
+        return data, SettingsSource(path, folder, root)
+    marks: PositionMap = {}
     try:
         return load_mapping(text, str(path), marks), SettingsSource(path, folder, (), marks)
     except ConfigError as error:

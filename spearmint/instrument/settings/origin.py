@@ -17,7 +17,7 @@ class SettingsSource:
         path: The file; None for a mapping.
         folder: Where relative paths in them start.
         root: The keys that lead to the settings in the file, such as ``("tool", "spearmint")``.
-        marks: The places of what the file says.
+        marks: The places of what the file says; empty for TOML, whose parser tells none.
     """
 
     path: Path | None
@@ -39,6 +39,9 @@ class SettingsSource:
         """
         if self.path is None:
             return SettingsError(message, source=dotted(keys) or "settings")
+        if not self.marks:
+            place = dotted((*self.root, *keys))
+            return SettingsError(f"{place}: {message}" if place else message, source=str(self.path))
         line, column = self._place(keys) or (None, None)
         return SettingsError(message, source=str(self.path), line=line, column=column)
 

@@ -227,7 +227,7 @@ def test_a_place_that_a_merge_key_brings_is_near_it(refusal):
     assert [message.split(": ")[0] for message in refusal(text)] == ["spearmint.yaml:5:5", "spearmint.yaml:6:18"]
 
 
-def test_the_table_of_pyproject_is_read_and_its_errors_have_lines(write, refusal):
+def test_table_of_pyproject_is_read_and_its_errors_name_keys(write, refusal):
     text = """\
     [project]
     name = "it"
@@ -247,9 +247,10 @@ def test_the_table_of_pyproject_is_read_and_its_errors_have_lines(write, refusal
     assert loaded.origin.path == Path("pyproject.toml")
     assert [entry.target for entry in loaded.settings.experiments] == ["shop:f", "shop:g"]
     broken = f"{textwrap.dedent(text)}stratgy = 'shadow'\n[tool.spearmint.experiments.bindings]\nk = {{pth = 'k'}}\n"
-    assert [message.split(". ")[0] for message in refusal(broken, "pyproject.toml")] == [
-        "pyproject.toml:13:1: Cannot use the key 'stratgy': there is none such in an experiment",
-        "pyproject.toml:15:1: Cannot use the key 'pth': there is none such in a binding",
+    entry = "pyproject.toml: tool.spearmint.experiments[1]"
+    assert [message.split(": there")[0] for message in refusal(broken, "pyproject.toml")] == [
+        f"{entry}.bindings.k.pth: Cannot use the key 'pth'",
+        f"{entry}.stratgy: Cannot use the key 'stratgy'",
     ]
 
 
@@ -280,6 +281,7 @@ def test_settings_are_found_by_variable_then_yaml_then_pyproject(write, folder, 
         ("[tool.'spearmint']\npackages = ['a']\n", True),
         ("[project]\ndependencies = ['spearmint-experiments']\n", False),
         ("[tool.spearmint-other]\n", False),
+        ('[project]\ndescription = """\n[tool.spearmint]\n"""\n', False),
     ],
 )
 def test_a_table_is_found_however_it_is_written(write, text, is_found):
@@ -347,3 +349,24 @@ def test_a_settings_error_is_a_config_error_and_keeps_its_cause(refusal, write):
     with pytest.raises(ConfigError) as caught:
         read_settings("spearmint.yaml")
     assert isinstance(caught.value.__cause__, ValueError)
+
+
+def test_broken_project_with_the_table_is_reported(write):
+    write("[tool.spearmint]\npackages = [\n", "pyproject.toml")
+    with pytest.raises(SettingsError, match=r"^pyproject\.toml: Cannot read TOML: "):
+        read_settings()
+
+
+def test_deleted_working_directory_is_named(folder, monkeypatch):
+    gone = folder / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    try:
+        assert find_settings() is None
+        with pytest.raises(SettingsError, match="is not set, and the working directory has been deleted"):
+            read_settings()
+        assert read_settings(packages=["shop"]).settings.packages[0].name == "shop"
+        assert read_settings({"packages": ["shop"]}).settings.packages[0].name == "shop"
+    finally:
+        monkeypatch.chdir(folder)
