@@ -24,6 +24,8 @@ HOUSE = (
     (0, "render", ""),
     (0, "signatures", ""),
     (1, "config", "flatten canonical model sweep yaml_loader files sources copying binding annotations signature"),
+    (0, "import_path", ""),
+    (1, "config", "canonical model sweep yaml_loader files sources copying binding annotations signature"),
     (1, "discovery", "call_table abstract_values table_builder cpython"),
     (1, "discovery.source", "constant_folding scopes expressions statements extract"),
     (1, "discovery.bytecode", "opcodes symbolic_stack stack_effects interpreter extract"),

@@ -34,6 +34,17 @@ def roots(modules: set[str]) -> set[str]:
     return {name.partition(".")[0] for name in modules}
 
 
+IMPORT_ALL = """
+import importlib, os, pkgutil
+del os.register_at_fork, os.fork
+import spearmint
+for module in pkgutil.walk_packages(spearmint.__path__, "spearmint."):
+    if not module.name.endswith((".__main__", ".startup")):
+        importlib.import_module(module.name)
+        print(module.name)
+"""
+
+
 def names_in_stub() -> list[str]:
     (names,) = [
         ast.literal_eval(node.value)
@@ -57,6 +68,13 @@ def run(config): return config["limit"]
 assert run() == 1
 """
     assert roots(modules_loaded_by(statement)).isdisjoint({"bytecode", "click", "mlflow", "pandas", "rich", "yaml"})
+
+
+def test_every_module_imports_where_processes_do_not_fork() -> None:
+    command = [sys.executable, "-c", IMPORT_ALL]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"spearmint.execution.pool", "spearmint.instrument.rewrite.gc_pause"} <= set(done.stdout.split())
 
 
 def test_every_public_name_imports_from_a_fresh_process() -> None:

@@ -8,7 +8,7 @@ import click
 from spearmint.cli.launch import Launch
 from spearmint.errors import SpearmintError
 
-# From each subcommand to the module that has a command of that name.
+# From each subcommand to the module that has it, as ``<subcommand>_command``.
 _COMMANDS: dict[str, str] = {
     "check": "spearmint.cli.check",
     "completion": "spearmint.cli.completion",
@@ -31,7 +31,7 @@ class LazyGroup(click.Group):
         """Import the module of a subcommand, and return the command."""
         if cmd_name not in _COMMANDS:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), cmd_name)
+        command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), f"{cmd_name}_command")
         return command
 
     def main(self, *args: Any, **options: Any) -> Any:

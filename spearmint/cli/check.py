@@ -10,9 +10,11 @@ from spearmint.errors import SettingsError
 from spearmint.instrument.settings.origin import split_errors
 
 
-@click.command(epilog=examples("spearmint check", "spearmint check experiments.yaml", "spearmint check pyproject.toml"))
+@click.command(
+    "check", epilog=examples("spearmint check", "spearmint check experiments.yaml", "spearmint check pyproject.toml")
+)
 @click.argument("settings", required=False, type=click.Path(path_type=Path), metavar="[spearmint.yaml]")
-def check(settings: Path | None) -> None:
+def check_command(settings: Path | None) -> None:
     """Check a settings file against the configs, strategies and modules that it names.
 
     Modules are found and compiled, from source or bytecode, but not imported, except for extension modules that a

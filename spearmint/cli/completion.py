@@ -9,15 +9,16 @@ _VARIABLE = "_SPEARMINT_COMPLETE"
 
 
 @click.command(
+    "completion",
     epilog=examples(
         'eval "$(spearmint completion bash)"            # in ~/.bashrc',
         'eval "$(spearmint completion zsh)"             # in ~/.zshrc',
         "spearmint completion fish > ~/.config/fish/completions/spearmint.fish",
-    )
+    ),
 )
 @click.argument("shell", type=click.Choice(["bash", "fish", "zsh"]))
 @click.pass_context
-def completion(ctx: click.Context, shell: str) -> None:
+def completion_command(ctx: click.Context, shell: str) -> None:
     """Print what makes SHELL complete the names of commands and options."""
     kind = get_completion_class(shell) or ShellComplete
     click.echo(kind(ctx.find_root().command, {}, "spearmint", _VARIABLE).source())

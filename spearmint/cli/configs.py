@@ -18,11 +18,12 @@ _MANY_COLUMNS = 8
 
 
 @click.command(
+    "configs",
     epilog=examples(
         "spearmint configs configs/",
         "spearmint configs rank.yaml 'sweeps/*.yaml' --format json",
         "spearmint configs huge_sweep.yaml --limit 5",
-    )
+    ),
 )
 @click.argument("sources", nargs=-1, required=True)
 @click.option(
@@ -35,7 +36,7 @@ _MANY_COLUMNS = 8
     show_default=True,
     help="How many configs to expand; 0 for all of them.",
 )
-def configs(sources: tuple[str, ...], form: str, limit: int) -> None:
+def configs_command(sources: tuple[str, ...], form: str, limit: int) -> None:
     """List the configs of SOURCES with their ids, sweeps expanded.
 
     A source is a .yaml, .yml, .json or .jsonl file, a folder, or a glob. The table has a column for each value in which

@@ -1,6 +1,5 @@
 """``spearmint evaluate``: configs over data from the command line, and a gate for CI."""
 
-import importlib
 import os
 import sys
 import traceback
@@ -15,6 +14,7 @@ import click
 
 from spearmint.cli.output import console, examples, fail
 from spearmint.errors import EvaluationError, SpearmintError
+from spearmint.import_path import import_object
 from spearmint.instrument.settings.load import find_settings
 
 STATUSES = {"pass": 0, "regression": 1, "inconclusive": 2}
@@ -52,6 +52,7 @@ class _GateCommand(click.Command):
 
 
 @click.command(
+    "evaluate",
     cls=_GateCommand,
     epilog=examples(
         "spearmint evaluate shop.rank:score --data queries.jsonl --configs configs/ --scorer shop.judge:accuracy",
@@ -80,7 +81,7 @@ class _GateCommand(click.Command):
 @click.option("--concurrency", type=click.IntRange(min=1), help="Cells that run at once.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor table.")
-def evaluate(  # noqa: PLR0917 - click passes them by name
+def evaluate_command(  # noqa: PLR0917 - click passes them by name
     target: str,
     data: str,
     sources: tuple[str, ...],
@@ -159,22 +160,10 @@ def _use_settings(config: Path | None) -> None:
 
 def _found(target: str, option: str) -> Any:
     """Import a ``module:name``."""
-    module, colon, name = target.partition(":")
-    if not colon or not module or not name:
-        guess, _, last = target.replace(":", ".").rpartition(".")
-        hint = f" Did you mean {f'{guess}:{last}'!r}?" if guess and last else ""
-        raise EvaluationError(f"Cannot find {option} {target!r}: it is not written module:name.{hint}")
     try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        advice = "Correct the module, or go to where it can be imported"
-        raise EvaluationError(f"Cannot find {option} {target!r}: {error}. {advice}.") from error
-    for part in name.split("."):
-        try:
-            found = getattr(found, part)
-        except AttributeError as error:
-            raise EvaluationError(f"Cannot find {option} {target!r}: {error}. Correct the name.") from error
-    return found
+        return import_object(target)
+    except ImportError as error:
+        raise EvaluationError(f"Cannot find {option} {target!r}: {error}") from error
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """``spearmint graph``: what an experiment reaches, and how that was found."""
 
 import contextlib
-import importlib
 import inspect
 import sys
 from pathlib import Path
@@ -10,14 +9,16 @@ from typing import Any
 import click
 
 from spearmint.cli.output import examples, fail
+from spearmint.import_path import import_object
 
 
 @click.command(
+    "graph",
     epilog=examples(
         "spearmint graph shop.pipeline:answer",
         "spearmint graph shop.rank:Ranker.score --format mermaid > graph.mmd",
         "spearmint graph shop.pipeline:answer --format dot | dot -Tsvg -o graph.svg",
-    )
+    ),
 )
 @click.argument("target")
 @click.option(
@@ -29,7 +30,7 @@ from spearmint.cli.output import examples, fail
     help="Output.",
 )
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
-def graph(target: str, form: str, config: Path | None) -> None:
+def graph_command(target: str, form: str, config: Path | None) -> None:
     """Draw which functions TARGET reaches, and which of them are experiments.
 
     TARGET is "module:function" or "module:Class.method". Its module is imported, under the settings if there are some.
@@ -54,22 +55,15 @@ def graph(target: str, form: str, config: Path | None) -> None:
 
 def _function(target: str) -> tuple[Any, type | None]:
     """Return the function of a target, and the class of whose instances it is a method."""
-    module, colon, name = target.partition(":")
-    if not colon:
+    if ":" not in target:
         guess, _, last = target.rpartition(".")
         raise fail(f"Cannot draw {target!r}: it has no colon. Write {f'{guess}:{last}'!r}.", 2)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # What the module prints is no part of the drawing.
-            found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        advice = "Correct the module, or go to where it can be imported"
-        raise fail(f"Cannot draw {target!r}: {error}. {advice}.", 1) from error
-    *owners, last = name.split(".")
-    try:
-        for part in owners:
-            found = getattr(found, part)
-        function = getattr(found, last)
-    except AttributeError as error:
-        raise fail(f"Cannot draw {target!r}: {error}. Give a function as its module names it.", 1) from error
-    is_method = isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, last))
-    return function, found if is_method else None
+            function = import_object(target)
+    except ImportError as error:
+        raise fail(f"Cannot draw {target!r}: {error}", 1) from error
+    path, _, last = target.rpartition(".")
+    owner = import_object(path) if ":" in path else None
+    is_method = isinstance(owner, type) and inspect.isfunction(inspect.getattr_static(owner, last))
+    return function, owner if is_method else None

@@ -37,6 +37,7 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
 
 
 @click.command(
+    "run",
     cls=ProgramCommand,
     context_settings={"allow_interspersed_args": False},
     epilog=examples(
@@ -52,7 +53,7 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module or package, as `python -m` does.")
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="(SCRIPT | -m MODULE) [ARGS]...")
-def run(config: Path | None, module: str | None, program: tuple[str, ...]) -> None:
+def run_command(config: Path | None, module: str | None, program: tuple[str, ...]) -> None:
     """Run a program with what the settings name under experiment.
 
     SCRIPT is a Python file, or a folder or zip file with a __main__.py. Everything behind it, or behind MODULE, is the

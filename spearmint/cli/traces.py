@@ -64,11 +64,12 @@ class Line:
 
 
 @click.command(
+    "traces",
     epilog=examples(
         "spearmint traces",
         "spearmint traces --experiment shop.rank:score --since 1h",
         "spearmint traces --config-id 6f8178b2356ca91a --show-diffs",
-    )
+    ),
 )
 @click.option("--experiment", help="Only this experiment: module:qualified.name, or its last part.")
 @click.option("--config-id", help="Only this config.")
@@ -78,7 +79,7 @@ class Line:
 @click.option("--mlflow-experiment", "places", multiple=True, help="MLflow experiment to read; all of them by default.")
 @click.option("--tracking-uri", help="Where MLflow keeps it; MLflow's own setting by default.")
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
-def traces(
+def traces_command(
     *,
     experiment: str | None,
     config_id: str | None,

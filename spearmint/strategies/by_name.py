@@ -1,12 +1,12 @@
 """Strategies as a settings file names them: built-in ones by a word, others by import path."""
 
-import importlib
 import inspect
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from spearmint.errors import StrategyError
+from spearmint.import_path import import_object
 from spearmint.strategies import builtin as strategies
 from spearmint.suggest import did_you_mean
 
@@ -56,7 +56,7 @@ def strategy_by_name(name: str, arguments: Mapping[str, Any]) -> Any:
     Raises:
         StrategyError: If it cannot be imported, or made.
     """
-    found = BUILT_IN[name] if name in BUILT_IN else import_path(name)
+    found = BUILT_IN[name] if name in BUILT_IN else import_named(name)
     if not arguments:
         return found
     try:
@@ -66,21 +66,17 @@ def strategy_by_name(name: str, arguments: Mapping[str, Any]) -> Any:
         raise StrategyError(message) from error
 
 
-def import_path(path: str) -> Any:
+def import_named(path: str) -> Any:
     """Return what an import path such as ``"pkg.mod:Class.attribute"`` names.
 
     Raises:
         StrategyError: If there is no such module, or it has no such name.
     """
-    module, _, name = path.partition(":")
     try:
-        found: Any = importlib.import_module(module)
-        for part in name.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        message = f"Cannot import {path!r}: {error}. Give 'module:name' of something that can be imported."
+        return import_object(path)
+    except ImportError as error:
+        message = f"Cannot import {path!r}: {error}"
         raise StrategyError(message) from error
-    return found
 
 
 def _takes(found: Any) -> str:

@@ -137,7 +137,7 @@ def test_results_are_resumed_and_processes_do_the_work(invoke, folder):
         (("--nonsense",), "No such option '--nonsense'"),
         (("--processes", "2", "--dask", "tcp://x:1"), "Give --processes or --dask, not both"),
         (("--scorer", "shop:righ"), "Cannot find --scorer 'shop:righ': module 'shop' has no attribute 'righ'"),
-        (("--scorer", "shop.right"), "it is not written module:name. Did you mean 'shop:right'?"),
+        (("--scorer", "shop.right"), "it is not written 'module:name'. Write it so. Did you mean 'shop:right'?"),
         (("--config", "none.yaml"), "none.yaml"),
     ],
 )

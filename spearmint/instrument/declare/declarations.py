@@ -23,7 +23,7 @@ from spearmint.instrument.settings.model import (
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.registry.callables import callers_namespace
 from spearmint.signatures import parameter_names
-from spearmint.strategies.by_name import import_path, strategy_by_name
+from spearmint.strategies.by_name import import_named, strategy_by_name
 
 
 class Declarations:
@@ -142,7 +142,7 @@ class Declarations:
             for key in ("on_variant_error", "compare"):
                 callback: Any = getattr(entry, key)
                 if callback is not None:
-                    options[key] = import_path(callback) if isinstance(callback, str) else callback
+                    options[key] = import_named(callback) if isinstance(callback, str) else callback
             key = "configs"
             configs = None if entry.configs is None else parse_configs(entry.configs, relative_to=origin.folder)
             key = "tracing"

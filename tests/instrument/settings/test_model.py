@@ -5,7 +5,7 @@ import pytest
 from spearmint.errors import StrategyError
 from spearmint.instrument.settings.model import InstallSettings, known_keys
 from spearmint.strategies import ShadowStrategy, Strategy
-from spearmint.strategies.by_name import BUILT_IN, check_strategy, import_path, strategy_by_name
+from spearmint.strategies.by_name import BUILT_IN, check_strategy, import_named, strategy_by_name
 
 
 def test_the_keys_that_are_known_depend_on_the_place():
@@ -29,13 +29,13 @@ def test_a_strategy_is_made_with_its_arguments():
 
 def test_an_import_path_leads_to_what_it_names_and_without_arguments_it_is_left_as_it_is():
     assert strategy_by_name("spearmint.strategies:ShadowStrategy", {}) is ShadowStrategy
-    assert import_path("spearmint.strategies:ShadowStrategy.__call__") is ShadowStrategy.__call__
+    assert import_named("spearmint.strategies:ShadowStrategy.__call__") is ShadowStrategy.__call__
 
 
 @pytest.mark.parametrize("path", ["no_such_module_here:x", "spearmint.strategies:Nothing"])
 def test_an_import_path_that_leads_nowhere_is_an_error_that_names_it(path):
-    with pytest.raises(StrategyError, match=rf"^Cannot import '{path}': .*Give 'module:name'"):
-        import_path(path)
+    with pytest.raises(StrategyError, match=rf"^Cannot import '{path}': .*\. Correct the "):
+        import_named(path)
 
 
 def test_nothing_is_imported_to_check_an_import_path():
