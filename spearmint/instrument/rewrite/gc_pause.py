@@ -42,7 +42,7 @@ if hasattr(os, "register_at_fork"):  # It is missing on Windows.
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Keep the collector from running: it finds nothing, and takes 15 to 25 % of a first import (sqlalchemy, measured)."""
+    """Keep the collector from running: it finds nothing, and takes 15 to 25 % of a first import of sqlalchemy."""
     _pauses.begin()
     try:
         yield
