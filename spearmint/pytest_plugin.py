@@ -187,6 +187,8 @@ def config_names(configs: list[Any]) -> list[str]:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Pin what the test's marks say, before its fixtures are made."""
+    if _is_used():
+        _cleaning()  # Imported now: a fixture may replace what an import needs, such as `open`.
     if item.get_closest_marker("spearmint") is None:
         return
     pins = getattr(getattr(item, "callspec", None), "params", {}).get(_CONFIG_FIXTURE)

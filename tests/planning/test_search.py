@@ -21,7 +21,7 @@ from spearmint.planning.select import full_plan
 from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 from tests.discovery.nested_programs import PROGRAMS, UNSEEN, forbid_sources, load, unload
-from tests.nested import KS, MODELS, ZS, called_in, known, make_hidden, make_inner, module, run, short, values
+from tests.planning.nested import KS, MODELS, ZS, called_in, known, make_hidden, make_inner, module, run, short, values
 
 
 @pytest.fixture

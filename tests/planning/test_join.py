@@ -16,7 +16,7 @@ from spearmint.errors import PlanError
 from spearmint.planning.select import full_plan
 from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
-from tests.nested import KS, MODELS, ZS, known, make_hidden, make_inner, run, short, values
+from tests.planning.nested import KS, MODELS, ZS, known, make_hidden, make_inner, run, short, values
 
 
 def test_a_run_covers_what_an_unforeseen_call_adds_each_case_once():

@@ -10,7 +10,7 @@ from spearmint import experiment
 from spearmint.proxy.proxy import experiment_of
 from spearmint.registry.state import epoch
 from spearmint.strategies import ShadowStrategy, SingleConfigStrategy
-from tests.nested import KS, MODELS, ZS, make_inner, module, values
+from tests.planning.nested import KS, MODELS, ZS, make_inner, module, values
 
 STALE = """
 @experiment(configs=KS, strategy=Shadow)
