@@ -20,6 +20,7 @@ LONGEST_MODULE = 320
 HOUSE = (
     (0, "errors", ""),
     (0, "suggest", ""),
+    (0, "frames", ""),
     (0, "warn", ""),
     (0, "render", ""),
     (0, "signatures", ""),

@@ -14,6 +14,7 @@ import pytest
 
 import spearmint
 from spearmint import Spearmint
+from spearmint.proxy.codegen import FILENAME
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy, SingleConfigStrategy
 
 PACKAGE = str(Path(spearmint.__file__).parent)
@@ -174,7 +175,7 @@ def caught_from(way: Callable[[Sample, Any], Any], sample: Sample) -> BaseExcept
 
 def frames_of_ours(error: BaseException) -> list[str]:
     files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return [file for file in files if file == "<spearmint>" or file.startswith(PACKAGE)]
+    return [file for file in files if file == FILENAME or file.startswith(PACKAGE)]
 
 
 @every_strategy

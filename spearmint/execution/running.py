@@ -8,6 +8,7 @@ from typing import Any
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.context.current import experiment_case_var
+from spearmint.frames import hide_frames
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import Entered, enter, leave
 from spearmint.tracing.span import span_var
@@ -143,3 +144,6 @@ async def arun_to_outcome(
     except BaseException as error:  # noqa: BLE001 - as above
         return outcome_of(error, perf_counter() - started, own_frames=own_frames)
     return Outcome("success", value, None, perf_counter() - started)
+
+
+hide_frames(globals())

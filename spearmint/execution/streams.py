@@ -10,6 +10,7 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.errors import ExecutionError
 from spearmint.execution.pool import variant_pool
 from spearmint.execution.running import arun, arun_to_outcome, run, run_to_outcome
+from spearmint.frames import hide_frames
 from spearmint.results import Outcome, Status, outcome_of
 from spearmint.tracing.recorder import collect, end_with
 
@@ -246,3 +247,6 @@ def _cut(items: list[Any], seconds: float) -> Outcome | None:
         message = f"Cannot drain more than {limits.stream_items} items of a variant's stream; {advice}."
         return Outcome("cancelled", items, ExecutionError(message), seconds)
     return None
+
+
+hide_frames(globals())

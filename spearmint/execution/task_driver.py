@@ -8,6 +8,7 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.jobs import Job, variant_var
 from spearmint.execution.pool import variant_pool
+from spearmint.frames import hide_frames
 from spearmint.results import Outcome, outcome_of
 
 # Tasks that were told to stop and do not: asyncio itself would let them be collected in the middle.
@@ -183,3 +184,6 @@ async def run_in_task(call: Call) -> Outcome:
         outcome = await call.invocation.to_outcome(call.main, span, call.experiment.function, args, kwargs)
     await driver.end(outcome)
     return outcome
+
+
+hide_frames(globals())

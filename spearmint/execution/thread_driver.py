@@ -6,6 +6,7 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.jobs import Job, Recording
 from spearmint.execution.pool import variant_pool
+from spearmint.frames import hide_frames
 from spearmint.results import Outcome, outcome_of
 
 
@@ -126,3 +127,6 @@ def _run_main(call: Call) -> Outcome:
     span = call.begin_main(args, kwargs)
     outcome: Outcome = call.invocation.to_outcome(call.main, span, call.experiment.function, args, kwargs)
     return outcome
+
+
+hide_frames(globals())

@@ -5,7 +5,10 @@ signature, as `dataclasses` writes an ``__init__``. Nothing on the way to the wr
 have been decided before.
 """
 
+import ast
 import functools
+import linecache  # noqa: TID251 - written, not read: what tracebacks show of generated code
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -14,11 +17,17 @@ from spearmint.config.binding import Slot
 from spearmint.context.current import experiment_case_var
 from spearmint.execution.running import arun, restore, run
 from spearmint.execution.streams import astream, stream
+from spearmint.frames import HIDDEN
 from spearmint.planning.join import join
 from spearmint.planning.select import select, select_anew
 from spearmint.registry.callables import stands_in_class
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.tracing import recorder
+
+FILENAME = f"<spearmint {HIDDEN}>"
+"""The file name of all generated calls."""
+
+_LINE = "return function(*args, **kwargs)  # by spearmint"
 
 _HEAD = """\
 {define} call(*args, **kwargs):
@@ -123,7 +132,11 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         traced = _TRACED_STREAM if is_stream else _TRACED
         text += traced.format(is_on=is_on, waits=waits, run="arun" if is_async else "run", stream=name)
     text += _STREAM.format(stream=name) if is_stream else _AWAIT if is_async else _CALL
+    module = getattr(experiment.function, "__module__", None)
     namespace: dict[str, Any] = {
+        # `sys._getframe(1)` of the function has this frame's globals: what is named there must be importable.
+        "__name__": module if module in sys.modules else __name__,
+        "__tracebackhide__": True,
         "arun": arun,
         "astream": astream,
         "begin": recorder.begin_span,
@@ -156,7 +169,14 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
 
 @functools.lru_cache(maxsize=256)
 def _compiled(source: str) -> types.CodeType:
-    return compile(source, "<spearmint>", "exec", dont_inherit=True)
+    """Compile a call as if it stood on one line, over which a debugger steps at once, and which tracebacks show."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.expr | ast.stmt | ast.excepthandler | ast.arg | ast.keyword):
+            node.lineno = node.end_lineno = 1
+            node.col_offset, node.end_col_offset = 0, len(_LINE)
+    linecache.cache[FILENAME] = len(_LINE), None, [_LINE], FILENAME
+    return compile(tree, FILENAME, "exec", dont_inherit=True)
 
 
 def _fill_source(slots: tuple[Slot, ...]) -> str:

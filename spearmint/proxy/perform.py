@@ -10,6 +10,7 @@ from spearmint.execution import task_driver as tasks
 from spearmint.execution import thread_driver as threads
 from spearmint.execution.call import Call, begin_call
 from spearmint.execution.streams import astream, stream
+from spearmint.frames import hide_frames
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
 
@@ -98,3 +99,6 @@ def open_stream(call: Call) -> Any:
     if call.experiment.kind == "async_generator":
         return astream(made, call.main, tasks.TaskDriver(call), begin_main, call.item_log())
     return stream(made, call.main, threads.ThreadDriver(call), begin_main, call.item_log())
+
+
+hide_frames(globals())

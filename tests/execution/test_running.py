@@ -14,6 +14,7 @@ import spearmint
 from spearmint import Config
 from spearmint.context import experiment_case_var
 from spearmint.execution import running, streams
+from spearmint.proxy.codegen import FILENAME
 from spearmint.results import outcome_of
 from spearmint.tracing import recorder
 from spearmint.tracing.span import UNSAMPLED, span_var
@@ -24,7 +25,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-PLACES = ("<spearmint>", *(one.__file__ for one in (running, streams, recorder)))
+PLACES = (
+    FILENAME,
+    *(one.__code__.co_filename for one in (running.run, streams.stream, recorder.enter)),
+)
 NOP = dis.opmap["NOP"]
 CONFIGS = [{"n": 1}]
 

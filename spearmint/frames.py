@@ -1,0 +1,35 @@
+"""Frames of Spearmint between a caller and an experiment's function, passed over as those of an import are.
+
+`warnings` and `logging` count ``stacklevel`` without frames whose file name holds both words of `HIDDEN`, the mark of
+the import system; pytest leaves out frames whose namespace has a true ``__tracebackhide__``.
+"""
+
+from types import CodeType, FunctionType
+from typing import Any
+
+HIDDEN = "importlib._bootstrap"
+
+
+def hide_frames(namespace: dict[str, Any]) -> None:
+    """Hide the frames of all functions of a module.
+
+    Args:
+        namespace: The module's ``globals()``, once it has defined them.
+    """
+    namespace["__tracebackhide__"] = True
+    owners = [value for value in namespace.values() if isinstance(value, type)]
+    for held in (namespace, *map(vars, owners)):
+        for value in list(held.values()):
+            if isinstance(value, FunctionType) and value.__globals__ is namespace and not is_hidden(value.__code__):
+                value.__code__ = _renamed(value.__code__)
+
+
+def is_hidden(code: CodeType) -> bool:
+    """Tell whether the frames of a code object are passed over."""
+    return HIDDEN in code.co_filename
+
+
+def _renamed(code: CodeType) -> CodeType:
+    inner = tuple(_renamed(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+    # Not within <>: the lines in a traceback are then still read through the module's loader.
+    return code.replace(co_filename=f"{code.co_filename} ({HIDDEN})", co_consts=inner)
