@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 # From each public name to the module that has it, imported on first use: pydantic alone takes a while. Type checkers
 # read `__init__.pyi`, which tests/test_package.py holds to the same names.
 _MODULES = {
+    "INJECTED": "spearmint.config",
     "AsyncExperimentRunner": "spearmint.proxy.runner",
     "BackgroundStats": "spearmint.execution.limits",
     "Bind": "spearmint.config",
@@ -20,14 +21,14 @@ _MODULES = {
     "RuntimeContext": "spearmint.context",
     "Spearmint": "spearmint.api",
     "TracingStats": "spearmint.tracing.options",
-    "aflush": "spearmint.api",
-    "background_stats": "spearmint.api",
+    "aflush": "spearmint.process",
+    "background_stats": "spearmint.process",
     "code_version": "spearmint.discovery.reach.code_version",
-    "configure": "spearmint.api",
+    "configure": "spearmint.process",
     "experiment": "spearmint.api",
-    "flush": "spearmint.api",
+    "flush": "spearmint.process",
     "install": "spearmint.instrument.install",
-    "tracing_stats": "spearmint.api",
+    "tracing_stats": "spearmint.process",
     "uninstall": "spearmint.instrument.install",
 }
 

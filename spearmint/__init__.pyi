@@ -1,17 +1,19 @@
 # What type checkers read, since `spearmint/__init__.py` imports its modules on first use.
 
-from spearmint.api import Spearmint, aflush, background_stats, configure, experiment, flush, tracing_stats
+from spearmint.api import Spearmint, experiment
 from spearmint.cases import ExperimentCase
-from spearmint.config import Bind, Config, DynamicValue
+from spearmint.config import INJECTED, Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
+from spearmint.process import aflush, background_stats, configure, flush, tracing_stats
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.tracing.options import TracingStats
 
 __all__ = [
+    "INJECTED",
     "AsyncExperimentRunner",
     "BackgroundStats",
     "Bind",

@@ -1,26 +1,24 @@
-"""What users call: `Spearmint`, `experiment`, runs, and the settings and accounts of the process."""
+"""What makes experiments and runs them: `Spearmint` and `experiment`."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
-from time import monotonic
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, Unpack, overload
 
+from spearmint.cases.plan import Combine
 from spearmint.config import Config, parse_configs
 from spearmint.config.copying import value_factory
+from spearmint.config.signature import Bindings
 from spearmint.errors import DeclarationError
-from spearmint.execution.limits import BackgroundStats
-from spearmint.execution.pool import variant_pool
+from spearmint.option_types import ConfigSources, ExperimentOptions, StrategyOption, TracingOption
 from spearmint.proxy.proxy import wrap_function
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.registry.callables import callers_namespace
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
 from spearmint.registry.settings import ExperimentSettings
-from spearmint.tracing import recorder
-from spearmint.tracing.exporter import exporter as traces
-from spearmint.tracing.options import TracingStats
+from spearmint.strategies.builtin import SingleConfigStrategy
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
     from spearmint.evaluation.report.report import Report
@@ -28,6 +26,7 @@ if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_NO_BINDINGS: Bindings = {}
 _SETTINGS = frozenset(ExperimentSettings.__slots__)
 
 
@@ -54,8 +53,33 @@ class Spearmint:
         DeclarationError: If a setting is unknown or out of range.
     """
 
-    def __init__(self, *, configs: Any = None, **settings: Any) -> None:
-        self._settings = _changed(ExperimentSettings(), settings)
+    def __init__(
+        self,
+        *,
+        configs: ConfigSources | None = None,
+        strategy: StrategyOption = SingleConfigStrategy,
+        bindings: Bindings = _NO_BINDINGS,
+        on_variant_error: Callable[[BaseException], object] | None = None,
+        variant_timeout: float | None = None,
+        copy_args: bool = False,
+        combine: Combine = "product",
+        max_cases: int | None = 1000,
+        compare: Callable[[Any, Any], Any] | None = None,
+        tracing: TracingOption = None,
+        **unknown: Never,
+    ) -> None:
+        _refuse_unknown(unknown)
+        self._settings = ExperimentSettings(
+            strategy=strategy,
+            bindings=bindings,
+            on_variant_error=on_variant_error,
+            variant_timeout=variant_timeout,
+            copy_args=copy_args,
+            combine=combine,
+            max_cases=max_cases,
+            compare=compare,
+            tracing=tracing,
+        )
         self._configs = _parsed(configs)
 
     @property
@@ -68,7 +92,7 @@ class Spearmint:
 
     @overload
     def experiment(
-        self, function: None = None, /, *, configs: Any = None, **settings: Any
+        self, function: None = None, /, *, configs: ConfigSources | None = None, **settings: Unpack[ExperimentOptions]
     ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
     def experiment(self, function: Any = None, /, *, configs: Any = None, **settings: Any) -> Any:
@@ -107,8 +131,18 @@ class Spearmint:
             return wrap_function(function, declare)
         return lambda target: wrap_function(target, declare)
 
+    @overload
     @staticmethod
-    def run(function: Callable[..., Any], *, await_variants: bool = False) -> ExperimentRunner:
+    def run(
+        function: Callable[P, Coroutine[Any, Any, R]], *, await_variants: bool = False
+    ) -> ExperimentRunner[P, R]: ...
+
+    @overload
+    @staticmethod
+    def run(function: Callable[P, R], *, await_variants: bool = False) -> ExperimentRunner[P, R]: ...
+
+    @staticmethod
+    def run(function: Callable[..., Any], *, await_variants: bool = False) -> ExperimentRunner[..., Any]:
         """Return what runs an experiment and tells everything that came of it.
 
         Args:
@@ -123,8 +157,18 @@ class Spearmint:
         """
         return ExperimentRunner(function, await_variants=await_variants)
 
+    @overload
     @staticmethod
-    def arun(function: Callable[..., Any], *, await_variants: bool = False) -> AsyncExperimentRunner:
+    def arun(
+        function: Callable[P, Coroutine[Any, Any, R]], *, await_variants: bool = False
+    ) -> AsyncExperimentRunner[P, R]: ...
+
+    @overload
+    @staticmethod
+    def arun(function: Callable[P, R], *, await_variants: bool = False) -> AsyncExperimentRunner[P, R]: ...
+
+    @staticmethod
+    def arun(function: Callable[..., Any], *, await_variants: bool = False) -> AsyncExperimentRunner[..., Any]:
         """Return the asynchronous twin of `run`, whose calls are awaited.
 
         Args:
@@ -204,7 +248,7 @@ def experiment(function: Callable[P, R], /) -> Callable[P, R]: ...
 
 @overload
 def experiment(
-    function: None = None, /, *, configs: Any = None, **settings: Any
+    function: None = None, /, *, configs: ConfigSources | None = None, **settings: Unpack[ExperimentOptions]
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 
 
@@ -226,85 +270,16 @@ def experiment(function: Any = None, /, *, configs: Any = None, **settings: Any)
     return Spearmint().experiment(function, configs=configs, **settings)
 
 
-def flush(timeout: float | None = None) -> bool:
-    """Wait for the background work that has been handed over so far; in a variant, for what that variant handed over.
-
-    Then wait for the traces of all of it to be written.
-
-    Args:
-        timeout: Seconds to wait at most, for both together; None waits without end.
-
-    Returns:
-        True when all of it has ended; False after ``timeout``, or when the rest are tasks of an event loop that does
-        not run while this waits: use `aflush` there.
-    """
-    deadline = None if timeout is None else monotonic() + timeout
-    has_ended = variant_pool.flush(timeout)
-    return traces.flush(_left(deadline)) and has_ended
-
-
-async def aflush(timeout: float | None = None) -> bool:
-    """Do what `flush` does without holding up the event loop, so that its own variants end too.
-
-    Args:
-        timeout: Seconds to wait at most; None waits without end.
-
-    Returns:
-        True when all of it has ended.
-    """
-    deadline = None if timeout is None else monotonic() + timeout
-    has_ended = await variant_pool.aflush(timeout)
-    return await traces.aflush(_left(deadline)) and has_ended
-
-
-def _left(deadline: float | None) -> float | None:
-    return None if deadline is None else max(0.0, deadline - monotonic())
-
-
-def background_stats() -> BackgroundStats:
-    """Return what became of the variants of this process, as one consistent snapshot.
-
-    Returns:
-        Counts, of which ``submitted`` is the sum of all others.
-    """
-    return variant_pool.stats()
-
-
-def tracing_stats() -> TracingStats:
-    """Return what became of the traces of this process, as one consistent snapshot.
-
-    Returns:
-        Counts, of which ``recorded`` is the sum of all others.
-    """
-    return traces.stats()
-
-
-def configure(*, background: Mapping[str, Any] | None = None, tracing: Mapping[str, Any] | None = None) -> None:
-    """Set what holds for the whole process.
-
-    Args:
-        background: Some of ``max_workers``, ``queue_size``, ``overflow`` (``"drop"``, ``"block"`` or
-            ``"run_in_caller"``), ``exit_timeout`` (seconds), ``stream_items`` and ``stream_seconds``.
-        tracing: Some of ``enabled``, ``sample_rate``, ``mode``, ``experiment``, ``tracking_uri``, ``queue_size``,
-            ``max_chars``, ``max_items``, ``mask`` and ``timeout``; `spearmint.tracing.options.TracingOptions` says what
-            they are.
-
-    Raises:
-        ConfigError: If a name is unknown or a value is out of range.
-    """
-    if tracing is not None:
-        recorder.set_options(tracing)
-    if background is not None:
-        variant_pool.configure(**background)
-
-
 def _parsed(configs: Any) -> list[Config]:
     return [] if configs is None else parse_configs(configs)
 
 
 def _changed(settings: ExperimentSettings, changes: Mapping[str, Any]) -> ExperimentSettings:
-    for name in changes:
-        if name not in _SETTINGS:
-            message = f"Cannot set {name!r}: there is no such setting. Give some of {', '.join(sorted(_SETTINGS))}."
-            raise DeclarationError(message)
+    _refuse_unknown([name for name in changes if name not in _SETTINGS])
     return replace(settings, **changes)
+
+
+def _refuse_unknown(names: Iterable[str]) -> None:
+    for name in names:
+        message = f"Cannot set {name!r}: there is no such setting. Give some of {', '.join(sorted(_SETTINGS))}."
+        raise DeclarationError(message)

@@ -241,7 +241,7 @@ def _settle_finally(item: pytest.Item, timeout: float) -> None:
 
 
 def _is_used() -> bool:
-    return "spearmint.api" in sys.modules
+    return "spearmint.execution.pool" in sys.modules
 
 
 def _cleaning() -> Any:

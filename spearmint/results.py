@@ -5,7 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal
+
+from typing_extensions import TypeVar
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.plan import Plan
@@ -14,6 +16,7 @@ from spearmint.render import html_table
 
 Status = Literal["success", "failed", "cancelled", "timed_out", "dropped", "pending"]
 Role = Literal["main", "variant"]
+R = TypeVar("R", default=Any)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +117,8 @@ class Latch:
         return True
 
 
-class FunctionResult:
-    """The outcome of one execution. It settles once, when the execution ends.
+class FunctionResult(Generic[R]):
+    """The outcome of one execution of a function that returns ``R``. It settles once, when the execution ends.
 
     Attributes:
         experiment_case: The case that it ran in.
@@ -157,9 +160,13 @@ class FunctionResult:
         return self._outcome.status
 
     @property
-    def result(self) -> Any:
-        """What the function returned; None unless the status is ``success`` (a stream cut short keeps its items)."""
-        return self._outcome.value
+    def result(self) -> R:
+        """What the function returned; None unless the status is ``success`` (a stream cut short keeps its items).
+
+        A type checker takes it for what the function returns, as it is wherever main has not raised.
+        """
+        value: R = self._outcome.value
+        return value
 
     @property
     def exception(self) -> BaseException | None:
@@ -186,7 +193,7 @@ class FunctionResult:
         return f"<FunctionResult {self.role} {self.config_id} {self.status} {what!r:.80}>"
 
 
-class ExperimentResults:
+class ExperimentResults(Generic[R]):
     """The outcomes of one call: main's, and each variant's in the order of the plan. Iterating gives main first.
 
     Attributes:
@@ -196,15 +203,15 @@ class ExperimentResults:
 
     __slots__ = ("_latch", "_plan", "main_result", "variant_results")
 
-    def __init__(self, main_result: FunctionResult, latch: Latch | None, plan: Plan) -> None:
+    def __init__(self, main_result: FunctionResult[R], latch: Latch | None, plan: Plan) -> None:
         self.main_result = main_result
         self._plan = plan
-        self.variant_results: list[FunctionResult] = []
+        self.variant_results: list[FunctionResult[R]] = []
         self._latch = latch
 
-    def add_variant(self, case: ExperimentCase) -> FunctionResult:
+    def add_variant(self, case: ExperimentCase) -> FunctionResult[R]:
         """Append a pending result for a variant; Spearmint calls this as it starts one."""
-        made = FunctionResult(case, "variant", self._latch)
+        made: FunctionResult[R] = FunctionResult(case, "variant", self._latch)
         self.variant_results.append(made)
         return made
 
@@ -258,7 +265,7 @@ class ExperimentResults:
             return True
         return not self.is_streaming and await self._latch.wait_async(timeout)
 
-    def __iter__(self) -> Iterator[FunctionResult]:
+    def __iter__(self) -> Iterator[FunctionResult[R]]:
         """Yield main's result, then each variant's."""
         yield self.main_result
         yield from self.variant_results

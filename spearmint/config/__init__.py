@@ -1,11 +1,13 @@
 """Where configs come from and how they reach a parameter."""
 
 from spearmint.config.binding import Bind
+from spearmint.config.injected import INJECTED
 from spearmint.config.model import Config, generate_config_id
 from spearmint.config.sources import iter_configs, parse_configs
 from spearmint.config.sweep import DynamicValue, generate_configurations
 
 __all__ = [
+    "INJECTED",
     "Bind",
     "Config",
     "DynamicValue",

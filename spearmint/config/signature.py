@@ -11,6 +11,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from spearmint.config.annotations import Unresolved, annotations_of, without_metadata
 from spearmint.config.binding import Bind, Binder, Slot
+from spearmint.config.injected import INJECTED
 from spearmint.config.model import Config
 from spearmint.errors import BindingError
 
@@ -50,15 +51,17 @@ def compile_binder(
         BindingError: If a binding names a parameter that does not exist, or an annotation that matters cannot be read.
     """
     try:
-        parameters = _parameters(function)
+        declared = _parameters(function)
     except ValueError as error:
         if not bindings:
             return Binder(name, ())
         message = f"Cannot bind {name}: it tells no signature ({error}). Wrap it in a Python function."
         raise BindingError(message, function=name) from error
     rules = {key: _rule(name, key, value) for key, value in bindings.items()}
-    _refuse_unknown_names(name, rules, parameters)
-    parameters = {**parameters, **_collected(rules, parameters)}
+    _refuse_unknown_names(name, rules, declared)
+    injected = {key for key, one in declared.items() if one.default is INJECTED}
+    parameters = {key: one.replace(default=one.empty) if key in injected else one for key, one in declared.items()}
+    parameters |= _collected(rules, declared)
     named_types = {key.__name__: key for key in rules if isinstance(key, type)}
     hints = annotations_of(function, namespace or {}, named_types)
     slots = []
@@ -68,6 +71,8 @@ def compile_binder(
         rule = _choose(name, parameter, hint, rules)
         if rule is not None:
             slots.append(_slot(name, parameter, defaults[:index], hint, rule))
+        elif parameter.name in injected - rules.keys():
+            raise _unfilled(name, parameter.name)
     if own_bindings:
         _refuse_unused_types(name, rules, hints)
     if has_configs and not slots:
@@ -151,6 +156,14 @@ def _unreadable(function: str, parameter: str, hint: Unresolved) -> BindingError
     error = BindingError(message, function=function, parameter=parameter)
     error.__cause__ = hint.cause
     return error
+
+
+def _unfilled(function: str, parameter: str) -> BindingError:
+    message = (
+        f"Cannot inject parameter {parameter!r} of {function}: nothing says what of a config it gets. "
+        f"Annotate it with Config, a model or Annotated[..., Bind('path')], or give bindings={{{parameter!r}: 'path'}}."
+    )
+    return BindingError(message, function=function, parameter=parameter)
 
 
 def _choose(function: str, parameter: inspect.Parameter, hint: Any, rules: Mapping[Any, Bind | None]) -> Bind | None:

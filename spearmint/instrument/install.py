@@ -9,7 +9,6 @@ from functools import partial
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
-from spearmint.api import configure
 from spearmint.context.threads import install_thread_propagation
 from spearmint.discovery import is_supported
 from spearmint.errors import SpearmintWarning
@@ -55,7 +54,8 @@ class Handle:
             settings = self.loaded.settings
             if settings.background is not None or settings.tracing is not None:
                 undo.callback(_set_process, variant_pool.limits, exporter.options)
-                configure(background=settings.background, tracing=settings.tracing)
+                recorder.set_options(settings.tracing or {})
+                variant_pool.configure(**settings.background or {})
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if settings.propagate_children:
                 undo.callback(propagate_to_children(self.loaded))

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Generic, Self
+
+from typing_extensions import ParamSpec, TypeVar
 
 from spearmint.errors import ExecutionError
 from spearmint.execution import task_driver as tasks
@@ -17,15 +19,18 @@ from spearmint.proxy.perform import open_stream
 from spearmint.proxy.proxy import experiment_of
 from spearmint.results import ExperimentResults, Outcome
 
+P = ParamSpec("P", default=...)
+R = TypeVar("R", default=Any)
 
-class _Runner:
+
+class _Runner(Generic[P, R]):
     """What both runners share: an experiment, and the results of its last call."""
 
     def __init__(self, function: Callable[..., Any], *, await_variants: bool) -> None:
         self._experiment, self._args, self._kwargs = experiment_of(function)
         self._await_variants = await_variants
         self._call: Call | None = None
-        self.results: ExperimentResults | None = None
+        self.results: ExperimentResults[R] | None = None
 
     def _begin(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Call:
         all_args, all_kwargs = (*self._args, *args), {**self._kwargs, **kwargs}
@@ -43,7 +48,7 @@ class _Runner:
     def _opens_stream(self) -> bool:
         return self._experiment.kind in ("generator", "async_generator") and not self._experiment.collects
 
-    def _tell(self, call: Call, outcome: Outcome) -> ExperimentResults:
+    def _tell(self, call: Call, outcome: Outcome) -> ExperimentResults[R]:
         if outcome.exception is None or (self._experiment.collects and isinstance(outcome.exception, Exception)):
             return call.results
         try:
@@ -52,14 +57,14 @@ class _Runner:
             del call, outcome  # The traceback holds this frame, which would hold the exception.
 
 
-class ExperimentRunner(_Runner):
+class ExperimentRunner(_Runner[P, R]):
     """Runs an experiment and tells everything that came of it; `Spearmint.run` makes one.
 
     Attributes:
         results: What came of the last call, also when main raised; None before the first.
     """
 
-    def __call__(self, *args: Any, **kwargs: Any) -> ExperimentResults:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ExperimentResults[R]:
         """Run the experiment once, as a plan of its own even where a case is running.
 
         Args:
@@ -110,14 +115,14 @@ class ExperimentRunner(_Runner):
                 self._call.results.wait()
 
 
-class AsyncExperimentRunner(_Runner):
+class AsyncExperimentRunner(_Runner[P, R]):
     """Runs an experiment, async or not, in a running event loop; `Spearmint.arun` makes one.
 
     Attributes:
         results: What came of the last call, also when main raised; None before the first.
     """
 
-    async def __call__(self, *args: Any, **kwargs: Any) -> ExperimentResults:
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ExperimentResults[R]:
         """Run the experiment once; otherwise as `ExperimentRunner.__call__`."""
         call = self._begin(args, kwargs)
         if self._opens_stream():

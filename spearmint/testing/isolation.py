@@ -4,9 +4,9 @@ import sys
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from spearmint.api import background_stats, flush, tracing_stats
 from spearmint.execution.limits import PoolLimits
 from spearmint.execution.pool import variant_pool
+from spearmint.process import background_stats, flush, tracing_stats
 from spearmint.registry.registry import registry
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter

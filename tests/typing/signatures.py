@@ -125,7 +125,7 @@ async def async_results_have_types(ranker: Ranker) -> None:
     assert_type(await awaited("a"), int)
     assert_type(await ranker.ascore("a"), float)
     async with Spearmint.arun(awaited, await_variants=True) as runner:
-        assert_type(await runner("a"), ExperimentResults)
+        assert_type(await runner("a"), ExperimentResults[int])
 
 
 def experiments_are_functions_of_their_kind(ranker: Ranker) -> None:
@@ -156,8 +156,8 @@ def wrong_targets_are_seen() -> None:
 def runs_have_types() -> None:
     with Spearmint.run(bare, await_variants=True) as runner:
         results = runner("a")
-    assert_type(results, ExperimentResults)
-    assert_type(results.main_result, FunctionResult)
-    assert_type(results.variant_results, list[FunctionResult])
+    assert_type(results, ExperimentResults[list[str]])
+    assert_type(results.main_result, FunctionResult[list[str]])
+    assert_type(results.variant_results, list[FunctionResult[list[str]]])
     assert_type(spearmint.flush(1.0), bool)
     assert_type(spearmint.background_stats().submitted, int)

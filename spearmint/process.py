@@ -1,0 +1,82 @@
+"""What holds for the whole process: waiting for its background work, its settings and its accounts."""
+
+from time import monotonic
+
+from spearmint.execution.limits import BackgroundStats
+from spearmint.execution.pool import variant_pool
+from spearmint.option_types import BackgroundChanges, TracingChanges
+from spearmint.tracing import recorder
+from spearmint.tracing.exporter import exporter as traces
+from spearmint.tracing.options import TracingStats
+
+
+def flush(timeout: float | None = None) -> bool:
+    """Wait for the background work that has been handed over so far; in a variant, for what that variant handed over.
+
+    Then wait for the traces of all of it to be written.
+
+    Args:
+        timeout: Seconds to wait at most, for both together; None waits without end.
+
+    Returns:
+        True when all of it has ended; False after ``timeout``, or when the rest are tasks of an event loop that does
+        not run while this waits: use `aflush` there.
+    """
+    deadline = None if timeout is None else monotonic() + timeout
+    has_ended = variant_pool.flush(timeout)
+    return traces.flush(_left(deadline)) and has_ended
+
+
+async def aflush(timeout: float | None = None) -> bool:
+    """Do what `flush` does without holding up the event loop, so that its own variants end too.
+
+    Args:
+        timeout: Seconds to wait at most; None waits without end.
+
+    Returns:
+        True when all of it has ended.
+    """
+    deadline = None if timeout is None else monotonic() + timeout
+    has_ended = await variant_pool.aflush(timeout)
+    return await traces.aflush(_left(deadline)) and has_ended
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - monotonic())
+
+
+def background_stats() -> BackgroundStats:
+    """Return what became of the variants of this process, as one consistent snapshot.
+
+    Returns:
+        Counts, of which ``submitted`` is the sum of all others.
+    """
+    return variant_pool.stats()
+
+
+def tracing_stats() -> TracingStats:
+    """Return what became of the traces of this process, as one consistent snapshot.
+
+    Returns:
+        Counts, of which ``recorded`` is the sum of all others.
+    """
+    return traces.stats()
+
+
+def configure(*, background: BackgroundChanges | None = None, tracing: TracingChanges | None = None) -> None:
+    """Set what holds for the whole process.
+
+    Args:
+        background: Some of ``max_workers``, ``queue_size``, ``overflow`` (``"drop"``, ``"block"`` or
+            ``"run_in_caller"``), ``exit_timeout`` (seconds), ``stream_items`` and ``stream_seconds``.
+        tracing: Some of ``enabled``, ``sample_rate``, ``mode``, ``experiment``, ``tracking_uri``, ``queue_size``,
+            ``max_chars``, ``max_items``, ``mask`` and ``timeout``; `spearmint.tracing.options.TracingOptions` says what
+            they are.
+
+    Raises:
+        ConfigError: If a name is unknown or a value is out of range.
+    """
+    if tracing is not None:
+        recorder.set_options(tracing)
+    if background is not None:
+        variant_pool.configure(**background)
