@@ -8,7 +8,6 @@ __version__ = "0.1.0"
 # From each public name to the module that has it, imported on first use: pydantic alone takes a while. Type checkers
 # read `__init__.pyi`, which tests/test_package.py holds to the same names.
 _MODULES = {
-    "INJECTED": "spearmint.config",
     "AsyncExperimentRunner": "spearmint.proxy.runner",
     "BackgroundStats": "spearmint.execution.limits",
     "Bind": "spearmint.config",
@@ -18,6 +17,7 @@ _MODULES = {
     "ExperimentResults": "spearmint.results",
     "ExperimentRunner": "spearmint.proxy.runner",
     "FunctionResult": "spearmint.results",
+    "INJECTED": "spearmint.config",
     "RuntimeContext": "spearmint.context",
     "Spearmint": "spearmint.api",
     "TracingStats": "spearmint.tracing.options",

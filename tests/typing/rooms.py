@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, assert_type
 
 import spearmint
-from spearmint import Config, RuntimeContext, Spearmint, TracingStats, install, uninstall
+from spearmint import INJECTED, Config, RuntimeContext, Spearmint, TracingStats, install, uninstall
 from spearmint.cases.plan import Plan
 from spearmint.context import propagate
 from spearmint.discovery import calls_in_code, calls_in_source
@@ -17,7 +17,7 @@ mint = Spearmint(configs=[{"limit": 3}], tracing={"enabled": True, "sample_rate"
 
 
 @mint.experiment(tracing=False)
-def run(text: str, config: Config) -> str:
+def run(text: str, config: Config = INJECTED) -> str:
     return text
 
 
