@@ -42,21 +42,21 @@ def work(pace, clock, seconds, *, has_written=True):
 
 def test_it_works_for_a_quarter_of_the_time(pace, clock):
     work(pace, clock, 0.01)
-    assert pace.throttles == [pytest.approx(0.03)]
+    assert pace.rests == [pytest.approx(0.03)]
 
 
 def test_a_batch_that_takes_no_processor_time_needs_no_rest(pace, clock):
     work(pace, clock, 0.0)
-    assert pace.throttles == [0.0]
+    assert pace.rests == [0.0]
 
 
 def test_it_tries_ever_more_seldom_while_nothing_gets_through(pace, clock):
     for _ in range(7):
         work(pace, clock, 0.0, has_written=False)
-    assert pace.throttles == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
+    assert pace.rests == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     work(pace, clock, 0.0)
     work(pace, clock, 0.0, has_written=False)
-    assert pace.throttles[-2:] == [0.0, 1.0]
+    assert pace.rests[-2:] == [0.0, 1.0]
 
 
 def test_a_batch_is_small_unless_somebody_waits():
