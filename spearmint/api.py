@@ -1,10 +1,10 @@
 """What makes experiments and runs them: `Spearmint` and `experiment`."""
 
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Never, ParamSpec, TypeVar, Unpack, overload
 
 from spearmint.cases.plan import Combine
 from spearmint.config import Config, parse_configs
@@ -195,6 +195,10 @@ class Spearmint:
         resume: str | os.PathLike[str] | None = None,
         progress: bool = True,
         concurrency: int | None = None,
+        vary: Sequence[Callable[..., Any] | str] | None = None,
+        timeout: float | None = None,
+        retry: Literal["errors", "none", "all"] = "errors",
+        stale: Literal["rerun", "use", "error"] = "rerun",
     ) -> "Report":
         """Run every config on every row, score what comes of it, and compare the configs with the main one.
 
@@ -207,39 +211,45 @@ class Spearmint:
             scorers: Callables that take any of ``inputs``, ``outputs``, ``expectations``, ``trace`` and ``config``, and
                 return a number, a bool or a dict of those; or MLflow scorers; or a mapping from names to such.
             configs: Any source that `spearmint.config.parse_configs` takes, main first; by default the experiment's
-                own. The configs of nested experiments take part as they do in a plan.
+                own. Every config of every nested experiment takes part too, whatever strategies would choose.
             repeats: How often each config runs on each row.
             executor: Where to run. By default threads of this process; others, such as a process pool or Dask's
                 ``client.get_executor()``, get function, configs and scorers pickled.
-            resume: A JSONL file that each result is written to as it comes; those that are there are not run again.
-            progress: Whether to show progress, where standard error is a terminal.
-            concurrency: Cells that run at once; by default as many as the executor has workers, or the limit
-                ``max_workers`` of the background.
+            resume: A JSONL file that each result is written to as it comes. What is there is not made again as long as
+                row, assignment and code are the same; of a score, also its expectations and scorer.
+            progress: Whether to show progress on standard error: a bar on a terminal, else a line every 10 seconds.
+            concurrency: Cells that run at once; by default one for each worker.
+            vary: The experiments whose configs are compared, as functions or names; the others keep their first one.
+            timeout: Seconds that the function may take on one row, and each scorer; by default ``variant_timeout``.
+            retry: Which results in the file are made again: ``"errors"``, ``"none"`` or ``"all"``.
+            stale: What happens to results of other code in the file: ``"rerun"``, ``"use"`` or ``"error"``.
 
         Returns:
             The report. It keeps numbers only, and the beginning of the first 50,000 outputs.
 
         Raises:
-            EvaluationError: If data or scorers are unfit, or the run cannot go on.
+            EvaluationError: If data or scorers are unfit, a row gives a parameter that a config fills, or the run
+                cannot go on.
             PlanError: If there are more cases than ``max_cases``.
-            ConfigError: If a config cannot be read.
-            BindingError: If one does not reach a parameter.
+            ConfigError: If a config cannot be read, or does not reach a parameter.
+            KeyboardInterrupt: If it is interrupted; a note on it says how to go on.
         """
         from spearmint.evaluation.evaluate import evaluate  # noqa: PLC0415 - scipy takes a second to import
+        from spearmint.evaluation.run.options import EvaluationOptions  # noqa: PLC0415
 
-        return evaluate(
-            function,
-            data,
-            scorers=scorers,
-            configs=None if configs is None else _parsed(configs),
-            instance_configs=self._configs,
-            settings=self._settings,
+        options = EvaluationOptions(
             repeats=repeats,
             executor=executor,
             resume=resume,
             progress=progress,
             concurrency=concurrency,
+            vary=vary,
+            timeout=timeout,
+            retry=retry,
+            stale=stale,
         )
+        own = None if configs is None else _parsed(configs)
+        return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=options)
 
 
 @overload

@@ -23,11 +23,13 @@ class Scorer:
         name: Its name, which is its metric's unless it returns a dict.
         function: Takes those of `TAKEN` that it wants, by keyword.
         wants: Which it wants.
+        source: What its code version is read from.
     """
 
     name: str
     function: Callable[..., Any]
     wants: tuple[str, ...]
+    source: Any
 
 
 def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
@@ -114,7 +116,7 @@ def _compile(name: str, scorer: Any) -> Scorer:
     if _is_mlflow(scorer):
         taken = inspect.signature(scorer.__call__).parameters
         wants = tuple(one for one in TAKEN if one in taken and one != "config")
-        return Scorer(name, scorer.run, wants)
+        return Scorer(name, scorer.run, wants, _source(scorer))
     if not callable(scorer):
         raise EvaluationError(f"Cannot use {scorer!r:.100} as a scorer: it cannot be called. Give a function.")
     try:
@@ -129,11 +131,21 @@ def _compile(name: str, scorer: Any) -> Scorer:
             cause = f"it needs {one.name!r}, which scorers are not given by keyword"
             raise EvaluationError(f"Cannot use {name!r} as a scorer: {cause}. They may take {', '.join(TAKEN)}.")
     named = {one.name for one in parameters}
-    # A trace costs much more than all the rest, so that only who names it gets one.
+    # A trace costs much more than all the rest, so that only a scorer that names it gets one.
     wants = tuple(one for one in TAKEN if one in named or (takes_all and one != "trace"))
-    return Scorer(name, scorer, wants)
+    return Scorer(name, scorer, wants, scorer)
+
+
+def _source(scorer: Any) -> Any:
+    """Return what a scorer of MLflow is told apart by: a function or class of the user's, else a judge's fields."""
+    function = getattr(scorer, "_original_func", None)
+    if function is not None:
+        return function
+    kind = type(scorer)
+    is_own = kind.__module__.partition(".")[0] != "mlflow"
+    return scorer if is_own else [kind, {name: getattr(scorer, name) for name in kind.model_fields}]
 
 
 def _is_mlflow(scorer: Any) -> bool:
-    base = sys.modules.get("mlflow.genai.scorers.base")  # Whoever has a scorer of MLflow has imported it.
+    base = sys.modules.get("mlflow.genai.scorers.base")  # A process that has a scorer of MLflow has imported it.
     return base is not None and isinstance(scorer, base.Scorer)

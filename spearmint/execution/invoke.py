@@ -1,7 +1,9 @@
 """How each kind of function is called under a case: the one mapping that drivers and evaluation use."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
@@ -43,6 +45,8 @@ def invoke_blocking(
     span: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
+    *,
+    timeout: float | None = None,
 ) -> Outcome:
     """Run an experiment's function under a case to its end, whatever its kind.
 
@@ -52,11 +56,27 @@ def invoke_blocking(
         span: What is recorded of it; None where it is not traced.
         args: Positional arguments, the config's values in their places.
         kwargs: Keyword arguments.
+        timeout: Seconds after which an async function is cancelled; others cannot be.
 
     Returns:
         The outcome. An async function has run on Spearmint's own loop; of a stream it is the list of items.
     """
     invocation = INVOCATIONS[experiment.kind]
     made = invocation.to_outcome(case, span, experiment.function, args, kwargs)
-    outcome: Outcome = background_loop.run(made) if invocation.is_async else made
+    if not invocation.is_async:
+        outcome: Outcome = made
+    elif timeout is None:
+        outcome = background_loop.run(made)
+    else:
+        outcome = background_loop.run(_cancelled_after(timeout, made))
     return outcome
+
+
+async def _cancelled_after(timeout: float, running: Coroutine[Any, Any, Outcome]) -> Outcome:
+    started = perf_counter()
+    task = asyncio.ensure_future(running)
+    try:
+        done, _ = await asyncio.wait([task], timeout=timeout)
+    finally:
+        task.cancel()  # nothing, once it has ended
+    return task.result() if done else Outcome("timed_out", None, None, perf_counter() - started)

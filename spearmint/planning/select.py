@@ -1,6 +1,6 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
@@ -63,27 +63,36 @@ def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> t
 
 
 def full_plan(
-    experiment: ExperimentFunction, configs: Sequence[Config] | None = None, args: tuple[Any, ...] = ()
+    experiment: ExperimentFunction,
+    configs: Sequence[Config] | None = None,
+    args: tuple[Any, ...] = (),
+    *,
+    varies: Callable[[ExperimentFunction], bool] = lambda _: True,
 ) -> Plan:
-    """Return the plan of a call that runs under every config, whatever the strategy would choose.
+    """Return the plan of a call that runs under every config of all that it reaches, whatever strategies would choose.
 
     Args:
         experiment: The experiment.
         configs: The configs, main first; by default all of its own.
         args: The positional arguments of the call, of which the first may be a receiver.
+        varies: Tells which experiments have all their configs in it; the others have their first, or a test's pin.
 
     Returns:
-        The plan. The experiments that a call reaches add what their strategies choose, as always.
+        The plan.
 
     Raises:
-        StrategyError: If one of those raises, or chooses what it was not given.
         ConfigError: If a config does not reach a parameter, or cannot be copied.
     """
     if configs is None:
         options = experiment.options or (experiment.default_binding,)
     else:
         options = tuple(experiment.find_bound_config(config) or experiment.compile_option(config) for config in configs)
-    return _plan(experiment, _reachability_of(experiment, args, full_check=True), options)
+    reachability = _reachability_of(experiment, args, full_check=True)
+    dimensions = [Dimension(experiment, options if varies(experiment) else options[:1])]
+    for one in reachability.dimensions:
+        every = (choose_options(one)[0],) if one.is_pinned else one.options
+        dimensions.append(Dimension(one, every if varies(one) else every[:1]))
+    return _plan_over(experiment, reachability, dimensions)
 
 
 def _reachability_of(
@@ -157,6 +166,10 @@ def _plan(experiment: ExperimentFunction, reachability: Reachability, options: t
     for one in reachability.dimensions:
         main, variants = choose_options(one)
         dimensions.append(Dimension(one, (main, *variants)))
+    return _plan_over(experiment, reachability, dimensions)
+
+
+def _plan_over(experiment: ExperimentFunction, reachability: Reachability, dimensions: Sequence[Dimension]) -> Plan:
     settings = experiment.settings
     return Plan(
         experiment,

@@ -56,6 +56,18 @@ def kills_its_worker_once(x: int, folder: str, factor: Annotated[int, Bind("fact
 
 
 @mint.experiment
+def kills_its_worker(x: int, factor: Annotated[int, Bind("factor")]) -> int:
+    if x == 5 and factor == 2:
+        os._exit(1)
+    return x * factor
+
+
+@experiment
+def kills_every_worker(x: int, config: Config) -> int:
+    os._exit(1)
+
+
+@mint.experiment
 def burns(x: int, factor: Annotated[int, Bind("factor")]) -> int:
     return sum(i * i for i in range(20_000 + x)) % (factor + 1)
 

@@ -345,7 +345,7 @@ def test_a_plan_keeps_no_instance_alive():
 # Full plans
 
 
-def test_a_full_plan_has_every_config_and_what_nested_strategies_choose():
+def test_full_plan_has_every_config_whatever_the_strategies():
     single, shadow = make_inner(strategy=spearmint.strategies.SingleConfigStrategy), make_inner(ZS, key="z")
 
     @experiment(configs=MODELS)
@@ -353,8 +353,10 @@ def test_a_full_plan_has_every_config_and_what_nested_strategies_choose():
         return config["model"], single(), shadow()
 
     plan = full_plan(experiment_of(outer)[0])
-    assert plan.sizes == {one.name: size for one, size in zip(plan_order(plan), (2, 1, 2), strict=True)}
-    assert [case.config["model"] for case in (plan.main, *plan.variants())] == ["a", "a", "b", "b"]
+    assert plan.sizes == {one.name: size for one, size in zip(plan_order(plan), (2, 3, 2), strict=True)}
+    assert [case.config["model"] for case in (plan.main, *plan.variants())] == ["a"] * 6 + ["b"] * 6
+    one = full_plan(experiment_of(outer)[0], varies=lambda one: one.name.endswith("outer"))
+    assert [len(dimension.options) for dimension in one.dimensions] == [2, 1, 1]
 
 
 def plan_order(plan):

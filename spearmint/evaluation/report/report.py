@@ -45,19 +45,30 @@ class Report:
         dataset: The rows.
         cases: The cases, main first.
         ledger: Their results.
+        notes: What is to be known of them.
 
     Attributes:
         function: Name of the function that was evaluated.
         dataset: The rows.
         cases: The cases, main first; each tells config, assignment and parameters.
         ledger: The results of all cells.
+        notes: What is to be known of them: which stored results were made again, and why.
     """
 
-    def __init__(self, function: str, dataset: Dataset, cases: Sequence[EvaluatedCase], ledger: ResultTable) -> None:
+    def __init__(
+        self,
+        function: str,
+        dataset: Dataset,
+        cases: Sequence[EvaluatedCase],
+        ledger: ResultTable,
+        *,
+        notes: Sequence[str] = (),
+    ) -> None:
         self.function = function
         self.dataset = dataset
         self.cases = tuple(cases)
         self.ledger = ledger
+        self.notes = tuple(notes)
         self._summarised = functools.cache(functools.partial(summarize, ledger, self.cases))
 
     @property
@@ -174,6 +185,7 @@ class Report:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         title = title_of(self.function, self.dataset.name, self.ledger)
         yield from tables_of(title, self.cases, {name: self.summary(name) for name in self.metrics}, self.ledger)
+        yield from self.notes
 
     def __str__(self) -> str:
         written = io.StringIO()

@@ -1,16 +1,18 @@
 """The cases that an evaluation compares, main first, each with a name of its own."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
+from spearmint.cases.edge import ExperimentRef
 from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
-from spearmint.errors import PlanError
+from spearmint.errors import EvaluationError, PlanError
 from spearmint.planning.select import full_plan
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,27 +42,37 @@ class EvaluatedCase:
 
 
 def evaluated_cases(
-    experiment: ExperimentFunction, configs: Sequence[Config] | None, args: tuple[Any, ...]
+    experiment: ExperimentFunction,
+    configs: Sequence[Config] | None,
+    args: tuple[Any, ...],
+    *,
+    vary: Sequence[Callable[..., Any] | str] | None = None,
 ) -> list[EvaluatedCase]:
-    """Return every case of a function, whatever its strategy would choose.
+    """Return every case of a function, whatever its strategy and those of nested experiments would choose.
 
     Args:
         experiment: The experiment.
         configs: The configs, main first; None for its own.
         args: Positional arguments that every call gets first.
+        vary: The experiments whose configs are compared, as functions or by name; the others keep their first config.
+            None for all.
 
     Raises:
-        PlanError: If there are more than its ``max_cases``.
+        EvaluationError: If the function reaches no experiment that ``vary`` names.
+        PlanError: If there are more cases than its ``max_cases``.
         BindingError: If a config does not reach a parameter.
     """
-    plan = full_plan(experiment, configs, args)
-    limit = experiment.settings.max_cases
-    if limit is not None and plan.size > limit:
-        sizes = " x ".join(f"{len(one.options)} ({one.experiment.name})" for one in plan.dimensions)
-        message = (
-            f"Cannot evaluate {experiment.name} over {plan.size} cases: max_cases is {limit}, and its options are "
-        )
-        raise PlanError(f"{message}{sizes}. Give fewer configs, combine='one_at_a_time', or a larger max_cases.")
+    wanted = [getattr(one, "__func__", one) for one in vary or ()]
+    plan = full_plan(experiment, configs, args, varies=lambda one: vary is None or any(_is(one, it) for it in wanted))
+    taking_part = [dimension.experiment for dimension in plan.dimensions]
+    for one in wanted:
+        if not any(_is(experiment, one) for experiment in taking_part):
+            names = [experiment.name for experiment in taking_part]
+            label = one if isinstance(one, str) else getattr(one, "__qualname__", repr(one))
+            message = f"Cannot vary {label!r}: {experiment.name} reaches no such experiment with configs, but "
+            raise EvaluationError(f"{message}{', '.join(names)}.{did_you_mean(str(label), names)}")
+    if plan.overflow:
+        raise PlanError(plan.overflow.replace("Cannot run", "Cannot evaluate", 1))
     seen: Counter[str] = Counter()
     return [_named(position, case, seen) for position, case in enumerate(plan.cases())]
 
@@ -75,3 +87,9 @@ def _named(position: int, case: ExperimentCase, seen: Counter[str]) -> Evaluated
     for name in list(assignment)[1:]:
         parameters |= flatten(case.get_config(name), f"{name.rpartition('.')[2].rpartition(':')[2]}: ")
     return EvaluatedCase(position, case_id, case, case.config, assignment, parameters)
+
+
+def _is(experiment: ExperimentRef, wanted: Callable[..., Any] | str) -> bool:
+    if isinstance(wanted, str):
+        return experiment.name == wanted
+    return experiment.function == wanted  # A proxy equals the function that it wraps.

@@ -3,16 +3,20 @@
 import inspect
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.config.model import ATOMS
 from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.run.local_pool import call_within
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
+from spearmint.evaluation.run.stored_output import decode_output, encode_output
 from spearmint.evaluation.scorers import Scorer, metrics
 from spearmint.execution.event_loop import background_loop
 from spearmint.execution.invoke import invoke_blocking
@@ -22,24 +26,14 @@ from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, s
 from spearmint.tracing.span import UNSAMPLED
 
 _LONGEST = 200  # characters of an output or an error that are kept
+_GRACE = 0.5  # seconds that a coroutine has to be cancelled in
 
 _shorten = reprlib.Repr()
 _shorten.maxstring = _shorten.maxother = _LONGEST
 _shorten.maxlist = _shorten.maxtuple = _shorten.maxdict = _shorten.maxset = 10
 
 
-class Cell(NamedTuple):
-    """What is to be run.
-
-    Attributes:
-        case: Position of the case.
-        row: The row.
-        repeat: Which repetition, counted from 0.
-    """
-
-    case: int
-    row: Row
-    repeat: int
+CellStatus = Literal["success", "failed", "timed_out", "lost"]
 
 
 class CellResult(NamedTuple):
@@ -51,6 +45,9 @@ class CellResult(NamedTuple):
         scores: From each scorer that gave any to its metrics and their values.
         scorer_errors: From each scorer that raised to what it raised, as text.
         output: The beginning of the output's repr; None where it was not asked for.
+        status: How the function ended; ``"lost"`` if its process died.
+        stored: The output as `stored_output` writes it; None where it was not asked for, or cannot be stored.
+        attempt: Which run of the cell this was, counted from 1.
     """
 
     seconds: float
@@ -58,6 +55,27 @@ class CellResult(NamedTuple):
     scores: Mapping[str, Mapping[str, float]]
     scorer_errors: Mapping[str, str]
     output: str | None
+    status: CellStatus = "success"
+    stored: str | None = None
+    attempt: int = 1
+
+
+class Cell(NamedTuple):
+    """What is to be run.
+
+    Attributes:
+        case: Position of the case.
+        row: The row.
+        repeat: Which repetition, counted from 0.
+        attempt: Which run of the cell this is, counted from 1.
+        known: A result whose output is stored, and to which scores are to be added without calling the function.
+    """
+
+    case: int
+    row: Row
+    repeat: int
+    attempt: int = 1
+    known: CellResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +86,22 @@ class Subject:
         experiment: The function as an experiment.
         arguments: How rows become its arguments.
         scorers: What scores its outputs.
-        wants_trace: Whether a scorer takes the trace.
         keeps_output: Whether results carry the beginning of outputs.
+        stores_output: Whether they carry whole outputs, where these can be stored.
+        timeout: Seconds that the function may take on a cell, and each scorer; None for no bound.
     """
 
     experiment: ExperimentFunction
     arguments: Arguments
     scorers: tuple[Scorer, ...]
-    wants_trace: bool
     keeps_output: bool
+    stores_output: bool = False
+    timeout: float | None = None
+
+    @property
+    def wants_trace(self) -> bool:
+        """Whether a scorer takes the trace."""
+        return any("trace" in scorer.wants for scorer in self.scorers)
 
 
 class ChunkResult(NamedTuple):
@@ -115,45 +140,89 @@ def run_cells(
     for cell in cells:
         if results and (now - started > budget or is_stopped()):
             break
-        results.append(context.copy().run(run_cell, subject, cases[cell.case], cell.row))
+        results.append(context.copy().run(run_cell, subject, cases[cell.case], cell))
         now = perf_counter()
     return ChunkResult(now - started, results)
 
 
-def run_cell(subject: Subject, case: ExperimentCase, row: Row) -> CellResult:
-    """Run one cell.
+def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
+    """Run one cell, or add to its known result the scores that it lacks.
 
     Raises:
         KeyboardInterrupt: If it is interrupted; all else is the cell's result.
     """
+    if cell.known is not None and cell.known.stored is not None:
+        with suppress(Exception):  # A class in the output is another by now: the function runs again.
+            output = decode_output(cell.known.stored)
+            known = cell.known._replace(attempt=cell.attempt)
+            return _scored(subject, case, cell.row, known, output=output)
     trace = None
     if subject.wants_trace:
-        outcome, trace = traced(subject.experiment.name, row.inputs, lambda: _call(subject, case, row))
+        outcome, trace = traced(subject.experiment.name, cell.row.inputs, lambda: _outcome(subject, case, cell.row))
     else:
-        outcome = _call(subject, case, row)
+        outcome = _outcome(subject, case, cell.row)
     if outcome.status != "success":
-        return CellResult(
-            outcome.duration, _error_text(outcome.exception or RuntimeError(outcome.status)), {}, {}, None
-        )
+        error = outcome.exception or RuntimeError(outcome.status)
+        status: CellStatus = "timed_out" if outcome.status == "timed_out" else "failed"
+        return CellResult(outcome.duration, error_text(error), {}, {}, None, status, attempt=cell.attempt)
+    result = CellResult(
+        outcome.duration,
+        None,
+        {},
+        {},
+        _preview(outcome.value) if subject.keeps_output else None,
+        stored=encode_output(outcome.value) if subject.stores_output else None,
+        attempt=cell.attempt,
+    )
+    return _scored(subject, case, cell.row, result, output=outcome.value, trace=trace)
+
+
+def _scored(
+    subject: Subject, case: ExperimentCase, row: Row, result: CellResult, *, output: Any, trace: Any = None
+) -> CellResult:
+    """Return a result with the scores that it lacks."""
+    scorers = [one for one in subject.scorers if one.name not in result.scores and one.name not in result.scorer_errors]
     given = {
         "inputs": row.inputs,
-        "outputs": outcome.value,
+        "outputs": output,
         "expectations": row.expectations,
         "trace": trace,
-        "config": case.config if any("config" in scorer.wants for scorer in subject.scorers) else None,
+        "config": case.config if any("config" in scorer.wants for scorer in scorers) else None,
     }
-    scores: dict[str, Mapping[str, float]] = {}
-    errors: dict[str, str] = {}
-    for scorer in subject.scorers:
+    scores = dict(result.scores)
+    errors = dict(result.scorer_errors)
+    for scorer in scorers:
+        call = partial(_score, scorer, {name: given[name] for name in scorer.wants})
         try:
-            result = scorer.function(**{name: given[name] for name in scorer.wants})
-            scores[scorer.name] = metrics(scorer, _awaited(result))
+            scores[scorer.name] = call_within(subject.timeout, call)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
-            errors[scorer.name] = _error_text(error)
-    output = _preview(outcome.value) if subject.keeps_output else None
-    return CellResult(outcome.duration, None, scores, errors, output)
+            errors[scorer.name] = error_text(error)
+    return result._replace(scores=scores, scorer_errors=errors)
+
+
+def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:
+    result = scorer.function(**given)
+    return metrics(scorer, background_loop.run(result) if inspect.iscoroutine(result) else result)
+
+
+def _outcome(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
+    """Call the function, within the time that it has."""
+    timeout = subject.timeout
+    if timeout is None:
+        return _call(subject, case, row)
+    # A coroutine that does not hold up its loop is cancelled in time; a thread can only be left alone.
+    is_async = subject.experiment.kind in ("coroutine", "async_generator")
+    started = perf_counter()
+    try:
+        outcome: Outcome = call_within(timeout + _GRACE * is_async, lambda: _call(subject, case, row))
+    except TimeoutError:
+        outcome = Outcome("timed_out", None, None, perf_counter() - started)
+    if outcome.status == "timed_out":
+        error = TimeoutError(f"{subject.experiment.name} took longer than {timeout:g} s")
+        return Outcome("timed_out", None, error, outcome.duration)
+    return outcome
 
 
 def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
@@ -166,7 +235,7 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     span: Any = UNSAMPLED  # Cells by the million are traced where that was asked for, not because mlflow is there.
     if experiment.is_traced and isinstance(decision := sample(experiment), SamplingDecision):
         span = begin_root(decision, "main", experiment, case, (args, kwargs))
-    outcome = invoke_blocking(experiment, case, span, args, kwargs)
+    outcome = invoke_blocking(experiment, case, span, args, kwargs, timeout=subject.timeout)
     if span is not UNSAMPLED:
         end_with(span, outcome)
     if isinstance(outcome.exception, KeyboardInterrupt):
@@ -174,11 +243,8 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     return outcome
 
 
-def _awaited(result: Any) -> Any:
-    return background_loop.run(result) if inspect.iscoroutine(result) else result
-
-
-def _error_text(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
+    """Return what is kept of an exception."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a __str__ that raises

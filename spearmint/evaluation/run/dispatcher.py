@@ -1,6 +1,7 @@
 """Cells submitted lazily, in chunks that take about as long as it takes to be worth a hand-over."""
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from queue import SimpleQueue
@@ -10,39 +11,60 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult
 
 Submit = Callable[[Sequence[Cell]], "Future[ChunkResult]"]
+Ended = Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]
 
 _WAITING = 2  # chunks in flight for each that runs, so that no worker waits for the next
 _LARGEST = 2000  # cells in a chunk
 _GROWTH = 4
+_MOST_LOSSES = 10  # cells lost without a result between them, after which the fault is hardly theirs
 
 
 class Dispatcher:
-    """Hands cells to an executor and gives their results as they come, with a bounded number in flight.
+    """Submits cells to an executor and gives their results as they come, with a bounded number in flight.
+
+    A worker that dies takes down what is in flight. These chunks are suspects: on new workers they run one at a time,
+    in halves if need be, until the cell is found that kills its worker. It is recorded as lost.
 
     Args:
-        submit: Hands a chunk over.
+        submit: Submits a chunk.
         at_once: How many chunks may run at once.
         seconds: How long a chunk should take: enough to be worth the hand-over.
         smallest: Cells that a chunk holds at least, while there are as many.
+        renew: Replaces the workers after one has died; None where that is not Spearmint's to do. Then what was in
+            flight is recorded as lost, and the run ends.
     """
 
-    def __init__(self, submit: Submit, *, at_once: int, seconds: float, smallest: int = 1) -> None:
+    def __init__(
+        self,
+        submit: Submit,
+        *,
+        at_once: int,
+        seconds: float,
+        smallest: int = 1,
+        renew: Callable[[], None] | None = None,
+    ) -> None:
         self._submit = submit
         self._at_once = at_once
         self._seconds = seconds
         self._smallest = smallest
+        self._renew = renew
         self._size = smallest
         self._left = 0
         self._cells: Iterator[Cell] = iter(())
         self._done: SimpleQueue[Future[ChunkResult]] = SimpleQueue()
         self._flying: dict[Future[ChunkResult], Sequence[Cell]] = {}
+        self._suspects: deque[Sequence[Cell]] = deque()
+        self._breakage: BaseException | None = None
+        self._end: BaseException | None = None
+        self._losses = 0
 
-    def run(self, cells: Iterator[Cell], total: int) -> Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]:
+    def run(self, cells: Iterator[Cell], total: int, *, suspects: Iterator[Cell] | None = None) -> Ended:
         """Run all cells.
 
         Args:
             cells: What to run; it is read only as far ahead as there is room.
-            total: How many there are.
+            total: How many there are, without suspects.
+            suspects: Cells that may kill their worker; they run last, one at a time.
 
         Yields:
             Chunks and their results, in the order in which they end.
@@ -52,52 +74,117 @@ class Dispatcher:
         """
         self._left, self._cells = total, cells
         try:
-            while True:
-                while len(self._flying) < self._at_once * _WAITING:
-                    # Towards the end chunks get smaller, so that all workers end at about the same time.
-                    fair = max(self._smallest, self._left // (self._at_once * _WAITING))
-                    chunk = list(itertools.islice(self._cells, min(self._size, fair)))
-                    if not chunk:
-                        break
-                    self._left -= len(chunk)
-                    self._hand_over(chunk)
-                if not self._flying:
-                    return
-                yield from self._take(self._done.get())
+            yield from self._run_all()
+            for cell in suspects or ():
+                if self._end is not None:
+                    raise _broken(self._end) from self._end
+                self._suspects.append([cell])
+                yield from self._run_all()
         finally:
             for future in self._flying:
                 future.cancel()
 
+    def _run_all(self) -> Ended:
+        while True:
+            if self._breakage is None:
+                self._fill()
+            elif not self._flying:
+                yield from self._mend()
+                continue
+            if not self._flying and self._breakage is None:
+                return
+            if self._flying:
+                yield from self._take(self._done.get())
+
+    def _fill(self) -> None:
+        """Submit as much as there is room for; a suspect has the executor for itself."""
+        if self._suspects:
+            if not self._flying:
+                self._hand_over(self._suspects.popleft())
+            return
+        while len(self._flying) < self._at_once * _WAITING and self._breakage is None and not self._suspects:
+            # Towards the end chunks get smaller, so that all workers end at about the same time.
+            fair = max(self._smallest, self._left // (self._at_once * _WAITING))
+            chunk = list(itertools.islice(self._cells, min(self._size, fair)))
+            if not chunk:
+                break
+            self._left -= len(chunk)
+            self._hand_over(chunk)
+
     def _hand_over(self, chunk: Sequence[Cell]) -> None:
         try:
             future = self._submit(chunk)
-        except (BrokenExecutor, RuntimeError) as error:  # RuntimeError: it has been shut down.
+        except BrokenExecutor as error:  # Another chunk has broken it, and this one has not begun.
+            self._breakage = error
+            self._give_back(chunk)
+            return
+        except RuntimeError as error:  # It has been shut down.
             raise _broken(error) from error
         self._flying[future] = chunk
         future.add_done_callback(self._done.put)
 
-    def _take(self, future: "Future[ChunkResult]") -> Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]:
+    def _give_back(self, chunk: Sequence[Cell]) -> None:
+        self._left += len(chunk)
+        self._cells = itertools.chain(chunk, self._cells)
+
+    def _mend(self) -> Ended:
+        """Go on after the executor has broken, once nothing is in flight any more."""
+        breakage = self._breakage
+        if breakage is None:
+            return
+        if self._renew is not None:
+            if self._losses >= _MOST_LOSSES:
+                raise _broken(breakage) from breakage
+            self._breakage = None
+            self._renew()
+            return
+        is_alone = len(self._suspects) == 1 and len(self._suspects[0]) == 1
+        while self._suspects:
+            chunk = self._suspects.popleft()
+            yield chunk, [_lost(cell, breakage) for cell in chunk]
+        following = next(self._cells, None)
+        if following is None and is_alone:  # It was the last one, or the last but for other suspects.
+            self._breakage, self._end = None, breakage
+            return
+        raise _broken(breakage) from breakage
+
+    def _take(self, future: "Future[ChunkResult]") -> Ended:
         chunk = self._flying.pop(future)
+        was_alone = not self._flying
         try:
             seconds, results = future.result()
         except (EvaluationError, KeyboardInterrupt):
             raise
-        except (BrokenExecutor, CancelledError) as error:
+        except BrokenExecutor as error:
+            yield from self._suspect(chunk, error, was_alone=was_alone and self._breakage is None)
+            return
+        except CancelledError as error:
             raise _broken(error) from error
         except Exception as error:  # noqa: BLE001 - an executor may fail in ways of its own
             if len(chunk) > 1:  # One of them is to blame, and the others are not to suffer.
                 for cell in chunk:
                     self._hand_over([cell])
             else:
-                text = f"{type(error).__name__}: {error}"
-                yield chunk, [CellResult(0.0, f"lost by the executor: {text:.200}", {}, {}, None)]
+                yield chunk, [_lost(chunk[0], error)]
             return
         rest = chunk[len(results) :]
         if rest:  # They took longer than those before.
-            self._left += len(rest)
-            self._cells = itertools.chain(rest, self._cells)
+            self._give_back(rest)
         self._adapt(len(results), seconds)
+        self._losses = 0
         yield chunk[: len(results)], results
+
+    def _suspect(self, chunk: Sequence[Cell], error: BrokenExecutor, *, was_alone: bool) -> Ended:
+        """Note a chunk that was in flight when a worker died."""
+        self._breakage = error
+        if self._renew is None or not was_alone:
+            self._suspects.append(chunk)
+        elif len(chunk) == 1:
+            self._losses += 1
+            yield chunk, [_lost(chunk[0], error)]
+        else:
+            half = len(chunk) // 2
+            self._suspects.extendleft([chunk[half:], chunk[:half]])
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Aim at chunks of the wanted duration."""
@@ -105,9 +192,18 @@ class Dispatcher:
         self._size = max(self._smallest, min(_LARGEST, int(wanted), self._size * _GROWTH))
 
 
+def _lost(cell: Cell, error: BaseException) -> CellResult:
+    cause = "its worker process died" if isinstance(error, BrokenExecutor) else "the executor failed"
+    text = f"lost: {cause} ({type(error).__name__}: {error})"
+    return CellResult(0.0, f"{text:.200}", {}, {}, None, "lost", attempt=cell.attempt)
+
+
 def _broken(error: BaseException) -> EvaluationError:
     cause = f"the executor gave up ({type(error).__name__}: {error})"
-    advice = 'With resume="run.jsonl", another run goes on where this one ended'
+    advice = (
+        'With resume="run.jsonl" and a new executor, the same call goes on: what was in flight is recorded as lost, '
+        'and runs again last and one by one, or not at all with retry="none"'
+    )
     return EvaluationError(f"Cannot go on with the evaluation: {cause}. {advice}.")
 
 

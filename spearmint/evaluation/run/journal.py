@@ -1,49 +1,84 @@
-"""The file of a run that can be resumed: each result is written as it comes, and is there after a kill."""
+"""The file of a run that can be resumed: each result is written as it comes, and is there after a kill.
+
+A text file that one can read, grep and repair, rather than a database: one process writes it, and lines are only added.
+"""
 
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, NoReturn, Self
 
-from spearmint.config.model import generate_config_id
-from spearmint.errors import ConfigError, EvaluationError
-from spearmint.evaluation.dataset import Row
+from spearmint.errors import EvaluationError
 from spearmint.evaluation.run.cell import Cell, CellResult
+from spearmint.evaluation.run.identity import Identity, RowKey
 
-_FORMAT = 1
+_FORMAT = 2
+_LONGEST_HEAD = 65_536  # bytes of the first line
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCell:
+    """A line of the file.
+
+    Attributes:
+        offset: Where the line begins, in bytes.
+        case_id: The id of the case.
+        case: Digest of its assignment.
+        row: The row by content.
+        repeat: Which repetition.
+        code: The version of the function.
+        scorers: From each scorer to its version.
+        result: What came of the cell.
+    """
+
+    offset: int
+    case_id: str
+    case: str
+    row: RowKey
+    repeat: int
+    code: str
+    scorers: Mapping[str, str]
+    result: CellResult
 
 
 class Journal:
-    """A JSONL file: a line that says what is evaluated, then one line per cell.
+    """A JSONL file: a line that says what is evaluated, then one line per run of a cell, of which the last counts.
 
     A line is one write, so that a kill can tear the last line only; a torn one is cut off when the file is opened.
 
     Args:
         path: The file; it is made if need be.
-        about: What must be the same for the results to be of use: the function and its scorers.
+        function: Name of the function.
 
     Raises:
-        EvaluationError: If the file is of something else, damaged, or in use by another run.
+        EvaluationError: If the file is of something else, damaged, full, or in use by another run.
     """
 
-    def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
-        self._path = path
-        self._about = {"spearmint": "evaluation", "format": _FORMAT, **about}
+    def __init__(self, path: Path, function: str) -> None:
+        self.path = path
+        self._head = {"spearmint": "evaluation", "format": _FORMAT, "function": function}
         self._file: IO[bytes] | None = None
+        self._reader: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = self._path.open("a+b")
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            if self.path.exists() and not self.path.is_file():
+                self._refuse("it is no file")
+            self._file = self.path.open("a+b", buffering=0)
         except OSError as error:
-            raise EvaluationError(f"Cannot write {str(self._path)!r}: {error.strerror}. Give another path.") from error
+            raise self._unwritable(error) from error
         try:
             self._claim()
-            self._repair()
             self._begin()
+            self._reader = self.path.open("rb")
+        except OSError as error:
+            self._file.close()
+            raise self._unwritable(error) from error
         except BaseException:
             self._file.close()
             raise
@@ -53,45 +88,70 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._opened.close()
+        if self._reader is not None:
+            self._reader.close()
 
     @property
     def _opened(self) -> IO[bytes]:
         assert self._file is not None  # noqa: S101 - it is used inside `with` only
         return self._file
 
-    def results(self) -> Iterator[tuple[str, int, int, str, CellResult]]:
-        """Yield what is there: case id, row, repetition, digest of the row, and the result.
+    def stored(self) -> Iterator[StoredCell]:
+        """Yield what is there, in the order of the file.
 
         Raises:
             EvaluationError: If a line is no result.
         """
-        file = self._opened
-        file.seek(0)
-        for number, line in enumerate(file, start=1):
-            if number == 1:
-                continue
-            try:
-                told = json.loads(line)
-                result = CellResult(
-                    told["seconds"], told["error"], told["scores"], told["scorer_errors"], told["output"]
-                )
-                yield told["case"], told["row"], told["repeat"], told["digest"], result
-            except (ValueError, TypeError, KeyError) as error:
-                message = f"Cannot resume from {self._path}:{number}: the line is no result of a run ({error!r})."
-                raise EvaluationError(f"{message} Take the line out, or give another path.") from error
-        file.seek(0, os.SEEK_END)
+        with self.path.open("rb") as file:
+            offset = len(file.readline())
+            for number, line in enumerate(file, start=2):
+                yield self._parsed(line, offset, f":{number}")
+                offset += len(line)
 
-    def write(self, case_ids: Sequence[str], cells: Sequence[Cell], results: Sequence[CellResult]) -> None:
-        """Write results; they outlive this process from here on."""
+    def read(self, offset: int) -> StoredCell:
+        """Return the result whose line begins at an offset.
+
+        Raises:
+            EvaluationError: If it is no result any more.
+        """
+        assert self._reader is not None  # noqa: S101 - it is used inside `with` only
+        self._reader.seek(offset)
+        return self._parsed(self._reader.readline(), offset, f" at byte {offset}")
+
+    def write(self, identity: Identity, cells: Sequence[Cell], results: Sequence[CellResult]) -> None:
+        """Write results; they outlive this process from here on.
+
+        Raises:
+            EvaluationError: If the disk is full, or the like.
+        """
         lines = []
-        row, row_digest = None, ""
         for cell, result in zip(cells, results, strict=True):
-            if cell.row is not row:  # All cells of a row come one after another.
-                row, row_digest = cell.row, digest(cell.row)
-            told = {"case": case_ids[cell.case], "row": cell.row.number, "repeat": cell.repeat}
-            lines.append(_line({**told, "digest": row_digest, **result._asdict()}))
-        self._opened.write(b"".join(lines))
-        self._opened.flush()
+            row = identity.rows[cell.row.number]
+            about = {"case": identity.cases[cell.case], "case_id": identity.case_ids[cell.case], "row": cell.row.number}
+            about |= {"repeat": cell.repeat, "inputs": row.inputs, "nth": row.nth, "expectations": row.expectations}
+            lines.append(_line({**about, "code": identity.code, "scorers": identity.scorers, **result._asdict()}))
+        try:
+            self._append(b"".join(lines))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _append(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._opened.write(left) :]
+
+    def _parsed(self, line: bytes, offset: int, place: str) -> StoredCell:
+        try:
+            told = json.loads(line)
+            result = CellResult(**{name: told[name] for name in CellResult._fields})
+            _check_types(told)
+            row = RowKey(told["inputs"], told["nth"], told["expectations"])
+            return StoredCell(
+                offset, told["case_id"], told["case"], row, told["repeat"], told["code"], told["scorers"], result
+            )
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            message = f"Cannot resume from {self.path}{place}: the line is no result of a run ({error!r:.200})."
+            raise EvaluationError(f"{message} Take the line out, or give another path.") from error
 
     def _claim(self) -> None:
         """Refuse to share the file with another process that writes to it, where the system can tell."""
@@ -101,61 +161,90 @@ class Journal:
             try:
                 fcntl.flock(self._opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                message = f"Cannot resume from {str(self._path)!r}: another run is writing to it. Give another path."
+                message = f"Cannot resume from {str(self.path)!r}: another run is writing to it. Give another path."
                 raise EvaluationError(message) from error
             except OSError:  # a file system without locks
                 return
 
+    def _begin(self) -> None:
+        """Read the first line, and write it if there is none; only what is ours is touched."""
+        file = self._opened
+        file.seek(0)
+        first = file.read(_LONGEST_HEAD)
+        line, newline, _ = first.partition(b"\n")
+        if not newline and _line(self._head).startswith(line):  # new, or torn in its first line
+            file.truncate(0)
+            self._append(_line(self._head))
+            return
+        try:
+            head = json.loads(line) if newline else None
+        except (ValueError, RecursionError):
+            head = None
+        if not isinstance(head, dict) or head.get("spearmint") != "evaluation":
+            self._refuse("it is not the file of a run")
+        if head.get("format") != _FORMAT:
+            self._refuse(
+                f"its format is {head.get('format')!r} and not {_FORMAT}, that of another version of Spearmint"
+            )
+        if head.get("function") != self._head["function"]:
+            was, now = head.get("function"), self._head["function"]
+            self._refuse(f"it is of another run, whose function was {was!r} and not {now!r}")
+        self._repair()
+
     def _repair(self) -> None:
         """Cut off a last line that was torn."""
         file = self._opened
-        size = file.seek(0, os.SEEK_END)
-        end = size
+        size = end = file.seek(0, os.SEEK_END)
         while end > 0:
             start = max(0, end - 65_536)
             file.seek(start)
-            block = file.read(end - start)
-            newline = block.rfind(b"\n")
+            newline = file.read(end - start).rfind(b"\n")
             if newline >= 0:
                 end = start + newline + 1
                 break
             end = start
         if end < size:
             file.truncate(end)
-        file.seek(0, os.SEEK_END)
 
-    def _begin(self) -> None:
-        file = self._opened
-        file.seek(0)
-        first = file.readline()
-        if not first:
-            file.write(_line(self._about))
-            file.flush()
-            return
-        try:
-            told = json.loads(first)
-        except ValueError:
-            told = None
-        if not isinstance(told, dict) or told.get("spearmint") != "evaluation":
-            message = f"Cannot resume from {str(self._path)!r}: it is not the file of a run. Give another path."
-            raise EvaluationError(message)
-        for key, value in self._about.items():
-            if told.get(key) != value:
-                cause = f"it is of another run, whose {key} was {told.get(key)!r} and not {value!r}"
-                raise EvaluationError(f"Cannot resume from {str(self._path)!r}: {cause}. Give another path.")
+    def _refuse(self, cause: str) -> NoReturn:
+        raise EvaluationError(f"Cannot resume from {str(self.path)!r}: {cause}. Give another path.")
+
+    def _unwritable(self, error: OSError) -> EvaluationError:
+        cause = error.strerror or type(error).__name__
+        advice = "Give another path"
+        if self._file is not None:
+            advice = "What was written before stays. Make room, and run the same again to go on"
+        return EvaluationError(f"Cannot write {str(self.path)!r}: {cause}. {advice}.")
 
 
-def digest(row: Row) -> str:
-    """Return a digest of a row, by which a result is recognised as that of the same data.
+_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "case": str,
+    "case_id": str,
+    "repeat": int,
+    "inputs": str,
+    "nth": int,
+    "expectations": str,
+    "code": str,
+    "scorers": dict,
+    "seconds": (int, float),
+    "error": (str, type(None)),
+    "scores": dict,
+    "scorer_errors": dict,
+    "output": (str, type(None)),
+    "stored": (str, type(None)),
+    "attempt": int,
+}
 
-    Raises:
-        EvaluationError: If a value in it has no form that is the same in every process.
-    """
-    try:
-        return generate_config_id({"inputs": row.inputs, "expectations": row.expectations})
-    except ConfigError as error:
-        message = f"Cannot resume with the row at {row.place}, which could not be recognised: {error}"
-        raise EvaluationError(message) from error
+
+def _check_types(told: Mapping[str, Any]) -> None:
+    for name, kind in _TYPES.items():
+        if not isinstance(told[name], kind):
+            message = f"{name!r} is a {type(told[name]).__name__}"
+            raise TypeError(message)
+    for scores in told["scores"].values():
+        if not all(isinstance(value, int | float) for value in scores.values()):
+            message = "a score is no number"
+            raise TypeError(message)
 
 
 def _line(told: Mapping[str, Any]) -> bytes:

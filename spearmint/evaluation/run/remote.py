@@ -1,4 +1,4 @@
-"""What an evaluation hands to other processes, and how they run it."""
+"""What an evaluation sends to other processes, and how they run it."""
 
 import functools
 import importlib
@@ -18,7 +18,7 @@ from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.errors import DeclarationError, EvaluationError
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.cell import Cell, ChunkResult, Subject, run_cells
+from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject, run_cells
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.scorers import compile_scorers
 from spearmint.execution.worker_initializers import worker_initializers
@@ -30,8 +30,8 @@ from spearmint.strategies.builtin import SingleConfigStrategy
 
 _MOST_PAYLOADS = 4  # evaluations that a worker remembers
 
-CellRef = tuple[int, int, int]
-"""A cell as it travels: positions of its case and row, and its repetition."""
+CellRef = tuple[int, int, int, int, CellResult | None]
+"""A cell as it travels: positions of its case and row, its repetition, its attempt, and its known result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class EvaluationPayload:
         configs: The main config, which its parameters are read with.
         scorers: The scorers, as they were given.
         keeps_output: Whether results carry the beginning of outputs.
+        stores_output: Whether they carry whole outputs.
+        timeout: Seconds that a cell may take.
         concurrency: Cells that a worker runs at once if the function is async.
     """
 
@@ -54,15 +56,17 @@ class EvaluationPayload:
     configs: Sequence[Config]
     scorers: Any
     keeps_output: bool = False
+    stores_output: bool = False
+    timeout: float | None = None
     concurrency: int = 1
 
 
 class RemoteSubmitter:
-    """Hands chunks of cells to an executor whose workers are other processes.
+    """Submits chunks of cells to an executor whose workers are other processes.
 
     Args:
         executor: The executor.
-        parcel: What is evaluated.
+        payload: What is evaluated.
         name: Its name, for messages.
         cases: The cases.
         budget: Seconds after which a worker begins no further cell of a chunk.
@@ -72,20 +76,26 @@ class RemoteSubmitter:
     """
 
     def __init__(
-        self, executor: Executor, parcel: EvaluationPayload, name: str, *, cases: Sequence[EvaluatedCase], budget: float
+        self,
+        executor: Executor,
+        payload: EvaluationPayload,
+        name: str,
+        *,
+        cases: Sequence[EvaluatedCase],
+        budget: float,
     ) -> None:
         self._executor = executor
         self._budget = budget
         # In two layers: unpacking the inner one imports modules, which is to happen under the same hook.
-        self._parcel = pickle.dumps((_packed(worker_initializers, "the import hook"), _packed(parcel, name)))
+        self._payload = pickle.dumps((_packed(worker_initializers, "the import hook"), _packed(payload, name)))
         self._cases = [_packed(_configs_of(case.case), f"case {case.case_id}") for case in cases]
 
     def submit(self, chunk: Sequence[Cell]) -> "Future[ChunkResult]":
-        """Hand a chunk over; rows and cases that several of its cells share travel once."""
+        """Submit a chunk; rows and cases that several of its cells share travel once."""
         rows = {cell.row.number: cell.row for cell in chunk}
         cases = {cell.case: self._cases[cell.case] for cell in chunk}
-        wires: list[CellRef] = [(cell.case, cell.row.number, cell.repeat) for cell in chunk]
-        return self._executor.submit(run_remote_cells, self._parcel, cases, _packed(rows, "rows"), wires, self._budget)
+        refs: list[CellRef] = [(cell.case, cell.row.number, cell.repeat, cell.attempt, cell.known) for cell in chunk]
+        return self._executor.submit(run_remote_cells, self._payload, cases, _packed(rows, "rows"), refs, self._budget)
 
 
 def settings_to_send(settings: ExperimentSettings) -> ExperimentSettings:
@@ -94,7 +104,7 @@ def settings_to_send(settings: ExperimentSettings) -> ExperimentSettings:
 
 
 def run_remote_cells(
-    parcel: bytes, cases: Mapping[int, bytes], rows: bytes, wires: Sequence[CellRef], budget: float
+    payload: bytes, cases: Mapping[int, bytes], rows: bytes, refs: Sequence[CellRef], budget: float
 ) -> ChunkResult:
     """Run cells that came from another process.
 
@@ -102,22 +112,21 @@ def run_remote_cells(
         EvaluationError: If they cannot be unpacked here.
     """
     try:
-        subject, concurrency = _unpacked(parcel)
+        subject, concurrency = _unpacked(payload)
         here = {position: _case_of(subject.experiment, case) for position, case in cases.items()}
         found = pickle.loads(rows)  # noqa: S301 - it comes from the process that started the evaluation
     except Exception as error:
         cause = f"a worker process cannot load it ({type(error).__name__}: {error})"
         advice = "Put the function, its scorers and what they use into a module that the workers can import"
         raise EvaluationError(f"Cannot evaluate on this executor: {cause}. {advice}.") from error
-    cells = [Cell(case, found[row], repeat) for case, row, repeat in wires]
+    cells = [Cell(case, found[row], repeat, attempt, known) for case, row, repeat, attempt, known in refs]
     context = copy_context()
     if subject.experiment.kind not in ("coroutine", "async_generator") or len(cells) == 1:
         return run_cells(subject, here, cells, context, budget=budget)
     with ThreadPoolExecutor(min(concurrency, len(cells))) as pool:  # each thread waits for one cell on the loop
-        rans = list(pool.map(lambda cell: run_cells(subject, here, [cell], context, budget=budget), cells))
-    return ChunkResult(
-        sum(ran.seconds for ran in rans) / concurrency, [result for ran in rans for result in ran.results]
-    )
+        ended = list(pool.map(lambda cell: run_cells(subject, here, [cell], context, budget=budget), cells))
+    seconds = sum(one.seconds for one in ended) / concurrency
+    return ChunkResult(seconds, [result for one in ended for result in one.results])
 
 
 def needs_pickling(executor: Executor) -> bool:
@@ -137,29 +146,29 @@ def _packed(thing: Any, label: str) -> bytes:
 
 
 @functools.lru_cache(maxsize=_MOST_PAYLOADS)
-def _unpacked(parcel: bytes) -> tuple[Subject, int]:
-    prepared, packed = pickle.loads(parcel)  # noqa: S301 - it comes from the process that started the evaluation
+def _unpacked(payload: bytes) -> tuple[Subject, int]:
+    prepared, packed = pickle.loads(payload)  # noqa: S301 - it comes from the process that started the evaluation
     for prepare in pickle.loads(prepared):  # noqa: S301
         prepare()
     sent: EvaluationPayload = pickle.loads(packed)  # noqa: S301
     experiment, args, kwargs = target_of(sent)
     scorers = compile_scorers(sent.scorers)
-    wants_trace = any("trace" in scorer.wants for scorer in scorers)
-    subject = Subject(experiment, Arguments(experiment, args, kwargs), scorers, wants_trace, sent.keeps_output)
+    arguments = Arguments(experiment, args, kwargs)
+    subject = Subject(experiment, arguments, scorers, sent.keeps_output, sent.stores_output, sent.timeout)
     return subject, sent.concurrency
 
 
-def target_of(parcel: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
+def target_of(payload: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
     """Return the experiment to evaluate, and the arguments that every call of it gets first.
 
     Raises:
         DeclarationError: If it is none, and none can be made of it.
     """
-    if not parcel.is_made:
+    if not payload.is_made:
         # A function of a script or a notebook travels by value, and the experiment around it stays behind.
         with suppress(DeclarationError):
-            return experiment_of(parcel.function)
-    function = parcel.function
+            return experiment_of(payload.function)
+    function = payload.function
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = {}
     while isinstance(function, functools.partial):
@@ -169,8 +178,8 @@ def target_of(parcel: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any,
     if receiver is not None and hasattr(function, "__func__"):
         function, args = function.__func__, (receiver, *args)
     plain = function.__wrapped__ if isinstance(function, ExperimentProxy) else function
-    has_bindings = bool(parcel.settings.bindings)
-    made = ExperimentFunction(plain, parcel.configs, parcel.settings, has_own_bindings=has_bindings)
+    has_bindings = bool(payload.settings.bindings)
+    made = ExperimentFunction(plain, payload.configs, payload.settings, has_own_bindings=has_bindings)
     return made, args, kwargs
 
 

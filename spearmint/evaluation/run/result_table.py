@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spearmint.evaluation.run.cell import CellResult
+from spearmint.evaluation.run.cell import CellResult, CellStatus
 
 KEPT_OUTPUTS = 50_000
 """Cells whose outputs' beginnings are kept in memory, at most 200 characters each."""
@@ -16,7 +16,9 @@ LATENCY = "latency"
 """The name under which the seconds that the function took are a metric like any other."""
 _KEPT_ERRORS = 20  # different texts for each case
 
-_MISSING, _SCORED, _FAILED = 0, 1, 2
+_STATUSES: tuple[CellStatus | None, ...] = (None, "success", "failed", "timed_out", "lost")
+_MISSING, _SCORED, _FAILED = 0, 1, 2  # and beyond: failed in other ways
+_MOST_ATTEMPTS = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class CellKey:
 
 
 class ResultTable:
-    """The results of all cells: 9 bytes for each, and 8 more for each metric.
+    """The results of all cells: 10 bytes for each, and 8 more for each metric.
 
     Args:
         cases: How many cases there are.
@@ -44,6 +46,7 @@ class ResultTable:
     def __init__(self, cases: int, rows: int, repeats: int) -> None:
         self._shape = cases, rows, repeats
         self._status = np.zeros(self._shape, np.uint8)
+        self._attempts = np.zeros(self._shape, np.uint8)
         self.seconds = np.full(self._shape, np.nan)
         self._values: dict[str, NDArray[np.float64]] = {}
         self.scorers: dict[str, str] = {}
@@ -86,8 +89,9 @@ class ResultTable:
         index = place.case, place.row, place.repeat
         if self._status[index] != _MISSING:
             return False
+        self._attempts[index] = min(result.attempt, _MOST_ATTEMPTS)
         if result.error is not None:
-            self._status[index] = _FAILED
+            self._status[index] = max(_FAILED, _STATUSES.index(result.status))
             self._sample(place.case, result.error)
             return True
         self._status[index] = _SCORED
@@ -110,12 +114,17 @@ class ResultTable:
 
     def failures(self, case: int) -> int:
         """Return how many cells of a case the function failed in."""
-        return int((self._status[case] == _FAILED).sum())
+        return int((self._status[case] >= _FAILED).sum())
 
     def failed_rows(self, case: int) -> NDArray[np.bool_]:
         """Tell for each row whether the function failed on it under a case."""
-        failed: NDArray[np.bool_] = (self._status[case] == _FAILED).any(axis=1)
+        failed: NDArray[np.bool_] = (self._status[case] >= _FAILED).any(axis=1)
         return failed
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether the function failed in every cell, or every score failed."""
+        return not any(bool((~np.isnan(column)).any()) for column in self._values.values()) and self._error_count > 0
 
     def metric_errors(self, case: int, metric: str) -> int:
         """Return how many cells of a case have no value of a metric since the function or its scorer failed."""
@@ -132,12 +141,17 @@ class ResultTable:
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Yield each cell that has a result as a dict, case by case."""
-        names = {_SCORED: "success", _FAILED: "failed"}
         for case, row, repeat in np.argwhere(self._status != _MISSING).tolist():
             index = case, row, repeat
-            told = {"case": case, "row": row, "repeat": repeat, "status": names[int(self._status[index])]}
+            cell: dict[str, Any] = {
+                "case": case,
+                "row": row,
+                "repeat": repeat,
+                "status": _STATUSES[int(self._status[index])],
+            }
+            cell |= {"attempt": int(self._attempts[index]), "seconds": float(self.seconds[index])}
             scores = {metric: float(column[index]) for metric, column in self._values.items()}
-            yield {**told, "seconds": float(self.seconds[index]), **scores, "output": self._outputs.get(index)}
+            yield {**cell, **scores, "output": self._outputs.get(index)}
 
     def _column(self, metric: str, scorer: str) -> NDArray[np.float64]:
         column = self._values.get(metric)

@@ -1,15 +1,16 @@
 """How the inputs of a row become the arguments of a function."""
 
 import inspect
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from spearmint.cases.case import ExperimentCase
 from spearmint.config.model import ATOMS
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Row
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.signatures import parameters_of
+from spearmint.suggest import did_you_mean
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -37,13 +38,21 @@ class Arguments:
         needed = [one for one in known if one.kind in _BY_NAME or one.kind is inspect.Parameter.POSITIONAL_ONLY]
         self._needed = [one.name for one in needed if one.default is one.empty and one.name not in filled]
 
-    def check(self, row: Row) -> None:
-        """Refuse a row that the function could not be called with.
+    def check(self, row: Row, filled: Mapping[str, str]) -> None:
+        """Refuse a row that the function could not be called with, or that would win over the configs.
+
+        Args:
+            row: The row.
+            filled: From each parameter that a config fills to where its value stands, for messages.
 
         Raises:
-            EvaluationError: If a name is no parameter, or a parameter that needs a value gets none.
+            EvaluationError: If a name is no parameter, or one that configs fill, or a parameter gets no value.
         """
         for name in row.inputs:
+            if name in filled:
+                cause = f"it gives {name!r}, which {filled[name]} fills too, so that every config would come out equal"
+                advice = f"Take {name!r} out of the row, or bindings={{{name!r}: None}} out of the configs' reach"
+                raise EvaluationError(f"Cannot evaluate the row at {row.place}: {cause}. {advice}.")
             if name not in self._names and name not in self._positional and not self._takes_any:
                 raise EvaluationError(f"Cannot evaluate the row at {row.place}: {self._stranger(name)}")
         missing = [name for name in self._needed if name not in row.inputs]
@@ -67,11 +76,21 @@ class Arguments:
 
     def _stranger(self, name: Any) -> str:
         names = sorted({*self._names, *self._positional})
-        close = get_close_matches(str(name), names, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(str(name), names)
         takes = ", ".join(map(repr, names)) or "nothing"
         advice = 'Take it out, or give rows as {"inputs": {...}, "expectations": {...}}'
         return f"{name!r} is no parameter of {self._name}, which takes {takes}.{hint} {advice}."
+
+
+def filled_by(experiment: ExperimentFunction, cases: Iterable[ExperimentCase]) -> dict[str, str]:
+    """Return the parameters that the configs of some cases fill, each with the config and path that does."""
+    found: dict[str, str] = {}
+    for case in cases:
+        for slot, value in zip(experiment.binder.slots, case.values, strict=True):
+            if value is not None and case.option.config and slot.name not in found:
+                place = f"{slot.path!r} of config" if slot.path else "config"
+                found[slot.name] = f"{place} {case.config_id!r}"
+    return found
 
 
 def _own(value: Any) -> Any:

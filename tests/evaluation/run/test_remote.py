@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import os
 import threading
@@ -7,6 +8,7 @@ import pytest
 
 from spearmint import Config, experiment
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.run.process_pool import RenewableProcessPool
 from spearmint.strategies import ShadowStrategy
 from tests.evaluation import subjects
 
@@ -106,7 +108,11 @@ def test_a_worker_that_is_killed_ends_the_run_and_another_goes_on(tmp_path):
                 )
     assert told(report)[1][3].value == 1
     assert [one.estimate.n for one in report.summary("exact")] == [30, 30, 30]
-    assert len(path.read_bytes().splitlines()) == 91
+    lines = [json.loads(line) for line in path.read_bytes().splitlines()[1:]]
+    ran_twice = [line for line in lines if line["attempt"] == 2]
+    assert len(lines) == 90 + len(ran_twice)
+    assert all(line["status"] == "success" for line in ran_twice)
+    assert report.notes == (f"{len(ran_twice)} stored cells run again: their worker process had died.",)
 
 
 def test_a_pool_of_threads_takes_functions_as_they_are():
@@ -142,8 +148,53 @@ def test_cells_that_an_executor_loses_are_tried_alone_and_then_told_as_errors():
         subjects.times, ROWS, scorers=SCORERS, executor=Unreliable(lost_row=4), configs=[{"factor": 2}]
     )
     assert report.errors == 1
-    assert report.ledger.error_samples(0) == [("lost by the executor: OSError: lost", 1)]
+    assert report.ledger.error_samples(0) == [("lost: the executor failed (OSError: lost)", 1)]
     assert report.summary("exact")[0].estimate.n == 29
+
+
+@pytest.fixture
+def renewable():
+    with RenewableProcessPool(2) as pool:
+        yield pool
+
+
+@pytest.mark.slow
+def test_row_that_kills_its_worker_is_one_lost_cell(renewable, tmp_path):
+    path = tmp_path / "run.jsonl"
+    for attempt in (1, 2):
+        report = mint.evaluate(subjects.kills_its_worker, ROWS, scorers=SCORERS, executor=renewable, resume=path)
+        cells = report.to_dataframe(cells=True)
+        lost = cells[cells["status"] == "lost"]
+        assert list(lost["row"]) == [5]
+        assert list(lost["attempt"]) == [attempt]
+        assert report.errors == 1
+        assert "its worker process died" in report.ledger.error_samples(1)[0][0]
+        assert [one.estimate.n for one in report.summary("exact")] == [30, 29, 30]
+
+
+@pytest.mark.slow
+def test_workers_that_never_start_end_the_run(renewable):
+    with pytest.raises(EvaluationError, match="the executor gave up"):
+        mint.evaluate(subjects.kills_every_worker, ROWS, scorers=SCORERS, executor=renewable, configs=[{"factor": 2}])
+
+
+@pytest.mark.slow
+def test_lost_row_of_a_foreign_executor_is_isolated(tmp_path):
+    path = tmp_path / "run.jsonl"
+
+    def run(**options):
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+            return mint.evaluate(
+                subjects.kills_its_worker, ROWS, scorers=SCORERS, executor=pool, resume=path, **options
+            )
+
+    for _ in range(2):  # First it is lost with what was in flight, then alone.
+        with pytest.raises(EvaluationError, match="runs again last and one by one"):
+            run()
+    for options in ({}, {"retry": "none"}):
+        report = run(**options)
+        assert [one.estimate.n for one in report.summary("exact")] == [30, 29, 30]
+        assert report.errors == 1
 
 
 class Bounded(Executor):

@@ -1,0 +1,61 @@
+"""How an evaluation is run: the keyword options of `Spearmint.evaluate`, checked."""
+
+import math
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.run.resume import Retry, Stale
+from spearmint.suggest import did_you_mean
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationOptions:
+    """The options.
+
+    Attributes:
+        repeats: How often each case runs on each row.
+        executor: Where to run; None for threads of this process.
+        resume: The file that results are written to and read from.
+        progress: Whether to show progress.
+        concurrency: How many cells run at once.
+        vary: The experiments whose configs are compared; None for all.
+        timeout: Seconds that the function may take on a cell, and each scorer.
+        retry: Which stored results run again although they count.
+        stale: What happens to stored results of other code, configs or scorers.
+
+    Raises:
+        EvaluationError: If one is out of range.
+    """
+
+    repeats: int = 1
+    executor: Executor | None = None
+    resume: str | os.PathLike[str] | None = None
+    progress: bool = True
+    concurrency: int | None = None
+    vary: Sequence[Callable[..., Any] | str] | None = None
+    timeout: float | None = None
+    retry: Retry = "errors"
+    stale: Stale = "rerun"
+
+    def __post_init__(self) -> None:
+        for name, value in (("repeats", self.repeats), ("concurrency", self.concurrency)):
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise _refused(name, value, "it is no whole number from 1. Give one")
+        timeout = self.timeout
+        is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+        if timeout is not None and not (is_number and 0 < timeout < math.inf):
+            raise _refused("timeout", timeout, "it is no number of seconds above 0. Give one, or None for no bound")
+        for name, word, known in (("retry", self.retry, get_args(Retry)), ("stale", self.stale, get_args(Stale))):
+            if word not in known:
+                hint = did_you_mean(str(word), known)
+                raise _refused(name, word, f"it is none of {', '.join(map(repr, known))}.{hint} Give one of them")
+        if self.vary is not None and (isinstance(self.vary, str) or not isinstance(self.vary, Sequence)):
+            raise _refused("vary", self.vary, "it is no list. Give functions, or names such as 'shop.rank:score'")
+
+
+def _refused(name: str, value: Any, cause: str) -> EvaluationError:
+    return EvaluationError(f"Cannot evaluate with {name}={value!r:.100}: {cause}.")

@@ -1,0 +1,189 @@
+"""Run the cells of an evaluation: stored results are taken, the others are dispatched, recorded and written."""
+
+import functools
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.dataset import Dataset, Row
+from spearmint.evaluation.run.case_names import EvaluatedCase
+from spearmint.evaluation.run.cell import Cell, CellResult, Subject, run_cells
+from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
+from spearmint.evaluation.run.identity import identify
+from spearmint.evaluation.run.journal import Journal
+from spearmint.evaluation.run.local_pool import DaemonThreadPool
+from spearmint.evaluation.run.options import EvaluationOptions
+from spearmint.evaluation.run.progress import CellProgress
+from spearmint.evaluation.run.remote import EvaluationPayload, RemoteSubmitter, needs_pickling
+from spearmint.evaluation.run.result_table import CellKey, ResultTable
+from spearmint.evaluation.run.resume import Resumption
+from spearmint.execution.pool import variant_pool
+
+_LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
+_REMOTE_SECONDS = 0.1  # that one takes elsewhere
+_PATIENCE = 4  # times that, until the rest of a chunk is given back
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """An evaluation that has been read and checked, and is about to run.
+
+    Attributes:
+        payload: What is evaluated, as it was given.
+        subject: The same, ready to be called.
+        cases: The cases, main first.
+        dataset: The rows.
+        table: Where the results go.
+        options: How to run.
+    """
+
+    payload: EvaluationPayload
+    subject: Subject
+    cases: Sequence[EvaluatedCase]
+    dataset: Dataset
+    table: ResultTable
+    options: EvaluationOptions
+
+    def run(self) -> tuple[str, ...]:
+        """Run every cell that has no result that counts.
+
+        Returns:
+            What is to be said of stored results that did not count, in sentences.
+
+        Raises:
+            EvaluationError: If the run cannot begin, or cannot go on.
+            KeyboardInterrupt: If it is interrupted; a note says how to go on.
+        """
+        try:
+            if self.options.resume is None:
+                self._run(self._cells())
+                return ()
+            with Journal(Path(self.options.resume), self.subject.experiment.name) as journal:
+                return self._resume(journal)
+        except KeyboardInterrupt as error:
+            error.add_note(self._interruption())
+            raise
+
+    def _interruption(self) -> str:
+        cases, rows, repeats = self.table.shape
+        ended = f"The evaluation was interrupted after {self.table.count} of {cases * rows * repeats} cells."
+        if self.options.resume is None:
+            return f'{ended} Nothing of it is kept; with resume="run.jsonl" another run would go on from there.'
+        return f"{ended} They are in {str(self.options.resume)!r}: the same call goes on from there."
+
+    def _resume(self, journal: Journal) -> tuple[str, ...]:
+        identity = identify(self.payload.function, self.cases, self.dataset, self.subject.scorers)
+        resumed = Resumption(
+            journal,
+            identity,
+            self.table,
+            self.subject.scorers,
+            function=self.subject.experiment.name,
+            retry=self.options.retry,
+            stale=self.options.stale,
+        )
+        for note in resumed.notes:
+            sys.stderr.write(f"spearmint: {note}\n")
+        write = functools.partial(journal.write, identity)
+        cells, suspects = resumed.cells(self._rows()), resumed.lost_cells(self._rows())
+        self._run(cells, suspects=suspects, lost=resumed.lost_count, write=write)
+        return tuple(resumed.notes)
+
+    def _run(
+        self,
+        cells: Iterator[Cell],
+        *,
+        suspects: Iterator[Cell] | None = None,
+        lost: int = 0,
+        write: Callable[[Sequence[Cell], Sequence[CellResult]], None] | None = None,
+    ) -> None:
+        name = self.subject.experiment.name
+        cases, rows, repeats = self.table.shape
+        left = cases * rows * repeats - self.table.count
+        with ExitStack() as stack:
+            progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
+            dispatcher = stack.enter_context(self._dispatcher())
+            for chunk, results in dispatcher.run(cells, left - lost, suspects=suspects):
+                if write is not None:
+                    write(chunk, results)
+                for cell, result in zip(chunk, results, strict=True):
+                    self.table.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
+                progress.advance(len(chunk), self.table.errors)
+
+    def _cells(self) -> Iterator[Cell]:
+        """Yield all cells row by row, so that a run that ends early has whole rows to compare."""
+        cases, _, repeats = self.table.shape
+        for row in self._rows():
+            for repeat in range(repeats):
+                for case in range(cases):
+                    yield Cell(case, row, repeat)
+
+    def _rows(self) -> Iterator[Row]:
+        """Yield the rows that were counted.
+
+        Raises:
+            EvaluationError: If there are fewer by now.
+        """
+        _, rows, _ = self.table.shape
+        seen = 0
+        for row in self.dataset.rows():
+            if row.number >= rows:
+                break
+            seen += 1
+            yield row
+        if seen < rows:
+            cause = f"{self.dataset.name} had {rows} rows and now has {seen}"
+            raise EvaluationError(f"Cannot go on: {cause}. Leave it alone.")
+
+    @contextmanager
+    def _dispatcher(self) -> Iterator[Dispatcher]:
+        executor = self.options.executor
+        at_once = self.options.concurrency or (None if executor is None else workers_of(executor))
+        at_once = at_once or variant_pool.limits.max_workers
+        is_remote = executor is not None and needs_pickling(executor)
+        is_async = self.subject.experiment.kind in ("coroutine", "async_generator")
+        with (
+            self._threads(at_once) if executor is None or not is_remote else self._workers(executor, at_once) as submit
+        ):
+            yield Dispatcher(
+                submit,
+                at_once=at_once,
+                seconds=_LOCAL_SECONDS if executor is None else _REMOTE_SECONDS,
+                smallest=at_once if is_async and is_remote else 1,
+                renew=getattr(executor, "renew", None),
+            )
+
+    @contextmanager
+    def _workers(self, executor: Executor, at_once: int) -> Iterator[Submit]:
+        """Give what submits a chunk to other processes."""
+        payload = replace(
+            self.payload,
+            configs=[self.cases[0].config] if self.payload.configs else [],
+            keeps_output=self.subject.keeps_output,
+            stores_output=self.subject.stores_output,
+            timeout=self.subject.timeout,
+            concurrency=at_once,
+        )
+        name = self.subject.experiment.name
+        yield RemoteSubmitter(executor, payload, name, cases=self.cases, budget=_REMOTE_SECONDS * _PATIENCE).submit
+
+    @contextmanager
+    def _threads(self, at_once: int) -> Iterator[Submit]:
+        """Give what submits a chunk to threads of this process."""
+        stopped = threading.Event()
+        pool = self.options.executor or DaemonThreadPool(at_once)
+        context = copy_context()
+        here = {case.position: case.case for case in self.cases}
+        run = functools.partial(run_cells, budget=_LOCAL_SECONDS * _PATIENCE, is_stopped=stopped.is_set)
+        try:
+            yield lambda chunk: pool.submit(run, self.subject, here, chunk, context)
+        finally:
+            stopped.set()
+            if isinstance(pool, DaemonThreadPool):
+                pool.shutdown(wait=False)
