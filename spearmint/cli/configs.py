@@ -39,13 +39,17 @@ _MANY_COLUMNS = 8
 def configs_command(sources: tuple[str, ...], form: str, limit: int) -> None:
     """List the configs of SOURCES with their ids, sweeps expanded.
 
-    A source is a .yaml, .yml, .json or .jsonl file, a folder, or a glob. The table has a column for each value in which
-    the configs differ; what they share stands below it.
+    A source is a .yaml, .yml, .json or .jsonl file, a folder, or a glob; a file may hold several configs. The table has
+    a column for each value in which the configs differ; what they share stands below it.
     """
-    found = iter_configs(sources)
-    # Read again as a list, which is where two configs under one id are found.
-    shown = parse_configs(list(itertools.islice(found, limit or None)))
-    has_more = limit > 0 and next(found, None) is not None
+    has_more = False
+    if limit == 0:
+        shown = parse_configs(sources)
+    else:
+        found = iter_configs(sources)
+        # Read again as a list, which is where two configs under one id are found.
+        shown = parse_configs(list(itertools.islice(found, limit)))
+        has_more = next(found, None) is not None
     if form == "json":
         entries = [{"id": config.config_id, "config": config} for config in shown]
         click.echo(json.dumps(entries, indent=2, default=str, ensure_ascii=False))

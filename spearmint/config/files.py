@@ -1,30 +1,30 @@
-"""Files to plain data: which file is read how, and JSON and JSONL with a place for every error."""
+"""Files to mappings: which file is read how, and in which encoding."""
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn
 
+from spearmint.config.file_access import read_bounded, read_lines
+from spearmint.config.json_loader import load_json, load_json_line, position
+from spearmint.config.located import LocatedMapping
 from spearmint.errors import ConfigError
 
-_Data = dict[Any, Any]
-_Entry = tuple[int | None, _Data]
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]')
+def read_file(path: Path) -> Iterator[LocatedMapping]:
+    """Read the mappings of a file.
 
-
-def read_file(path: Path) -> Iterator[_Entry]:
-    """Read the mappings of a file: one of .yaml, .yml and .json, one in each line of .jsonl, that line by line.
+    A ``.yaml``, ``.yml`` or ``.json`` file holds one, a list of them, or several documents; a ``.jsonl`` file one in
+    each line, and is read line by line.
 
     Args:
         path: The file; its suffix tells how it is read.
 
     Yields:
-        Each mapping, with its line in a .jsonl file, None elsewhere.
+        Each mapping, with its place.
 
     Raises:
-        ConfigError: The file cannot be opened, is not in its format or not a mapping; with line and column.
+        ConfigError: The file cannot be opened, is no regular file, is too large, not in its format, or holds something
+            other than mappings; with line and column.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -59,32 +59,25 @@ def decode(data: bytes, source: str, *, line: int = 1) -> str:
         raise ConfigError(msg, source=source, line=line + down - 1, column=column) from error
 
 
-def position(text: str, offset: int) -> tuple[int, int]:
-    """Return line and column of a place in a text, both counted from 1."""
-    start = text.rfind("\n", 0, offset) + 1
-    return text.count("\n", 0, start) + 1, offset - start + 1
+def _read_yaml(path: Path) -> Iterator[LocatedMapping]:
+    # Importing yaml takes longer than many programs need it for: only programs that read YAML pay.
+    from spearmint.config.yaml_loader import load_mappings  # noqa: PLC0415
+
+    yield from load_mappings(decode(read_bounded(path), str(path)), str(path))
 
 
-def _read_yaml(path: Path) -> Iterator[_Entry]:
-    # Importing yaml takes longer than many programs need it for: only who reads YAML pays.
-    from spearmint.config.yaml_loader import load_mapping  # noqa: PLC0415
-
-    yield None, load_mapping(decode(path.read_bytes(), str(path)), str(path))
+def _read_json(path: Path) -> Iterator[LocatedMapping]:
+    yield from load_json(decode(read_bounded(path), str(path)), str(path))
 
 
-def _read_json(path: Path) -> Iterator[_Entry]:
-    yield None, _parsed(decode(path.read_bytes(), str(path)), str(path))
+def _read_jsonl(path: Path) -> Iterator[LocatedMapping]:
+    for number, line in enumerate(read_lines(path), 1):
+        text = decode(line, str(path), line=number).rstrip()
+        if text:
+            yield load_json_line(text, str(path), number)
 
 
-def _read_jsonl(path: Path) -> Iterator[_Entry]:
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            text = decode(line, str(path), line=number).rstrip()
-            if text:
-                yield number, _parsed(text, str(path), line=number)
-
-
-_READERS: dict[str, Callable[[Path], Iterator[_Entry]]] = {
+_READERS: dict[str, Callable[[Path], Iterator[LocatedMapping]]] = {
     ".yaml": _read_yaml,
     ".yml": _read_yaml,
     ".json": _read_json,
@@ -92,60 +85,3 @@ _READERS: dict[str, Callable[[Path], Iterator[_Entry]]] = {
 }
 SUFFIXES = tuple(_READERS)
 """How the names of files with configs end."""
-
-
-class _RepeatedKeyError(Exception):
-    """An object of a JSON text has a key twice."""
-
-
-def _parsed(text: str, source: str, *, line: int = 1) -> _Data:
-    def fail(cause: str, advice: str, offset: int) -> NoReturn:
-        down, column = position(text, offset)
-        msg = f"Cannot read JSON: {cause}. {advice}."
-        raise ConfigError(msg, source=source, line=line + down - 1, column=column)
-
-    start = len(text) - len(text.lstrip())
-    if start == len(text):
-        fail("the file is empty", "Write a mapping into it", 0)
-    try:
-        data = json.loads(text, object_pairs_hook=_without_repetition)
-    except _RepeatedKeyError:
-        key, offset = _repeated_key(text)
-        fail(f"the key {key!r} is there twice", "Remove one of the two", offset)
-    except json.JSONDecodeError as error:
-        fail(f"{error.msg[0].lower()}{error.msg[1:]}", "Correct the syntax there, or just before", error.pos)
-    except RecursionError:
-        fail("it is nested too deeply", "Flatten it", start)
-    except ValueError as error:  # an integer of more digits than Python converts
-        fail(str(error), "Quote it, to have it as text", start)
-    if not isinstance(data, dict):
-        cause = f"its top level is no mapping but of type {type(data).__name__}"
-        fail(cause, "Write one mapping per file, or one per line of a .jsonl file", start)
-    return data
-
-
-def _without_repetition(pairs: list[tuple[str, Any]]) -> _Data:
-    result = dict(pairs)
-    if len(result) < len(pairs):
-        raise _RepeatedKeyError
-    return result
-
-
-def _repeated_key(text: str) -> tuple[str, int]:
-    """Find the first key that an object of a valid JSON text repeats, and where; the parser tells neither."""
-    seen: list[set[str]] = []
-    last = None
-    for token in _TOKEN.finditer(text):
-        mark = token.group()
-        if mark in "{[":
-            seen.append(set())
-        elif mark in "}]":
-            seen.pop()
-        elif mark == ":" and last is not None:
-            key = json.loads(last.group())
-            if key in seen[-1]:
-                return key, last.start()
-            seen[-1].add(key)
-        last = token
-    msg = "no key is repeated"
-    raise AssertionError(msg)

@@ -25,8 +25,12 @@ _new = dict.__new__
 _update = dict.update
 
 
+Origin = tuple[str, int, int]
+"""The file that a config was read from, with line and column."""
+
+
 class GivenId(str):
-    """An id that somebody chose: unlike one computed from the content, it stays when the content changes."""
+    """An id that the user chose: unlike one computed from the content, it stays when the content changes."""
 
     __slots__ = ()
 
@@ -55,8 +59,9 @@ class Config(dict[str, Any]):
         'warm'
     """
 
-    __slots__ = ("_config_id",)
+    __slots__ = ("_config_id", "_origin")
     _config_id: str | None
+    _origin: "Origin | None"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -89,7 +94,7 @@ class Config(dict[str, Any]):
     def copier(self) -> "Callable[[], Config]":
         """Return what makes shallow copies of the config as it is now, as each call of an experiment needs one.
 
-        Only an id that somebody gave goes with a copy; another is computed from its content when it is asked for.
+        Only an id that the user gave goes with a copy; another is computed from its content when it is asked for.
         """
         items, given = dict(self), given_id(self)
         # A function of its own with everything at hand: the interpreter enters it without leaving Python.
@@ -113,7 +118,7 @@ class Config(dict[str, Any]):
         return assemble, (dict(self), self._config_id)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_config_id":  # The slot of a copy for one execution is left empty, for speed.
+        if name in ("_config_id", "_origin"):  # The slots of a copy for one execution are left empty, for speed.
             return None
         try:
             return self[name]
@@ -142,8 +147,9 @@ class Config(dict[str, Any]):
         return core_schema.no_info_wrap_validator_function(_validate, core_schema.dict_schema())
 
 
-# The slot's own setter passes by `__setattr__`, which refuses all; copies are made on every call.
+# A slot's own setter passes by `__setattr__`, which refuses all; copies are made on every call.
 _set_id = Config.__dict__["_config_id"].__set__
+_set_origin = Config.__dict__["_origin"].__set__
 
 
 def assemble(items: Mapping[str, Any] | Iterable[tuple[str, Any]], config_id: str | None = None) -> Config:
@@ -164,6 +170,17 @@ def assign_id(config: Config, config_id: str) -> None:
     _set_id(config, config_id)
 
 
+def origin_of(config: Config) -> Origin | None:
+    """Return the file that a config was read from, with line and column; None for one that was made in Python."""
+    return config._origin  # noqa: SLF001 - its own module
+
+
+def assign_origin(config: Config, origin: Origin | None) -> Config:
+    """Note which file a config was read from, and return the config; a copy does not know it by itself."""
+    _set_origin(config, origin)
+    return config
+
+
 def take_id(config: Config) -> None:
     """Take the key ``"__config_id__"`` out of a config, where there is one, and let the config have that id.
 
@@ -175,7 +192,7 @@ def take_id(config: Config) -> None:
 
 
 def give_id(config: Config, config_id: Any) -> None:
-    """Let a config have an id that somebody chose.
+    """Let a config have an id that the user chose.
 
     Raises:
         ConfigError: The id is not a non-empty string.
@@ -184,7 +201,7 @@ def give_id(config: Config, config_id: Any) -> None:
 
 
 def given_id(config: Mapping[Any, Any]) -> str | None:
-    """Return the id that somebody gave a config, None where it is computed from the content."""
+    """Return the id that the user gave a config, None where it is computed from the content."""
     held = config._config_id if isinstance(config, Config) else None  # noqa: SLF001 - its own module
     return held if isinstance(held, GivenId) else None
 

@@ -3,17 +3,21 @@
 import dataclasses
 import glob
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from spearmint.config.canonical import MAX_DEPTH
+from spearmint.config.expansion import expand
+from spearmint.config.file_access import files_below, files_matching
 from spearmint.config.files import SUFFIXES, read_file
-from spearmint.config.model import Config, assign_id, generate_config_id, given_id
-from spearmint.config.sweep import generate_configurations
+from spearmint.config.located import LocatedMapping
+from spearmint.config.memory_limit import MAX_CONFIGS, MemoryLimit
+from spearmint.config.model import Config, assign_id, assign_origin, generate_config_id, given_id, origin_of
 from spearmint.errors import ConfigError
 
 _ROOT = "configs"
@@ -23,6 +27,8 @@ _REFUSED = (type, bytes, bytearray, BaseModel)  # all but some classes can be it
 _SHOWN = 200
 
 _Located = tuple[str, Config]
+_Place = tuple[str, int | None, int | None]
+_PlaceOf = Callable[[str | None], _Place]
 
 
 def parse_configs(source: Any, *, relative_to: Path | None = None) -> list[Config]:
@@ -49,15 +55,18 @@ def parse_configs(source: Any, *, relative_to: Path | None = None) -> list[Confi
         >>> [config.k for config in parse_configs([{"k": 1}, {"k": {"$sweep": [2, 3]}}])]
         [1, 2, 3]
     """
-    configs = []
+    memory = MemoryLimit()
+    located = []
+    for place, config in _located(source, _ROOT, relative_to, memory):
+        memory.add_config(config, place)
+        located.append((place, config))
     seen: dict[str, _Located] = {}
-    for place, config in _located(source, _ROOT, relative_to):
+    for place, config in located:
         config_id = given_id(config) or _computed_id(config, place)
         first = seen.setdefault(config_id, (place, config))
         if first[1] is not config:
             _check_same(first, (place, config), config_id)
-        configs.append(config)
-    return configs
+    return [config for _, config in located]
 
 
 def iter_configs(source: Any, *, relative_to: Path | None = None) -> Iterator[Config]:
@@ -80,30 +89,44 @@ def iter_configs(source: Any, *, relative_to: Path | None = None) -> Iterator[Co
         yield config
 
 
-def _located(source: Any, place: str, base: Path | None, depth: int = 0) -> Iterator[_Located]:
-    """Yield the configs of a source, each with the place where it stands."""
+def _located(
+    source: Any, place: str, base: Path | None, memory: MemoryLimit | None = None, depth: int = 0
+) -> Iterator[_Located]:
+    """Yield the configs of a source, each with the place where it stands; without a memory limit there may be any."""
     if isinstance(source, str | os.PathLike):
-        yield from _from_path(source, place, base)
+        yield from _from_path(source, place, base, memory)
         return
     mapping = _as_mapping(source)
     if mapping is not None:
-        for config in _expanded(mapping, place, None):
-            yield place, config
+        origin = origin_of(mapping) if isinstance(mapping, Config) else None
+        for config in _expanded(mapping, memory, lambda _: origin or (place, None, None)):
+            yield place, assign_origin(config, origin)
         return
     if isinstance(source, _REFUSED) or not isinstance(source, Iterable) or depth > MAX_DEPTH:
         advice = "Give an instance of it" if isinstance(source, type) else _ACCEPTED
         msg = f"Cannot read a config from {_shown(source)}: {type(source).__name__} is no source of configs. {advice}."
         raise ConfigError(msg, source=place)
     for index, item in enumerate(source):
-        yield from _located(item, f"{place}[{index}]", base, depth + 1)
+        if memory is not None:
+            memory.add_item(f"{place}[{index}]")
+        yield from _located(item, f"{place}[{index}]", base, memory, depth + 1)
 
 
-def _from_path(source: str | os.PathLike[Any], place: str, base: Path | None) -> Iterator[_Located]:
-    for path in find_files(os.fsdecode(source), place, base):
-        for line, mapping in read_file(path):
-            where = f"{path}:{line}" if line else str(path)
-            for config in _expanded(mapping, str(path), line):
-                yield where, config
+def _from_path(
+    source: str | os.PathLike[Any], place: str, base: Path | None, memory: MemoryLimit | None
+) -> Iterator[_Located]:
+    for file in find_files(os.fsdecode(source), place, base):
+        path = str(file)
+        for entry in read_file(file):
+            where = f"{path}:{entry.position[0]}"
+            if memory is not None:
+                memory.add_item(where)
+            for config in _expanded(entry.data, memory, partial(_place_in_file, path, entry)):
+                yield where, assign_origin(config, (path, *entry.position))
+
+
+def _place_in_file(path: str, entry: LocatedMapping, at: str | None) -> _Place:
+    return (path, *entry.position_of(at))
 
 
 def _as_mapping(source: Any) -> Mapping[Any, Any] | None:
@@ -129,13 +152,15 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _expanded(mapping: Mapping[Any, Any], source: str, line: int | None) -> Iterator[Config]:
+def _expanded(mapping: Mapping[Any, Any], memory: MemoryLimit | None, place_of: _PlaceOf) -> Iterator[Config]:
+    """Yield the configs that a mapping expands to; an error says where in the source the value at its path stands."""
     try:
-        yield from generate_configurations(mapping)
+        yield from expand(mapping, None if memory is None else MAX_CONFIGS)
     except ConfigError as error:
         if error.source is not None:
             raise
-        raise ConfigError(str(error), source=source, line=line) from error.__cause__
+        source, line, column = place_of(error.path)
+        raise ConfigError(error.problem, source=source, line=line, column=column, path=error.path) from error.__cause__
 
 
 def find_files(text: str, place: str, base: Path | None) -> list[Path]:
@@ -154,13 +179,12 @@ def find_files(text: str, place: str, base: Path | None) -> list[Path]:
     expanded = os.path.expanduser(text)  # noqa: PTH111
     path = root / expanded
     if text and os.path.isdir(path):  # noqa: PTH112
-        found = _files_in(path)
+        found = sorted(path for path in files_below(path, place) if _is_config_file(path))
         cause = f"no file in the folder ends with {', '.join(SUFFIXES)}"
     elif text and os.path.exists(path):  # noqa: PTH110
         return [path]
     elif glob.has_magic(text):
-        matches = glob.glob(expanded, root_dir=base, recursive=True)  # noqa: PTH207
-        found = sorted(root / match for match in matches if _is_config_file(root / match))
+        found = sorted(path for path in files_matching(expanded, root, place) if _is_config_file(path))
         cause = f"no file that ends with {', '.join(SUFFIXES)} matches the glob"
     else:
         found = []
@@ -170,18 +194,6 @@ def find_files(text: str, place: str, base: Path | None) -> list[Path]:
         msg = f"Cannot read configs from {_shown(text)}: {cause} ({start}). Give {_PATHS}."
         raise ConfigError(msg, source=place)
     return found
-
-
-def _files_in(folder: Path) -> list[Path]:
-    def refuse(error: OSError) -> None:
-        msg = f"Cannot read the folder {error.filename!r}: {error.strerror}. Check its permissions."
-        raise ConfigError(msg, source=str(folder)) from error
-
-    found = []
-    for parent, folders, names in os.walk(folder, onerror=refuse):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [Path(parent, name) for name in names if not name.startswith(".")]
-    return sorted(path for path in found if _is_config_file(path))
 
 
 def _is_config_file(path: Path) -> bool:
@@ -207,7 +219,7 @@ def _computed_id(config: Config, place: str) -> str:
     try:
         config_id = generate_config_id(config)
     except ConfigError as error:
-        raise ConfigError(str(error), source=place) from error.__cause__
+        raise ConfigError(error.problem, source=place) from error.__cause__
     assign_id(config, config_id)
     return config_id
 

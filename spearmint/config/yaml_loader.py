@@ -6,12 +6,14 @@ is gone, both copy or share what aliases name without a bound, and neither minds
 
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from contextlib import contextmanager
+from typing import Any, ClassVar, NoReturn
 
 import yaml
 
 from spearmint.config.canonical import MAX_DEPTH
-from spearmint.config.sweep import RANGE_KEY, SWEEP_KEY
+from spearmint.config.located import LocatedMapping, PositionMap
+from spearmint.config.sweep import RANGE_KEY, SWEEP_KEY, RangeError, make_range
 from spearmint.errors import ConfigError
 
 MAX_NODES = 200_000
@@ -43,39 +45,56 @@ _SCALARS: dict[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
 }
 
 
-Position = tuple[int, int]
-"""Line and column of something in a file, both counted from 1."""
-
-PositionMap = dict[tuple[Any, ...], Position]
-"""Where each value stands, by the keys and indexes that lead to it: the place of its key, or of the item of a list."""
-
-
-def load_mapping(text: str, source: str, marks: PositionMap | None = None) -> dict[Any, Any]:
+def load_mapping(text: str, source: str, positions: PositionMap | None = None) -> dict[Any, Any]:
     """Read one YAML document with a mapping at its top.
 
     Plain scalars mean what YAML 1.2 says: ``true`` and ``false`` are the only booleans, so that ``no`` and ``on`` are
     text, as are ``12:30`` and ``2024-02-01``; ``1e-3`` is a number, and ``0o17`` an octal one. Merge keys (``<<``)
-    work. ``!sweep [a, b]`` gives ``{"$sweep": [a, b]}``, and ``!range {stop: 3}`` gives ``{"$range": {"stop": 3}}``;
-    no other tag than those of the core schema is known, and none makes an object. Aliases share what they name, until
-    `generate_configurations` gives each config containers of its own.
+    work. ``!sweep [a, b]`` gives ``{"$sweep": [a, b]}``, ``!range {stop: 3}`` gives ``{"$range": {"stop": 3}}``, and
+    ``!tuple [a, b]`` gives ``(a, b)``; no other tag than those of the core schema is known, and none makes an object.
+    Aliases share what they name, until `generate_configurations` gives each config containers of its own.
 
     Args:
         text: The document.
         source: What to call it in errors, such as its path.
-        marks: Gains the place of every value, for who goes on to find fault with what the document says. What an alias
-            names, or a merge key brings, is marked where it was written out.
+        positions: Gains the place of every value, for later checks of what the document says. What an alias names, or
+            a merge key brings, is placed where it was written out.
 
     Raises:
         ConfigError: The text is no such document, holds a key twice, or is too deep or too large; with line and column.
     """
+    with _syntax_errors(text, source):
+        return _Reader(text, source, {} if positions is None else positions).mapping()
+
+
+def load_mappings(text: str, source: str) -> Iterator[LocatedMapping]:
+    """Read the mappings of a YAML text: each of its documents holds one, or a list of them.
+
+    Args:
+        text: The text.
+        source: What to call it in errors, such as its path.
+
+    Yields:
+        Each mapping, with its place.
+
+    Raises:
+        ConfigError: As `load_mapping`; and where an item of a list, or a document, is no mapping.
+    """
+    with _syntax_errors(text, source):
+        yield from _Reader(text, source, {}).mappings()
+
+
+@contextmanager
+def _syntax_errors(text: str, source: str) -> Iterator[None]:
+    """Raise what the parser finds as an error with its place."""
     unprintable = _UNPRINTABLE.search(text)
     if unprintable:
-        start = text.rfind("\n", 0, unprintable.start()) + 1
         msg = f"Cannot read YAML: it holds the unprintable character {unprintable.group()!r}. Write it as an escape."
+        start = text.rfind("\n", 0, unprintable.start()) + 1
         at = text.count("\n", 0, start) + 1
         raise ConfigError(msg, source=source, line=at, column=unprintable.start() - start + 1)
     try:
-        return _Reader(text, source, marks).document()
+        yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line: int | None = mark.line + 1 if mark else None
@@ -88,17 +107,18 @@ def load_mapping(text: str, source: str, marks: PositionMap | None = None) -> di
 
 
 class _Reader:
-    """One pass over the events of one document."""
+    """One pass over the events of one text."""
 
-    def __init__(self, text: str, source: str, marks: PositionMap | None) -> None:
+    def __init__(self, text: str, source: str, positions: PositionMap) -> None:
         self._source = source
-        self._marks = marks
+        self._positions = positions
         self._path: list[Any] = []
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         self._count = 0
         self._anchors: dict[str, tuple[Any, int]] = {}  # with the number of values that each one stands for
 
-    def document(self) -> dict[Any, Any]:
+    def mapping(self) -> dict[Any, Any]:
+        """Return the mapping of a text with one document."""
         next(self._events)  # the stream's start
         start = next(self._events)
         if isinstance(start, yaml.StreamEndEvent):
@@ -106,17 +126,40 @@ class _Reader:
         top = next(self._events)
         data = self._value(top, 0)
         if not isinstance(data, dict):
-            what = (
-                "the file is empty"
-                if data is None
-                else f"its top level is no mapping but of type {type(data).__name__}"
-            )
-            self._fail(what, "Write one mapping per file, or one per line of a .jsonl file", top)
+            self._fail(_no_mapping("its top level", data), "Write one mapping into it", top)
         next(self._events)  # the document's end
         end = next(self._events)
         if not isinstance(end, yaml.StreamEndEvent):
-            self._fail("there is a second document", "Write one per file, or one per line of a .jsonl file", end)
+            self._fail("there is a second document", "Write one mapping into it", end)
         return data
+
+    def mappings(self) -> Iterator[LocatedMapping]:
+        """Yield the mappings of all documents."""
+        next(self._events)  # the stream's start
+        start = next(self._events)
+        if isinstance(start, yaml.StreamEndEvent):
+            self._fail("the file is empty", "Write a mapping into it")
+        while not isinstance(start, yaml.StreamEndEvent):
+            self._positions, self._anchors = {}, {}
+            top = next(self._events)
+            yield from self._document(self._value(top, 0), top)
+            next(self._events)  # the document's end
+            start = next(self._events)
+
+    def _document(self, data: Any, top: Any) -> Iterator[LocatedMapping]:
+        """Yield the mappings of a document: itself, or the items of its list."""
+        advice = "Write a mapping, or a list of mappings"
+        if isinstance(data, dict):
+            yield LocatedMapping(data, (top.start_mark.line + 1, top.start_mark.column + 1), self._positions)
+            return
+        if not isinstance(data, list) or not data:
+            self._fail("its list is empty" if data == [] else _no_mapping("its top level", data), advice, top)
+        for index, item in enumerate(data):
+            line, column = self._positions[(index,)]
+            if not isinstance(item, dict):
+                msg = f"Cannot read YAML: {_no_mapping(f'item {index} of its list', item)}. {advice}."
+                raise ConfigError(msg, source=self._source, line=line, column=column)
+            yield LocatedMapping(item, (line, column), self._positions, (index,))
 
     def _value(self, event: Any, depth: int) -> Any:
         if isinstance(event, yaml.AliasEvent):
@@ -150,20 +193,30 @@ class _Reader:
     def _read(self, event: Any, depth: int) -> Any:
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event)
-        tag = event.tag
-        if isinstance(event, yaml.SequenceStartEvent):
-            items = self._sequence(depth)
-            if tag in (None, "!", f"{_STANDARD}seq"):
-                return items
-            if tag == "!sweep":
-                return {SWEEP_KEY: items}
-        else:
-            mapping = self._mapping(depth)
-            if tag in (None, "!", f"{_STANDARD}map"):
-                return mapping
-            if tag == "!range":
-                return {RANGE_KEY: mapping}
-        return self._refuse_tag(event)
+        is_list = isinstance(event, yaml.SequenceStartEvent)
+        items: Any = self._sequence(depth) if is_list else self._mapping(depth)
+        if event.tag in (None, "!", f"{_STANDARD}seq" if is_list else f"{_STANDARD}map"):
+            return items
+        make = (self._list_tags if is_list else self._mapping_tags).get(event.tag)
+        return self._refuse_tag(event) if make is None else make(self, items, event)
+
+    def _tuple(self, items: list[Any], _event: Any) -> tuple[Any, ...]:
+        return tuple(items)
+
+    def _sweep(self, items: list[Any], event: Any) -> dict[str, Any]:
+        if not items:
+            self._fail("there is nothing to choose from", "Give the sweep at least one value", event)
+        return {SWEEP_KEY: items}
+
+    def _range(self, limits: dict[Any, Any], event: Any) -> dict[str, Any]:
+        try:
+            make_range(limits)
+        except RangeError as error:
+            self._fail(error.cause, error.advice, event)
+        return {RANGE_KEY: limits}
+
+    _list_tags: ClassVar[dict[str, Callable[..., Any]]] = {"!sweep": _sweep, "!tuple": _tuple}
+    _mapping_tags: ClassVar[dict[str, Callable[..., Any]]] = {"!range": _range}
 
     def _sequence(self, depth: int) -> list[Any]:
         items: list[Any] = []
@@ -173,10 +226,8 @@ class _Reader:
 
     def _marked(self, key: Any, key_event: Any, event: Any, depth: int) -> Any:
         """Read the value of a key or an index, and note where it stands."""
-        if self._marks is None:
-            return self._value(event, depth + 1)
         self._path.append(key)
-        self._marks[tuple(self._path)] = key_event.start_mark.line + 1, key_event.start_mark.column + 1
+        self._positions[tuple(self._path)] = key_event.start_mark.line + 1, key_event.start_mark.column + 1
         value = self._value(event, depth + 1)
         self._path.pop()
         return value
@@ -187,7 +238,7 @@ class _Reader:
         seen: dict[Any, Any] = {}
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             key = self._value(event, depth + 1)
-            if isinstance(key, dict | list):
+            if isinstance(key, dict | list | tuple):
                 self._fail("a key is a collection", "Use text or a number as the key", event)
             if key in seen:
                 first = seen[key].start_mark.line + 1
@@ -236,7 +287,7 @@ class _Reader:
         tag = event.tag.replace(_STANDARD, "!!")
         self._fail(
             f"the tag {tag!r} does not belong on this value",
-            "Use !sweep on a list, !range on a mapping, or a tag of YAML's core schema where it fits",
+            "Use !sweep or !tuple on a list, !range on a mapping, or a tag of YAML's core schema where it fits",
             event,
         )
 
@@ -246,6 +297,10 @@ class _Reader:
         raise ConfigError(
             msg, source=self._source, line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1
         )
+
+
+def _no_mapping(what: str, data: Any) -> str:
+    return "the document is empty" if data is None else f"{what} is no mapping but of type {type(data).__name__}"
 
 
 def _is_merge(event: Any) -> bool:

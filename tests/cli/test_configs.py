@@ -10,7 +10,7 @@ SWEEP = """
 """
 
 
-def test_the_table_has_ids_what_differs_and_what_is_shared(invoke, write):
+def test_table_has_ids_differing_and_shared_values(invoke, write):
     write(a___yaml=SWEEP)
     lines = invoke("configs", "a.yaml").stdout.splitlines()
     assert lines[0].strip() == "4 configs"
@@ -21,7 +21,7 @@ def test_the_table_has_ids_what_differs_and_what_is_shared(invoke, write):
     assert lines[6] == "All of them: llm.model=x"
 
 
-def test_a_single_config_is_told_whole_and_a_value_that_one_lacks_is_a_dash(invoke, write):
+def test_single_config_is_whole_and_missing_value_is_a_dash(invoke, write):
     write(a___yaml="a: {b: [1, 2], c: [{d: true}]}", b___json='{"__config_id__": "mine", "a": 1}')
     lines = invoke("configs", "a.yaml").stdout.splitlines()
     assert lines[0].strip() == "1 config"
@@ -31,14 +31,14 @@ def test_a_single_config_is_told_whole_and_a_value_that_one_lacks_is_a_dash(invo
     assert lines[3].split() == ["mine", "-", "-", "1"]
 
 
-def test_configs_that_differ_in_much_are_told_in_one_column(invoke, write):
+def test_many_differences_stand_in_one_column(invoke, write):
     write(a___jsonl='{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1,"i":1}\n{"a":2,"j":"x"}\n')
     lines = [line.rstrip() for line in invoke("configs", "a.jsonl").stdout.splitlines()]
     assert lines[2].endswith("a=1  b=1  c=1  d=1  e=1  f=1  g=1  h=1  i=1")
     assert lines[3].endswith("a=2  j=x")
 
 
-def test_json_holds_ids_and_configs_and_ids_alone_can_be_had(invoke, write):
+def test_json_holds_ids_and_configs(invoke, write):
     write(a___yaml=SWEEP)
     entries = json.loads(invoke("configs", "a.yaml", "--format", "json").stdout)
     assert [entry["config"]["k"] for entry in entries] == [1, 2, 1, 2]
@@ -46,7 +46,7 @@ def test_json_holds_ids_and_configs_and_ids_alone_can_be_had(invoke, write):
     assert invoke("configs", "a.yaml", "--format", "ids").stdout.split() == [entry["id"] for entry in entries]
 
 
-def test_a_sweep_that_nobody_could_list_is_listed_as_far_as_the_limit(invoke, write):
+def test_huge_sweep_is_listed_up_to_the_limit(invoke, write):
     write(a___yaml="\n".join(f"{key}: !range {{start: 0, stop: 1000}}" for key in "abc"))
     result = invoke("configs", "a.yaml", "--format", "ids", "--limit", "3")
     assert len(result.stdout.split()) == 3
@@ -54,7 +54,7 @@ def test_a_sweep_that_nobody_could_list_is_listed_as_far_as_the_limit(invoke, wr
     assert len(invoke("configs", "a.yaml", "--format", "ids").stdout.split()) == 100
 
 
-def test_all_are_listed_without_a_limit_and_nothing_is_said_when_none_is_left_out(invoke, write):
+def test_all_configs_are_listed_without_a_limit(invoke, write):
     write(a___yaml="a: !range {start: 0, stop: 101}")
     assert len(invoke("configs", "a.yaml", "--format", "ids", "--limit", "0").stdout.split()) == 101
     assert invoke("configs", "a.yaml", "--limit", "101").stderr == ""
@@ -71,3 +71,17 @@ def test_text_in_a_config_is_no_markup(invoke, write):
     write(a___yaml="a: !sweep ['[red]x[/red]', '[/]']")
     lines = invoke("configs", "a.yaml").stdout.splitlines()
     assert [line.split()[1] for line in lines[2:]] == ["[red]x[/red]", "[/]"]
+
+
+def test_immense_sweep_without_limit_is_refused(invoke, write):
+    write(a___yaml="k: !range {stop: 1000000000000000000000000000}")
+    assert invoke("configs", "a.yaml", "--format", "ids", "--limit", "2").exit_code == 0
+    result = invoke("configs", "a.yaml", "--limit", "0")
+    assert result.exit_code == 1
+    assert "a.yaml:1:1: Cannot expand 'k': the sweeps make some 10^27 configs" in result.stderr
+
+
+def test_file_of_several_configs_lists_each(invoke, write):
+    write(a___yaml="- {k: 1}\n- {k: !sweep [2, 3], __config_id__: 'k{k}'}\n---\nk: 4\n")
+    ids = invoke("configs", "a.yaml", "--format", "ids").stdout.split()
+    assert ids == [generate_config_id({"k": 1}), "k2", "k3", generate_config_id({"k": 4})]

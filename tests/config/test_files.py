@@ -101,6 +101,32 @@ def test_yaml_sweeps_are_tags(read):
     assert configs == [{"a": a, "c": c} for a in (1, {"b": 2}, {"b": 3}) for c in (0, 2)]
 
 
+def test_yaml_tuple_is_a_tag(read):
+    (config,) = read("a: !tuple [1, [2]]\nb: !tuple []\n")
+    assert config.a == (1, [2])
+    assert config.b == ()
+    assert [one.a for one in read("a: !tuple [1, !sweep [2, 3]]")] == [(1, 2), (1, 3)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.yaml", "- {a: 1}\n- a: !sweep [2, 3]\n"),
+        ("a.yaml", "a: 1\n---\na: 2\n---\na: 3\n...\n"),
+        ("a.yaml", "- a: 1\n---\n- a: 2\n- a: 3\n"),
+        ("a.json", '[{"a": 1}, {"a": {"$sweep": [2, 3]}}]'),
+        ("a.json", '{"a": 1}\n{"a": 2} [{"a": 3}]\n'),
+    ],
+)
+def test_file_may_hold_several_configs(read, name, text):
+    assert read(text, name) == [{"a": 1}, {"a": 2}, {"a": 3}]
+
+
+def test_configs_of_one_file_are_told_apart_by_their_lines(refusal):
+    message = refusal("- {__config_id__: x, a: 1}\n- {__config_id__: x, a: 2}\n")
+    assert "those from a.yaml:1 and a.yaml:2 differ in 'a', but both have the id 'x'" in message
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize(("name", "text"), [("a.yaml", "a: é"), ("a.json", '{"a": "é"}')])
 def test_a_byte_order_mark_is_no_obstacle(read, name, text, encoding):
@@ -112,13 +138,16 @@ def test_a_byte_order_mark_is_no_obstacle(read, name, text, encoding):
     [
         ("", "a.yaml:1:1: Cannot read YAML: the file is empty"),
         ("# nothing\n", "a.yaml:1:1: Cannot read YAML: the file is empty"),
-        ("---\n", "the file is empty"),
+        ("---\n", "a.yaml:2:1: Cannot read YAML: the document is empty. Write a mapping, or a list"),
+        ("a: 1\n---\n", "a.yaml:3:1: Cannot read YAML: the document is empty"),
+        ("[]", "a.yaml:1:1: Cannot read YAML: its list is empty. Write a mapping, or a list of mappings."),
+        ("- {a: 1}\n-   2\n", "a.yaml:2:5: Cannot read YAML: item 1 of its list is no mapping but of type int"),
         (
-            "- 1\n",
-            "a.yaml:1:1: Cannot read YAML: its top level is no mapping but of type list. Write one mapping per file",
+            "a: 1\n---\n- a: 1\n- [2]\n",
+            "a.yaml:4:3: Cannot read YAML: item 1 of its list is no mapping but of type list",
         ),
+        ("a: &x 1\n---\nb: *x\n", "a.yaml:3:4: Cannot read YAML: nothing before has the anchor 'x'"),
         ("\n  word\n", "a.yaml:2:3: Cannot read YAML: its top level is no mapping but of type str"),
-        ("a: 1\n---\nb: 2\n", "a.yaml:2:1: Cannot read YAML: there is a second document"),
         ("a: 1\nb: 2\na: 3\n", "a.yaml:3:1: Cannot read YAML: the key 'a' is there twice, first in line 1"),
         ("x: {a: 1, a: 2}\n", "a.yaml:1:11: Cannot read YAML: the key 'a' is there twice"),
         ("a: [1\nb: 2\n", "a.yaml:2:2: Cannot read YAML: while parsing a flow sequence"),
@@ -135,9 +164,22 @@ def test_a_byte_order_mark_is_no_obstacle(read, name, text, encoding):
         ("a: {<<: !sweep [{b: 1}]}", "<< has something other than mappings"),
         ("a: 1\nb: x\x07", r"a.yaml:2:5: Cannot read YAML: it holds the unprintable character '\x07'"),
         (f"a: {'9' * 5000}", "a.yaml:1:4: Cannot read YAML: Exceeds the limit"),
-        ("a: !sweep []", "a.yaml: Cannot expand 'a': there is nothing to choose from"),
-        ("a: !range {end: 1}", "a.yaml: Cannot expand 'a': the range has an unknown key 'end'"),
-        ("__config_id__: 5", "a.yaml: Cannot use 5 as '__config_id__': an id is a non-empty string. Quote it"),
+        (
+            "a: !sweep []",
+            "a.yaml:1:4: Cannot read YAML: there is nothing to choose from. Give the sweep at least one value",
+        ),
+        ("b: 1\na: !sweep [1, {b: !sweep []}]", "a.yaml:2:19: Cannot read YAML: there is nothing to choose from"),
+        ("b:\n  a: {$sweep: []}", "a.yaml:2:3: Cannot expand 'b.a': there is nothing to choose from"),
+        ("- b: 1\n- a: {$range: 3}", "a.yaml:2:3: Cannot expand 'a': '$range' has 3. Give it a mapping"),
+        ("a: !range {start: 0, stop: 3, step: 0}", "a.yaml:1:4: Cannot read YAML: the range's step is 0"),
+        (
+            "b: 1\nk: !range {stop: 1000000000000000000000000000}",
+            "a.yaml:2:1: Cannot expand 'k': the sweeps make some 10^27",
+        ),
+        ("a: !tuple {b: 1}", "a.yaml:1:4: Cannot read YAML: the tag '!tuple' does not belong on this value"),
+        ("? !tuple [1]\n: 2\n", "a.yaml:1:3: Cannot read YAML: a key is a collection"),
+        ("a: !range {end: 1}", "a.yaml:1:4: Cannot read YAML: the range has an unknown key 'end'. The keys are start"),
+        ("__config_id__: 5", "a.yaml:1:1: Cannot use 5 as '__config_id__': an id is a non-empty string. Quote it"),
         (b"a: 1\nb: \xc3\xa9\xff\n", "a.yaml:2:5: Cannot read text: byte 0xff is no UTF-8"),
     ],
 )
@@ -202,10 +244,12 @@ def test_json_may_hold_nan(read):
     ("text", "message"),
     [
         ("", "a.json:1:1: Cannot read JSON: the file is empty"),
-        (
-            "\n [1]",
-            "a.json:2:2: Cannot read JSON: its top level is no mapping but of type list. Write one mapping per file",
-        ),
+        ("\n [1]", "a.json:2:3: Cannot read JSON: item 0 of its list is no mapping but of type int"),
+        ("[ ]", "a.json:1:1: Cannot read JSON: its list is empty. Write a mapping into it"),
+        ('[{"a": 1}\n {"a": 2}]', "a.json:2:2: Cannot read JSON: expecting ',' delimiter"),
+        ('[{"a": 1},\n {"a": 2, "a": 3}]', "a.json:2:11: Cannot read JSON: the key 'a' is there twice"),
+        ('{"a": 1}\n3', "a.json:2:1: Cannot read JSON: its top level is no mapping but of type int"),
+        ('[{"a": 1},\n {"b": {"$sweep": []}}]', "a.json:2:2: Cannot expand 'b'"),
         ('{"a": 1,\n "b": {"k": 1, "k": 2}}', "a.json:2:16: Cannot read JSON: the key 'k' is there twice"),
         ('{"a:,": ["}"], "b": {"a:,": 1}, "a:,": 2}', "a.json:1:33: Cannot read JSON: the key 'a:,' is there twice"),
         ('{"a": 1,\n 2}', "a.json:2:2: Cannot read JSON: expecting property name"),
@@ -229,9 +273,10 @@ def test_jsonl_has_one_mapping_in_each_line_that_is_not_blank(read):
     [
         ('{"a": 1}\n\n{"a": \n', "a.jsonl:3:6: Cannot read JSON: expecting value"),
         ('{"a": 1}\n{"a": 2', "a.jsonl:2:8: Cannot read JSON: expecting ',' delimiter"),
+        ('{"a": 1} {"a": 2}\n', "a.jsonl:1:10: Cannot read JSON: there is more after the mapping"),
         ('{"a": 1}\n[1]\n', "a.jsonl:2:1: Cannot read JSON: its top level is no mapping but of type list"),
         ('{"a": 1}\n{"b": 1, "b": 1}\n', "a.jsonl:2:10: Cannot read JSON: the key 'b' is there twice"),
-        ('{"a": 1}\n{"b": {"$sweep": []}}\n', "a.jsonl:2: Cannot expand 'b'"),
+        ('{"a": 1}\n{"b": {"$sweep": []}}\n', "a.jsonl:2:1: Cannot expand 'b'"),
         (b'{"a": 1}\n{"b": "\xff"}\n', "a.jsonl:2:8: Cannot read text: byte 0xff"),
     ],
 )

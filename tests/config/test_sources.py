@@ -4,7 +4,6 @@ import dataclasses
 import itertools
 import os
 import re
-import threading
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -170,12 +169,10 @@ def test_a_path_to_nothing_is_refused(folder, path, cause):
     assert len(message) < 1000
 
 
-def test_an_unreadable_file_is_refused(folder, monkeypatch):
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert "Cannot read 'configs/b.yaml': Permission denied" in refusal("configs/b.yaml")
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read, also by root")
+def test_unreadable_file_is_refused(folder):
+    Path("memory.yaml").symlink_to("/proc/self/mem")
+    assert "Cannot read 'memory.yaml': Input/output error. Check the file" in refusal("memory.yaml")
 
 
 @pytest.mark.parametrize("wrong", [None, 5, 1.5, b"a.yaml", object, Llm, Config, RootModel[int](5)])
@@ -244,22 +241,11 @@ def test_an_error_comes_when_the_iteration_is_there():
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
-def test_a_jsonl_file_is_read_line_by_line(tmp_path):
+def test_jsonl_file_is_read_line_by_line(tmp_path):
     path = tmp_path / "live.jsonl"
-    os.mkfifo(path)
-    first_has_come = threading.Event()
-
-    def write():
-        with path.open("w") as stream:
-            stream.write('{"n": 1}\n')
-            stream.flush()
-            assert first_has_come.wait(60)
-            stream.write('{"n": 2}\n')
-
-    writer = threading.Thread(target=write)
-    writer.start()
+    path.write_text('{"n": 1}\n')
     source = iter_configs(path)
     assert next(source) == {"n": 1}
-    first_has_come.set()
-    assert list(source) == [{"n": 2}]
-    writer.join()
+    with path.open("a") as stream:
+        stream.write('{"n": 2}\n')
+    assert next(source) == {"n": 2}

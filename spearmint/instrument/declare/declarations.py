@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from spearmint.api import Spearmint
 from spearmint.config import Config, parse_configs
-from spearmint.config.binding import look_up
+from spearmint.config.paths import look_up
 from spearmint.errors import BindingError, SettingsError, SpearmintError, SpearmintWarning
 from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type
 from spearmint.instrument.declare.local_functions import LocalFunctionCache

@@ -10,9 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from spearmint.config.file_access import read_bounded
 from spearmint.config.files import decode
+from spearmint.config.located import PositionMap
 from spearmint.config.sources import find_files
-from spearmint.config.yaml_loader import PositionMap, load_mapping
+from spearmint.config.yaml_loader import load_mapping
 from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, InstallSettings, PackageEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
@@ -126,7 +128,7 @@ def find_settings(start: Path | None = None) -> Path | None:
 
 def _has_table(path: Path) -> bool:
     try:
-        data = path.read_bytes()
+        data = read_bounded(path)
     except OSError:
         return False
     if _OURS.encode() not in data:
@@ -193,7 +195,7 @@ def _source(config: Any, *, is_needed: bool) -> tuple[Mapping[str, Any], Setting
 
 def _from_file(path: Path) -> tuple[Mapping[str, Any], SettingsSource]:
     try:
-        text = decode(path.read_bytes(), str(path))
+        text = decode(read_bounded(path), str(path))
     except OSError as error:
         message = f"Cannot read settings from {str(path)!r}: {error.strerror or error}. Check the path."
         raise SettingsError(message, source=str(path)) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spearmint.config.yaml_loader import PositionMap
+from spearmint.config.located import PositionMap
 from spearmint.errors import SettingsError
 
 
