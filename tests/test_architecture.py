@@ -21,6 +21,7 @@ HOUSE = (
     (0, "errors", ""),
     (0, "suggest", ""),
     (0, "frames", ""),
+    (0, "redaction", ""),
     (0, "warn", ""),
     (0, "render", ""),
     (0, "signatures", ""),
@@ -45,7 +46,7 @@ HOUSE = (
     (3, "registry", "callables settings state pin experiment registry"),
     (4, "planning", "reachability search select join"),
     # What a caller pays for comes last.
-    (4, "tracing", "redaction options snapshot serialize span equality attributes mlflow_state"),
+    (4, "tracing", "options snapshot serialize span equality attributes mlflow_state"),
     (4, "tracing.mlflow", "batch_insert stores writer live_span search"),
     (4, "tracing", "live_mode throttle exporter recorder"),
     (5, "execution", "worker_initializers watchdog limits jobs pool running streams event_loop invoke"),

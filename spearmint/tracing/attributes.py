@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from spearmint.redaction import Redactor
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.signatures import parameters_of
 from spearmint.tracing.options import TracingOptions
-from spearmint.tracing.redaction import Redactor
 from spearmint.tracing.serialize import Renderer
 from spearmint.tracing.snapshot import snapshot
 from spearmint.tracing.span import ExceptionInfo, Span, Trace
@@ -53,12 +53,12 @@ class Description:
 
 def describe(trace: Trace, options: TracingOptions) -> list[Description]:
     """Describe the spans of a trace, in their order."""
-    return _describe_all(trace.spans, options, Renderer(_masker(options.mask), options.max_chars))
+    return _describe_all(trace.spans, options, Renderer(_redactor(options.mask), options.max_chars))
 
 
 def describe_alone(span: Span, options: TracingOptions) -> Description:
     """Describe one span on its caller's thread, where no code of the user's may run, such as a slow repr."""
-    (described,) = _describe_all([span], options, Renderer(_masker(options.mask), options.max_chars, runs_code=False))
+    (described,) = _describe_all([span], options, Renderer(_redactor(options.mask), options.max_chars, runs_code=False))
     return described
 
 
@@ -194,5 +194,5 @@ def _parameters(experiment: ExperimentFunction) -> tuple[list[str], str | None]:
 
 
 @lru_cache(maxsize=8)
-def _masker(patterns: tuple[str, ...]) -> Redactor:
+def _redactor(patterns: tuple[str, ...]) -> Redactor:
     return Redactor(patterns)

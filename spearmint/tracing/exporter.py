@@ -14,6 +14,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
+from spearmint.redaction import set_patterns
 from spearmint.tracing.options import TracingOptions, TracingStats
 from spearmint.tracing.span import UNSAMPLED, Trace, span_var
 from spearmint.tracing.throttle import Throttle
@@ -224,6 +225,7 @@ class TraceExporter:
             ConfigError: If a name is unknown or a value is out of range.
         """
         self.options = self.options.with_changes(changes)
+        set_patterns(self.options.mask)
 
     def reset(self) -> None:
         """Begin with empty counts and no worker, as a process does; for tests, when nothing is under way."""

@@ -6,23 +6,9 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from spearmint.errors import ConfigError
-from spearmint.tracing.redaction import Redactor
+from spearmint.redaction import SECRET_KEYS, Redactor
 
 Mode = Literal["auto", "deferred", "live"]
-
-# Whole words of a name: `token` and `auth_token`, but neither `max_tokens` nor `tokenizer`.
-SECRET_KEYS = (
-    "api_?keys?",
-    "access_?keys?",
-    "private_?keys?",
-    "passwords?",
-    "passwd",
-    "passphrases?",
-    "secrets?",
-    "token",
-    "authorization",
-    "credentials?",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import SecretBytes, SecretStr
 
-from spearmint.tracing.redaction import MASK, Redactor
+from spearmint.redaction import MASK, Redactor, passwords_in
 from spearmint.tracing.snapshot import ObjectFields, Truncated
 
 _DEPTH = 20
@@ -17,50 +17,55 @@ class Renderer:
     """Renders the values of one trace.
 
     Args:
-        masker: Hides secrets.
+        redactor: Hides secrets.
         max_chars: Characters kept of a text that is not in a snapshot, such as a repr.
-
         runs_code: Whether the repr of what it knows nothing of is asked for; else its type stands there.
 
     Attributes:
-        secrets: Values known to be secret, which show nowhere else either. `learn` adds to them.
+        secrets: Values known to be secret, which show nowhere else either. `collect_secrets` adds to them.
     """
 
-    def __init__(self, masker: Redactor, max_chars: int, *, runs_code: bool = True) -> None:
+    def __init__(self, redactor: Redactor, max_chars: int, *, runs_code: bool = True) -> None:
         self.runs_code = runs_code
-        self._masker = masker
+        self._redactor = redactor
         self._max_chars = max_chars
         self.secrets: set[str] = set()
 
-    def collect_secrets(self, value: Any, depth: int = 0) -> None:
+    def collect_secrets(self, value: Any, depth: int = 0, *, is_hidden: bool = False) -> None:
         """Remember what is secret in a snapshot, before anything is rendered."""
-        if depth > _DEPTH:
-            return
         if isinstance(value, SecretStr | SecretBytes):
-            self._remember(value)
-        for name, held in _named(value):
-            if self._masker.is_secret(name):
-                self._remember(held)
-            self.collect_secrets(held, depth + 1)
-        if isinstance(value, Truncated):
-            self.collect_secrets(value.part, depth + 1)
-        elif isinstance(value, list | tuple | set | frozenset):
-            for held in value:
-                self.collect_secrets(held, depth + 1)
-
-    def _remember(self, value: Any) -> None:
-        if isinstance(value, SecretStr | SecretBytes):
-            value = value.get_secret_value()
+            value, is_hidden = value.get_secret_value(), True
         if isinstance(value, bytes):
             value = value.decode(errors="replace")
-        if isinstance(value, str) and value:
-            self.secrets.add(value)
+        if isinstance(value, str):
+            self.secrets |= {value} - {""} if is_hidden else passwords_in(value)
+        elif depth <= _DEPTH:
+            for held, is_named in self._parts(value):
+                self.collect_secrets(held, depth + 1, is_hidden=is_hidden or is_named)
+
+    def _parts(self, value: Any) -> Iterator[tuple[Any, bool]]:
+        """Yield what stands in a snapshot, and whether a secret's name stands before it."""
+        if isinstance(value, ObjectFields):
+            value = value.values
+        elif isinstance(value, Truncated):
+            yield value.part, False
+        if self._is_mapping(value):
+            hidden = self._redactor.hidden_keys(value)
+            yield from ((held, name in hidden) for name, held in value.items())
+        elif isinstance(value, list | tuple):
+            positions = self._redactor.hidden_positions(value)
+            yield from ((held, index in positions) for index, held in enumerate(value))
+        elif isinstance(value, set | frozenset):
+            yield from ((held, False) for held in value)
+
+    def _is_mapping(self, value: Any) -> bool:
+        return isinstance(value, dict) or (self.runs_code and isinstance(value, Mapping))
 
     def text(self, text: str) -> str:
         """Return a text without secrets, cut where it is too long."""
         # Cut first, roughly, so that searching is bounded; a secret at the very end may be cut in two, so more is cut.
         clipped = text[: self._max_chars * 2]
-        hidden = self._masker.hide(clipped, sorted(self.secrets, key=len, reverse=True))
+        hidden = self._redactor.hide(clipped, self.secrets)
         if len(text) <= self._max_chars:
             return hidden
         return f"{hidden[: self._max_chars]}… ({len(text) - self._max_chars} more characters)"
@@ -86,20 +91,23 @@ class Renderer:
 
     def _composite(self, value: Any, depth: int) -> Any:
         if isinstance(value, ObjectFields):
-            return {
-                name: MASK if name in value.hidden else self._named(name, held, depth)
-                for name, held in value.values.items()
-            }
+            hidden = value.hidden | self._redactor.hidden_keys(value.values)
+            return self._items(value.values, hidden, depth)
         if isinstance(value, Truncated):
             return self._cut(value, depth)
-        if isinstance(value, dict) or (self.runs_code and isinstance(value, Mapping)):
-            return {self._key(name): self._named(name, held, depth) for name, held in value.items()}
-        if isinstance(value, list | tuple | set | frozenset):
+        if self._is_mapping(value):
+            return self._items(value, self._redactor.hidden_keys(value), depth)
+        if isinstance(value, list | tuple):
+            positions = self._redactor.hidden_positions(value)
+            return [MASK if index in positions else self.render(one, depth + 1) for index, one in enumerate(value)]
+        if isinstance(value, set | frozenset):
             return [self.render(held, depth + 1) for held in value]
         return self.text(self.repr(value))
 
-    def _named(self, name: Any, held: Any, depth: int) -> Any:
-        return MASK if self._masker.is_secret(name) and held is not None else self.render(held, depth + 1)
+    def _items(self, values: Mapping[Any, Any], hidden: frozenset[Any], depth: int) -> dict[str, Any]:
+        return {
+            self._key(name): MASK if name in hidden else self.render(held, depth + 1) for name, held in values.items()
+        }
 
     def _key(self, key: Any) -> str:
         return self.text(key if isinstance(key, str) else self.repr(key))
@@ -134,10 +142,3 @@ def _number(value: float) -> Any:
         return str(value)
     except ValueError:  # CPython refuses to write thousands of digits.
         return hex(value)
-
-
-def _named(value: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(value, ObjectFields):
-        yield from value.values.items()
-    elif isinstance(value, Mapping):
-        yield from value.items()

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 import spearmint
 from spearmint import Spearmint
-from spearmint.tracing.redaction import Redactor
+from spearmint.redaction import Redactor
 from spearmint.tracing.serialize import Renderer
 from spearmint.tracing.snapshot import Truncated, snapshot
 

@@ -1,0 +1,273 @@
+"""Secrets: which names have them, what they look like, and how values and texts lose them."""
+
+import re
+from base64 import b64decode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote
+
+from pydantic import SecretBytes, SecretStr
+
+from spearmint.errors import ConfigError
+
+MASK = "**********"
+
+# Whole words of a name: `token` and `auth_token`, but neither `max_tokens` nor `tokenizer`.
+SECRET_KEYS = (
+    "(?:api|access|account|encryption|master|private|signing|ssh|subscription)_?keys?",
+    "passwords?",
+    "passwd",
+    "pwd",
+    "passphrases?",
+    "secrets?",
+    "token",
+    "(?:access|api|auth|bearer|refresh|session)_?tokens",
+    "auth",
+    "authorization",
+    "bearer",
+    "jwt",
+    "cookies?",
+    "credentials?",
+)
+
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_NAME = re.compile(r"[\w.:/-]{1,64}")
+_SHORTEST = 6  # A shorter secret would be found in words where it is none.
+_DEPTH = 20
+
+# A value as it stands in a text: quoted (the text may end before the quote does), a list, a mapping, or one word.
+_QUOTED = r"""b?(?:'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z))"""
+_VALUE = rf"""(?!(?:none|null|true|false)\b)(?:{_QUOTED}|\[[^\]]*\]?|\{{[^}}]*\}}?|[^\s,;&'"(){{}}\[\]]+)"""
+_BETWEEN = r"""['"]?\s*(?:=>|:=|[:=])\s*(?:(?:bearer|basic|token)\s+)?"""
+
+_HEADER = re.compile(
+    r"""(?i)(?<![\w-])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie)"""
+    r"""(?P<between>\s*:\s*(?:(?:bearer|basic|token)\s+)?)(?P<value>[^\s'"][^\r\n'"]*)"""
+)
+# Both URLs and DSNs. In a URL of the web a slash ends the password; some databases' drivers allow one in it.
+_URL = re.compile(
+    r"(?i)(?<![a-z0-9+.-])(?P<before>(?:(?:https?|wss?)://[^\s:/@'\"]{0,256}:(?P<web>[^\s/?#'\"<>]{1,512})"
+    r"|(?!https?:|wss?:)[a-z][a-z0-9+.-]{0,30}://[^\s:/@'\"]{0,256}:(?P<password>[^\s'\"<>]{1,512})))@"
+)
+_URL_TOKEN = re.compile(r"(?<=://)[\w-]{20,}(?=@)")
+_GO_DSN = re.compile(r"(?<![\w.-])(?P<user>[\w.-]{1,64}):(?P<password>[^\s@'\"]{1,256})(?=@(?:tcp|unix)\()")
+_SIGNED = re.compile(r"(?i)(?<=[?&])(?P<name>sig|signature|x-amz-signature|x-goog-signature)=[^\s&'\"]+")
+_BASIC = re.compile(r"\b(?P<scheme>[Bb]asic\s+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})")
+_BEARER = re.compile(r"(?i)\b(?P<scheme>bearer\s+)(?:(?=[\w.~+/=-]*\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})")
+# What the large providers give out, and what is a key whoever gave it out.
+_TOKENS = re.compile(
+    r"(?<![\w-])(?:"
+    r"sk-(?=[\w-]*\d)[\w-]{16,}"
+    r"|[rs]k_(?:live|test)_\w{10,}|whsec_\w{16,}"
+    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
+    r"|xox[abeprs]-[\w-]{10,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{30,}"
+    r"|AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
+    r")"
+)
+_PEM = re.compile(r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)")
+
+
+class Redactor:
+    """Hides secrets: what the names of secrets stand before, and what has the form of one.
+
+    Names are those of mapping keys, of fields, of headers and options, and of the first of two in a list or tuple.
+    Forms are passwords of URLs and DSNs, the keys that providers give out, and bearer tokens.
+
+    Args:
+        patterns: Regular expressions, matched against whole words of a name, in any case; an underscore or a hyphen
+            parts words, as does an upper-case letter after a lower-case one.
+
+    Raises:
+        ConfigError: If a pattern is none.
+    """
+
+    def __init__(self, patterns: Iterable[str] = SECRET_KEYS) -> None:
+        patterns = tuple(patterns)
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                message = (
+                    f"Cannot mask names by {pattern!r}: it is no regular expression ({error}). Escape what is literal."
+                )
+                raise ConfigError(message) from error
+        words = "|".join(f"(?:{pattern})" for pattern in patterns)
+        self._name = self._text = self._option = None
+        if not words:
+            return
+        self._name = re.compile(rf"(?:^|[_\W])(?:{words})(?:$|[_\W])", re.IGNORECASE)
+        start = r"(?:(?<![^\W_])|(?-i:(?<=[a-z0-9])(?=[A-Z])))"
+        name = rf"(?P<name>{start}(?:{words})(?:[_-][\w-]{{0,40}})?)"
+        pair = rf"(?P<comma>['\"]\s*,\s*){_QUOTED}"
+        self._text = re.compile(rf"{name}(?:(?P<between>{_BETWEEN}){_VALUE}|{pair})", re.IGNORECASE)
+        option = rf"(?P<option>(?<![\w-])--?(?:\w{{1,30}}-){{0,6}}(?:{words})\s+)[^\s'\"-][^\s'\"]*"
+        self._option = re.compile(option, re.IGNORECASE)
+
+    def is_secret(self, name: object) -> bool:
+        """Tell whether a name is one that secrets have."""
+        if isinstance(name, bytes):
+            name = name.decode("latin-1")
+        if self._name is None or not isinstance(name, str):
+            return False
+        return self._name.search(_CAMEL.sub("_", name).replace("-", "_")) is not None
+
+    def hidden_keys(self, items: Mapping[Any, Any]) -> frozenset[Any]:
+        """Return the keys of a mapping whose values are secret; of ``{"name": "Cookie", "value": ...}`` the latter."""
+        found = {key for key, held in items.items() if self.is_secret(key) and may_be_secret(held)}
+        if "value" in items and any(self._is_name(items.get(key)) for key in ("name", "key", "header")):
+            found.add("value")
+        return frozenset(found)
+
+    def hidden_positions(self, items: Sequence[Any]) -> frozenset[int]:
+        """Return the positions of what is secret in a list: after a secret's name in a pair, after an option's."""
+        if len(items) == 2 and self._is_name(items[0]):  # noqa: PLR2004 - a pair
+            return frozenset((1,)) if may_be_secret(items[1]) else frozenset()
+        options = (
+            index + 1
+            for index, one in enumerate(items[:-1])
+            if isinstance(one, str) and one.startswith("-") and self._is_name(one)
+        )
+        return frozenset(index for index in options if isinstance(items[index], str))
+
+    def _is_name(self, value: Any) -> bool:
+        text = value.decode("latin-1") if isinstance(value, bytes) else value
+        return isinstance(text, str) and _NAME.fullmatch(text) is not None and self.is_secret(text)
+
+    def hide(self, text: str, secrets: Iterable[str] = ()) -> str:
+        """Return a text without what looks like a secret in it, or is one.
+
+        Args:
+            text: Any text, such as an exception's message.
+            secrets: Values that are known to be secret.
+        """
+        for secret in sorted(secrets, key=len, reverse=True):
+            if len(secret) >= _SHORTEST:
+                text = text.replace(secret, MASK)
+        text = _PEM.sub(MASK, text)
+        if "://" in text:
+            text = _URL_TOKEN.sub(MASK, _URL.sub(_without_password, text))
+        text = _GO_DSN.sub(rf"\g<user>:{MASK}", text)
+        text = _HEADER.sub(self._header, text)
+        if self._text is not None and self._option is not None:
+            text = self._text.sub(_after_name, text)
+            text = self._option.sub(rf"\g<option>{MASK}", text)
+        text = _SIGNED.sub(rf"\g<name>={MASK}", text)
+        text = _TOKENS.sub(MASK, text)
+        text = _BASIC.sub(_basic, text)
+        return _BEARER.sub(rf"\g<scheme>{MASK}", text)
+
+    def _header(self, found: re.Match[str]) -> str:
+        if not self.is_secret(found["name"]):
+            return found[0]
+        return f"{found['name']}{found['between']}{MASK}"
+
+    def redact(self, value: Any, secrets: Iterable[str] = ()) -> Any:
+        """Return a value as JSON or a table may show it: mappings, lists and texts in it without secrets.
+
+        Args:
+            value: Any value; what is none of those stays itself.
+            secrets: Values that are known to be secret, as `secrets_in` finds them.
+        """
+        return self._redact(value, tuple(secrets), 0)
+
+    def _redact(self, value: Any, secrets: tuple[str, ...], depth: int) -> Any:
+        if isinstance(value, str):
+            return self.hide(value, secrets)
+        if isinstance(value, SecretStr | SecretBytes):
+            return MASK
+        if not isinstance(value, Mapping | list | tuple):
+            return value
+        if depth > _DEPTH:
+            return "…"
+        if isinstance(value, Mapping):
+            hidden = self.hidden_keys(value)
+            return {
+                self.hide(key, secrets) if isinstance(key, str) else key: MASK
+                if key in hidden
+                else self._redact(held, secrets, depth + 1)
+                for key, held in value.items()
+            }
+        positions = self.hidden_positions(value)
+        made = [
+            MASK if index in positions else self._redact(held, secrets, depth + 1) for index, held in enumerate(value)
+        ]
+        return tuple(made) if isinstance(value, tuple) else made
+
+    def secrets_in(self, value: Any) -> set[str]:
+        """Return the texts that are secret in mappings, lists and texts, so that they can be hidden elsewhere too."""
+        return set(self._secrets(value, 0, is_hidden=False))
+
+    def _secrets(self, value: Any, depth: int, *, is_hidden: bool) -> Iterator[str]:
+        if isinstance(value, SecretStr | SecretBytes):
+            value, is_hidden = value.get_secret_value(), True
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace")
+        if isinstance(value, str):
+            yield from {value} - {""} if is_hidden else passwords_in(value)
+        elif depth <= _DEPTH and isinstance(value, Mapping):
+            hidden = self.hidden_keys(value)
+            for key, held in value.items():
+                yield from self._secrets(held, depth + 1, is_hidden=is_hidden or key in hidden)
+        elif depth <= _DEPTH and isinstance(value, list | tuple | set | frozenset):
+            positions = self.hidden_positions(value) if isinstance(value, list | tuple) else frozenset()
+            for index, held in enumerate(value):
+                yield from self._secrets(held, depth + 1, is_hidden=is_hidden or index in positions)
+
+
+def may_be_secret(value: object) -> bool:
+    """Tell whether a value under a secret's name is one; truth values and None say nothing."""
+    return value is not None and not isinstance(value, bool)
+
+
+def passwords_in(text: str) -> set[str]:
+    """Return the passwords of the URLs and DSNs in a text, as they stand there and decoded."""
+    if "://" not in text:
+        return set()
+    found = {match["web"] or match["password"] for match in _URL.finditer(text)}
+    return found | {unquote(one) for one in found}
+
+
+def _without_password(found: re.Match[str]) -> str:
+    password: str = found["web"] or found["password"]
+    return f"{found['before'][: -len(password)]}{MASK}@"
+
+
+def _after_name(found: re.Match[str]) -> str:
+    return f"{found['name']}{found['between'] or found['comma']}{MASK}"
+
+
+def _basic(found: re.Match[str]) -> str:
+    """Mask user and password, but no word after the word "basic"."""
+    try:
+        is_pair = b":" in b64decode(found["value"] + "=" * (-len(found["value"]) % 4))
+    except ValueError:
+        return found[0]
+    return f"{found['scheme']}{MASK}" if is_pair else found[0]
+
+
+class _Current:
+    """The redactor of the process."""
+
+    def __init__(self) -> None:
+        self.redactor = Redactor()
+
+    def set_patterns(self, patterns: Iterable[str]) -> None:
+        self.redactor = Redactor(patterns)
+
+
+_current = _Current()
+
+
+def set_patterns(patterns: Iterable[str]) -> None:
+    """Set, for the process, the names that secrets have; see `Redactor`.
+
+    Raises:
+        ConfigError: If a pattern is no regular expression.
+    """
+    _current.set_patterns(patterns)
+
+
+def redactor() -> Redactor:
+    """Return the redactor of the process, whose patterns ``configure(tracing={"mask": [...]})`` sets."""
+    return _current.redactor
