@@ -97,7 +97,7 @@ def traces_command(
     """
     reading: Any = importlib.import_module("spearmint.tracing.mlflow.search")
     try:
-        reader = reading.Reader(tracking_uri, places)
+        reader = reading.TraceReader(tracking_uri, places)
         since_ms = None if since is None else int((time.time() - since) * 1000)
         found, has_more = _first(reader.find(config_id=config_id, since_ms=since_ms), experiment, limit)
     except Exception as error:

@@ -72,7 +72,7 @@ def test_a_batch_is_small_unless_somebody_waits():
 def test_who_waits_ends_a_rest_that_has_begun():
     pace = Throttle()
     pace._pause = 30.0
-    resting = threading.Thread(target=pace.rest, kwargs={"has_written": False}, daemon=True)
+    resting = threading.Thread(target=pace.throttle, kwargs={"has_written": False}, daemon=True)
     resting.start()
     with pace.full_speed():
         resting.join(20)
@@ -83,7 +83,7 @@ def test_after_its_end_it_never_rests():
     pace = Throttle()
     pace._pause = 30.0
     pace.end()
-    resting = threading.Thread(target=pace.rest, kwargs={"has_written": False}, daemon=True)
+    resting = threading.Thread(target=pace.throttle, kwargs={"has_written": False}, daemon=True)
     resting.start()
     resting.join(20)
     assert not resting.is_alive()
