@@ -162,26 +162,6 @@ def test_what_is_no_function_cannot_be_an_experiment(target, what):
     assert isinstance(caught.value, TypeError)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "wanted"),
-    [
-        ("bindings", ["x"], "a mapping from types or parameter names to paths"),
-        ("on_variant_error", 3, "a function of the exception"),
-        ("variant_timeout", 0, "a number of seconds above 0, or None"),
-        ("variant_timeout", True, "a number of seconds above 0, or None"),
-        ("copy_args", 1, "True or False"),
-        ("combine", "sum", "'product' or 'one_at_a_time'"),
-        ("max_cases", 0, "a whole number above 0, or None for no bound"),
-        ("max_cases", 1.5, "a whole number above 0, or None for no bound"),
-    ],
-)
-def test_a_setting_that_is_of_no_use_is_refused_for_instances_and_experiments(name, value, wanted):
-    for declare_with in (Spearmint, Spearmint().experiment):
-        with pytest.raises(DeclarationError) as caught:
-            declare_with(**{name: value})
-        assert str(caught.value) == f"Cannot set {name!r} to {value!r}: it is of no use there. Give {wanted}."
-
-
 def test_an_unknown_setting_is_refused_with_those_that_exist():
     message = r"Cannot set 'stratgy': there is no such setting\. Give some of bindings, .*strategy"
     for declare_with in (Spearmint, Spearmint().experiment):
