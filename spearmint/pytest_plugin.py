@@ -178,9 +178,9 @@ def config_names(configs: list[Any]) -> list[str]:
     differing = [key for key in keys if len({repr(leaves.get(key, ...)) for leaves in flat}) > 1]
     names = []
     for config, leaves in zip(configs, flat, strict=True):
-        told = ",".join(f"{key}={leaves[key]}" for key in differing or keys if key in leaves)
-        is_readable = 0 < len(told) <= _LONGEST_ID and told.isprintable() and " at 0x" not in told
-        names.append(given_id(config) or (told if is_readable else config.config_id))
+        label = ",".join(f"{key}={leaves[key]}" for key in differing or keys if key in leaves)
+        is_readable = 0 < len(label) <= _LONGEST_ID and label.isprintable() and " at 0x" not in label
+        names.append(given_id(config) or (label if is_readable else config.config_id))
     return names
 
 

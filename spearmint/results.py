@@ -85,11 +85,11 @@ class Latch:
             self._condition.notify_all()
             wakers, self._wakers = self._wakers, []
         for loop, event in wakers:
-            with suppress(RuntimeError):  # The loop was closed; nobody waits there any more.
+            with suppress(RuntimeError):  # The loop was closed, and with it what waited there.
                 loop.call_soon_threadsafe(event.set)
 
     def reinitialise(self) -> None:
-        """Let nobody wait: after a fork, the executions belong to the parent."""
+        """End every wait: after a fork, the executions belong to the parent."""
         self._condition = threading.Condition()
         self._left = 0
 

@@ -1,4 +1,4 @@
-"""What becomes of a case on threads that are started in it: it is kept, or its loss is told, where that is asked for.
+"""Cases on threads that are started in them: kept, or warned of as lost, where the user asks for that.
 
 Nothing but a change of `threading` can see that a thread is started in a case, so that nothing is done unasked. Without
 it, `spearmint.context.propagate` keeps the case where it is named.
@@ -28,7 +28,7 @@ class ThreadPropagation:
 
     Args:
         keeps: Whether work that is started within a case keeps it, with all other context variables. Else it runs
-            outside, as without the change, and the first experiment that is called there is told of in a warning.
+            outside, as without the change, and a warning names the first experiment that is called there.
     """
 
     def __init__(self, *, keeps: bool = True) -> None:
@@ -40,7 +40,7 @@ class ThreadPropagation:
             if self not in _installed:
                 return
             _installed.remove(self)
-            # Whatever somebody else has put around ours calls ours still, which does nothing when none is installed.
+            # What another library has put around ours still calls ours, which does nothing when none is installed.
             if not _installed and threading.Thread.start is _started:
                 threading.Thread.start = _start  # type: ignore[method-assign]
             if not _installed and ThreadPoolExecutor.submit is _submitted:

@@ -1,4 +1,4 @@
-"""From an experiment to the experiments that it reaches, by what its code names and by what earlier calls have told."""
+"""From an experiment to the experiments that it reaches, by its code and by the calls recorded before."""
 
 import logging
 from collections.abc import Callable, Hashable, Iterator

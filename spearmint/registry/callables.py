@@ -1,4 +1,4 @@
-"""What can be told of a function before it becomes an experiment: its name, and what calling it gives."""
+"""What is known of a function before it becomes an experiment: its name, and what calling it gives."""
 
 import inspect
 import sys

@@ -132,7 +132,7 @@ def prepare_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
         try:
             strategy = make()
         except Exception as error:
-            advice = "Give an instance instead of the class." if is_class else "Mend its per_function()."
+            advice = "Give an instance instead of the class." if is_class else "Fix its per_function()."
             message = (
                 f"Cannot make strategy {_label(strategy)} for {function}: {type(error).__name__}: {error}. {advice}"
             )
@@ -166,7 +166,7 @@ def takes_attributes(strategy: Callable[..., Choice]) -> bool:
 def strategy_error(strategy: Callable[..., Choice], error: Exception, function: str) -> StrategyError:
     """Return the error for a strategy that raised."""
     cause = f"{_label(strategy)} raised {type(error).__name__}: {error}"
-    return StrategyError(f"Cannot choose a config for {function}: {cause}. Mend the strategy.")
+    return StrategyError(f"Cannot choose a config for {function}: {cause}. Fix the strategy.")
 
 
 def invalid_choice_error(strategy: Callable[..., Choice], choice: Any, function: str) -> StrategyError:

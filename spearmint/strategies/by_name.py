@@ -21,7 +21,7 @@ _IMPORT_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
 def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
-    """Refuse what cannot be a strategy, as far as can be told without importing anything of the user's.
+    """Refuse what cannot be a strategy, as far as is known without importing user code.
 
     Args:
         name: A built-in name, or an import path.

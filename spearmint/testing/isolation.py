@@ -53,7 +53,7 @@ def restore(before: State) -> None:
 
 
 def _handles() -> tuple[Any, ...]:
-    module = sys.modules.get(_INSTALL)  # Where nobody has asked for it, nothing is installed.
+    module = sys.modules.get(_INSTALL)  # Where it was never imported, nothing is installed.
     return () if module is None else tuple(module.installed())
 
 

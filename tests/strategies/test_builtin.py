@@ -383,7 +383,7 @@ def test_a_strategy_that_raises_is_an_error_in_a_call_and_in_a_run():
             attempt()
         assert str(caught.value) == (
             f"Cannot choose a config for {name_of(ask)}: {broken.__qualname__} raised KeyError: 'user_id'. "
-            "Mend the strategy."
+            "Fix the strategy."
         )
         assert isinstance(caught.value.__cause__, KeyError)
 
@@ -432,7 +432,7 @@ def test_variants_that_raise_while_they_are_made_are_an_error():
         return configs[0], (config["nowhere"] for config in configs)
 
     ask = made(strategy)
-    with pytest.raises(StrategyError, match=r"raised KeyError: 'nowhere'. Mend the strategy"):
+    with pytest.raises(StrategyError, match=r"raised KeyError: 'nowhere'. Fix the strategy"):
         ran(ask)
 
 
@@ -459,7 +459,7 @@ def test_an_instance_that_cannot_be_made_anew_per_function_is_refused():
             super().__init__()
             self.step = step
 
-    with pytest.raises(StrategyError, match=r"Stepping for .*TypeError: .*'step'\. Mend its per_function\(\)\.$"):
+    with pytest.raises(StrategyError, match=r"Stepping for .*TypeError: .*'step'\. Fix its per_function\(\)\.$"):
         made(Stepping(2))
 
 

@@ -1,0 +1,39 @@
+"""Words of an earlier vocabulary, which the field's terms have replaced, stay out of the package."""
+
+import re
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "spearmint"
+
+# Whole words, in code, comments and docstrings; with the term that is used instead.
+RETIRED = {
+    "Outlook look_out outlook": "Reachability, find_reachable",
+    "Way WayKind find_place": "Edge, EdgeKind, locate",
+    "Reached parts_of": "ExperimentRef, plan_nodes",
+    "lessons learned foreseen unforeseen foresees foresaw": "revision, dynamic, discovered, undiscovered",
+    "is_gone Carrier carriers carrier": "is_unreachable, ProxyBase, proxies",
+    "ready_by_class lone_cases keep_ready keep_lone": "cached_case_by_class, cached_cases, cache_case",
+    "Memory note_kept AstrayCase": "CallState, track, DetachedCase",
+    "plain_option option_of strange_choice failed_choice": "default_binding, find_bound_config, strategy_error",
+    "is_bulky job_for_all": "is_large, batch_job",
+    "Background hopeless closers _begin_again Deadlines": "VariantPool, exit_callbacks, Watchdog",
+    "abroad preparations own_loop": "worker_initializers, event_loop",
+    "Camera Masker Worker Pace hurried": "Snapshotter, Redactor, TraceExporter, Throttle",
+    "Marks toml_marks Ledger": "PositionMap, toml_positions, ResultTable",
+    "Parcel Shipment run_shipped Ran": "EvaluationPayload, RemoteSubmitter, run_remote_cells, ChunkResult",
+    "Glance leave_tables tables_at Watches in_package_of": "ScanResult, put, get, Dependencies, same_project_filter",
+    "refuse_unmatched left_alone dead_bindings each_of raise_all": "verify_targets, skipped, unresolvable_bindings",
+    "Repeated Kept Stamp": "LocalFunctionCache, CachedModule, SourceStat",
+}
+
+
+def test_retired_words_stay_out_of_the_package():
+    terms = {word: term for words, term in RETIRED.items() for word in words.split()}
+    pattern = re.compile(rf"\b({'|'.join(terms)})\b")
+    found = [
+        f"{path.relative_to(PACKAGE)}:{number}: {word}, now {terms[word]}"
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
+        for word in pattern.findall(line)
+    ]
+    assert not found, "\n".join(found)
