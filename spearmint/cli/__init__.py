@@ -7,6 +7,7 @@ import click
 
 from spearmint.cli.launch import Launch
 from spearmint.errors import SpearmintError
+from spearmint.suggest import did_you_mean
 
 # From each subcommand to the module that has it, as ``<subcommand>_command``.
 _COMMANDS: dict[str, str] = {
@@ -33,6 +34,16 @@ class LazyGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         command: click.Command = getattr(importlib.import_module(_COMMANDS[cmd_name]), f"{cmd_name}_command")
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a subcommand; an unknown name is refused with those that are close to it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            message = f"{error.message}{did_you_mean(args[0], self.list_commands(ctx))}"
+            raise click.UsageError(message, error.ctx) from error
 
     def main(self, *args: Any, **options: Any) -> Any:
         """Run the command, and the program that it starts."""

@@ -1,29 +1,34 @@
 """``spearmint evaluate``: configs over data from the command line, and a gate for CI."""
 
 import os
+import shlex
 import sys
 import traceback
-from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
-from multiprocessing import get_context
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
 from spearmint.cli.output import console, examples, fail
-from spearmint.errors import EvaluationError, SpearmintError
+from spearmint.config import parse_configs
+from spearmint.config.sources import find_files
+from spearmint.errors import BindingError, ConfigError, EvaluationError, SpearmintError
 from spearmint.import_path import import_object
 from spearmint.instrument.settings.load import find_settings
 
 STATUSES = {"pass": 0, "regression": 1, "inconclusive": 2}
 FAILED = 3
 """The status of an evaluation that could not be made, which is none of the three."""
+INTERRUPTED = 130
+"""The status after Ctrl-C, as of any program."""
+_ARGUMENTS = "spearmint.arguments"
 
 
-class _Slip(click.UsageError):
-    """A slip of usage."""
+class _GateUsageError(click.UsageError):
+    """A mistake of usage."""
 
     exit_code = FAILED
 
@@ -31,24 +36,42 @@ class _Slip(click.UsageError):
 class _GateCommand(click.Command):
     """A command whose failures do not have the status of a verdict."""
 
-    def make_context(self, *args: Any, **options: Any) -> click.Context:
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **options: Any) -> click.Context:
+        arguments = list(args)
         try:
-            return super().make_context(*args, **options)
+            context = super().make_context(info_name, args, *rest, **options)
         except click.UsageError as error:
-            raise _Slip(error.format_message(), error.ctx) from error
+            raise _GateUsageError(error.format_message(), error.ctx) from error
+        context.meta[_ARGUMENTS] = arguments
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            raise _Slip(error.format_message(), error.ctx) from error
+            raise _GateUsageError(error.format_message(), error.ctx) from error
         except SpearmintError as error:
             raise fail(str(error), FAILED) from error
         except click.exceptions.Exit:
             raise
+        except KeyboardInterrupt as error:
+            click.echo(_interruption(ctx), err=True)
+            raise click.exceptions.Exit(INTERRUPTED) from error
         except Exception as error:
             traceback.print_exc()  # Of a module of the user's; Python's own status for it would be a verdict.
             raise click.exceptions.Exit(FAILED) from error
+
+
+def _interruption(ctx: click.Context) -> str:
+    """Say how an interrupted evaluation goes on."""
+    arguments = ctx.meta.get(_ARGUMENTS, [])
+    resume = ctx.params.get("resume")
+    if resume is None:
+        advice = "Nothing of it is kept. A run that can be resumed:"
+        arguments = [*arguments, "--resume", "run.jsonl"]
+    else:
+        advice = f"Its results are in {resume!r}. To go on:"
+    return f"Interrupted. {advice}\n  {ctx.command_path} {shlex.join(arguments)}"
 
 
 @click.command(
@@ -74,6 +97,19 @@ class _GateCommand(click.Command):
     "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each config per row."
 )
 @click.option("--resume", type=click.Path(dir_okay=False), help="File that results are written to and read from.")
+@click.option(
+    "--retry", type=click.Choice(["errors", "none", "all"]), default="errors", help="Stored results to make again."
+)
+@click.option(
+    "--stale",
+    type=click.Choice(["rerun", "use", "error"]),
+    default="rerun",
+    help="What to do with stored results of other code, configs or scorers.",
+)
+@click.option("--vary", multiple=True, metavar="MODULE:NAME", help="Compare the configs of this alone; repeatable.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Time for a row, and a scorer."
+)
 @click.option("--report", "reports", multiple=True, metavar="FILE", help="Write the report, .html or .csv; repeatable.")
 @click.option("--mlflow", is_flag=True, help="Log runs to MLflow: a parent, and a child for each config.")
 @click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
@@ -90,6 +126,10 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     lower: tuple[str, ...],
     repeats: int,
     resume: str | None,
+    retry: Any,
+    stale: Any,
+    vary: tuple[str, ...],
+    timeout: float | None,
     reports: tuple[str, ...],
     mlflow: bool,  # noqa: FBT001
     processes: int | None,
@@ -106,7 +146,8 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     a config passes when the worse bound of the interval of its difference from main is no worse than the margin. The
     interval is at 95 % for one config, and adjusted for all where there are several, as the p-values are.
     A margin of -0.02 lets it be 0.02 worse than main, and one of 0.01 asks it to be 0.01 better. Without --gate the
-    status is 0. An evaluation that could not be made has status 3.
+    status is 0. An evaluation that could not be made, or in which every cell or every score failed, has status 3; one
+    that was interrupted has 130.
     """
     # Opening the rest takes a while, which --help need not.
     from spearmint.api import Spearmint  # noqa: PLC0415
@@ -121,18 +162,11 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     _use_settings(config)
     function = _found(target, "TARGET")
     named = [_found(scorer, "--scorer") for scorer in scorers]
-    with _executor(processes, dask) as executor:
-        report = Spearmint().evaluate(
-            function,
-            data,
-            scorers=named,
-            configs=list(sources) or None,
-            repeats=repeats,
-            executor=executor,
-            resume=resume,
-            progress=not quiet,
-            concurrency=concurrency,
-        )
+    options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
+    options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
+    with _executor(processes, dask) as executor, _named_by_file(sources):
+        configs = list(sources) or None
+        report = Spearmint().evaluate(function, data, scorers=named, configs=configs, executor=executor, **options)
     if not quiet:
         console().print(report)
     for path in reports:
@@ -141,6 +175,9 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
         from spearmint.evaluation.tracking import log_report  # noqa: PLC0415
 
         click.echo(f"MLflow run: {log_report(report)}", err=True)
+    if report.ledger.has_nothing:
+        message = f"Nothing to compare: every cell or every score failed, such as {_first_error(report)}."
+        raise fail(message, FAILED)
     results = [result for gate in wanted for result in check_gate(report, gate)]
     for result in results:
         click.echo(f"{result.verdict.upper()} {result.gate.metric} of {result.case_id}: {result.reason}")
@@ -167,10 +204,29 @@ def _found(target: str, option: str) -> Any:
 
 
 @contextmanager
+def _named_by_file(sources: Sequence[str]) -> Iterator[None]:
+    """Let the error of a config that does not bind say which file it is from."""
+    try:
+        yield
+    except BindingError as error:
+        for file in [file for source in sources for file in find_files(source, "configs", None)]:
+            with suppress(ConfigError):
+                if error.config_id in [config.config_id for config in parse_configs(file)]:
+                    raise EvaluationError(f"{file}: {error}") from error
+        raise
+
+
+def _first_error(report: Any) -> str:
+    samples = (sample for case in report.cases for sample in report.ledger.error_samples(case.position))
+    return repr(next(samples, ("none", 0))[0])
+
+
+@contextmanager
 def _executor(processes: int | None, dask: str | None) -> Iterator[Executor | None]:
     if processes is not None:
-        # Not forked: a child must not inherit the threads and locks of this process.
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        from spearmint.evaluation.run.process_pool import RenewableProcessPool  # noqa: PLC0415
+
+        with RenewableProcessPool(processes) as pool:
             yield pool
     elif dask is not None:
         try:

@@ -1,7 +1,10 @@
 """``spearmint evaluate``: what it prints and writes, and what its exit status says."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -193,3 +196,144 @@ def test_the_command_finds_modules_of_the_working_directory(project, start):
     assert done.returncode == 0, done.stderr
     assert "PASS right" in done.stdout
     assert done.stderr == ""
+
+
+# Interrupts, failures, conveniences
+
+HANGING = """
+import asyncio, pathlib, time
+from spearmint import Config, experiment
+
+def begin():
+    pathlib.Path("begun").touch()
+
+@experiment(configs=[{"k": 1}, {"k": 2}])
+def sleeps(x: int, config: Config):
+    if x == 3:
+        begin()
+        time.sleep(300)
+    return True
+
+@experiment(configs=[{"k": 1}, {"k": 2}])
+async def waits(x: int, config: Config):
+    if x == 3:
+        begin()
+        await asyncio.sleep(300)
+    return True
+
+@experiment(configs=[{"k": 1}, {"k": 2}])
+def works(x: int, config: Config):
+    return True
+
+def right(outputs):
+    return outputs
+
+def hangs(inputs, outputs):
+    if inputs["x"] == 3:
+        begin()
+        time.sleep(300)
+    return outputs
+
+def fails(outputs):
+    raise ValueError("no")
+"""
+
+
+@pytest.fixture
+def hanging(write, folder, monkeypatch):
+    write(hanging___py=HANGING)
+    write(rows___jsonl="".join(json.dumps({"x": x}) + "\n" for x in range(20)))
+    monkeypatch.setattr(sys, "path", [str(folder), *sys.path])
+    yield folder
+    sys.modules.pop("hanging", None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("target", "scorer", "more"),
+    [
+        ("sleeps", "right", ()),
+        ("waits", "right", ()),
+        ("works", "hangs", ()),
+        ("sleeps", "right", ("--processes", "1")),
+    ],
+    ids=["thread", "coroutine", "scorer", "process"],
+)
+def test_interrupt_ends_with_130_and_the_command_to_go_on(hanging, target, scorer, more):
+    options = ["evaluate", f"hanging:{target}", "--data", "rows.jsonl", "--scorer", f"hanging:{scorer}", *more]
+    command = [sys.executable, "-m", "spearmint", *options, "--resume", "run.jsonl"]
+    with subprocess.Popen(command, cwd=hanging, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (hanging / "begun").exists():
+            assert time.monotonic() < deadline
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        sent = time.monotonic()
+        _, told = process.communicate(timeout=60)
+    assert time.monotonic() - sent < 10  # 2 s on a machine that does nothing else
+    assert process.returncode == 130
+    *_, advice, resume = told.splitlines()
+    assert advice == "Interrupted. Its results are in 'run.jsonl'. To go on:"
+    assert resume.endswith(f"spearmint {' '.join(options)} --resume run.jsonl")
+    assert "Traceback" not in told
+
+
+@pytest.mark.usefixtures("hanging")
+def test_timeout_bounds_a_row_and_a_scorer(invoke):
+    for target, scorer in (("sleeps", "right"), ("waits", "right"), ("works", "hangs")):
+        result = run(invoke, "--timeout", "0.2", target=f"hanging:{target}", scorer=f"hanging:{scorer}")
+        assert result.exit_code == 0, result.output
+        assert "took longer than 0.2 s" in result.stdout
+
+
+@pytest.mark.usefixtures("hanging")
+def test_run_in_which_every_score_failed_has_status_3(invoke):
+    for gate in ((), ("--gate", "fails=0")):
+        result = run(invoke, *gate, target="hanging:works", scorer="hanging:fails")
+        assert result.exit_code == 3
+        assert "every cell or every score failed, such as 'scorer fails: ValueError: no'" in result.stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_close_names_are_suggested(invoke):
+    result = invoke("evalute", "shop:answer")
+    assert "No such command 'evalute'. Did you mean 'evaluate'?" in result.stderr
+    assert "Did you mean 'right'?" in run(invoke, scorer="shop:rigt").stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_config_that_does_not_bind_is_named_by_its_file(invoke, write):
+    write(configs__good___yaml="skill: 0.5", configs__bad___yaml="skil: 0.5")
+    write(
+        bound___py="""
+        from typing import Annotated
+        from spearmint import Bind
+
+        def f(x, skill: Annotated[float, Bind("skill")]):
+            return x
+        """
+    )
+    result = run(invoke, "--configs", "configs/", target="bound:f")
+    sys.modules.pop("bound", None)
+    assert result.exit_code == 3
+    assert "Error: configs/bad.yaml: Cannot bind parameter 'skill' of bound:f" in result.stderr
+
+
+@pytest.mark.usefixtures("project")
+def test_stale_results_are_refused_on_demand(invoke, write):
+    assert run(invoke, "--resume", "run.jsonl", "--quiet").exit_code == 0
+    sys.modules.pop("shop")
+    write(shop___py=MODULE.replace("7919", "7907"))
+    result = run(invoke, "--resume", "run.jsonl", "--quiet", "--stale", "error")
+    assert result.exit_code == 3
+    assert "400 stored cells are stale: the code of shop:answer has changed" in result.stderr
+    assert run(invoke, "--resume", "run.jsonl", "--quiet").exit_code == 0
+
+
+@pytest.mark.usefixtures("project")
+def test_vary_of_what_is_not_reached_is_refused(invoke):
+    result = run(invoke, "--vary", "shop:anser")
+    assert result.exit_code == 3
+    assert "Cannot vary 'shop:anser': shop:answer reaches no such experiment" in result.stderr
+    assert "Did you mean 'shop:answer'?" in result.stderr

@@ -3,13 +3,14 @@ import functools
 import itertools
 import math
 import threading
+from typing import Annotated
 
 import pytest
 
 import spearmint
-from spearmint import Config, Spearmint, experiment
+from spearmint import Bind, Config, Spearmint, experiment
 from spearmint.errors import BindingError, EvaluationError, PlanError, SpearmintWarning
-from spearmint.strategies import ShadowStrategy
+from spearmint.strategies import RoundRobinStrategy, ShadowStrategy
 from tests.evaluation import subjects
 
 DOUBLES = [{"x": x, "expected": 2 * x} for x in range(30)]
@@ -285,7 +286,127 @@ def test_more_cases_than_max_cases_are_refused_with_their_sizes():
         mint.evaluate(f, [{"x": 1}], scorers=[subjects.exact])
 
 
+@pytest.mark.parametrize(
+    "strategy", [None, ShadowStrategy(sample_rate=0.01), RoundRobinStrategy], ids=["single", "sampled", "round robin"]
+)
+def test_nested_configs_take_part_whatever_the_strategy(strategy):
+    @experiment(configs=[{"a": 1}, {"a": 2}], **({} if strategy is None else {"strategy": strategy}))
+    def inner(x, config: Config):
+        return x + config.a
+
+    @experiment(configs=[{"b": 10}, {"b": 20}])
+    def outer(x, config: Config):
+        return inner(x) + config.b
+
+    scorers = {"value": lambda outputs: outputs}
+    for _ in range(3):
+        assert means(mint.evaluate(outer, [{"x": 0}], scorers=scorers), "value") == [11, 12, 21, 22]
+
+
+def test_vary_names_the_experiments_whose_configs_are_compared():
+    @experiment(configs=[{"a": 1}, {"a": 2}])
+    def inner(x, config: Config):
+        return x + config.a
+
+    @experiment(configs=[{"b": 10}, {"b": 20}])
+    def outer(x, config: Config):
+        return inner(x) + config.b
+
+    scorers = {"value": lambda outputs: outputs}
+    for vary, values in (
+        ([inner], [11, 12]),
+        ([outer], [11, 21]),
+        ([], [11]),
+        ([inner, outer], [11, 12, 21, 22]),
+    ):
+        assert means(mint.evaluate(outer, [{"x": 0}], scorers=scorers, vary=vary), "value") == values
+    name = f"{inner.__module__}:{inner.__qualname__}"
+    assert means(mint.evaluate(outer, [{"x": 0}], scorers=scorers, vary=[name]), "value") == [11, 12]
+    with pytest.raises(
+        EvaluationError, match=r"Cannot vary '.*times': .*outer reaches no such experiment with configs"
+    ):
+        mint.evaluate(outer, [{"x": 0}], scorers=scorers, vary=[subjects.times])
+
+
+# Time
+
+
+def test_call_that_takes_too_long_is_a_counted_error():
+    never = threading.Event()
+
+    @experiment(configs=[{"k": 1}, {"k": 2}])
+    def f(x, config: Config):
+        if config.k == 2:
+            never.wait()
+        return x
+
+    report = mint.evaluate(f, [{"x": 1}, {"x": 2}], scorers={"x": lambda outputs: outputs}, timeout=0.1)
+    assert [one.errors for one in report.summary("x")] == [0, 2]
+    text = f"TimeoutError: {f.__module__}:{f.__qualname__} took longer than 0.1 s"
+    assert report.ledger.error_samples(1) == [(text, 2)]
+    assert list(report.to_dataframe(cells=True)["status"]) == ["success"] * 2 + ["timed_out"] * 2
+    never.set()
+
+
+def test_coroutine_that_takes_too_long_is_cancelled():
+    ended = []
+
+    @experiment(configs=[{"k": 1}], variant_timeout=0.1)
+    async def f(x, config: Config):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(x)
+
+    report = mint.evaluate(f, [{"x": 1}], scorers={"x": lambda outputs: outputs})
+    assert ended == [1]
+    assert list(report.to_dataframe(cells=True)["status"]) == ["timed_out"]
+
+
+def test_scorer_that_takes_too_long_is_a_counted_error():
+    never = threading.Event()
+
+    def slow(outputs):
+        never.wait()
+
+    report = mint.evaluate(subjects.times, DOUBLES[:1], scorers=[slow, subjects.exact], timeout=0.1)
+    assert [one.errors for one in report.summary("slow")] == [1, 1, 1]
+    assert [one.errors for one in report.summary("exact")] == [0, 0, 0]
+    assert report.ledger.error_samples(0) == [("scorer slow: TimeoutError: it took longer than 0.1 s", 1)]
+    never.set()
+
+
+def test_interrupt_carries_a_note_on_how_to_go_on(tmp_path):
+    @experiment(configs=[{"k": 1}])
+    def f(x, config: Config):
+        raise KeyboardInterrupt
+
+    for resume, note in (
+        (None, 'with resume="run.jsonl" another run'),
+        (tmp_path / "run.jsonl", "the same call goes on"),
+    ):
+        with pytest.raises(KeyboardInterrupt) as caught:
+            mint.evaluate(f, [{"x": 1}], scorers={"x": lambda outputs: outputs}, resume=resume)
+        assert note in caught.value.__notes__[0]
+
+
 # Bad input
+
+
+def test_row_that_gives_what_configs_fill_is_refused():
+    calls = []
+
+    @experiment(configs=[{"k": 1}, {"k": 2, "__config_id__": "b"}])
+    def f(x, k: Annotated[int, Bind("k")] = 0):
+        calls.append(x)
+
+    with pytest.raises(EvaluationError) as caught:
+        mint.evaluate(f, [{"x": 1}, {"x": 1, "k": 3}], scorers={"x": lambda outputs: 1})
+    config_id = Config(k=1).config_id
+    assert str(caught.value).startswith(
+        f"Cannot evaluate the row at data[1]: it gives 'k', which 'k' of config '{config_id}' fills too"
+    )
+    assert calls == []
 
 
 @pytest.mark.parametrize(
