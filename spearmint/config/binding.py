@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from spearmint.config.copying import value_factory
 from spearmint.config.model import Config
-from spearmint.config.paths import look_up
+from spearmint.config.paths import look_up, shown_value
 from spearmint.errors import BindingError
+from spearmint.redaction import redactor
 
 Supplier = Callable[[], Any]
 
@@ -128,10 +129,12 @@ class Binder:
         except ValidationError as error:
             problems = "; ".join(_problem(slot.path, item) for item in error.errors(include_url=False))
             hint = f"bindings={{{slot.name!r}: None}} leaves the parameter to the caller"
-            raise self._error(slot, config, f"{problems}. Correct the config or the annotation; {hint}") from error
-        except Exception as error:  # A validator of the user's, or a model that lacks one of its names.
-            cause = f"validating it raised {type(error).__name__}: {error}"
-            raise self._error(slot, config, f"{cause}. Correct the annotation, or what validates it") from error
+            told = self._error(slot, config, f"{problems}. Correct the config or the annotation; {hint}")
+            raise told from (None if _shows_secret(error, config) else error)
+        except Exception as error:  # noqa: BLE001 - a validator of the user's, or a model that lacks one of its names
+            cause = f"validating it raised {type(error).__name__}: {_without_secrets(error, config)}"
+            told = self._error(slot, config, f"{cause}. Correct the annotation, or what validates it")
+            raise told from (None if _shows_secret(error, config) else error)
         try:
             return value_factory(value)
         except Exception as error:
@@ -152,4 +155,13 @@ class Binder:
 
 def _problem(path: str, item: Any) -> str:
     location = ".".join(str(part) for part in (path, *item["loc"]) if part != "")
-    return f"{location or 'the config'}: {item['msg']} (got {item['input']!r:.80})"
+    return f"{location or 'the config'}: {redactor().hide(item['msg'])} (got {shown_value(item['input'], location)})"
+
+
+def _without_secrets(error: Exception, config: Config) -> str:
+    return redactor().hide(str(error), redactor().secrets_in(config))
+
+
+def _shows_secret(error: Exception, config: Config) -> bool:
+    """Tell whether an error's own text, which a traceback shows, has a secret."""
+    return _without_secrets(error, config) != str(error)

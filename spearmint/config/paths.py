@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from spearmint.config.model import ATOMS
+from spearmint.redaction import MASK, may_be_secret, redactor
 
 
 def look_up(config: Any, path: str) -> Any:
@@ -55,4 +56,11 @@ def _missing(here: Any, step: str, walked: str) -> str:
     if isinstance(here, Sequence) and not isinstance(here, str | bytes):
         indexes = f" (its indexes: 0 to {len(here) - 1})" if here else ""
         return f"there is no {step!r} {place}, a list of {len(here)}{indexes}"
-    return f"there is no {step!r} {place}, which is {type(here).__qualname__} {here!r:.80}"
+    return f"there is no {step!r} {place}, which is {type(here).__qualname__} {shown_value(here, walked)}"
+
+
+def shown_value(value: Any, path: str) -> str:
+    """Return the beginning of the repr of what stands at a path, without secrets."""
+    if redactor().is_secret(path) and may_be_secret(value):
+        return MASK
+    return redactor().hide(repr(redactor().redact(value)))[:80]

@@ -12,6 +12,7 @@ from typing import Any
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.report.table import short_id
 from spearmint.evaluation.run.case_names import EvaluatedCase
+from spearmint.redaction import redactor
 
 _LONGEST_VALUE = 500  # characters of a parameter, which every store of MLflow takes
 _AT_ONCE = 100  # parameters that a request may hold
@@ -110,7 +111,8 @@ def _dataset(mlflow: Any, report: Report) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, default=repr, sort_keys=True)
+    hide = redactor()
+    return hide.hide(json.dumps(hide.redact(value), default=repr, sort_keys=True))
 
 
 def _name(text: str) -> str:

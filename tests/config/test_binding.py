@@ -3,6 +3,7 @@
 import enum
 import inspect
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from typing_extensions import TypedDict
 from spearmint import Bind, Config, Spearmint, experiment
 from spearmint.config.binding import look_up
 from spearmint.errors import BindingError, ConfigError, SpearmintError
+from spearmint.redaction import MASK
 
 LLM = {"model": "tiny", "temperature": 0.5}
 CONFIG = {"__config_id__": "one", "llm": LLM, "stages": [{"k": 3}, {"k": 5}], "x": 7}
@@ -639,3 +641,24 @@ def test_a_parameter_without_config_is_told_when_it_is_called():
 def test_a_bind_is_a_value():
     assert Bind("a") == Bind("a", override=False) != Bind("a", override=True)
     assert len({Bind("a"), Bind("a")}) == 1
+
+
+def secretive(password: Annotated[int, Bind("password")], url: Annotated[int, Bind("url")]):
+    """Take what is no number."""
+
+
+def test_error_shows_no_secret_of_the_config() -> None:
+    error = refusal(secretive, {"password": "pw-hunter22", "url": "redis://:pw-hunter33@host"})
+    assert f"password: Input should be a valid integer, unable to parse string as an integer (got {MASK})" in str(error)
+    shown = "".join(traceback.format_exception(error))
+    assert "pw-hunter" not in shown
+    error = refusal(secretive, {"password": 1, "url": "redis://:pw-hunter33@host"})
+    assert f"(got 'redis://:{MASK}@host')" in str(error)
+    assert "pw-hunter" not in "".join(traceback.format_exception(error))
+
+
+def test_error_of_missing_step_shows_no_secret() -> None:
+    def reads(x: Annotated[int, Bind("password.x")]):
+        """Ask for something in a text."""
+
+    assert f"at 'password', which is str {MASK}" in str(refusal(reads, {"password": "pw-hunter22"}))

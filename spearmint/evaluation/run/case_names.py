@@ -11,6 +11,7 @@ from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import EvaluationError, PlanError
 from spearmint.planning.select import full_plan
+from spearmint.redaction import redactor
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.suggest import did_you_mean
 
@@ -25,7 +26,8 @@ class EvaluatedCase:
         case: The case itself.
         config: The config of the function that is evaluated.
         assignment: From the name of each experiment with a config of its own to that config's id.
-        parameters: Every value in its configs by path; those of nested experiments after the function's name.
+        parameters: Every value in its configs by path; those of nested experiments after the function's name. Secrets
+            are masked.
     """
 
     position: int
@@ -86,7 +88,7 @@ def _named(position: int, case: ExperimentCase, seen: Counter[str]) -> Evaluated
     parameters = flatten(case.config)
     for name in list(assignment)[1:]:
         parameters |= flatten(case.get_config(name), f"{name.rpartition('.')[2].rpartition(':')[2]}: ")
-    return EvaluatedCase(position, case_id, case, case.config, assignment, parameters)
+    return EvaluatedCase(position, case_id, case, case.config, assignment, redactor().redact(parameters))
 
 
 def _is(experiment: ExperimentRef, wanted: Callable[..., Any] | str) -> bool:

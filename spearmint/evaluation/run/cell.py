@@ -20,6 +20,7 @@ from spearmint.evaluation.run.stored_output import decode_output, encode_output
 from spearmint.evaluation.scorers import Scorer, metrics
 from spearmint.execution.event_loop import background_loop
 from spearmint.execution.invoke import invoke_blocking
+from spearmint.redaction import redactor
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, sample
@@ -164,13 +165,13 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
     if outcome.status != "success":
         error = outcome.exception or RuntimeError(outcome.status)
         status: CellStatus = "timed_out" if outcome.status == "timed_out" else "failed"
-        return CellResult(outcome.duration, error_text(error), {}, {}, None, status, attempt=cell.attempt)
+        return CellResult(outcome.duration, error_text(error, case), {}, {}, None, status, attempt=cell.attempt)
     result = CellResult(
         outcome.duration,
         None,
         {},
         {},
-        _preview(outcome.value) if subject.keeps_output else None,
+        _preview(outcome.value, case) if subject.keeps_output else None,
         stored=encode_output(outcome.value) if subject.stores_output else None,
         attempt=cell.attempt,
     )
@@ -198,7 +199,7 @@ def _scored(
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
-            errors[scorer.name] = error_text(error)
+            errors[scorer.name] = error_text(error, case)
     return result._replace(scores=scores, scorer_errors=errors)
 
 
@@ -243,18 +244,26 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     return outcome
 
 
-def error_text(error: BaseException) -> str:
-    """Return what is kept of an exception."""
+def error_text(error: BaseException, case: ExperimentCase) -> str:
+    """Return what is kept of an exception, without secrets."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a __str__ that raises
         text = type(error).__name__
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return _shown(text, case)
 
 
-def _preview(value: Any) -> str:
+def _shown(text: str, case: ExperimentCase) -> str:
+    """Return the beginning of a text, without secrets: neither those of the case's configs nor others."""
+    hide = redactor()
+    configs = [case.get_config(name) for name in case.assignment]
+    hidden = hide.hide(text[: 10 * _LONGEST], hide.secrets_in(configs))  # A secret that the cut parts is beyond it.
+    return hidden if len(text) <= _LONGEST and len(hidden) <= _LONGEST else f"{hidden[:_LONGEST]}..."
+
+
+def _preview(value: Any, case: ExperimentCase) -> str:
     try:
         text = str(value) if type(value) in ATOMS else _shorten.repr(value)
     except Exception as error:  # noqa: BLE001 - a __repr__ that raises
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    return _shown(text, case)
