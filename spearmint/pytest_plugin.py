@@ -170,15 +170,14 @@ def config_names(configs: list[Any]) -> list[str]:
     Returns:
         Names such as ``"model=small,temperature=0.5"``.
     """
-    from spearmint.config.flatten import flatten  # noqa: PLC0415
+    from spearmint.config.flatten import differing_paths, flatten  # noqa: PLC0415
     from spearmint.config.model import given_id  # noqa: PLC0415 - few sessions need it
 
     flat = [flatten(config) for config in configs]
-    keys = list(dict.fromkeys(key for leaves in flat for key in leaves))
-    differing = [key for key in keys if len({repr(leaves.get(key, ...)) for leaves in flat}) > 1]
+    differing = differing_paths(flat)
     names = []
     for config, leaves in zip(configs, flat, strict=True):
-        label = ",".join(f"{key}={leaves[key]}" for key in differing or keys if key in leaves)
+        label = ",".join(f"{key}={leaves[key]}" for key in differing or leaves if key in leaves)
         is_readable = 0 < len(label) <= _LONGEST_ID and label.isprintable() and " at 0x" not in label
         names.append(given_id(config) or (label if is_readable else config.config_id))
     return names

@@ -11,7 +11,9 @@ from typing_extensions import TypeVar
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.plan import Plan
+from spearmint.config.flatten import differing_paths
 from spearmint.config.model import Config
+from spearmint.redaction import redactor
 from spearmint.render import html_table
 
 Status = Literal["success", "failed", "cancelled", "timed_out", "dropped", "pending"]
@@ -185,12 +187,17 @@ class FunctionResult(Generic[R]):
 
     @property
     def config_id(self) -> str:
-        """The id of that config."""
+        """The id of that config. Where nested experiments vary, several results share it; `case_id` is their own."""
         return self.experiment_case.config_id
+
+    @property
+    def case_id(self) -> str:
+        """The id of the case: the config ids of all its experiments that vary, joined with ``+``."""
+        return self.experiment_case.case_id
 
     def __repr__(self) -> str:
         what = self.exception if self.exception is not None else self.result
-        return f"<FunctionResult {self.role} {self.config_id} {self.status} {what!r:.80}>"
+        return f"<FunctionResult {self.role} {self.case_id} {self.status} {what!r:.80}>"
 
 
 class ExperimentResults(Generic[R]):
@@ -278,30 +285,35 @@ class ExperimentResults(Generic[R]):
         """Return a `pandas.DataFrame` with a row per execution, main first.
 
         Returns:
-            Columns: role, config_id, status, duration (seconds), result, exception, and ``config.<key>`` for each
-            top-level key of the configs.
+            Columns: role, case_id, config_id, status, duration (seconds), result, exception, ``config.<path>`` for each
+            value in the configs, and ``config.<name>: <path>`` for each in those of nested experiments.
         """
         import pandas as pd  # noqa: PLC0415 - it takes a second to import, and only this method needs it
 
         rows = []
         for one in self:
-            config = {f"config.{key}": value for key, value in one.config.items()}
-            rows.append({**_row(one), "result": one.result, "exception": one.exception, **config})
+            columns = {f"config.{path}": value for path, value in one.experiment_case.parameters.items()}
+            rows.append({**_row(one), "result": one.result, "exception": one.exception, **columns})
         return pd.DataFrame(rows)
 
     def __repr__(self) -> str:
-        return f"<ExperimentResults {', '.join(f'{one.role} {one.config_id} {one.status}' for one in self)}>"
+        return f"<ExperimentResults {', '.join(f'{one.role} {one.case_id} {one.status}' for one in self)}>"
 
     def _repr_html_(self) -> str:
         """Return the table that a notebook shows."""
-        columns = ("role", "config_id", "status", "duration", "result")
-        return html_table(columns, ([_cells(one)[column] for column in columns] for one in self))
+        parameters = [one.experiment_case.parameters for one in self]
+        varying = differing_paths(parameters)
+        hidden = redactor().redact  # A notebook is kept with its outputs.
+        rows = ({**hidden(own), **_row(one), **_shown(one)} for one, own in zip(self, parameters, strict=True))
+        columns = ("role", "case_id", *varying, "status", "duration", "result")
+        return html_table(columns, ([row.get(column, "") for column in columns] for row in rows))
 
 
 def _row(one: FunctionResult) -> dict[str, Any]:
-    return {"role": one.role, "config_id": one.config_id, "status": one.status, "duration": one.duration}
+    ids = {"case_id": one.case_id, "config_id": one.config_id}
+    return {"role": one.role, **ids, "status": one.status, "duration": one.duration}
 
 
-def _cells(one: FunctionResult) -> dict[str, Any]:
+def _shown(one: FunctionResult) -> dict[str, str]:
     shown = one.result if one.exception is None else one.exception
-    return {**_row(one), "duration": f"{one.duration:.3f} s", "result": f"{shown!r:.200}"}
+    return {"duration": f"{one.duration:.3f} s", "result": f"{shown!r:.200}"}

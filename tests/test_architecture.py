@@ -39,7 +39,7 @@ HOUSE = (
     ),
     (1, "discovery.reach", "code_digest code_version"),
     (1, "statistics", "multiple intervals paired"),
-    (2, "cases", "edge render bound_config join_log case plan"),
+    (2, "cases", "bound_config edge render join_log case plan"),
     (2, "strategies", "builtin by_name"),
     (3, "context", "current threads"),
     (3, "results", ""),

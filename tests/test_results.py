@@ -1,12 +1,15 @@
 """What a call tells of its executions."""
 
 import asyncio
+import re
 import threading
+from typing import Any
 
 import pytest
 
 import spearmint
 from spearmint import Config, ExperimentResults, Spearmint
+from spearmint.config import generate_config_id
 from spearmint.results import Latch, Outcome, outcome_of
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
@@ -77,11 +80,58 @@ def test_a_reader_of_a_config_cannot_change_it(failing) -> None:
     assert results.main_result.config == {"n": 0}
 
 
+FRAME_COLUMNS = ["config_id", "status", "duration", "result", "exception"]
+
+
+def nested_results() -> Any:
+    @Spearmint(configs=[{"k": 1}, {"k": 2}], strategy=MultiBranchStrategy).experiment
+    def rank(config: Config) -> int:
+        return config["k"]
+
+    @Spearmint(configs=[{"retrieval": {"model": "a"}, "api_key": "s3cret-1"}], strategy=MultiBranchStrategy).experiment
+    def answer(config: Config) -> Any:
+        return rank()
+
+    return answer()
+
+
+def test_results_tell_nested_variants_apart_by_case_id() -> None:
+    results = nested_results()
+    ids = [generate_config_id({"k": 1}), generate_config_id({"k": 2})]
+    assert [one.case_id for one in results] == ids
+    assert len({one.config_id for one in results}) == 1
+    assert repr(results) == f"<ExperimentResults main {ids[0]} success, variant {ids[1]} success>"
+    assert repr(results.main_result) == f"<FunctionResult main {ids[0]} success 1>"
+
+
+def test_data_frame_shows_parameters_of_nested_experiments() -> None:
+    pytest.importorskip("pandas")
+    frame = nested_results().to_dataframe()
+    columns = ["config.retrieval.model", "config.api_key", "config.rank: k"]
+    assert list(frame.columns) == ["role", "case_id", *FRAME_COLUMNS, *columns]
+    assert list(frame["config.rank: k"]) == [1, 2]
+    assert frame["case_id"].is_unique
+
+
+def test_notebook_table_shows_what_varies_without_secrets() -> None:
+    table = nested_results()._repr_html_()
+    heads = ["role", "case_id", "rank: k", "status", "duration", "result"]
+    assert re.findall(r"<th [^>]*>(.*?)</th>", table) == heads
+
+    @Spearmint(configs=[{"api_key": "s3cret-1"}, {"api_key": "s3cret-2"}], strategy=MultiBranchStrategy).experiment
+    def ask(config: Config) -> int:
+        return 1
+
+    table = ask()._repr_html_()
+    assert "api_key" in table
+    assert "s3cret" not in table
+
+
 def test_the_data_frame_has_a_row_for_each_execution(failing) -> None:
     pytest.importorskip("pandas")
     results = failing(8)
     frame = results.to_dataframe()
-    assert list(frame.columns) == ["role", "config_id", "status", "duration", "result", "exception", "config.n"]
+    assert list(frame.columns) == ["role", "case_id", *FRAME_COLUMNS, "config.n"]
     assert list(frame["config.n"]) == [0, 1, 2]
     assert list(frame["role"]) == ["main", "variant", "variant"]
     assert frame["exception"][1] is results.variant_results[0].exception

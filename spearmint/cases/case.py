@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.edge import ExperimentRef
 from spearmint.cases.join_log import JoinLog
+from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
 from spearmint.suggest import did_you_mean
@@ -22,6 +23,10 @@ class PlanRef(Protocol):
     @property
     def discovered(self) -> frozenset[ExperimentRef]:
         """The experiments that it has discovered, the root included."""
+
+    @property
+    def varying(self) -> frozenset[ExperimentRef]:
+        """The experiments that run under several configs in it."""
 
 
 class ExperimentCase:
@@ -116,9 +121,46 @@ class ExperimentCase:
         return self._options[self.root].config_id
 
     @property
-    def assignment(self) -> Mapping[str, str]:
+    def case_id(self) -> str:
+        """What tells this case from the others: the ids of the configs of all experiments that vary, joined with ``+``.
+
+        An experiment varies that has more than one config, whichever of them its strategy chooses. Where none does, it
+        is the id of the config of the experiment that was called. An undiscovered experiment that varies adds its id
+        when it joins the call.
+        """
+        options = dict(self._options)
+        for experiment, choice in tuple(self.log.choices.items()):
+            options.setdefault(experiment, choice[0])
+        ids = [
+            option.config_id
+            for experiment, option in options.items()
+            if len(experiment.options) > 1 or experiment in self.plan.varying
+        ]
+        return "+".join(ids) or self.config_id
+
+    @property
+    def assignment(self) -> Mapping[str, Config]:
+        """From the name of each experiment with a config of its own to that config; copies, as of `config`."""
+        return {experiment.name: option.copy() for experiment, option in self._bound().items()}
+
+    @property
+    def config_ids(self) -> Mapping[str, str]:
         """From the name of each experiment with a config of its own to the id of that config."""
         return {experiment.name: option.config_id for experiment, option in self._bound().items()}
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Every value in the configs of the case by path, those of nested experiments after their name: ``"rank: k"``.
+
+        The name is the function's own; where two experiments share that, it is ``"module:qualified.name"``.
+        """
+        configs = self.assignment
+        root, *nested = configs
+        short = [name.rpartition(".")[2].rpartition(":")[2] for name in nested]
+        found = flatten(configs[root])
+        for name, own in zip(nested, short, strict=True):
+            found |= flatten(configs[name], f"{own if short.count(own) == 1 else name}: ")
+        return found
 
     def _bound(self) -> dict[ExperimentRef, BoundConfig]:
         """Return the option of each experiment with a config of its own, of those that have joined only if called."""
@@ -185,7 +227,7 @@ class ExperimentCase:
         raise CaseError(message)
 
     def __repr__(self) -> str:
-        parts = ", ".join(f"{name}={config_id}" for name, config_id in self.assignment.items())
+        parts = ", ".join(f"{name}={config_id}" for name, config_id in self.config_ids.items())
         return f"<ExperimentCase {parts}>"
 
 

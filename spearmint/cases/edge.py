@@ -1,8 +1,10 @@
 """How a call reaches the experiments of its plan."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
+
+from spearmint.cases.bound_config import BoundConfig
 
 EdgeKind = Literal["call", "reference", "dynamic"]
 
@@ -17,6 +19,10 @@ class ExperimentRef(Protocol):
     @property
     def function(self) -> Callable[..., Any]:
         """The function, without Spearmint around it."""
+
+    @property
+    def options(self) -> Sequence[BoundConfig]:
+        """Its configs, as it uses them."""
 
     @property
     def is_unreachable(self) -> bool:

@@ -68,6 +68,11 @@ class Plan:
         return math.prod(sizes) if self.combine == "product" else 1 + sum(size - 1 for size in sizes)
 
     @cached_property
+    def varying(self) -> frozenset[ExperimentRef]:
+        """The experiments that run under several configs in it."""
+        return frozenset(one.experiment for one in self.dimensions if len(one.options) > 1)
+
+    @cached_property
     def overflow(self) -> str:
         """Why its variants cannot run: it holds more cases than ``max_cases``. Empty where it does not."""
         if self.max_cases is None or self.size <= self.max_cases:

@@ -1,6 +1,6 @@
 """Nested configs as one mapping from paths to values."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 
@@ -18,6 +18,16 @@ def flatten(config: Mapping[Any, Any], prefix: str = "", *, lists: bool = False)
     {'d.0.e': 2}
     """
     return {path: value for key, item in config.items() for path, value in _leaves(item, f"{prefix}{key}", lists)}
+
+
+def differing_paths(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the paths, of several flattened configs, at which not all hold the same, in the order of their first use.
+
+    >>> differing_paths([{"k": 1, "model": "a"}, {"k": 2, "model": "a"}])
+    ['k']
+    """
+    paths = dict.fromkeys(path for config in configs for path in config)
+    return [path for path in paths if len({repr(config.get(path, ...)) for config in configs}) > 1]
 
 
 def _leaves(value: Any, path: str, lists: bool) -> Iterator[tuple[str, Any]]:  # noqa: FBT001

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from spearmint import Config, ExperimentCase, RuntimeContext, Spearmint, experiment
 from spearmint.context import experiment_case_var
 from spearmint.errors import CaseError
-from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
+from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
 
 CONFIGS = [{"model": "a"}, {"model": "b"}]
 
@@ -189,7 +189,8 @@ def test_assignment_and_repr_name_each_experiment_with_its_id():
         f"{outer.__module__}:{outer.__qualname__}": Config(model="a").config_id,
         f"{inner.__module__}:{inner.__qualname__}": Config(k=1).config_id,
     }
-    assert case.assignment == ids
+    assert case.config_ids == ids
+    assert case.assignment == dict(zip(ids, ({"model": "a"}, {"k": 1}), strict=True))
     assert repr(case) == f"<ExperimentCase {', '.join(f'{name}={one}' for name, one in ids.items())}>"
 
 
@@ -211,6 +212,7 @@ def test_what_a_case_hands_out_is_a_copy():
     case = cases_of(outer)[0]
     case.config["model"] = case.get_config(outer)["model"] = "spoilt"
     case.assignment.clear()
+    next(iter(case.assignment.values()))["model"] = "spoilt"
     assert case.config == case.get_config(outer) == {"model": "a"}
     assert len(case.assignment) == 2
 
@@ -290,3 +292,56 @@ def test_cases_come_in_the_order_of_the_product_or_one_at_a_time(sizes, combine)
         assert got == [mains, *alone]
     told = [tuple(one.experiment_case.get_config(each)["n"] for each in (outer, *inners)) for one in results]
     assert told == got
+
+
+# Identity
+
+
+def id_of(**config):
+    return Config(config).config_id
+
+
+def test_case_id_joins_the_ids_of_experiments_that_vary():
+    outer, _ = make_two()
+    ids = [case.case_id for case in cases_of(outer)]
+    outers, inners = [[id_of(model=model) for model in "ab"], [id_of(k=k) for k in (1, 2)]]
+    assert ids == [f"{first}+{second}" for first in outers for second in inners]
+
+
+def test_case_id_leaves_out_experiments_with_one_config():
+    @experiment(configs=[{"k": 1}, {"k": 2}], strategy=RoundRobinStrategy)
+    def inner(config):
+        return current().case_id
+
+    @experiment(configs=[{"only": 1}])
+    def outer(config):
+        return inner()
+
+    assert [outer(), outer()] == [id_of(k=1), id_of(k=2)]
+
+
+def test_case_id_without_variation_is_the_config_id():
+    @experiment(configs=[{"k": 1}])
+    def lone(config):
+        return current().case_id
+
+    assert lone() == id_of(k=1)
+
+
+def test_case_id_of_undiscovered_experiments_is_consistent_in_a_run():
+    @experiment(configs=[{"k": 1}, {"k": 2}], strategy=ShadowStrategy)
+    def hidden(config):
+        return config["k"]
+
+    @experiment(configs=[{"model": "a"}])
+    def outer(config):
+        return {"f": hidden}["f"]()
+
+    with Spearmint.run(outer, await_variants=True) as runner:
+        results = runner()
+    assert [(one.result, one.case_id) for one in results] == [(1, id_of(k=1)), (2, id_of(k=2))]
+
+
+def test_parameters_name_nested_experiments():
+    outer, _ = make_two()
+    assert cases_of(outer)[-1].parameters == {"model": "b", "inner: k": 2}

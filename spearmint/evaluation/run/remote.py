@@ -185,7 +185,7 @@ def target_of(payload: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any
 
 def _configs_of(case: ExperimentCase) -> dict[str, Config]:
     """Return the configs of the experiments in a case by their names, the root's first."""
-    return {name: case.get_config(name) for name in case.assignment}
+    return dict(case.assignment)
 
 
 @functools.lru_cache(maxsize=10_000)
