@@ -12,6 +12,7 @@ from spearmint.config.copying import value_factory
 from spearmint.config.signature import Bindings
 from spearmint.errors import DeclarationError
 from spearmint.option_types import ConfigSources, ExperimentOptions, StrategyOption, TracingOption
+from spearmint.planning.unread import warn_of_unread_keys
 from spearmint.proxy.proxy import wrap_function
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.registry.callables import callers_namespace
@@ -125,6 +126,8 @@ class Spearmint:
                 namespace=callers_namespace(),
             )
             registry.add(made)
+            if own is not None:
+                warn_of_unread_keys(made)
             return made
 
         if function is not None:

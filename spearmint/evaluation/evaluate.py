@@ -1,11 +1,11 @@
 """Run every config on every row, score it, and report."""
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from spearmint.cases.plan import Plan
 from spearmint.config.model import Config
-from spearmint.errors import DeclarationError, EvaluationError, SpearmintWarning
+from spearmint.errors import DeclarationError, EvaluationError
 from spearmint.evaluation.dataset import Dataset, open_dataset
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.run.case_names import EvaluatedCase, evaluated_cases
@@ -17,7 +17,10 @@ from spearmint.evaluation.run.row_arguments import Arguments, filled_by
 from spearmint.evaluation.run.schedule import Schedule
 from spearmint.evaluation.scorers import compile_scorers
 from spearmint.proxy.proxy import experiment_of
+from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.settings import ExperimentSettings
+from spearmint.registry.unread_keys import unread_keys, unread_message
+from spearmint.warn import warn
 
 
 def evaluate(
@@ -59,9 +62,29 @@ def evaluate(
     keeps_output = options.resume is not None or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
     subject = Subject(experiment, arguments, compiled, keeps_output, options.resume is not None, timeout)
+    unread = list(_unread(cases))
+    for message in unread:
+        warn(message)
     notes = Schedule(payload, subject, cases, dataset, table, options).run()
     _warn_of_undiscovered(cases)
-    return Report(experiment.name, dataset, cases, table, notes=notes)
+    return Report(experiment.name, dataset, cases, table, notes=[*unread, *notes])
+
+
+def _unread(cases: Sequence[EvaluatedCase]) -> Iterator[str]:
+    """Yield a message for each experiment whose compared configs differ in what no parameter gets."""
+    plan = cases[0].case.plan
+    if not isinstance(plan, Plan):
+        return
+    own = {dimension.experiment for dimension in plan.dimensions}
+    discovered = [one for one in plan.discovered if isinstance(one, ExperimentFunction)]
+    for dimension in plan.dimensions:
+        experiment = dimension.experiment
+        if not isinstance(experiment, ExperimentFunction):
+            continue
+        readers = [one for one in discovered if one is experiment or one not in own]
+        keys = unread_keys(dimension.options, readers)
+        if keys:
+            yield unread_message(experiment.name, keys, readers)
 
 
 def _check_rows(dataset: Dataset, arguments: Arguments, filled: Mapping[str, str]) -> int:
@@ -83,7 +106,7 @@ def _warn_of_undiscovered(cases: Sequence[EvaluatedCase]) -> None:
             f"The configs of {', '.join(joined)} were not compared: no analysis discovered the call. "
             "Evaluate again in this process, where it is known by now."
         )
-        warnings.warn(message, SpearmintWarning, stacklevel=4)
+        warn(message)
 
 
 def _payload(

@@ -3,9 +3,11 @@ import functools
 import itertools
 import math
 import threading
+import warnings
 from typing import Annotated
 
 import pytest
+from pydantic import BaseModel
 
 import spearmint
 from spearmint import Bind, Config, Spearmint, experiment
@@ -388,6 +390,66 @@ def test_interrupt_carries_a_note_on_how_to_go_on(tmp_path):
         with pytest.raises(KeyboardInterrupt) as caught:
             mint.evaluate(f, [{"x": 1}], scorers={"x": lambda outputs: outputs}, resume=resume)
         assert note in caught.value.__notes__[0]
+
+
+# Keys that reach no parameter
+
+
+@pytest.fixture
+def caught():
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield caught
+
+
+def test_varying_key_that_reaches_no_parameter_is_warned_of(caught):
+    @experiment(configs=[{"temprature": 0, "fixed": 1}, {"temprature": 1, "fixed": 1}])
+    def f(x, temperature: Annotated[float, Bind("temperature")] = 0.5):
+        return x
+
+    declared = caught[0]
+    caught.clear()
+    report = mint.evaluate(f, [{"x": 1}], scorers={"x": lambda outputs: outputs})
+    (warning,) = caught
+    assert (str(declared.message), declared.filename) == (str(warning.message), __file__)
+    text = f"The configs of {f.__module__}:{f.__qualname__} differ in 'temprature', which reaches no parameter"
+    assert str(warning.message).startswith(text)
+    assert str(warning.message).endswith("Did you mean 'temperature'?")
+    assert warning.filename == __file__
+    assert report.notes == (str(warning.message),)
+    assert text in " ".join(str(report).split())
+
+
+class Model(BaseModel):
+    k: int = 1
+
+
+def test_keys_that_something_reads_are_not_warned_of(caught):
+    @experiment
+    def helper(x, deep: Annotated[int, Bind("helper.deep")]):
+        return x
+
+    @experiment(configs=[{"helper": {"deep": n}, "model": {"k": n}, "all": n} for n in (1, 2)])
+    def f(x, model: Annotated[Model, Bind("model")], rest: Annotated[int, Bind("all")]):
+        return helper(x)
+
+    @experiment(configs=[{"anything": 1}, {"anything": 2}])
+    def whole(x, config: Config):
+        return x
+
+    for function in (f, whole):
+        assert mint.evaluate(function, [{"x": 1}], scorers={"x": lambda outputs: 1}).notes == ()
+    assert caught == []
+
+
+def test_field_that_a_model_lacks_is_warned_of(caught):
+    @experiment(configs=[{"model": {"k": 1, "kk": n}} for n in (1, 2)])
+    def f(x, model: Annotated[Model, Bind("model")]):
+        return x
+
+    caught.clear()
+    mint.evaluate(f, [{"x": 1}], scorers={"x": lambda outputs: 1})
+    assert "differ in 'model.kk', which reaches no parameter" in str(caught[0].message)
 
 
 # Bad input

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Dataset
@@ -185,7 +186,7 @@ class Report:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         title = title_of(self.function, self.dataset.name, self.ledger)
         yield from tables_of(title, self.cases, {name: self.summary(name) for name in self.metrics}, self.ledger)
-        yield from self.notes
+        yield from map(Text, self.notes)
 
     def __str__(self) -> str:
         written = io.StringIO()
