@@ -431,4 +431,19 @@ def test_functools_wraps_on_an_experiment_leaves_it_calling_its_own_function():
     assert (wrapper.__name__, wrapper.__doc__, inspect.signature(wrapper)) == ("f", "F.", inspect.signature(f))
     assert inspect.unwrap(wrapper) is f
     assert wrapper.__kwdefaults__ == {"k": 0, "config": None}
-    assert wrapper.__wrapped__(2) == ("wrapper", (2,))
+    assert wrapper.__wrapped__ is f
+
+
+def test_wrapped_of_a_decorated_function_is_its_own():
+    def plain(x):
+        return x
+
+    @functools.wraps(plain)
+    def doubled(x, k=1):
+        return 2 * plain(x)
+
+    outer = experiment(configs=[{"k": 1}])(doubled)
+    assert outer(2) == 4
+    assert outer.__wrapped__ is plain
+    assert inspect.unwrap(outer) is plain
+    assert experiment(configs=[{"k": 1}])(plain).__wrapped__ is plain

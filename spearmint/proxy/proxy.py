@@ -57,12 +57,16 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
         experiment.proxies.append(weakref.ref(self))
         ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment, performer_of(experiment)))
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute of the function; `functools.wraps`, applied to a proxy, does not change what it calls."""
-        if name == "__wrapped__":
-            setattr(self.__wrapped__, name, value)
-        else:
-            super().__setattr__(name, value)
+    @property
+    def __wrapped__(self) -> Any:
+        """What the function says that it wraps; the function, where it says of nothing."""
+        function = self._self_experiment.function
+        return getattr(function, "__wrapped__", function)
+
+    @__wrapped__.setter
+    def __wrapped__(self, value: Any) -> None:
+        # `functools.wraps`, applied to a proxy, does not change what it calls.
+        self._self_experiment.function.__wrapped__ = value  # type: ignore[attr-defined]
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.
@@ -70,7 +74,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
 
     def __reduce_ex__(self, protocol: Any) -> str:
         """Pickle as the function does: by its name."""
-        name: str = self.__wrapped__.__qualname__
+        name: str = self.__qualname__
         return name
 
     def __copy__(self) -> "ExperimentProxy":
@@ -112,13 +116,18 @@ def wrap_function(target: Any, declare: Callable[[Callable[..., Any]], Experimen
         return target.getter(wrap_function(target.fget, declare))
     if isinstance(target, functools.cached_property):
         return functools.cached_property(wrap_function(target.func, declare))
-    function = target.__wrapped__ if isinstance(target, ExperimentProxy) else target
+    function = plain_function(target)
     takes_instance = hasattr(function, "__get__") and not isinstance(function, types.MethodType)
     proxy = (ExperimentProxy if takes_instance else UnboundProxy)(function, declare(function))
     # The class statement makes class methods of these two by itself, but only of real functions.
     if is_implicit_class_method(getattr(function, "__name__", "")):
         return classmethod(cast("Any", proxy))
     return proxy
+
+
+def plain_function(target: Any) -> Any:
+    """Return the function that a proxy stands around; anything else as it is."""
+    return target._self_experiment.function if isinstance(target, ExperimentProxy) else target  # noqa: SLF001 - as below
 
 
 def experiment_of(target: Any) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:

@@ -145,12 +145,16 @@ def wrapped_in(value: Any) -> Any:
     own = own_attributes(value)
     if own is not None and "__wrapped__" in own:
         return own["__wrapped__"]
-    found = in_class(type(value), "__wrapped__")
-    if type(found) in (GetSetDescriptorType, MemberDescriptorType):  # Of the interpreter's own making: no code runs.
-        try:
-            return found.__get__(value, type(value))
-        except (AttributeError, ValueError):  # A proxy that nothing has been put into.
-            return MISSING
+    for base in _mro_of_class(type(value)):
+        found = _dict_of_class(base).get("__wrapped__")
+        if type(found) in (
+            GetSetDescriptorType,
+            MemberDescriptorType,
+        ):  # Of the interpreter's own making: no code runs.
+            try:
+                return found.__get__(value, type(value))
+            except (AttributeError, ValueError):  # A proxy that nothing has been put into.
+                return MISSING
     return MISSING
 
 

@@ -22,7 +22,7 @@ from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.scorers import compile_scorers
 from spearmint.execution.worker_initializers import worker_initializers
-from spearmint.proxy.proxy import ExperimentProxy, experiment_of
+from spearmint.proxy.proxy import experiment_of, plain_function
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
 from spearmint.registry.settings import ExperimentSettings
@@ -177,7 +177,7 @@ def target_of(payload: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any
     receiver = getattr(function, "__self__", None)
     if receiver is not None and hasattr(function, "__func__"):
         function, args = function.__func__, (receiver, *args)
-    plain = function.__wrapped__ if isinstance(function, ExperimentProxy) else function
+    plain = plain_function(function)
     has_bindings = bool(payload.settings.bindings)
     made = ExperimentFunction(plain, payload.configs, payload.settings, has_own_bindings=has_bindings)
     return made, args, kwargs

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from spearmint.proxy.proxy import ExperimentProxy
+from spearmint.proxy.proxy import ExperimentProxy, plain_function
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ def wrap_in_place(module: ModuleType, declare: Callable[[Any, str], Any]) -> Mod
 
 def release(proxy: ExperimentProxy) -> None:
     """Let an experiment that the program may have kept call its function from now on, as if it were none."""
-    ExperimentProxy.__dict__["__call__"].__set__(proxy, proxy.__wrapped__)
+    ExperimentProxy.__dict__["__call__"].__set__(proxy, plain_function(proxy))
 
 
 def names_in(module: ModuleType) -> list[str]:

@@ -15,7 +15,7 @@ from spearmint.instrument.importing.loaders import restore_loader
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
 from spearmint.instrument.settings.target import parse_target
-from spearmint.proxy.proxy import ExperimentProxy
+from spearmint.proxy.proxy import ExperimentProxy, plain_function
 
 
 class Installation:
@@ -120,4 +120,4 @@ class Installation:
 
     def _unwrapped(self, function: Any, _name: str) -> Any:
         is_ours = isinstance(function, ExperimentProxy) and function in self._proxies
-        return function.__wrapped__ if is_ours else function
+        return plain_function(function) if is_ours else function
