@@ -146,11 +146,8 @@ def wrapped_in(value: Any) -> Any:
     if own is not None and "__wrapped__" in own:
         return own["__wrapped__"]
     for base in _mro_of_class(type(value)):
-        found = _dict_of_class(base).get("__wrapped__")
-        if type(found) in (
-            GetSetDescriptorType,
-            MemberDescriptorType,
-        ):  # Of the interpreter's own making: no code runs.
+        found: Any = _dict_of_class(base).get("__wrapped__")
+        if type(found) in (GetSetDescriptorType, MemberDescriptorType):  # Made by the interpreter: no code runs.
             try:
                 return found.__get__(value, type(value))
             except (AttributeError, ValueError):  # A proxy that nothing has been put into.
