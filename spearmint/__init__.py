@@ -23,6 +23,7 @@ _MODULES = {
     "TracingStats": "spearmint.tracing.options",
     "aflush": "spearmint.process",
     "background_stats": "spearmint.process",
+    "capture": "spearmint.planning.capture",
     "code_version": "spearmint.discovery.reach.code_version",
     "configure": "spearmint.process",
     "experiment": "spearmint.api",

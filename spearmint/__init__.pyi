@@ -7,6 +7,7 @@ from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
+from spearmint.planning.capture import capture
 from spearmint.process import aflush, background_stats, configure, flush, tracing_stats
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.results import ExperimentResults, FunctionResult
@@ -28,6 +29,7 @@ __all__ = [
     "TracingStats",
     "aflush",
     "background_stats",
+    "capture",
     "code_version",
     "configure",
     "experiment",

@@ -44,7 +44,7 @@ HOUSE = (
     (3, "context", "current threads"),
     (3, "results", ""),
     (3, "registry", "callables settings state pin experiment registry unread_keys"),
-    (4, "planning", "reachability search select join unread"),
+    (4, "planning", "capture reachability search select join unread"),
     # What a caller pays for comes last.
     (4, "tracing", "options snapshot serialize span equality attributes mlflow_state"),
     (4, "tracing.mlflow", "batch_insert stores writer live_span search"),

@@ -17,11 +17,17 @@ class JoinLog:
         choices: For each experiment that has joined the options that its strategy chose, main first.
         edges: How each was reached, by experiment and caller.
         extensions: How many times the plan was extended by them.
+        is_captured: Whether it is of one call alone, which a `spearmint.capture` block collects.
+        trace_id: Of a captured call, the id of main's trace, once that has begun.
+        token: Of a captured call, what joins an outcome to its exposure.
     """
 
-    __slots__ = ("choices", "edges", "extensions")
+    __slots__ = ("choices", "edges", "extensions", "is_captured", "token", "trace_id")
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_captured: bool = False) -> None:
+        self.is_captured = is_captured
+        self.trace_id: str | None = None
+        self.token: str | None = None
         self.choices: dict[ExperimentRef, tuple[BoundConfig, ...]] = {}
         self.edges: dict[tuple[ExperimentRef, ExperimentRef], Edge] = {}
         self.extensions = 0

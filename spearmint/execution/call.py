@@ -258,7 +258,9 @@ def begin_call(
         variant_pool.account.count_dropped(plan.variant_count, plan.overflow, experiment.name)
         plan = None
     collects = experiment.collects
-    if is_run or collects:  # Results are of this call alone, and so is what joins its cases.
+    if (
+        is_run or collects
+    ) and not main.log.is_captured:  # Results are of this call alone, and so is what joins its cases.
         main = base.main_case(JoinLog())
     return Call(
         experiment,

@@ -9,6 +9,7 @@ from spearmint.cases.join_log import JoinLog
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.context.current import attributes_var
+from spearmint.planning.capture import active, record
 from spearmint.planning.reachability import Reachability
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.strategies.builtin import Choice, invalid_choice_error, strategy_error
@@ -36,10 +37,10 @@ def select(
     reachability = _reachability_of(experiment, args, full_check=full_check)
     choice = reachability.choice
     if choice is None:
-        return _choose_for_call(experiment, reachability, args)
-    if choice[1] is None:
+        choice = _choose_for_call(experiment, reachability, args)
+    elif choice[1] is None:
         _cache_case(experiment, choice[0], args)
-    return choice
+    return record(choice) if active else choice
 
 
 def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> tuple[ExperimentCase, Plan | None]:
@@ -59,7 +60,8 @@ def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> t
     case = cached_cases.get(id(main))
     if case is not None and variants is _NO_VARIANTS:
         return case, None
-    return _choose_for_call(experiment, _reachability_of(experiment, args), args, _options(experiment, choice))
+    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, _options(experiment, choice))
+    return record(selection) if active else selection
 
 
 def full_plan(
@@ -142,9 +144,10 @@ def _choose_for_call(
         reachability.choice = case, plan if has_variants else None
         if not has_variants:
             _cache_case(experiment, case, args)
-    elif not has_variants and not reachability.dimensions and state.key_of is None:
+    elif not has_variants and not reachability.dimensions and state.key_of is None and not active:
         experiment.cache_case_by_config(case)
-    if state.revision != revision:  # Another thread has recorded a dynamic call meanwhile.
+    # Another thread has recorded a dynamic call meanwhile, or has begun to capture.
+    if state.revision != revision or active:
         state.forget_cases()
         reachability.choice = None
     return case, plan if has_variants else None
@@ -153,12 +156,14 @@ def _choose_for_call(
 def _cache_case(experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...]) -> None:
     """Let further calls run in a case without asking; of methods, those on instances of the same class."""
     state = experiment.state
-    if experiment.collects:
+    if experiment.collects or active:
         return
     if state.key_of is None:
         state.cache_case(case)
     elif args and not state.receiver_names and not issubclass(type(args[0]), type):
         state.cache_case(case, type(args[0]))
+    if active:  # Another thread has begun to capture meanwhile.
+        state.forget_cases()
 
 
 def _plan(experiment: ExperimentFunction, reachability: Reachability, options: tuple[BoundConfig, ...]) -> Plan:

@@ -176,6 +176,8 @@ def begin_root(
         if trace.main is not None and opening.is_live(trace.main.spans[0]):
             mode = "live"  # The user's spans nest in a variant as they do in main, whose span has ended by now.
         span.live = opening.open_root(span, mode, is_alone=role == "variant" or outer is not None)
+        if case.log.is_captured and role == "main" and case.parent is None:
+            case.log.trace_id = trace.trace_id
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
         return UNSAMPLED
     return span

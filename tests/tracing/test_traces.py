@@ -299,3 +299,13 @@ def test_a_call_is_sampled_with_all_that_belongs_to_it(traces) -> None:
         calls.setdefault(trace.info.tags["spearmint.call_id"], []).append(len(trace.data.spans))
     assert all(sizes == [2, 2] for sizes in calls.values())
     assert len(calls) < 20
+
+
+def test_captured_calls_name_their_traces(traces) -> None:
+    with spearmint.capture() as captured:
+        assert times(21) == 21
+        assert shadowed(2) == 2
+    assert spearmint.flush(WAIT_SECONDS)
+    mains = {trace.info.trace_id for trace in traces() if trace.info.tags["spearmint.role"] == "main"}
+    assert {call.trace_id for call in captured.calls} == mains
+    assert len(mains) == 2
