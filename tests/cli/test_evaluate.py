@@ -144,7 +144,7 @@ def test_results_are_resumed_and_processes_do_the_work(invoke, folder):
         (("--config", "none.yaml"), "none.yaml"),
     ],
 )
-def test_a_slip_of_usage_is_told_with_a_status_that_is_no_verdict(invoke, options, message):
+def test_usage_error_has_a_status_that_is_no_verdict(invoke, options, message):
     result = run(invoke, *options)
     assert message in result.stderr
     assert result.exit_code == 3
@@ -173,7 +173,7 @@ def test_a_single_config_leaves_nothing_to_gate(invoke, write):
     assert result.exit_code == 3
 
 
-def test_a_module_that_raises_has_a_traceback_and_a_status_that_is_no_verdict(project, start, write):
+def test_module_that_raises_has_a_traceback_and_status_3(project, start, write):
     write(bad___py="1 / 0")
     done = start("-m", "spearmint", "evaluate", "bad:f", "--data", "rows.jsonl", "--scorer", "shop:right")
     assert "ZeroDivisionError" in done.stderr

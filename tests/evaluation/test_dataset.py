@@ -27,7 +27,7 @@ def test_rows_have_inputs_and_expectations_or_are_flat():
     assert read(row for row in ROWS) == EXPECTED
 
 
-def test_a_jsonl_file_is_read_line_by_line_and_knows_where_each_row_stands(tmp_path):
+def test_jsonl_file_is_read_by_line_and_names_the_place(tmp_path):
     path = written(tmp_path, "\n\n".join(map(json.dumps, ROWS)))
     assert read(path) == EXPECTED
     assert read(str(path)) == EXPECTED
@@ -42,7 +42,7 @@ def test_a_jsonl_file_is_not_read_further_than_it_is_asked_for(tmp_path):
         next(rows)
 
 
-def test_a_data_frame_gives_plain_values_and_an_empty_cell_no_expectation():
+def test_empty_cell_of_a_data_frame_is_no_expectation():
     frame = pd.DataFrame({"q": [1, 2], "expected": [1.5, None]})
     assert read(frame) == [({"q": 1}, {"expected": 1.5}), ({"q": 2}, {})]
     assert type(read(frame)[0][0]["q"]) is int
@@ -50,7 +50,7 @@ def test_a_data_frame_gives_plain_values_and_an_empty_cell_no_expectation():
     assert read(structured) == [({"q": 1}, {"a": 2})]
 
 
-def test_a_data_frame_of_more_rows_than_are_taken_at_a_time_is_read_whole():
+def test_long_data_frame_is_read_whole():
     frame = pd.DataFrame({"q": range(2500)})
     assert [inputs["q"] for inputs, _ in read(frame)] == list(range(2500))
 

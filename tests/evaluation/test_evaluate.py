@@ -56,7 +56,7 @@ def test_the_strategy_has_no_say():
     assert spearmint.background_stats() == before
 
 
-def test_a_plain_function_is_evaluated_with_the_settings_of_the_instance():
+def test_plain_function_has_the_settings_of_the_instance():
     made = Spearmint(configs=[{"deep": {"n": 2}}, {"deep": {"n": 3}}], bindings={"factor": "deep.n"})
 
     def f(x, factor):
@@ -65,7 +65,7 @@ def test_a_plain_function_is_evaluated_with_the_settings_of_the_instance():
     assert means(made.evaluate(f, DOUBLES, scorers=[subjects.exact]), "exact") == [1, 1 / 30]
 
 
-def test_an_experiment_without_configs_gets_those_of_the_evaluation():
+def test_experiment_without_configs_gets_those_of_the_evaluation():
     @experiment
     def inner(x, config: Config):
         return x * config.factor
@@ -166,7 +166,7 @@ def test_a_row_that_one_config_changes_is_whole_for_the_next():
     assert means(report, "size") == [3, 3, 3]
 
 
-def test_a_config_may_stand_there_twice_to_compare_a_function_with_itself():
+def test_config_given_twice_compares_a_function_with_itself():
     report = mint.evaluate(subjects.times, DOUBLES, scorers=[subjects.exact], configs=[{"factor": 2}, {"factor": 2}])
     first, second = report.cases
     assert second.case_id == f"{first.case_id}#2"
@@ -197,7 +197,7 @@ def test_an_async_function_runs_concurrently_up_to_the_bound():
     assert means(report, "x") == [14.5]
 
 
-def test_an_async_function_is_evaluated_inside_a_running_loop_too():
+def test_async_function_is_evaluated_inside_a_running_loop():
     async def main():
         return mint.evaluate(subjects.atimes, DOUBLES, scorers=[subjects.exact], configs=[{"factor": 2}])
 
@@ -245,7 +245,7 @@ def test_threads_run_cells_at_the_same_time():
 # Nested experiments
 
 
-def test_nested_experiments_take_part_and_their_assignment_is_told():
+def test_nested_experiments_are_in_the_assignment():
     report = mint.evaluate(subjects.nested, [{"x": 0.26}], scorers={"value": lambda outputs: outputs})
     assert means(report, "value") == [0, 0.3, 1, 0.5, 1, 0.8]
     names = [f"{subjects.__name__}:nested", f"{subjects.__name__}:rounded"]
@@ -261,7 +261,7 @@ def test_nested_experiments_take_part_and_their_assignment_is_told():
     assert f"experiment.{names[1]}" in frame.columns
 
 
-def test_configs_that_no_plan_foresaw_are_warned_of():
+def test_undiscovered_configs_are_warned_of():
     @experiment(configs=[{"d": 1}, {"d": 2}], strategy=ShadowStrategy)
     def hidden(x, config: Config):
         return config.d
@@ -480,7 +480,7 @@ def test_row_that_gives_what_configs_fill_is_refused():
         ([{"x": 1, "facto": 2}], "Did you mean 'factor'"),
     ],
 )
-def test_data_that_do_not_fit_the_function_are_refused_before_anything_runs(data, message):
+def test_rows_that_do_not_fit_the_function_are_refused(data, message):
     with pytest.raises(EvaluationError, match=message):
         mint.evaluate(subjects.times, data, scorers=[subjects.exact])
 

@@ -269,7 +269,7 @@ def test_version_of_a_dependency_counts(modules, monkeypatch):
     assert code_version(modules(main).f) != before
 
 
-def test_experiments_methods_and_partials_count_as_their_functions():
+def test_experiments_and_partials_count_as_their_functions():
     def plain(x, config: Config):
         return x
 

@@ -41,7 +41,7 @@ def test_slow_cells_are_handed_over_one_by_one():
     assert set(sizes) == {1}
 
 
-def test_what_a_worker_gives_back_for_want_of_time_is_run_and_counted_once():
+def test_cells_given_back_for_want_of_time_run_once():
     sizes = []
     assert sorted(run(ended(0.0001, sizes, most=3))) == list(range(1000))
     assert max(sizes) > 3

@@ -36,7 +36,7 @@ def test_processes_give_the_results_that_threads_give(processes, function):
     ]
 
 
-def test_processes_run_async_functions_with_the_configs_of_the_evaluation(processes):
+def test_processes_run_async_functions_with_given_configs(processes):
     report = mint.evaluate(subjects.atimes, ROWS, scorers=SCORERS, executor=processes, configs=[{"factor": 2}])
     assert report.best("exact").summary.estimate.value == 1
 
@@ -61,7 +61,7 @@ def test_outputs_and_errors_come_back_as_text(processes):
     assert report.ledger.error_samples(2) == [("ValueError: seven", 1)]
 
 
-def test_an_experiment_that_other_processes_cannot_find_travels_by_value(processes):
+def test_experiment_not_importable_is_pickled_by_value(processes):
     @experiment(configs=[{"k": 1}, {"k": 2}])
     def local(x, config: Config):
         return x * config.k
@@ -81,7 +81,7 @@ def test_what_cannot_travel_is_refused(processes):
         mint.evaluate(local, ROWS, scorers=SCORERS, executor=processes)
 
 
-def test_nested_experiments_that_other_processes_cannot_find_are_told(processes):
+def test_nested_experiment_not_importable_is_an_error(processes):
     @experiment(configs=[{"d": 1}, {"d": 2}], strategy=ShadowStrategy)
     def inner(x, config: Config):
         return x
@@ -94,7 +94,7 @@ def test_nested_experiments_that_other_processes_cannot_find_are_told(processes)
         mint.evaluate(outer, ROWS, scorers=SCORERS, executor=processes)
 
 
-def test_a_worker_that_is_killed_ends_the_run_and_another_goes_on(tmp_path):
+def test_killed_worker_ends_the_run_and_another_goes_on(tmp_path):
     rows = [{**row, "folder": str(tmp_path)} for row in ROWS]
     path = tmp_path / "run.jsonl"
     for attempt in range(2):
@@ -143,7 +143,7 @@ class Unreliable(Executor):
         return future
 
 
-def test_cells_that_an_executor_loses_are_tried_alone_and_then_told_as_errors():
+def test_cells_that_an_executor_loses_run_alone_then_fail():
     report = mint.evaluate(
         subjects.times, ROWS, scorers=SCORERS, executor=Unreliable(lost_row=4), configs=[{"factor": 2}]
     )
@@ -215,7 +215,7 @@ class Bounded(Executor):
         self.flying -= 1
 
 
-def test_no_more_is_in_flight_than_the_bound_allows_however_much_there_is():
+def test_cells_in_flight_are_bounded():
     asked = []
 
     def endless():

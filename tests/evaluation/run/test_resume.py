@@ -100,7 +100,7 @@ def test_a_file_that_was_torn_at_its_beginning_begins_anew(tmp_path, kept):
     assert evaluate(path)[1] == 0
 
 
-def test_a_last_line_longer_than_what_is_read_at_a_time_is_cut_off_whole(tmp_path):
+def test_long_torn_line_is_cut_off_whole(tmp_path):
     path = tmp_path / "run.jsonl"
     evaluate(path)
     size = path.stat().st_size
@@ -203,7 +203,7 @@ def run(path, limit):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_a_run_that_is_killed_again_and_again_loses_no_cell_and_counts_none_twice(tmp_path):
+def test_run_killed_repeatedly_loses_no_cell_and_repeats_none(tmp_path):
     path = tmp_path / "run.jsonl"
     known = 0
     for limit in (1, 2, 150, 333):
