@@ -76,7 +76,7 @@ def compile_binder(
     if own_bindings:
         _refuse_unused_types(name, rules, hints)
     if has_configs and not slots:
-        _refuse_unreadable(name, hints)
+        _refuse_unreadable(name, parameters, hints, rules)
     return Binder(name, tuple(slots))
 
 
@@ -142,10 +142,13 @@ def _refuse_unused_types(function: str, rules: Mapping[Any, Bind | None], hints:
             raise BindingError(message, function=function)
 
 
-def _refuse_unreadable(function: str, hints: Mapping[str, Any]) -> None:
-    for parameter, hint in hints.items():
-        if isinstance(hint, Unresolved) and parameter != "return":
-            raise _unreadable(function, parameter, hint)
+def _refuse_unreadable(
+    function: str, parameters: Mapping[str, inspect.Parameter], hints: Mapping[str, Any], rules: Mapping[Any, Any]
+) -> None:
+    for name, parameter in parameters.items():
+        hint = hints.get(name)
+        if isinstance(hint, Unresolved) and parameter.kind not in _VARIADIC and name not in rules:
+            raise _unreadable(function, name, hint)
 
 
 def _unreadable(function: str, parameter: str, hint: Unresolved) -> BindingError:

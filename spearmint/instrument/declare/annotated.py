@@ -1,5 +1,6 @@
 """Which functions ask for a config by their annotations, for ``auto: annotated``."""
 
+import inspect
 import sys
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from pydantic import BaseModel
 from spearmint.config import Bind, Config
 from spearmint.config.annotations import Unresolved, annotations_of, without_metadata
 from spearmint.errors import SpearmintWarning
+from spearmint.signatures import parameter_names
 
 
 def asks_for_config(
@@ -60,6 +62,13 @@ def bindings_by_type(
     hints = annotations_of(function, namespace, {})
     types = [without_metadata(hint) for parameter, hint in hints.items() if parameter != "return"]
     return {one: models[path] for one in types if (path := _path_of(one)) is not None and path in models}
+
+
+def unreadable_parameters(function: Callable[..., Any], namespace: Mapping[str, Any]) -> list[str]:
+    """Return the parameters whose annotations name what is not there, such as a class further down in the module."""
+    hints = annotations_of(function, namespace, {})
+    names = parameter_names(inspect.unwrap(function))  # Whose annotations these are.
+    return [name for name in names if isinstance(hints.get(name), Unresolved)]
 
 
 def _has_annotations(function: Callable[..., Any]) -> bool:

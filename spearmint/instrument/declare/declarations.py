@@ -10,7 +10,7 @@ from spearmint.api import Spearmint
 from spearmint.config import Config, parse_configs
 from spearmint.config.paths import look_up
 from spearmint.errors import BindingError, SettingsError, SpearmintError, SpearmintWarning
-from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type
+from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type, unreadable_parameters
 from spearmint.instrument.declare.local_functions import LocalFunctionCache
 from spearmint.instrument.settings.matching import Rule, Targets
 from spearmint.instrument.settings.model import (
@@ -72,7 +72,7 @@ class Declarations:
             bindings = self._bindings(rule, inner, namespace, models)
             instance = self._instance(rule, entry)
             try:
-                return instance.experiment(bindings=bindings)(inner)
+                return _experiment(instance, inner, bindings, namespace)
             except SpearmintError as error:
                 raise self._located(error, rule, entry) from error
 
@@ -158,6 +158,19 @@ class Declarations:
             is_named = error.parameter in entry.bindings
             keys = (*keys, "bindings", error.parameter) if is_named else (*keys, "configs")
         return self._targets.origin.error(str(error), keys)
+
+
+def _experiment(
+    instance: Spearmint, function: Callable[..., Any], bindings: Mapping[Any, Any], namespace: Mapping[str, Any]
+) -> Any:
+    """Make an experiment of a function that its author did not write as one: an unreadable annotation is no error."""
+    try:
+        return instance.experiment(bindings=bindings)(function)
+    except BindingError as error:
+        unreadable = [name for name in unreadable_parameters(function, namespace) if name not in bindings]
+        if error.parameter not in unreadable:
+            raise
+    return instance.experiment(bindings={**bindings, **dict.fromkeys(unreadable)})(function)
 
 
 def unresolvable_bindings(

@@ -1,5 +1,6 @@
 """Functions that become experiments because the settings say so, as injected code hands them over."""
 
+import functools
 import sys
 import threading
 import types
@@ -335,3 +336,44 @@ def test_functions_of_one_definition_do_not_share_what_their_calls_have_taught()
     assert (first(), second(), first()) == (0, "", 0)
     assert first._self_experiment is not second._self_experiment
     assert first._self_experiment.state.cached_case is not second._self_experiment.state.cached_case
+
+
+def unreadable(text, **bindings):
+    """Declare a function of a module whose annotations name what is not there."""
+    entry = {"target": text, "configs": [{"k": 1}], "bindings": bindings}
+    declared = declarations({"experiments": [entry]})
+
+    def f(config: "Context", k: int = 0, *args: "Missing", **rest: "Missing") -> "Missing":  # noqa: F821
+        return config, k
+
+    return declared.declare(f, "m", "f")
+
+
+@pytest.mark.parametrize("target", ["m:f", "m:**", "m:*"])
+def test_annotation_that_cannot_be_read_asks_for_nothing(target):
+    assert unreadable(target)("given") == ("given", 0)
+    assert unreadable(target, k="k")("given") == ("given", 1)
+    assert unreadable(target, config="k")() == (1, 0)
+
+
+def test_unreadable_annotation_leaves_the_package_importable():
+    package = {"name": "m", "auto": "annotated", "configs": [{"k": 1}]}
+    declared = declarations({"packages": [package]})
+
+    def f(settings: "dict[str, Missing]", config: Config) -> tuple:  # noqa: F821
+        return settings, config
+
+    assert declared.declare(f, "m", "f")("given") == ("given", {"k": 1})
+
+
+def test_unreadable_annotation_of_a_decorated_function_asks_for_nothing():
+    declared = declarations({"experiments": [{"target": "m:**", "configs": [{"k": 1}]}]})
+
+    def f(config: "Missing") -> int:  # noqa: F821
+        return config
+
+    @functools.wraps(f)
+    def wrapper(*args, **kwargs):
+        return f(*args, **kwargs)
+
+    assert declared.declare(wrapper, "m", "f")("given") == "given"
