@@ -46,8 +46,8 @@ HOUSE = (
     (3, "registry", "callables settings state pin experiment registry unread_keys"),
     (4, "planning", "capture reachability search select join unread"),
     # What a caller pays for comes last.
-    (4, "tracing", "options snapshot serialize span equality attributes mlflow_state"),
-    (4, "tracing.mlflow", "batch_insert stores writer live_span search"),
+    (4, "tracing", "options snapshot serialize span equality attributes"),
+    (4, "tracing.mlflow", "state batch_insert experiment_ids server_store stores writer live_span search"),
     (4, "tracing", "live_mode throttle exporter recorder"),
     (5, "execution", "worker_initializers watchdog limits jobs pool running streams event_loop invoke"),
     (5, "execution", "call thread_driver task_driver"),

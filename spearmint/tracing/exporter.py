@@ -14,7 +14,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Protocol
 
-from spearmint.redaction import set_patterns
+from spearmint.redaction import redactor, set_patterns
 from spearmint.tracing.options import TracingOptions, TracingStats
 from spearmint.tracing.span import UNSAMPLED, Trace, span_var
 from spearmint.tracing.throttle import Throttle
@@ -169,7 +169,8 @@ class TraceExporter:
     def _settle(self, batch: list[Any], errors: list[BaseException | None]) -> None:
         failures = [error for error in errors if error is not None]
         for error in failures:  # Who waits for the counts has been told of what they say.
-            self._warn(f"{type(error).__name__}: {str(error)[:500]}", kind=type(error).__name__)
+            text = redactor().hide(str(error)[:1000])[:500]
+            self._warn(f"{type(error).__name__}: {text}", kind=type(error).__name__)
         with self._lock:
             if self._is_closed:  # The exit has counted them already.
                 return

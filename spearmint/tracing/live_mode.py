@@ -5,8 +5,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from spearmint.tracing import mlflow_state as presence
 from spearmint.tracing.attributes import attributes_of, describe_alone, marks_of
+from spearmint.tracing.mlflow import state as mlflow_state
 from spearmint.tracing.options import Mode, TracingOptions
 from spearmint.tracing.span import Span
 
@@ -24,14 +24,14 @@ def open_root(span: Span, mode: Mode, *, is_alone: bool) -> Any:
     """
     if "mlflow.tracing.provider" not in sys.modules:
         return None
-    is_live = mode == "live" or (mode == "auto" and presence.wants_live())
+    is_live = mode == "live" or (mode == "auto" and mlflow_state.wants_live())
     if is_live:
         with suppress(Exception):  # Such as MLflow's tracing being disabled: then it is written later.
             live = _live().LiveSpan(span, is_alone=is_alone)
             if not live.is_ours:
                 live.mark(marks_of(span.trace))
             return live
-    return _live().Hidden() if is_alone and presence.has_context() else None
+    return _live().DetachedContext() if is_alone and mlflow_state.has_context() else None
 
 
 def open_child(span: Span, parent: Span) -> Any:

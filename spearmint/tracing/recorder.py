@@ -16,10 +16,10 @@ from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
-from spearmint.tracing import live_mode as opening
-from spearmint.tracing import mlflow_state as presence
+from spearmint.tracing import live_mode
 from spearmint.tracing.equality import DEFAULT
 from spearmint.tracing.exporter import exporter
+from spearmint.tracing.mlflow import state as mlflow_state
 from spearmint.tracing.snapshot import snapshot
 from spearmint.tracing.span import (
     UNSAMPLED,
@@ -130,7 +130,7 @@ def begin_span(
         return begin_root(decision, role, experiment, case, (args, kwargs))
     try:
         span = _span(parent.trace, parent, experiment, case.option, (args, kwargs))
-        span.live = opening.open_child(span, parent)
+        span.live = live_mode.open_child(span, parent)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
         return UNSAMPLED
     return span
@@ -162,7 +162,7 @@ def begin_root(
             _random.getrandbits(128),
             decision.call_id,
             role,
-            presence.current_destination(),
+            mlflow_state.current_destination(),
             generation=exporter.generation,
         )
         if decision.compares:
@@ -173,9 +173,9 @@ def begin_root(
             trace.main = decision.main
         span = _span(trace, None, experiment, case.option, given)
         mode = exporter.options.mode
-        if trace.main is not None and opening.is_live(trace.main.spans[0]):
+        if trace.main is not None and live_mode.is_live(trace.main.spans[0]):
             mode = "live"  # The user's spans nest in a variant as they do in main, whose span has ended by now.
-        span.live = opening.open_root(span, mode, is_alone=role == "variant" or outer is not None)
+        span.live = live_mode.open_root(span, mode, is_alone=role == "variant" or outer is not None)
         if case.log.is_captured and role == "main" and case.parent is None:
             case.log.trace_id = trace.trace_id
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
@@ -278,7 +278,7 @@ def _close(span: Span, status: SpanStatus, value: Any, error: BaseException | No
         if error is not None:
             span.failure = exception_info(error)
         if span.live is not None:
-            opening.close(span, limits)
+            live_mode.close(span, limits)
         if span.parent is None:
             _submit(span, value, is_complete=is_complete)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
@@ -298,7 +298,7 @@ def _submit(root: Span, value: Any, *, is_complete: bool) -> None:
     trace.is_closed = True
     main = trace.main
     if main is None:
-        if not opening.is_user_trace(root):
+        if not live_mode.is_user_trace(root):
             exporter.put(trace)
         while trace.waiting:
             with suppress(IndexError):
