@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +53,20 @@ def kills_its_worker_once(x: int, folder: str, factor: Annotated[int, Bind("fact
         except FileExistsError:
             return x * factor
         os.kill(os.getpid(), signal.SIGKILL)
+    return x * factor
+
+
+@mint.experiment
+def counts_calls(x: int, folder: str, factor: Annotated[int, Bind("factor")]) -> int:
+    with (Path(folder) / "calls").open("a") as file:
+        file.write("x")
+    return x * factor
+
+
+@mint.experiment
+def hangs_on_seven(x: int, factor: Annotated[int, Bind("factor")]) -> int:
+    if x == 7:
+        threading.Event().wait()
     return x * factor
 
 

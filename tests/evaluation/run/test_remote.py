@@ -152,6 +152,25 @@ def test_cells_that_an_executor_loses_run_alone_then_fail():
     assert report.summary("exact")[0].estimate.n == 29
 
 
+def test_processes_score_stored_outputs_again(processes, tmp_path):
+    path = tmp_path / "run.jsonl"
+    options = {"executor": processes, "resume": path}
+    folders = [{**row, "folder": str(tmp_path)} for row in ROWS]
+    mint.evaluate(subjects.counts_calls, folders, scorers=[subjects.exact], **options)
+    calls = (tmp_path / "calls").stat().st_size
+    assert calls == 90
+    report = mint.evaluate(subjects.counts_calls, folders, scorers=SCORERS, **options)
+    assert (tmp_path / "calls").stat().st_size == calls
+    assert [one.estimate.value for one in report.summary("distance")] == [14.5, 0, 14.5]
+
+
+def test_processes_hold_a_row_to_its_time(processes):
+    report = mint.evaluate(subjects.hangs_on_seven, ROWS[:9], scorers=SCORERS, executor=processes, timeout=0.2)
+    cells = report.to_dataframe(cells=True)
+    assert list(cells[cells["status"] == "timed_out"]["row"]) == [7, 7, 7]
+    assert report.errors == 3
+
+
 @pytest.fixture
 def renewable():
     with RenewableProcessPool(2) as pool:
