@@ -73,7 +73,7 @@ HOUSE = (
     (9, "instrument.child_processes", "lazy_finder environment"),
     (9, "instrument", "install child_bootstrap"),
     (9, "instrument.child_processes.startup", "sitecustomize"),
-    (9, "instrument.check", "static_modules checker"),
+    (9, "instrument.check", "static_modules unread_configs checker"),
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython"),
     (10, "__init__", ""),

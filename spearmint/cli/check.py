@@ -22,6 +22,8 @@ def check_command(settings: Path | None) -> None:
     `spearmint.install()` finds them. What the settings say by annotations (auto: annotated), and whether values
     validate, is known only when the functions are made.
 
+    A key in which configs differ and that no binding takes is warned of, and changes no exit status.
+
     Exit status: 0 if nothing is wrong, else 1.
     """
     from spearmint.instrument.check.checker import Checker  # noqa: PLC0415 - opening it takes a while, which --help need not
@@ -33,6 +35,8 @@ def check_command(settings: Path | None) -> None:
     folders = [str(Path.cwd()), str(checker.loaded.origin.folder)]
     sys.path[:0] = [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
     errors = checker.errors()
+    for warning in checker.warnings:
+        click.echo(f"Warning: {warning}", err=True)
     if errors:
         raise _ending(errors)
     source = checker.loaded.origin.path

@@ -1,6 +1,6 @@
 """Keys in which configs differ and that no parameter gets: most often a misspelt one."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,13 +23,18 @@ def unread_keys(options: Sequence[BoundConfig], readers: Iterable[ExperimentFunc
         readers: The experiments that may run under them. A parameter that gets the whole config reads every key; a
             model, those that it has fields for.
     """
-    flat = [flatten(option.config) for option in options[:_MOST_COMPARED]]
-    paths = dict.fromkeys(path for one in flat for path in one)
-    varying = [path for path in paths if _varies([one.get(path, _MISSING) for one in flat])]
+    varying = varying_paths([option.config for option in options])
     if not varying:
         return []
     bound = list(_bound(options[0], readers))
     return [path for path in varying if not any(_is_read(path, place, value) for place, value in bound)]
+
+
+def varying_paths(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the paths at which configs differ."""
+    flat = [flatten(config) for config in configs[:_MOST_COMPARED]]
+    paths = dict.fromkeys(path for one in flat for path in one)
+    return [path for path in paths if _varies([one.get(path, _MISSING) for one in flat])]
 
 
 def unread_message(name: str, keys: Sequence[str], readers: Iterable[ExperimentFunction]) -> str:

@@ -50,6 +50,30 @@ def problems(shop, write, invoke):
     return check
 
 
+def test_varying_key_that_no_binding_takes_is_warned_of(shop, write, invoke):
+    entry = """
+        packages: [shop]
+        experiments:
+          - target: shop.rank:score
+            bindings: {{boost: rank.boost}}
+            configs:
+              - {first}
+              - {second}
+    """
+    wrong = entry.format(first="{rank: {bost: 1, boost: 1}}", second="{rank: {bost: 2, boost: 1}}")
+    write(spearmint___yaml=wrong)
+    result = invoke("check")
+    assert result.exit_code == 0
+    message = (
+        "Warning: spearmint.yaml:6:5: The configs of 'shop.rank:score' differ in 'rank.bost', which no binding takes"
+    )
+    assert result.stderr.startswith(message)
+    assert "Did you mean 'rank.boost'?" in result.stderr
+    write(spearmint___yaml=entry.format(first="{rank: {boost: 1}, same: 1}", second="{rank: {boost: 2}, same: 1}"))
+    result = invoke("check")
+    assert (result.exit_code, result.stderr) == (0, "")
+
+
 def test_settings_without_a_slip_end_with_status_0_and_say_how_much_they_are_about(shop, write, invoke):
     write(
         k___yaml="{k: 1, page: {limit: 3}}",

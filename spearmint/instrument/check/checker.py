@@ -6,7 +6,7 @@ import itertools
 import os
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from pathlib import Path
 from types import CodeType
@@ -25,6 +25,7 @@ from spearmint.instrument.check.static_modules import (
     imported_from,
     matching_modules,
 )
+from spearmint.instrument.check.unread_configs import unread_config_keys
 from spearmint.instrument.declare.declarations import unresolvable_bindings
 from spearmint.instrument.settings.load import LoadedSettings, inspect_settings
 from spearmint.instrument.settings.matching import unmatched_message
@@ -49,6 +50,7 @@ class Checker:
 
     Attributes:
         experiments: The functions that become experiments, as far as they have been checked.
+        warnings: What is probably a mistake, and no error, as far as it has been checked.
 
     Raises:
         SettingsError: If there are no settings, or they cannot be read at all.
@@ -59,6 +61,7 @@ class Checker:
         self._known: dict[str, ModuleDefinitions | None] = {}
         self._reported: set[str] = set()
         self.experiments: set[str] = set()
+        self.warnings: list[SettingsError] = []
 
     @property
     def has_annotated(self) -> bool:
@@ -78,10 +81,11 @@ class Checker:
         return sorted(found, key=lambda error: (error.source or "", error.line or 0, error.column or 0))
 
     def _of_entry(self, keys: _Keys, entry: PackageEntry | ExperimentEntry) -> Iterator[SettingsError]:
+        matched: list[StaticDefinition] = []
         if isinstance(entry, PackageEntry):
             yield from self._of_package(keys, entry)
         else:
-            yield from self._of_experiment(keys, entry)
+            matched = yield from self._of_experiment(keys, entry)
         yield from self._of_strategy(keys, entry)
         for key in ("on_variant_error", "compare"):
             if isinstance(path := getattr(entry, key), str):
@@ -93,6 +97,10 @@ class Checker:
             else:
                 configs = found
         yield from unresolvable_bindings(self._loaded.origin, keys, entry, configs)
+        if isinstance(entry, ExperimentEntry) and matched:
+            inheriting = [one for _, one in self._loaded.entries() if not one.configs]
+            for message in unread_config_keys(entry, configs, matched, inheriting):
+                self.warnings.append(self._loaded.origin.error(message, (*keys, "configs")))
 
     def _configs(self, keys: _Keys, entry: ExperimentOptions) -> Iterator[list[Config] | SettingsError]:
         """Yield what is wrong with the configs of an entry, else the configs."""
@@ -111,7 +119,10 @@ class Checker:
         except ConfigError as error:
             yield origin.error(str(error), (*keys, "configs"))
 
-    def _of_experiment(self, keys: _Keys, entry: ExperimentEntry) -> Iterator[SettingsError]:
+    def _of_experiment(
+        self, keys: _Keys, entry: ExperimentEntry
+    ) -> Generator[SettingsError, None, list[StaticDefinition]]:
+        """Yield what is wrong with a target and its bindings, and return the functions that it matches."""
         target = parse_target(entry.target)
         place = (*keys, "target")
         matched: list[StaticDefinition] = []
@@ -119,7 +130,7 @@ class Checker:
         modules = [target.module] if not target.has_module_glob else list(matching_modules(target.root))
         if not modules or (not target.has_module_glob and target.module != "__main__" and not find_module(modules[0])):
             yield self._loaded.origin.error(_no_module(target.module, f"the target {target.text!r}"), place)
-            return
+            return matched
         is_known = True
         for module in filter(target.covers, modules):
             found = yield from self._definitions(module, place)
@@ -132,6 +143,7 @@ class Checker:
             yield from self._of_bindings(keys, entry, matched)
         elif is_known:
             yield self._loaded.origin.error(_nothing(target, names), place)
+        return matched
 
     def _of_package(self, keys: _Keys, entry: PackageEntry) -> Iterator[SettingsError]:
         place = (*keys, "name")
