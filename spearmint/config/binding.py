@@ -8,10 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from spearmint.config.copying import value_factory
-from spearmint.config.model import Config
+from spearmint.config.model import Config, origin_of
 from spearmint.config.paths import look_up, shown_value
 from spearmint.errors import BindingError
-from spearmint.redaction import redactor
+from spearmint.redaction import MASK, redactor
 
 Supplier = Callable[[], Any]
 
@@ -126,15 +126,16 @@ class Binder:
             raise self._error(slot, config, f"{missing.args[0]}. Add it to the config or correct the path") from None
         try:
             value = slot.validate(found)
-        except ValidationError as error:
-            problems = "; ".join(_problem(slot.path, item) for item in error.errors(include_url=False))
-            hint = f"bindings={{{slot.name!r}: None}} leaves the parameter to the caller"
-            told = self._error(slot, config, f"{problems}. Correct the config or the annotation; {hint}")
-            raise told from (None if _shows_secret(error, config) else error)
         except Exception as error:  # noqa: BLE001 - a validator of the user's, or a model that lacks one of its names
-            cause = f"validating it raised {type(error).__name__}: {_without_secrets(error, config)}"
-            told = self._error(slot, config, f"{cause}. Correct the annotation, or what validates it")
-            raise told from (None if _shows_secret(error, config) else error)
+            failure = error
+        else:
+            return self._share(slot, config, value)
+        secrets = _secrets_in(config, slot)
+        cause = _describe(slot, failure, secrets)
+        # Raised out here, as pydantic's error shows the values that it got.
+        raise self._error(slot, config, cause) from (None if secrets else failure)
+
+    def _share(self, slot: Slot, config: Config, value: Any) -> Supplier:
         try:
             return value_factory(value)
         except Exception as error:
@@ -144,24 +145,46 @@ class Binder:
 
     def _error(self, slot: Slot, config: Config, cause: str) -> BindingError:
         place = f"to {slot.path!r} of" if slot.path else "to"
+        source, line, column = origin_of(config) or (None, None, None)
         return BindingError(
             f"Cannot bind parameter {slot.name!r} of {self.function} {place} config {config.config_id!r}: {cause}.",
+            source=source,
+            line=line,
+            column=column,
+            path=slot.path,
             function=self.function,
             parameter=slot.name,
-            path=slot.path,
             config_id=config.config_id,
         )
 
 
-def _problem(path: str, item: Any) -> str:
-    location = ".".join(str(part) for part in (path, *item["loc"]) if part != "")
-    return f"{location or 'the config'}: {redactor().hide(item['msg'])} (got {shown_value(item['input'], location)})"
+def _secrets_in(config: Config, slot: Slot) -> set[str]:
+    """Return the texts that a message about a parameter must not show."""
+    found = redactor().secrets_in(config)
+    if _is_secret(slot):
+        found.add(str(look_up(config, slot.path)))
+    return found
 
 
-def _without_secrets(error: Exception, config: Config) -> str:
-    return redactor().hide(str(error), redactor().secrets_in(config))
+def _is_secret(slot: Slot) -> bool:
+    return redactor().is_secret(slot.path) or redactor().is_secret(slot.name)
 
 
-def _shows_secret(error: Exception, config: Config) -> bool:
-    """Tell whether an error's own text, which a traceback shows, has a secret."""
-    return _without_secrets(error, config) != str(error)
+def _describe(slot: Slot, failure: Exception, secrets: set[str]) -> str:
+    """Return why a value does not validate and what to do about it, without secrets."""
+    if isinstance(failure, ValidationError):
+        items = failure.errors(include_url=False)
+        problems = "; ".join(_problem(slot, item, secrets) for item in items)
+        hint = f"bindings={{{slot.name!r}: None}} leaves the parameter to the caller"
+        return f"{problems}. Correct the config or the annotation; {hint}"
+    cause = f"validating it raised {type(failure).__name__}: {redactor().hide(str(failure), secrets)}"
+    return f"{cause}. Correct the annotation, or what validates it"
+
+
+def _problem(slot: Slot, item: Any, secrets: set[str]) -> str:
+    location = ".".join(str(part) for part in (slot.path, *item["loc"]) if part != "")
+    message, shown = redactor().hide(item["msg"], secrets), shown_value(item["input"], location, secrets)
+    if _is_secret(slot) or redactor().is_secret(location):
+        # A validator of the user's may say anything, also a secret too short to be found in a text.
+        message, shown = MASK if "error" in item.get("ctx", ()) else message, MASK
+    return f"{location or 'the config'}: {message} (got {shown})"

@@ -11,6 +11,8 @@ MAX_CONFIGS = 100_000
 MAX_BYTES = 1024**3
 """How much memory the values of one list of configs may take; what several share counts once."""
 
+_SMALL = frozenset({int, float, bool, type(None)})
+_SMALL_BYTES = 32
 _LARGE = 1024  # smaller values are not worth remembering that they were counted
 _ADVICE = "Give fewer, or read them one by one with iter_configs"
 
@@ -42,7 +44,10 @@ class MemoryLimit:
         waiting: list[Any] = [config]
         while waiting:
             value = waiting.pop()
-            if isinstance(value, Mapping):
+            if type(value) in _SMALL:
+                self._bytes += _SMALL_BYTES
+                continue
+            if isinstance(value, dict):
                 waiting.extend(value.values())
             elif isinstance(value, list | tuple | set | frozenset):
                 waiting.extend(value)

@@ -1,6 +1,6 @@
 """Dotted paths in configs: what stands at one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -59,8 +59,8 @@ def _missing(here: Any, step: str, walked: str) -> str:
     return f"there is no {step!r} {place}, which is {type(here).__qualname__} {shown_value(here, walked)}"
 
 
-def shown_value(value: Any, path: str) -> str:
-    """Return the beginning of the repr of what stands at a path, without secrets."""
+def shown_value(value: Any, path: str, secrets: Iterable[str] = ()) -> str:
+    """Return the beginning of the repr of what stands at a path, without secrets, be it some that are known."""
     if redactor().is_secret(path) and may_be_secret(value):
         return MASK
-    return redactor().hide(repr(redactor().redact(value)))[:80]
+    return redactor().hide(repr(redactor().redact(value, secrets)), secrets)[:80]

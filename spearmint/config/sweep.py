@@ -8,6 +8,7 @@ from threading import RLock
 from typing import Any, Generic, TypeVar, cast, overload
 
 from spearmint.errors import ConfigError
+from spearmint.redaction import redactor
 
 T = TypeVar("T")
 
@@ -40,12 +41,12 @@ class DynamicValue(Generic[T]):
 
     def __init__(self, values: Iterable[T]) -> None:
         if isinstance(values, str | bytes | bytearray | Mapping):
-            msg = f"Cannot sweep over {values!r}: it is one value. Put the alternatives into a list."
+            msg = f"Cannot sweep over {_shown(values)}: it is one value. Put the alternatives into a list."
             raise ConfigError(msg)
         try:
             source = iter(values)
         except TypeError as error:
-            msg = f"Cannot sweep over {values!r}: it cannot be iterated. Put the alternatives into a list."
+            msg = f"Cannot sweep over {_shown(values)}: it cannot be iterated. Put the alternatives into a list."
             raise ConfigError(msg) from error
         self._values: Iterable[T]
         if isinstance(values, list):
@@ -137,6 +138,10 @@ class _FloatRange(Sequence[float]):
         if not 0 <= index < self.length:
             raise IndexError(index)
         return float(self._start + index * self._step)
+
+
+def _shown(value: Any) -> str:
+    return f"{redactor().hide(repr(value)):.80}"
 
 
 class RangeError(ValueError):

@@ -11,7 +11,7 @@ from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
 from spearmint.config.binding import Binder
 from spearmint.config.copying import value_factory
-from spearmint.config.model import Config
+from spearmint.config.model import Config, assign_origin, origin_of
 from spearmint.config.signature import compile_binder
 from spearmint.errors import BindingError, ConfigError
 from spearmint.registry.callables import Kind, kind_of, name_of
@@ -126,6 +126,7 @@ class ExperimentFunction:
                 "execution needs its own. Put something immutable in it, or give the type a __deepcopy__."
             )
             raise ConfigError(message) from error
+        assign_origin(master, origin_of(config))
         return BoundConfig(master, config.config_id, value_factory(master), self.binder.bind(master))
 
     @property

@@ -13,7 +13,8 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from typing_extensions import TypedDict
 
 from spearmint import Bind, Config, Spearmint, experiment
-from spearmint.config.binding import look_up
+from spearmint.config import parse_configs
+from spearmint.config.paths import look_up
 from spearmint.errors import BindingError, ConfigError, SpearmintError
 from spearmint.redaction import MASK
 
@@ -662,3 +663,84 @@ def test_error_of_missing_step_shows_no_secret() -> None:
         """Ask for something in a text."""
 
     assert f"at 'password', which is str {MASK}" in str(refusal(reads, {"password": "pw-hunter22"}))
+
+
+# Secrets, and files
+
+
+class Client(BaseModel):
+    api_key: int
+    url: int = 0
+    retries: int = 0
+
+
+SECRET = "hunter2-and-more"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"client": {"api_key": SECRET}},
+        {"client": {"api_key": 1, "url": f"https://me:{SECRET}@example.com"}},
+        {"client": {"api_key": 1, "retries": {"password": SECRET}}},
+        {"client": {"api_key": 1, "retries": f"as {SECRET} says"}, "token": SECRET},
+        {"client": [("password", SECRET)]},
+    ],
+    ids=["key", "url", "nested", "elsewhere", "pair"],
+)
+def test_binding_error_shows_no_secret(config):
+    def ask(client: Annotated[Client, Bind("client")]):
+        return client
+
+    with pytest.raises(BindingError) as caught:
+        experiment(configs=[config])(ask)
+    text = "".join(traceback.format_exception(caught.value))
+    assert SECRET not in text
+    assert "**********" in str(caught.value)
+    assert caught.value.__context__ is None
+
+
+def test_binding_error_of_a_secret_parameter_hides_short_values():
+    def ask(pin: Annotated[int, Bind("password")]):
+        return pin
+
+    short = SECRET[:3]
+    with pytest.raises(BindingError, match=r"password: Input should be a valid integer, .* \(got \*+\)") as caught:
+        experiment(configs=[{"password": short}])(ask)
+    assert short not in "".join(traceback.format_exception(caught.value))
+
+
+def test_validator_that_tells_a_secret_is_hidden():
+    class Checked(BaseModel):
+        token: str
+
+        @field_validator("token")
+        @classmethod
+        def look(cls, value):
+            raise RuntimeError(f"unknown {value}")
+
+    def ask(checked: Checked):
+        return checked
+
+    with pytest.raises(BindingError, match=r"validating it raised RuntimeError: unknown \*+") as caught:
+        experiment(configs=[{"token": SECRET}])(ask)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+def test_path_below_a_secret_does_not_show_it():
+    with pytest.raises(KeyError, match=r"no 'x' at 'llm\.api_key', which is str \*+"):
+        look_up({"llm": {"api_key": "abc"}}, "llm.api_key.x")
+
+
+def test_binding_error_names_the_file_of_the_config(tmp_path):
+    path = tmp_path / "configs.yaml"
+    path.write_text("- {x: 1}\n- {x: many}\n")
+
+    def ask(x: Annotated[int, Bind("x")]):
+        return x
+
+    for configs in (path, parse_configs(path)):
+        with pytest.raises(BindingError) as caught:
+            experiment(configs=configs)(ask)
+        assert str(caught.value).startswith(f"{path}:2:3: Cannot bind parameter 'x' of ")
+        assert (caught.value.source, caught.value.line, caught.value.column) == (str(path), 2, 3)

@@ -1,7 +1,7 @@
 """Sources of configs that have no end are refused with their place and the limit, before memory runs out."""
 
 import itertools
-from time import perf_counter
+from time import process_time
 
 import pytest
 
@@ -14,10 +14,10 @@ SECONDS = 2
 
 
 def refusal(source):
-    start = perf_counter()
+    start = process_time()
     with pytest.raises(ConfigError) as caught:
         parse_configs(source)
-    assert perf_counter() - start < SECONDS
+    assert process_time() - start < SECONDS
     return str(caught.value)
 
 
