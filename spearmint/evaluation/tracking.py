@@ -64,10 +64,10 @@ def _role(case: EvaluatedCase) -> str:
 
 
 def _parameters(case: EvaluatedCase) -> dict[str, str]:
-    told: dict[str, Any] = dict(case.parameters)
+    named: dict[str, Any] = dict(case.parameters)
     if len(case.assignment) > 1:
-        told |= {f"experiment.{name}": config_id for name, config_id in case.assignment.items()}
-    return {_name(key): str(value)[:_LONGEST_VALUE] for key, value in told.items()}
+        named |= {f"experiment.{name}": config_id for name, config_id in case.assignment.items()}
+    return {_name(key): str(value)[:_LONGEST_VALUE] for key, value in named.items()}
 
 
 def _batches(parameters: Mapping[str, str]) -> Iterator[dict[str, str]]:

@@ -208,7 +208,7 @@ def test_a_sweep_that_is_none_is_told_in_its_file_or_where_it_stands(problems, w
     entry = '{target: "shop.rank:plain", configs: [k.yaml, l.json, m/, {b: {$sweep: 4}}, {c: 1}, gone.yaml]}'
     told = problems(f"experiments: [{entry}]")
     assert [line.split(": Cannot")[0].rpartition("/")[2] for line in told] == [
-        "k.yaml",
+        "k.yaml:1:1",
         "l.json:1:1",
         "n.jsonl:2:5",
         "spearmint.yaml:1:73",

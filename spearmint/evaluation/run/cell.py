@@ -134,7 +134,7 @@ def run_cells(
         cells: What to run.
         context: The context variables that they begin with.
         budget: Seconds after which no further cell is begun.
-        is_stopped: Tells when to leave the rest since nobody waits for it any more.
+        is_stopped: Tells when to leave the rest since the run has ended.
     """
     results: list[CellResult] = []
     started = now = perf_counter()

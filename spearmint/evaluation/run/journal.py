@@ -142,12 +142,12 @@ class Journal:
 
     def _parsed(self, line: bytes, offset: int, place: str) -> StoredCell:
         try:
-            told = json.loads(line)
-            result = CellResult(**{name: told[name] for name in CellResult._fields})
-            _check_types(told)
-            row = RowKey(told["inputs"], told["nth"], told["expectations"])
+            entry = json.loads(line)
+            result = CellResult(**{name: entry[name] for name in CellResult._fields})
+            _check_types(entry)
+            row = RowKey(entry["inputs"], entry["nth"], entry["expectations"])
             return StoredCell(
-                offset, told["case_id"], told["case"], row, told["repeat"], told["code"], told["scorers"], result
+                offset, entry["case_id"], entry["case"], row, entry["repeat"], entry["code"], entry["scorers"], result
             )
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             message = f"Cannot resume from {self.path}{place}: the line is no result of a run ({error!r:.200})."
@@ -236,16 +236,16 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
 }
 
 
-def _check_types(told: Mapping[str, Any]) -> None:
+def _check_types(entry: Mapping[str, Any]) -> None:
     for name, kind in _TYPES.items():
-        if not isinstance(told[name], kind):
-            message = f"{name!r} is a {type(told[name]).__name__}"
+        if not isinstance(entry[name], kind):
+            message = f"{name!r} is a {type(entry[name]).__name__}"
             raise TypeError(message)
-    for scores in told["scores"].values():
+    for scores in entry["scores"].values():
         if not all(isinstance(value, int | float) for value in scores.values()):
             message = "a score is no number"
             raise TypeError(message)
 
 
-def _line(told: Mapping[str, Any]) -> bytes:
-    return json.dumps(told, default=str).encode() + b"\n"
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return json.dumps(entry, default=str).encode() + b"\n"
