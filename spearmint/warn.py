@@ -59,6 +59,14 @@ def warn(message: str) -> None:
         logger.warning("%s", message)
 
 
+def warn_at(path: str, message: str) -> None:
+    """Do the same for a file, where no frame leads to it: a module that is about to run."""
+    try:
+        warnings.warn_explicit(message, SpearmintWarning, path, 1)
+    except SpearmintWarning:
+        logger.warning("%s: %s", path, message)
+
+
 def warn_once(key: Hashable, message: str) -> None:
     """Do the same for the first time of a key in the process; later times do nothing."""
     if said.is_first(key):

@@ -1,7 +1,6 @@
 """`install` and `uninstall`, and the handle that takes an installation back."""
 
 import os
-import warnings
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -11,7 +10,6 @@ from typing import Any, Self
 
 from spearmint.context.threads import install_thread_propagation
 from spearmint.discovery import is_supported
-from spearmint.errors import SpearmintWarning
 from spearmint.execution.limits import PoolLimits
 from spearmint.execution.pool import variant_pool
 from spearmint.execution.worker_initializers import worker_initializers
@@ -24,6 +22,7 @@ from spearmint.instrument.settings.load import LoadedSettings, read_settings
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
 from spearmint.tracing.options import TracingOptions
+from spearmint.warn import warn
 
 
 class Handle:
@@ -189,4 +188,4 @@ def _warn_if_unsupported() -> None:
             "wrapped once their module has run; what decorators have kept of them by then, and functions inside "
             "functions, are not."
         )
-        warnings.warn(message, SpearmintWarning, stacklevel=3)
+        warn(message)

@@ -1,17 +1,16 @@
 """Cells of IPython and notebooks: rewritten as modules are, under the name ``__main__``."""
 
 import ast
-import warnings
 from typing import Any
 
 from spearmint.discovery import is_supported
-from spearmint.errors import SpearmintWarning
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.main_module import no_main
 from spearmint.instrument.install import Handle, install
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
 from spearmint.instrument.settings.load import find_settings
+from spearmint.warn import warn
 
 
 class CellTransformer(ast.NodeTransformer):
@@ -39,7 +38,7 @@ class CellTransformer(ast.NodeTransformer):
             message = (
                 f"Cannot instrument a cell: {type(error).__name__}: {error}. It runs as if Spearmint were not there."
             )
-            warnings.warn(message, SpearmintWarning, stacklevel=2)
+            warn(message)
             return node
 
 

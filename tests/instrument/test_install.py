@@ -355,3 +355,21 @@ def test_install_without_any_settings_says_where_it_has_looked(project, tmp_path
     with pytest.raises(SettingsError, match="Cannot find settings"):
         spearmint.install()
     assert finders() == []
+
+
+STRICT = """
+import warnings
+warnings.simplefilter("error")
+import json.decoder
+import spearmint
+
+handle = spearmint.install({"packages": ["json"], "experiments": [{"target": "json.decoder:JSONDecoder.decode"}]})
+assert json.loads("[1]") == [1]
+"""
+
+
+def test_warnings_as_errors_end_no_install(run):
+    done = run("-W", "error", source=STRICT)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "Modules were imported before spearmint.install(): json" in done.stderr
+    assert "Traceback" not in done.stderr

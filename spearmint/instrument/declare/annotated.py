@@ -2,7 +2,6 @@
 
 import inspect
 import sys
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin
 
@@ -10,8 +9,8 @@ from pydantic import BaseModel
 
 from spearmint.config import Bind, Config
 from spearmint.config.annotations import Unresolved, annotations_of, without_metadata
-from spearmint.errors import SpearmintWarning
 from spearmint.signatures import parameter_names
+from spearmint.warn import warn
 
 
 def asks_for_config(
@@ -97,4 +96,4 @@ def _warn(name: str, parameter: str, hint: Unresolved) -> None:
         f"Cannot tell whether {name} is an experiment: the annotation {hint.text!r} of its parameter {parameter!r} "
         f"cannot be read ({hint.cause}). It is left as it is; name it under 'experiments', or import what it names."
     )
-    warnings.warn(message, SpearmintWarning, stacklevel=2)
+    warn(message)

@@ -1,6 +1,5 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel
 from spearmint.api import Spearmint
 from spearmint.config import Config, parse_configs
 from spearmint.config.paths import look_up
-from spearmint.errors import BindingError, SettingsError, SpearmintError, SpearmintWarning
+from spearmint.errors import BindingError, SettingsError, SpearmintError
 from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type, unreadable_parameters
 from spearmint.instrument.declare.local_functions import LocalFunctionCache
 from spearmint.instrument.settings.matching import Rule, Targets
@@ -24,6 +23,7 @@ from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.registry.callables import callers_namespace
 from spearmint.signatures import parameter_names
 from spearmint.strategies.by_name import import_named, strategy_by_name
+from spearmint.warn import warn
 
 
 class Declarations:
@@ -97,7 +97,7 @@ class Declarations:
                 f"others of that kind. Where one should be an experiment, name its model under 'bindings', as "
                 f"'{model.__module__}:{model.__qualname__}: path', or correct the configs."
             )
-            warnings.warn(message, SpearmintWarning, stacklevel=2)
+            warn(message)
         return not configs
 
     def _entry(self, rule: Rule) -> PackageEntry | ExperimentEntry:

@@ -2,14 +2,13 @@
 
 import importlib.util
 import sys
-import warnings
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from spearmint.errors import SpearmintWarning
 from spearmint.instrument.importing.installation import Installation
+from spearmint.warn import warn
 
 _LazyModule: type = importlib.util._LazyModule  # type: ignore[attr-defined]  # noqa: SLF001 - to be asked nothing
 _SHOWN = 10
@@ -48,7 +47,7 @@ def wrap_imported_modules(
             "them that the settings name are wrapped where they stand; what others imported from them by then, what "
             "decorators have kept, and functions inside functions, stay as they are. Call install() first."
         )
-        warnings.warn(message, SpearmintWarning, stacklevel=4)
+        warn(message)
 
 
 def _modules_of(installation: Installation) -> Iterator[tuple[str, ModuleType, bool]]:

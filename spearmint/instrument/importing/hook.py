@@ -2,7 +2,6 @@
 
 import os
 import threading
-import warnings
 from collections.abc import Callable, Iterable
 from importlib.machinery import (
     ExtensionFileLoader,
@@ -16,7 +15,6 @@ from typing import Any
 from zipimport import zipimporter
 
 from spearmint.discovery import is_supported
-from spearmint.errors import SpearmintWarning
 from spearmint.instrument.importing.finder import SpearmintFinder, insert, remove
 from spearmint.instrument.importing.installation import Installation
 from spearmint.instrument.importing.loaders import (
@@ -27,6 +25,7 @@ from spearmint.instrument.importing.loaders import (
 )
 from spearmint.instrument.rewrite.injected import entry
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
+from spearmint.warn import warn
 
 _OURS = (InstrumentedSourceLoader, InstrumentedSourcelessLoader, InstrumentedZipLoader, AfterLoader)
 
@@ -90,7 +89,7 @@ class Hook:
             loader = self._loader(name, spec.loader, matched, ModuleRewriter(targets, self._verify))
         except Exception as error:  # noqa: BLE001 - importing goes on
             message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
-            warnings.warn(message, SpearmintWarning, stacklevel=2)
+            warn(message)
             return
         if loader is not None:
             spec.loader = loader
@@ -118,7 +117,7 @@ class Hook:
                 f"Cannot rewrite module {name!r}: {reason}. Its functions are wrapped once it has run; what decorators "
                 "have kept of them by then, and functions inside functions, are not."
             )
-            warnings.warn(message, SpearmintWarning, stacklevel=2)
+            warn(message)
         return AfterLoader(loader, lambda module: self.wrap_in_place(module, name))
 
     def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str]) -> None:

@@ -1,14 +1,12 @@
 """What one `spearmint.install` stands for: its settings, and what it has done so that it can be taken back."""
 
 import sys
-import warnings
 import weakref
 from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
 from spearmint.discovery.reach.table_store import table_store
-from spearmint.errors import SpearmintWarning
 from spearmint.instrument.declare.declarations import Declarations
 from spearmint.instrument.declare.patch_module import ModulePatch, names_in, release, wrap_in_place
 from spearmint.instrument.importing.loaders import restore_loader
@@ -16,6 +14,7 @@ from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
 from spearmint.instrument.settings.target import parse_target
 from spearmint.proxy.proxy import ExperimentProxy, plain_function
+from spearmint.warn import warn
 
 
 class Installation:
@@ -91,7 +90,7 @@ class Installation:
                 f"Cannot make an experiment of {name}:{refused}: it belongs to a type that does not change. "
                 "Call it from a function of your own, and name that one."
             )
-            warnings.warn(message, SpearmintWarning, stacklevel=2)
+            warn(message)
         if is_whole:
             self.verify_targets(name, (*changes.wrapped, *changes.refused), names_in(module))
         return changes

@@ -2,20 +2,19 @@
 
 import ast
 import os
-import warnings
 from collections.abc import Callable, Collection, Iterable, Sequence
 from types import CodeType
 from typing import Any
 
 from spearmint.discovery import calls_in_code
 from spearmint.discovery.reach.table_store import table_store
-from spearmint.errors import SpearmintWarning
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
 from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_of
 from spearmint.instrument.rewrite.result import Refused, RewrittenTree
 from spearmint.instrument.settings.matching import ModuleTargets
 from spearmint.instrument.settings.target import Target
+from spearmint.warn import warn_at
 
 VerifyTargets = Callable[[str, Iterable[str], Iterable[str]], object]
 
@@ -123,4 +122,4 @@ class ModuleRewriter:
             f"Cannot instrument module {self.name!r}: {cause}. It runs as if Spearmint were not there; "
             "decorate its functions with @experiment, or report this."
         )
-        warnings.warn_explicit(message, SpearmintWarning, os.fsdecode(path), 1)
+        warn_at(os.fsdecode(path), message)
