@@ -13,6 +13,7 @@ from zipimport import zipimporter
 from spearmint.instrument.rewrite.cache import CachedModule, SourceStat, cached_path, dump, load
 from spearmint.instrument.rewrite.gc_pause import gc_paused
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
+from spearmint.instrument.rewrite.result import Refused
 
 
 class InstrumentedSourceLoader(SourceFileLoader):
@@ -60,13 +61,21 @@ class InstrumentedSourceLoader(SourceFileLoader):
             rewritten = self._rewriter.from_source(data, path, options.get("_optimize", -1))
             if rewritten is None:
                 return compiled(data, path, *args, **options), None
+            if isinstance(rewritten, Refused):
+                return self._from_code(compiled(data, path, *args, **options))
             try:
                 code = compiled(rewritten.tree, path, *args, **options)
+            except RecursionError:  # The compiler takes deeper sources than trees.
+                return self._from_code(compiled(data, path, *args, **options))
             except Exception as error:  # noqa: BLE001 - an error of the user's is raised again, from the source
                 code = compiled(data, path, *args, **options)
                 self._rewriter.report(error, path)
                 return code, None
         return code, CachedModule(code, rewritten.wrapped, rewritten.tables)
+
+    def _from_code(self, code: CodeType) -> tuple[CodeType, CachedModule | None]:
+        cached = self._rewriter.from_code(code)
+        return (cached.code if cached else code), cached
 
 
 class InstrumentedSourcelessLoader(SourcelessFileLoader):

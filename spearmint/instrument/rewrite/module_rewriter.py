@@ -19,6 +19,9 @@ from spearmint.warn import warn_at
 VerifyTargets = Callable[[str, Iterable[str], Iterable[str]], object]
 
 
+TOO_DEEP = Refused("its source is nested too deeply")
+
+
 class ModuleRewriter:
     """Rewrites one module as the settings say. What goes wrong with that is warned of, and the module stays as it is.
 
@@ -50,7 +53,7 @@ class ModuleRewriter:
         """Tell whether a definition is to be wrapped."""
         return any(one.find(name, parameters) is not None for one in self._targets)
 
-    def from_source(self, data: Any, path: Any, optimize: int) -> RewrittenTree | None:
+    def from_source(self, data: Any, path: Any, optimize: int) -> RewrittenTree | Refused | None:
         """Parse and rewrite a source.
 
         Args:
@@ -59,14 +62,19 @@ class ModuleRewriter:
             optimize: Optimisation level as for `compile`.
 
         Returns:
-            The rewritten module; None when it is to be compiled as it is, be it that it has a syntax error.
+            The rewritten module; a refusal when its code can be rewritten instead; None when it is to be compiled as
+            it is, be it that it has a syntax error.
         """
         try:
             tree = ast.parse(data, path)
+        except RecursionError:
+            return TOO_DEEP
         except Exception:  # noqa: BLE001 - whatever it is, the compiler says it better
             return None
         try:
             return rewrite_tree(tree, self.is_target, optimize=optimize)
+        except RecursionError:
+            return TOO_DEEP
         except Exception as error:  # noqa: BLE001 - importing goes on
             self.report(error, path)
             return None

@@ -484,3 +484,12 @@ def test_a_module_that_is_of_no_concern_costs_no_look_at_the_file_system(project
         assert finder.find_spec("foobar") is None
     finally:
         sys.meta_path[:] = [one for one in sys.meta_path if not isinstance(one, Unasked)]
+
+
+def test_deep_source_is_rewritten_from_its_bytecode(project):
+    branches = "".join(f"    elif x == {number}:\n        return {number} * boost\n" for number in range(1500))
+    project.write({"deep.py": f"def f(x, boost=1):\n    if x == -1:\n        return -1\n{branches}"})
+    handle = project.install("deep:f")
+    assert project.load("deep").f(5) == 15
+    assert dict(handle.skipped) == {}
+    assert project.load("deep").f(7) == 21  # From the cache.
