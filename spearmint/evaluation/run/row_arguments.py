@@ -51,7 +51,9 @@ class Arguments:
         for name in row.inputs:
             if name in filled:
                 cause = f"it gives {name!r}, which {filled[name]} fills too, so that every config would come out equal"
-                advice = f"Take {name!r} out of the row, or bindings={{{name!r}: None}} out of the configs' reach"
+                advice = (
+                    f"Take {name!r} out of the row; or bindings={{{name!r}: None}} leaves the parameter to the rows"
+                )
                 raise EvaluationError(f"Cannot evaluate the row at {row.place}: {cause}. {advice}.")
             if name not in self._names and name not in self._positional and not self._takes_any:
                 raise EvaluationError(f"Cannot evaluate the row at {row.place}: {self._stranger(name)}")

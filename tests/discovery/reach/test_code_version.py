@@ -1,6 +1,8 @@
 import functools
 import importlib
+import os
 import py_compile
+import subprocess
 import sys
 import textwrap
 
@@ -290,3 +292,30 @@ def test_experiments_and_partials_count_as_their_functions():
 def test_values_without_a_canonical_form_change_no_version(modules):
     source = "import threading\nlock = threading.Lock()\nthing = object()\ndef f(x):\n    return lock, thing\n"
     assert code_version(modules(source).f) == code_version(modules(source).f)
+
+
+def test_version_is_the_same_in_every_process(tmp_path):
+    (tmp_path / "sets.py").write_text(
+        "K = {'x', 'y', 'z', ('t', 1)}\ndef f(x):\n    return x in {'p', 'q', 'r'} or K\n", encoding="utf-8"
+    )
+    program = "import sets, spearmint; print(spearmint.code_version(sets.f))"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
+
+
+def test_every_callable_has_a_version():
+    class Judge:
+        def __call__(self, outputs):
+            return 1
+
+    things = [len, print, dict, property, Judge, Judge(), functools.partial(len), lambda x: x, functools.lru_cache(len)]
+    assert all(len(code_version(thing)) == 16 for thing in things)
