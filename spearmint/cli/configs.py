@@ -25,7 +25,7 @@ _MANY_COLUMNS = 8
         "spearmint configs huge_sweep.yaml --limit 5",
     ),
 )
-@click.argument("sources", nargs=-1, required=True)
+@click.argument("sources", nargs=-1, required=True, type=click.Path())
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "ids"]), default="table", show_default=True, help="Output."
 )

@@ -84,9 +84,14 @@ def _interruption(ctx: click.Context) -> str:
     ),
 )
 @click.argument("target")
-@click.option("--data", required=True, metavar="FILE", help="Rows, as JSON Lines.")
+@click.option("--data", required=True, type=click.Path(), metavar="FILE", help="Rows, as JSON Lines.")
 @click.option(
-    "--configs", "sources", multiple=True, metavar="SOURCE", help="Configs, main first; files, folders, globs."
+    "--configs",
+    "sources",
+    multiple=True,
+    type=click.Path(),
+    metavar="SOURCE",
+    help="Configs, main first; files, folders, globs.",
 )
 @click.option("--scorer", "scorers", multiple=True, required=True, metavar="MODULE:NAME", help="A scorer; repeatable.")
 @click.option(
@@ -110,7 +115,14 @@ def _interruption(ctx: click.Context) -> str:
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Time for a row, and a scorer."
 )
-@click.option("--report", "reports", multiple=True, metavar="FILE", help="Write the report, .html or .csv; repeatable.")
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(),
+    metavar="FILE",
+    help="Write the report, .html or .csv; repeatable.",
+)
 @click.option("--mlflow", is_flag=True, help="Log runs to MLflow: a parent, and a child for each config.")
 @click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
 @click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with that scheduler.")

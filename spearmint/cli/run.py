@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from spearmint.cli.launch import Launch
 from spearmint.cli.output import examples, fail
@@ -52,7 +53,13 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
     help="Settings file. Default: $SPEARMINT_CONFIG, else spearmint.yaml or [tool.spearmint] in pyproject.toml.",
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module or package, as `python -m` does.")
-@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="(SCRIPT | -m MODULE) [ARGS]...")
+@click.argument(
+    "program",
+    nargs=-1,
+    type=click.UNPROCESSED,
+    metavar="(SCRIPT | -m MODULE) [ARGS]...",
+    shell_complete=lambda _ctx, _parameter, incomplete: [CompletionItem(incomplete, type="file")],
+)
 def run_command(config: Path | None, module: str | None, program: tuple[str, ...]) -> None:
     """Run a program with what the settings name under experiment.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
 from spearmint.errors import ConfigError
+from spearmint.suggest import did_you_mean
 
 Overflow = Literal["drop", "block", "run_in_caller"]
 
@@ -52,7 +53,10 @@ class PoolLimits:
         known = [item.name for item in fields(self)]
         for name in changes:
             if name not in known:
-                message = f"Cannot set background limit {name!r}: there is none. Give some of {', '.join(known)}."
+                message = (
+                    f"Cannot set background limit {name!r}: there is none. Give some of {', '.join(known)}."
+                    f"{did_you_mean(name, known)}"
+                )
                 raise ConfigError(message)
         return replace(self, **changes)
 

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from spearmint.errors import ConfigError
 from spearmint.redaction import SECRET_KEYS, Redactor
+from spearmint.suggest import did_you_mean
 
 Mode = Literal["auto", "deferred", "live"]
 
@@ -71,7 +72,10 @@ class TracingOptions:
         known = [item.name for item in fields(self)]
         for name in changes:
             if name not in known:
-                message = f"Cannot set tracing option {name!r}: there is none. Give some of {', '.join(known)}."
+                message = (
+                    f"Cannot set tracing option {name!r}: there is none. Give some of {', '.join(known)}."
+                    f"{did_you_mean(name, known)}"
+                )
                 raise ConfigError(message)
         mask = changes.get("mask")
         if isinstance(mask, list):

@@ -55,6 +55,17 @@ def test_completion_completes_commands(start):
     assert done.stdout == "plain,configs\n"
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["evaluate --data ro", "evaluate --configs ro", "evaluate --report ro", "configs ro", "run ro", "check ro"],
+)
+def test_completion_completes_files(start, words):
+    count = str(len(words.split()))
+    env = {"_SPEARMINT_COMPLETE": "bash_complete", "COMP_WORDS": f"spearmint {words}", "COMP_CWORD": count}
+    done = start("-c", "from spearmint.cli import main; main(prog_name='spearmint')", env=env)
+    assert done.stdout == "file,ro\n"
+
+
 def test_the_module_is_the_command(start):
     done = start("-m", "spearmint", "--version")
     assert (done.returncode, done.stdout.split()[0]) == (0, "spearmint,")

@@ -28,7 +28,7 @@ from spearmint.instrument.check.static_modules import (
 from spearmint.instrument.check.unread_configs import unread_config_keys
 from spearmint.instrument.declare.declarations import unresolvable_bindings
 from spearmint.instrument.settings.load import LoadedSettings, inspect_settings
-from spearmint.instrument.settings.matching import unmatched_message
+from spearmint.instrument.settings.matching import EVERYTHING, unmatched_message
 from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, PackageEntry, StrategyEntry
 from spearmint.instrument.settings.origin import SettingsSource
 from spearmint.instrument.settings.target import Target, parse_target
@@ -141,7 +141,7 @@ class Checker:
             matched += here
         if matched:
             yield from self._of_bindings(keys, entry, matched)
-        elif is_known:
+        elif is_known and target.name != EVERYTHING:
             yield self._loaded.origin.error(_nothing(target, names), place)
         return matched
 

@@ -147,7 +147,7 @@ class Targets:
             target = rule.target
             if target is None or target.has_module_glob or target.module != module:
                 continue
-            if not any(target.matches(name) for name in found):
+            if target.name != EVERYTHING and not any(target.matches(name) for name in found):
                 message = unmatched_message(target, known)
                 errors.append(self.loaded.origin.error(message, (*rule.keys, "target")))
         return errors
@@ -191,6 +191,10 @@ def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
 def _digest(shapes: tuple[Any, ...]) -> str:
     shape = json.dumps(sorted({json.dumps(one) for one in shapes}))
     return hashlib.sha256(shape.encode()).hexdigest()[:16]
+
+
+EVERYTHING = "**"
+"""The function part that means all of a module, be it nothing."""
 
 
 def unmatched_message(target: Target, defined: Iterable[str]) -> str:

@@ -370,3 +370,11 @@ def test_deleted_working_directory_is_named(folder, monkeypatch):
         assert read_settings({"packages": ["shop"]}).settings.packages[0].name == "shop"
     finally:
         monkeypatch.chdir(folder)
+
+
+@pytest.mark.parametrize(
+    ("key", "option", "meant"), [("tracing", "sample_rte", "sample_rate"), ("background", "max_worker", "max_workers")]
+)
+def test_mistyped_option_of_the_process_names_the_close_one(key, option, meant):
+    with pytest.raises(SettingsError, match=rf"Cannot set .* '{option}': there is none\..* Did you mean '{meant}'"):
+        read_settings({key: {option: 1}})

@@ -154,3 +154,9 @@ def test_targets_with_a_glob_for_the_module_and_those_of_other_modules_may_match
 def test_the_modules_that_targets_name_are_known():
     found = targets(["p"], ["m.a:f", "m.a:g*", "m.*:h"])
     assert {module: len(rules) for module, rules in found.exact_modules.items()} == {"m.a": 2}
+
+
+def test_everything_of_an_empty_module_is_no_error():
+    found = Targets(read_settings({"experiments": [{"target": "shop:**"}, {"target": "shop:f"}]}))
+    (error,) = found.unmatched("shop", [], [])
+    assert "Cannot find the target 'shop:f'" in str(error)
