@@ -154,10 +154,13 @@ class Checker:
         if entry.auto is None:
             return
         functions: list[StaticDefinition] = []
+        excluded = [parse_target(text) for text in entry.exclude]
         for module in modules:
             found = yield from self._definitions(module, place)
-            functions += found.functions if found else ()
-            here = found.functions if found and entry.auto == "named" else ()
+            left = [one for one in excluded if one.covers(module)]
+            kept = [one for one in (found.functions if found else ()) if not any(t.matches(one.name) for t in left)]
+            functions += kept
+            here = kept if entry.auto == "named" else ()
             self.experiments.update(f"{module}:{one.name}" for one in here if entry.bindings.keys() & one.parameters)
         if entry.auto == "named":
             yield from self._of_bindings(keys, entry, functions)

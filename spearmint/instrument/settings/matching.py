@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -30,12 +30,14 @@ class Rule:
         target: What it names; None for a package.
         auto: How a package finds its experiments; None for a target.
         parameters: The parameters that its bindings name.
+        excluded: What a package leaves as it is.
     """
 
     keys: tuple[str, int]
     target: Target | None
     auto: Literal["named", "annotated"] | None
     parameters: frozenset[str]
+    excluded: tuple[Target, ...] = ()
 
     def wants(self, name: str, parameters: Collection[str]) -> bool:
         """Tell whether a definition is to be declared; with ``auto: annotated``, whether it may have to be.
@@ -46,7 +48,7 @@ class Rule:
         """
         if self.target is not None:
             return self.target.matches(name)
-        if is_implicit_class_method(without_number(name)[0]):
+        if is_implicit_class_method(without_number(name)[0]) or any(one.matches(name) for one in self.excluded):
             return False
         return bool(parameters) if self.auto == "annotated" else not self.parameters.isdisjoint(parameters)
 
@@ -55,7 +57,8 @@ class Rule:
         """What of it shapes the code that is made of a module, as plain data."""
         if self.target is not None:
             return "target", self.target.name, self.target.number
-        return "auto", self.auto, tuple(sorted(self.parameters)) if self.auto == "named" else ()
+        parameters = tuple(sorted(self.parameters)) if self.auto == "named" else ()
+        return "auto", self.auto, parameters, tuple(sorted((one.name, one.number or 0) for one in self.excluded))
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,14 +179,14 @@ class Targets:
         if not rules and package is None:
             return None
         if package is not None and package.auto is not None:
-            rules.append(package)
+            rules.append(replace(package, excluded=tuple(one for one in package.excluded if one.covers(module))))
         return ModuleTargets(module, tuple(rules), _digest(tuple([rule.shape for rule in rules])))
 
 
 def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
     parameters = frozenset(key for key in entry.bindings if ":" not in key)
     if isinstance(entry, PackageEntry):
-        return Rule(keys, None, entry.auto, parameters)
+        return Rule(keys, None, entry.auto, parameters, tuple(map(parse_target, entry.exclude)))
     return Rule(keys, parse_target(entry.target), None, parameters)
 
 

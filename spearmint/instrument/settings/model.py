@@ -167,6 +167,9 @@ class PackageEntry(ExperimentOptions):
 
     name: Annotated[str, AfterValidator(_package_name)]
     auto: Literal["named", "annotated"] | None = None
+    exclude: Annotated[list[Annotated[str, AfterValidator(_target)]], BeforeValidator(_list)] = Field(
+        default_factory=list
+    )
 
 
 class ExperimentEntry(ExperimentOptions):

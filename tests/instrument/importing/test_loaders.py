@@ -493,3 +493,34 @@ def test_deep_source_is_rewritten_from_its_bytecode(project):
     assert project.load("deep").f(5) == 15
     assert dict(handle.skipped) == {}
     assert project.load("deep").f(7) == 21  # From the cache.
+
+
+STRICT = """
+    from types import FunctionType
+
+    def strict(function):
+        if type(function) is not FunctionType:
+            raise TypeError(f"{function!r} is no function")
+        return function
+
+    @strict
+    def f(boost=1):
+        return boost
+
+    class C:
+        @strict
+        def g(self, boost=1):
+            return boost
+
+    def h(boost=1):
+        return boost
+"""
+
+
+def test_excluded_functions_of_a_package_stay_plain(project):
+    project.write({"strict.py": STRICT})
+    package = {"name": "strict", "auto": "named", "configs": [{"b": 3}], "bindings": {"boost": "b"}}
+    project.install(packages=[{**package, "exclude": ["strict:f", "strict:C.*"]}])
+    module = project.load("strict")
+    assert (module.f(), module.C().g(), module.h()) == (1, 1, 3)
+    assert type(module.f) is type(module.C.g) is type(project.load)

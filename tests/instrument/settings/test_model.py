@@ -10,7 +10,7 @@ from spearmint.strategies.by_name import BUILT_IN, check_strategy, import_named,
 
 def test_the_keys_that_are_known_depend_on_the_place():
     assert known_keys(()) == ("the settings", ", ".join(InstallSettings.model_fields))
-    assert known_keys(("packages", 0))[1].startswith("name, auto, configs, ")
+    assert known_keys(("packages", 0))[1].startswith("name, auto, exclude, configs, ")
     assert known_keys(("packages", 0, "strategy")) == ("a strategy", "use, with")
     assert known_keys(("experiments", 0, "bindings", "x")) == ("a binding", "path, override")
 
