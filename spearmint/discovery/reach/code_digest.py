@@ -16,6 +16,11 @@ _JUMPS = frozenset({*dis.hasjrel, *dis.hasjabs})
 _GLOBAL_LOADS = frozenset({"LOAD_GLOBAL", "LOAD_NAME"})
 _FREE_LOADS = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _ATTRIBUTE_LOADS = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
+_JOINED = {
+    "LOAD_FAST_LOAD_FAST": ("LOAD_FAST", "LOAD_FAST"),
+    "STORE_FAST_LOAD_FAST": ("STORE_FAST", "LOAD_FAST"),
+    "STORE_FAST_STORE_FAST": ("STORE_FAST", "STORE_FAST"),
+}
 _ITEM_CHANGES = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR"})
 _MUTATORS = frozenset(
     {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "popleft"}
@@ -67,12 +72,13 @@ def digest_of(code: CodeType) -> CodeDigest:
 
 
 def _read(code: CodeType) -> CodeDigest:
-    steps = [step for step in dis.get_instructions(code) if step.opname not in _SKIPPED]
+    steps = _without_positions([step for step in dis.get_instructions(code) if step.opname not in _SKIPPED])
     inner = [digest_of(constant) for constant in code.co_consts if isinstance(constant, CodeType)]
     changed = set(_changes(steps))
     free = frozenset(code.co_freevars)
+    instructions, offsets = _instructions(steps)
     return CodeDigest(
-        form=[_parameters(code), _instructions(steps), _handlers(code, [step.offset for step in steps])],
+        form=[_parameters(code), instructions, _handlers(code, offsets)],
         globals_read=frozenset(step.argval for step in steps if step.opname in _GLOBAL_LOADS).union(
             *(one.globals_read for one in inner)
         ),
@@ -98,21 +104,36 @@ def _parameters(code: CodeType) -> list[Any]:
     return [code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, flags, list(names)]
 
 
-def _instructions(steps: Sequence[dis.Instruction]) -> list[Any]:
-    offsets = [step.offset for step in steps]
-    found: list[Any] = []
-    for index, step in enumerate(steps):
-        following = steps[index + 1] if index + 1 < len(steps) else None
-        is_position = (
-            following is not None and following.opname == "STORE_NAME" and following.argval in _CLASS_POSITIONS
-        )
-        if is_position:
-            found.append(["position"])
-        elif step.opcode in _JUMPS:
-            found.append([step.opname, bisect_left(offsets, step.argval)])
-        else:
-            found.append([step.opname, _constant(step.argval)])
-    return found
+def _without_positions(steps: Sequence[dis.Instruction]) -> list[dis.Instruction]:
+    """Leave out what a class body says of its docstring and its place."""
+    stores = [
+        index for index, step in enumerate(steps) if step.opname == "STORE_NAME" and step.argval in _CLASS_POSITIONS
+    ]
+    left_out = {index for store in stores for index in (store - 1, store)}  # a constant, and where it goes
+    return [step for index, step in enumerate(steps) if index not in left_out]
+
+
+def _instructions(steps: Sequence[dis.Instruction]) -> tuple[list[Any], list[int]]:
+    """Return the instructions, jumps by index, and their offsets.
+
+    CPython 3.13 and newer join two of local variables into one only where they stand on one line: they count as two.
+    """
+    parts = [(step, name, value) for step in steps for name, value in _parts(step)]
+    offsets = [step.offset for step, _, _ in parts]
+    form = [
+        [name, bisect_left(offsets, step.argval) if step.opcode in _JUMPS else _constant(value)]
+        for step, name, value in parts
+    ]
+    return form, offsets
+
+
+def _parts(step: dis.Instruction) -> Iterator[tuple[str, Any]]:
+    name = step.opname.replace("_BORROW", "")  # whether a load borrows depends on what it is joined with
+    joined = _JOINED.get(name)
+    if joined is None:
+        yield name, step.argval
+    else:
+        yield from zip(joined, step.argval, strict=True)
 
 
 def _handlers(code: CodeType, offsets: Sequence[int]) -> list[Any]:
