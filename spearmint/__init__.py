@@ -47,12 +47,12 @@ def __getattr__(name: str) -> Any:
 
 def load_ipython_extension(shell: Any) -> None:
     """Serve ``%load_ext spearmint``: install the settings that are found, and see cells as modules are seen."""
-    importlib.import_module("spearmint.integrations.ipython").load(shell)
+    importlib.import_module("spearmint.integrations.ipython").load_extension(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Serve ``%unload_ext spearmint``."""
-    importlib.import_module("spearmint.integrations.ipython").unload(shell)
+    importlib.import_module("spearmint.integrations.ipython").unload_extension(shell)
 
 
 def __dir__() -> list[str]:

@@ -20,11 +20,11 @@ def hide_frames(namespace: dict[str, Any]) -> None:
     owners = [value for value in namespace.values() if isinstance(value, type)]
     for held in (namespace, *map(vars, owners)):
         for value in list(held.values()):
-            if isinstance(value, FunctionType) and value.__globals__ is namespace and not is_hidden(value.__code__):
+            if isinstance(value, FunctionType) and value.__globals__ is namespace and not has_no_frame(value.__code__):
                 value.__code__ = _renamed(value.__code__)
 
 
-def is_hidden(code: CodeType) -> bool:
+def has_no_frame(code: CodeType) -> bool:
     """Tell whether the frames of a code object are passed over."""
     return HIDDEN in code.co_filename
 

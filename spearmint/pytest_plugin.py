@@ -211,7 +211,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     finally:
         if _is_used():
             cleaning = _cleaning()
-            cleaning.restore(before or cleaning.initial_state())
+            cleaning.restore_state(before or cleaning.initial_state())
             cleaning.forget_locals(getattr(item, "function", None))
 
 

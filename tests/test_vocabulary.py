@@ -1,6 +1,8 @@
 """Words of an earlier vocabulary, which the field's terms have replaced, stay out of the package."""
 
+import ast
 import re
+from collections import defaultdict
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "spearmint"
@@ -37,3 +39,26 @@ def test_retired_words_stay_out_of_the_package():
         for word in pattern.findall(line)
     ]
     assert not found, "\n".join(found)
+
+
+def public_names(source: str) -> set[str]:
+    """Give the public names that a module defines; type variables and its logger do not count."""
+    found = set()
+    for node in ast.parse(source).body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found.add(name)
+            case ast.Assign(value=ast.Call(func=ast.Name(id="TypeVar" | "ParamSpec"))):
+                pass
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found.add(name)
+    return {name for name in found if not name.startswith("_") and name != "logger"}
+
+
+def test_no_public_name_is_defined_in_two_modules():
+    modules = defaultdict(list)
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for name in public_names(path.read_text("utf-8")):
+            modules[name].append(str(path.relative_to(PACKAGE)))
+    assert {name: held for name, held in modules.items() if len(held) > 1} == {}
+    assert len(modules) > 300

@@ -42,13 +42,13 @@ class CellTransformer(ast.NodeTransformer):
             return node
 
 
-def load(shell: Any) -> None:
+def load_extension(shell: Any) -> None:
     """Install the settings that are found, if any, and have every cell from now on rewritten.
 
     Args:
         shell: The running `IPython.InteractiveShell`.
     """
-    unload(shell)
+    unload_extension(shell)
     handle = None
     if find_settings() is not None:
         with no_main():  # It is still to be defined, cell by cell.
@@ -57,8 +57,8 @@ def load(shell: Any) -> None:
     hook.sees_cells = True
 
 
-def unload(shell: Any) -> None:
-    """Take back what `load` has done; without that, do nothing.
+def unload_extension(shell: Any) -> None:
+    """Take back what `load_extension` has done; without that, do nothing.
 
     Args:
         shell: The running `IPython.InteractiveShell`.

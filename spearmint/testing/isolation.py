@@ -40,7 +40,7 @@ def initial_state() -> State:
     return State(PoolLimits(), TracingOptions(), ())
 
 
-def restore(before: State) -> None:
+def restore_state(before: State) -> None:
     """Set the process as it was, and uninstall what has been installed since."""
     if variant_pool.limits != before.limits:
         variant_pool.configure(**asdict(before.limits))

@@ -15,7 +15,7 @@ from typing import Any
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.results import Outcome
+from spearmint.results import Outcome, Role
 from spearmint.tracing import live_mode
 from spearmint.tracing.equality import DEFAULT
 from spearmint.tracing.exporter import exporter

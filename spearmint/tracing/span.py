@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.results import Role
 
 SpanStatus = Literal["success", "failed", "cancelled", "timed_out", "abandoned", "unfinished"]
-Role = Literal["main", "variant"]
 Compare = Callable[[Any, Any], Any]
 
 _FRAMES = 50

@@ -29,7 +29,7 @@ from spearmint.instrument.check.unread_configs import unread_config_keys
 from spearmint.instrument.declare.declarations import unresolvable_bindings
 from spearmint.instrument.settings.load import LoadedSettings, inspect_settings
 from spearmint.instrument.settings.matching import EVERYTHING, unmatched_message
-from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, PackageEntry, StrategyEntry
+from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry, PackageEntry, StrategyEntry
 from spearmint.instrument.settings.origin import SettingsSource
 from spearmint.instrument.settings.target import Target, parse_target
 from spearmint.signatures import parameter_names
@@ -102,7 +102,7 @@ class Checker:
             for message in unread_config_keys(entry, configs, matched, inheriting):
                 self.warnings.append(self._loaded.origin.error(message, (*keys, "configs")))
 
-    def _configs(self, keys: _Keys, entry: ExperimentOptions) -> Iterator[list[Config] | SettingsError]:
+    def _configs(self, keys: _Keys, entry: EntryOptions) -> Iterator[list[Config] | SettingsError]:
         """Yield what is wrong with the configs of an entry, else the configs."""
         origin = self._loaded.origin
         read: list[Config] = []
@@ -183,7 +183,7 @@ class Checker:
                 )
                 yield self._loaded.origin.error(message, (*keys, "bindings", name))
 
-    def _of_strategy(self, keys: _Keys, entry: ExperimentOptions) -> Iterator[SettingsError]:
+    def _of_strategy(self, keys: _Keys, entry: EntryOptions) -> Iterator[SettingsError]:
         choice: Any = entry.strategy
         if isinstance(choice, StrategyEntry) and choice.use not in BUILT_IN:
             yield from self._of_import_path((*keys, "strategy"), choice.use)

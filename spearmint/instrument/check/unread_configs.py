@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from spearmint.instrument.check.static_modules import StaticDefinition
-from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions
+from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry
 from spearmint.registry.unread_keys import varying_paths
 from spearmint.suggest import did_you_mean
 
@@ -15,7 +15,7 @@ def unread_config_keys(
     entry: ExperimentEntry,
     configs: Sequence[Mapping[str, Any]],
     matched: Sequence[StaticDefinition],
-    inheriting: Sequence[ExperimentOptions],
+    inheriting: Sequence[EntryOptions],
 ) -> Iterator[str]:
     """Yield a message for each key that varies and reaches no parameter, where the settings alone say what does.
 

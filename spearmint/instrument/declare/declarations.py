@@ -14,8 +14,8 @@ from spearmint.instrument.declare.local_functions import LocalFunctionCache
 from spearmint.instrument.settings.matching import Rule, Targets
 from spearmint.instrument.settings.model import (
     BindingEntry,
+    EntryOptions,
     ExperimentEntry,
-    ExperimentOptions,
     PackageEntry,
     StrategyEntry,
 )
@@ -124,7 +124,7 @@ class Declarations:
         by_name = {key: value for key, value in entry.bindings.items() if ":" not in key and (is_exact or key in taken)}
         return {key: value and _as_mapping(value) for key, value in {**by_name, **by_type}.items()}
 
-    def _instance(self, rule: Rule, entry: ExperimentOptions) -> Spearmint:
+    def _instance(self, rule: Rule, entry: EntryOptions) -> Spearmint:
         made = self._instances.get(rule.keys)
         if made is None:
             # No lock: reading a strategy imports, and another thread's import may wait for this one. The first one made
@@ -132,7 +132,7 @@ class Declarations:
             made = self._instances.setdefault(rule.keys, self._make(rule, entry))
         return made
 
-    def _make(self, rule: Rule, entry: ExperimentOptions) -> Spearmint:
+    def _make(self, rule: Rule, entry: EntryOptions) -> Spearmint:
         options = entry.given
         origin = self._targets.origin
         key = "strategy"
@@ -152,7 +152,7 @@ class Declarations:
         raise_combined(list(unresolvable_bindings(origin, rule.keys, entry, configs or [])))
         return made
 
-    def _located(self, error: SpearmintError, rule: Rule, entry: ExperimentOptions) -> SettingsError:
+    def _located(self, error: SpearmintError, rule: Rule, entry: EntryOptions) -> SettingsError:
         keys: tuple[Any, ...] = rule.keys
         if isinstance(error, BindingError):
             is_named = error.parameter in entry.bindings
@@ -174,7 +174,7 @@ def _experiment(
 
 
 def unresolvable_bindings(
-    origin: SettingsSource, keys: tuple[Any, ...], entry: ExperimentOptions, configs: Sequence[Config]
+    origin: SettingsSource, keys: tuple[Any, ...], entry: EntryOptions, configs: Sequence[Config]
 ) -> Iterator[SettingsError]:
     """Yield an error for each binding whose path leads nowhere in any config, so that it would never bind a thing.
 

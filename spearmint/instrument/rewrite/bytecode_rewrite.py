@@ -12,7 +12,7 @@ from spearmint.discovery import calls_in_code, is_supported
 from spearmint.instrument.rewrite.result import ENTRY, DefinitionNames, IsTarget, Refused, RewrittenCode
 from spearmint.signatures import parameter_names_in_code
 
-_FUNCTION = "wrap_function"
+_FUNCTION = "wrap_made"
 _OF_TYPE_VARIABLES = frozenset(
     {
         "INTRINSIC_SET_TYPEPARAM_DEFAULT",
@@ -115,7 +115,7 @@ def _is_instruction(item: Any, name: str) -> bool:
 
 
 def _wrapper(name: str, made: Instr) -> Iterator[Instr]:
-    """Yield what makes ``wrap_function(function, name)`` of the function on the stack, at the place of its ``def``."""
+    """Yield what makes ``wrap_made(function, name)`` of the function on the stack, at the place of its ``def``."""
     location = made.location
 
     def instruction(opcode: str, *argument: Any) -> Instr:

@@ -32,10 +32,10 @@ def wrap(name: str) -> Callable[[FunctionType], Any]:
     Args:
         name: Its numbered qualified name.
     """
-    return lambda function: wrap_function(function, name)
+    return lambda function: wrap_made(function, name)
 
 
-def wrap_function(function: FunctionType, name: str) -> Any:
+def wrap_made(function: FunctionType, name: str) -> Any:
     """Make an experiment of a function that has just been made, as the settings in force say.
 
     Args:

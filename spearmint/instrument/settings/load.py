@@ -16,7 +16,7 @@ from spearmint.config.located import PositionMap
 from spearmint.config.sources import find_files
 from spearmint.config.yaml_loader import load_mapping
 from spearmint.errors import ConfigError, SettingsError
-from spearmint.instrument.settings.model import ExperimentEntry, ExperimentOptions, InstallSettings, PackageEntry
+from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry, InstallSettings, PackageEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.instrument.settings.target import is_within, parse_target
 from spearmint.instrument.settings.validation_errors import translate_validation_errors
@@ -252,9 +252,7 @@ def _semantic_errors(loaded: LoadedSettings) -> Iterator[SettingsError]:
             yield from _numbered_glob(loaded.origin, keys, entry)
 
 
-def _missing_configs(
-    origin: SettingsSource, keys: tuple[Any, ...], entry: ExperimentOptions
-) -> Iterator[SettingsError]:
+def _missing_configs(origin: SettingsSource, keys: tuple[Any, ...], entry: EntryOptions) -> Iterator[SettingsError]:
     for index, source in enumerate(entry.configs or ()):
         if isinstance(source, str | os.PathLike):
             place = (*keys, "configs", index)

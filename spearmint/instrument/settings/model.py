@@ -138,7 +138,7 @@ class BindingEntry(_Model):
     override: bool = False
 
 
-class ExperimentOptions(_Model):
+class EntryOptions(_Model):
     """How experiments are run: the keyword options of `spearmint.Spearmint`, as text."""
 
     configs: Annotated[list[Annotated[Any, AfterValidator(_source)]] | None, BeforeValidator(_list_of_sources)] = None
@@ -162,7 +162,7 @@ class ExperimentOptions(_Model):
         return {name: getattr(self, name) for name in plain if name in self.model_fields_set}
 
 
-class PackageEntry(ExperimentOptions):
+class PackageEntry(EntryOptions):
     """A package to be instrumented; with ``auto``, one whose functions become experiments without being named."""
 
     name: Annotated[str, AfterValidator(_package_name)]
@@ -172,7 +172,7 @@ class PackageEntry(ExperimentOptions):
     )
 
 
-class ExperimentEntry(ExperimentOptions):
+class ExperimentEntry(EntryOptions):
     """A function that becomes an experiment, or several where its target has globs."""
 
     target: Annotated[str, AfterValidator(_target)]
@@ -205,7 +205,7 @@ def known_keys(place: tuple[Any, ...]) -> tuple[str, str]:
     for key in place:
         if key in _INNER:
             model, label = _INNER[key]
-    shared = ExperimentOptions.model_fields if issubclass(model, ExperimentOptions) else {}
+    shared = EntryOptions.model_fields if issubclass(model, EntryOptions) else {}
     fields = sorted(model.model_fields.items(), key=lambda item: item[0] in shared)  # what is its own comes first
     return label, ", ".join(field.alias or name for name, field in fields)
 
