@@ -24,7 +24,6 @@ from spearmint.tracing.snapshot import snapshot
 from spearmint.tracing.span import (
     UNSAMPLED,
     ComparableResult,
-    Role,
     Span,
     SpanStatus,
     Trace,
