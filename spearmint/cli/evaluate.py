@@ -4,18 +4,16 @@ import os
 import shlex
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
 from spearmint.cli.output import console, examples, fail
-from spearmint.config import parse_configs
-from spearmint.config.sources import find_files
-from spearmint.errors import BindingError, ConfigError, EvaluationError, SpearmintError
+from spearmint.errors import EvaluationError, SpearmintError
 from spearmint.import_path import import_object
 from spearmint.instrument.settings.load import find_settings
 
@@ -176,7 +174,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     named = [_found(scorer, "--scorer") for scorer in scorers]
     options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
     options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
-    with _executor(processes, dask) as executor, _named_by_file(sources):
+    with _executor(processes, dask) as executor:
         configs = list(sources) or None
         report = Spearmint().evaluate(function, data, scorers=named, configs=configs, executor=executor, **options)
     if not quiet:
@@ -213,19 +211,6 @@ def _found(target: str, option: str) -> Any:
         return import_object(target)
     except ImportError as error:
         raise EvaluationError(f"Cannot find {option} {target!r}: {error}") from error
-
-
-@contextmanager
-def _named_by_file(sources: Sequence[str]) -> Iterator[None]:
-    """Let the error of a config that does not bind say which file it is from."""
-    try:
-        yield
-    except BindingError as error:
-        for file in [file for source in sources for file in find_files(source, "configs", None)]:
-            with suppress(ConfigError):
-                if error.config_id in [config.config_id for config in parse_configs(file)]:
-                    raise EvaluationError(f"{file}: {error}") from error
-        raise
 
 
 def _first_error(report: Any) -> str:

@@ -317,7 +317,7 @@ def test_config_that_does_not_bind_is_named_by_its_file(invoke, write):
     result = run(invoke, "--configs", "configs/", target="bound:f")
     sys.modules.pop("bound", None)
     assert result.exit_code == 3
-    assert "Error: configs/bad.yaml: Cannot bind parameter 'skill' of bound:f" in result.stderr
+    assert "Error: configs/bad.yaml:1:1: Cannot bind parameter 'skill' of bound:f" in result.stderr
 
 
 @pytest.mark.usefixtures("project")
