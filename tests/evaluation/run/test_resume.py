@@ -209,7 +209,7 @@ def test_run_killed_repeatedly_loses_no_cell_and_repeats_none(tmp_path):
     for limit in (1, 2, 150, 333):
         killed = run(path, limit)
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-        there = len(path.read_bytes().splitlines()) - 1
+        there = path.read_bytes().count(b"\n") - 1  # a torn line is none
         assert there >= known
         known = there
     assert 0 < known < 900
