@@ -3,12 +3,14 @@
 import inspect
 import itertools
 import random
+import sys
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from spearmint.config.model import Config
 from spearmint.errors import StrategyError
+from spearmint.suggest import did_you_mean
 
 Choice = tuple[Config, Sequence[Config]]
 Start = Literal["after_main", "with_main"]
@@ -113,19 +115,29 @@ class RoundRobinStrategy:
         return configs[next(self._turns) % len(configs)], ()
 
 
+BUILT_IN: Mapping[str, type[Strategy]] = {
+    "single": SingleConfigStrategy,
+    "shadow": ShadowStrategy,
+    "multi_branch": MultiBranchStrategy,
+    "round_robin": RoundRobinStrategy,
+}
+
+
 def prepare_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
     """Return the strategy that one experiment asks, with state of its own.
 
     Args:
-        strategy: A strategy's class, an instance, or a plain function.
+        strategy: A strategy's class, an instance, a plain function, or the name of a built-in one: ``"shadow"``.
         function: Name of the experiment's function, for messages.
 
     Returns:
         A callable strategy.
 
     Raises:
-        StrategyError: If it cannot be called, or a class cannot be made without arguments.
+        StrategyError: If it is no strategy, or a class cannot be made without arguments.
     """
+    if isinstance(strategy, str):
+        strategy = _built_in(strategy, function)
     is_class = isinstance(strategy, type)
     make = strategy if is_class else getattr(strategy, "per_function", None)
     if make is not None:
@@ -138,13 +150,42 @@ def prepare_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
             )
             raise StrategyError(message) from error
     if not callable(strategy):
-        message = (
-            f"Cannot use {strategy!r} as the strategy of {function}: it cannot be called. "
-            "Give a class such as ShadowStrategy, an instance, or a function of the configs."
-        )
-        raise StrategyError(message)
+        raise _no_strategy(strategy, function, "it cannot be called")
     made: Callable[..., Choice] = strategy
+    _check_signature(made, function)
     return made
+
+
+def _built_in(name: str, function: str) -> type[Strategy]:
+    found = BUILT_IN.get(name)
+    if found is None:
+        similar = did_you_mean(name.removesuffix("Strategy").replace("-", "_"), BUILT_IN)
+        known = ", ".join(map(repr, BUILT_IN))
+        message = f"there is none of that name. Give {known}, or a class, an instance or a function.{similar}"
+        raise StrategyError(f"Cannot use {name!r} as the strategy of {function}: {message}")
+    return found
+
+
+def _check_signature(strategy: Callable[..., Choice], function: str) -> None:
+    """Refuse what cannot be called with configs, or with configs and attributes."""
+    if inspect.isbuiltin(strategy) and strategy.__module__ in sys.stdlib_module_names:
+        raise _no_strategy(strategy, function, "it is a builtin function, which knows nothing of configs")
+    try:
+        signature = inspect.signature(strategy)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(*[()] * (2 if takes_attributes(strategy) else 1))
+    except TypeError as error:
+        cause = f"it cannot be called with a list of configs ({error})"
+        raise _no_strategy(strategy, function, cause) from error
+
+
+def _no_strategy(strategy: Any, function: str, cause: str) -> StrategyError:
+    return StrategyError(
+        f"Cannot use {strategy!r} as the strategy of {function}: {cause}. "
+        "Give a class such as ShadowStrategy, an instance, or a function of the configs."
+    )
 
 
 def unwrap_call(strategy: Callable[..., Choice]) -> Callable[..., Choice]:

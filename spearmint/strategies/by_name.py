@@ -1,21 +1,18 @@
 """Strategies as a settings file names them: built-in ones by a word, others by import path."""
 
+import importlib.util
 import inspect
 import re
+import sys
+import sysconfig
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from spearmint.errors import StrategyError
 from spearmint.import_path import import_object
-from spearmint.strategies import builtin as strategies
+from spearmint.strategies.builtin import BUILT_IN
 from spearmint.suggest import did_you_mean
-
-BUILT_IN: Mapping[str, Any] = {
-    "single": strategies.SingleConfigStrategy,
-    "shadow": strategies.ShadowStrategy,
-    "multi_branch": strategies.MultiBranchStrategy,
-    "round_robin": strategies.RoundRobinStrategy,
-}
 
 _IMPORT_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
@@ -28,7 +25,8 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
         arguments: Keyword arguments that it is made with.
 
     Raises:
-        ValueError: If the name is neither, or a built-in strategy does not take the arguments.
+        ValueError: If the name is neither, or a built-in strategy does not take the arguments, or the path leads into
+            the standard library.
     """
     if name in BUILT_IN:
         try:
@@ -44,6 +42,24 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
             f"Give {known}, or an import path such as 'pkg.mod:Strategy'.{hint}"
         )
         raise ValueError(message)
+    elif _is_in_standard_library(name.partition(":")[0].partition(".")[0]):
+        message = (
+            f"Cannot use the strategy {name!r}: it is part of Python's standard library, which has no strategies. "
+            f"Give {', '.join(BUILT_IN)}, or the import path of a class, an instance or a function of the configs."
+        )
+        raise ValueError(message)
+
+
+def _is_in_standard_library(package: str) -> bool:
+    """Tell whether a module of the standard library is found by a name, rather than one of the user's that hides it."""
+    if package not in sys.stdlib_module_names:
+        return False
+    try:
+        spec = importlib.util.find_spec(package)  # noqa: TID251 - it has no parent
+    except (ImportError, ValueError):
+        return False
+    origin = "" if spec is None else spec.origin or ""
+    return origin in ("built-in", "frozen") or Path(origin).is_relative_to(sysconfig.get_path("stdlib"))
 
 
 def strategy_by_name(name: str, arguments: Mapping[str, Any]) -> Any:

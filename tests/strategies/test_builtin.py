@@ -1,3 +1,4 @@
+import os
 import random
 import threading
 from collections import Counter
@@ -9,6 +10,7 @@ import pytest
 import spearmint
 from spearmint import Config, RuntimeContext, Spearmint, experiment
 from spearmint.errors import StrategyError
+from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import (
     MultiBranchStrategy,
     RoundRobinStrategy,
@@ -463,7 +465,7 @@ def test_an_instance_that_cannot_be_made_anew_per_function_is_refused():
         made(Stepping(2))
 
 
-@pytest.mark.parametrize("strategy", ["shadow", 3, None])
+@pytest.mark.parametrize("strategy", [3, None])
 def test_what_cannot_be_called_is_refused_when_the_experiment_is_declared(strategy):
     with pytest.raises(StrategyError) as caught:
         made(strategy)
@@ -484,3 +486,63 @@ def test_a_strategy_is_not_asked_where_there_are_no_configs():
 
     assert ask() == 1
     assert ran(ask) == [1]
+
+
+# Strategies by name, and what is none
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy"),
+    [
+        ("single", SingleConfigStrategy),
+        ("shadow", ShadowStrategy),
+        ("multi_branch", MultiBranchStrategy),
+        ("round_robin", RoundRobinStrategy),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_built_in_name_serves_wherever_a_strategy_does(name, strategy):
+    for declare in (
+        Spearmint(configs=CONFIGS, strategy=name).experiment,
+        Spearmint(configs=CONFIGS).experiment(strategy=name),
+        experiment(configs=CONFIGS, strategy=name),
+    ):
+        assert type(experiment_of(declare(lambda config: config))[0].strategy) is strategy
+
+
+def test_unknown_name_is_refused_with_close_ones():
+    with pytest.raises(StrategyError) as caught:
+        experiment(configs=CONFIGS, strategy="shadw")(lambda config: config)
+    message = str(caught.value)
+    assert message.startswith("Cannot use 'shadw' as the strategy of ")
+    assert message.endswith(
+        ": there is none of that name. Give 'single', 'shadow', 'multi_branch', 'round_robin', or a class, an instance "
+        "or a function. Did you mean 'shadow'?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("strategy", "cause"),
+    [
+        (os.system, "it is a builtin function, which knows nothing of configs"),
+        (lambda: None, r"it cannot be called with a list of configs \(too many positional arguments\)"),
+        (
+            lambda configs, attributes, rate: None,
+            r"it cannot be called with .* \(missing a required argument: 'rate'\)",
+        ),
+        (lambda configs, *, rate: None, r"it cannot be called with .* \(missing a required .*argument: 'rate'\)"),
+    ],
+    ids=["builtin", "no parameter", "three parameters", "keyword"],
+)
+def test_what_takes_no_configs_is_refused_as_strategy(strategy, cause):
+    with pytest.raises(StrategyError, match=rf"^Cannot use .* as the strategy of .*: {cause}\. Give a class such as "):
+        experiment(configs=CONFIGS, strategy=strategy)(lambda config: config)
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [lambda *args: (args[0][0], ()), lambda configs, rate=1: (configs[0], ()), partial(lambda a, b: (b[0], ()), 1)],
+    ids=["any", "default", "partial"],
+)
+def test_what_takes_configs_serves_as_strategy(strategy):
+    assert experiment(configs=CONFIGS, strategy=strategy)(lambda config: 1)() == 1

@@ -33,7 +33,7 @@ from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry, P
 from spearmint.instrument.settings.origin import SettingsSource
 from spearmint.instrument.settings.target import Target, parse_target
 from spearmint.signatures import parameter_names
-from spearmint.strategies.by_name import BUILT_IN
+from spearmint.strategies.builtin import BUILT_IN
 from spearmint.suggest import did_you_mean
 
 MOST_CONFIGS = 10_000
