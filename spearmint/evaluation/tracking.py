@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from spearmint.evaluation.report.labels import cut, labels_of
+from spearmint.evaluation.report.markdown import effects_markdown
 from spearmint.evaluation.report.report import Report
-from spearmint.evaluation.report.table import short_id
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.redaction import redactor
 
+_LONGEST_NAME = 200
 _LONGEST_VALUE = 500  # characters of a parameter, which every store of MLflow takes
 _AT_ONCE = 100  # parameters that a request may hold
 _LOGGED_ROWS = 1000  # rows of the data that are logged as the dataset
@@ -23,8 +25,8 @@ _STRANGE = re.compile(r"[^\w\-./ ]")
 def log_report(report: Report, *, run_name: str | None = None) -> str:
     """Log a report to MLflow, where the process logs to; inside an active run, as its child.
 
-    The parent has the tables and the page as artifacts, and the dataset. Each case is a child run with its parameters,
-    flattened, and its metrics.
+    The parent has the tables and the page as artifacts, the dataset, and as its description which parameter matters.
+    Each case is a child run with its parameters, flattened, and its metrics.
 
     Args:
         report: The report.
@@ -44,14 +46,22 @@ def log_report(report: Report, *, run_name: str | None = None) -> str:
         mlflow.log_params(
             {"function": report.function, "data": report.dataset.name, "cases": cases, "rows": rows, "repeats": repeats}
         )
+        if note := effects_markdown({metric: report.effects(metric) for metric in report.metrics}):
+            mlflow.set_tag("mlflow.note.content", note)
         mlflow.log_metric("errors", report.errors)
         mlflow.log_input(_dataset(mlflow, report), context="evaluation")
         with tempfile.TemporaryDirectory() as folder:
             for file in ("report.html", "report.csv"):
                 mlflow.log_artifact(str(report.save(Path(folder) / file)))
-        for case in report.cases:
-            with mlflow.start_run(run_name=short_id(case.case_id), nested=True):
-                mlflow.set_tags({"spearmint.config_id": case.case_id, "spearmint.role": _role(case)})
+        for case, label in zip(report.cases, labels_of(report.cases), strict=True):
+            with mlflow.start_run(run_name=cut(label, _LONGEST_NAME), nested=True):
+                mlflow.set_tags(
+                    {
+                        "spearmint.config_id": case.case_id,
+                        "spearmint.case_id": case.case_id,
+                        "spearmint.role": _role(case),
+                    }
+                )
                 for some in _batches(_parameters(case)):
                     mlflow.log_params(some)
                 mlflow.log_metrics(dict(_metrics(report, case)))

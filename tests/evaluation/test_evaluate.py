@@ -569,13 +569,6 @@ def test_the_terminal_shows_a_line_for_each_case():
     assert any("higher" in line for line in lines)
 
 
-def test_a_notebook_shows_a_table():
-    markup = mint.evaluate(subjects.times, DOUBLES, scorers={"<b>": lambda outputs: 1})._repr_html_()
-    assert markup.count("<tr>") == 4
-    assert "&lt;b&gt;" in markup
-    assert "<b>" not in markup
-
-
 def test_outputs_whose_repr_raises_harm_nothing():
     class Odd:
         def __repr__(self):

@@ -35,6 +35,7 @@ def logged(store):
 def test_the_parent_has_the_table_the_page_and_the_dataset(store, logged):
     report, parent, _ = logged
     assert parent.info.run_name == "nightly"
+    assert "| rounded: digits | 0 | " in parent.data.tags["mlflow.note.content"]
     assert parent.info.status == "FINISHED"
     assert parent.data.params["function"] == report.function
     assert parent.data.params["rows"] == "30"
@@ -46,6 +47,8 @@ def test_the_parent_has_the_table_the_page_and_the_dataset(store, logged):
 def test_each_case_is_a_child_with_its_parameters_and_metrics(logged):
     report, _, children = logged
     assert [run.data.tags["spearmint.config_id"] for run in children] == [case.case_id for case in report.cases]
+    assert [run.data.tags["spearmint.case_id"] for run in children] == [case.case_id for case in report.cases]
+    assert children[0].info.run_name == "factor=1 · digits=0"
     assert [run.data.tags["spearmint.role"] for run in children] == ["main", *["variant"] * 5]
     last = children[-1].data
     assert last.params["factor"] == "3"

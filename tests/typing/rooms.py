@@ -43,7 +43,7 @@ def evaluating_has_types() -> None:
     report = mint.evaluate(run, "data.jsonl", scorers=[matches], repeats=2)
     assert_type(report, Report)
     assert_type(report.summary("matches"), list[Summary])
-    assert_type(report.best("matches").config, Mapping[str, Any])
+    assert_type(report.best("matches").config, Config)
 
 
 def plans_have_types() -> None:

@@ -1,30 +1,54 @@
-"""The HTML page of a report: one file that needs no network."""
+"""The HTML page of a report, one file that needs no network, and what a notebook shows of it."""
 
-import html
+import functools
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from spearmint.evaluation.dataset import Row
-from spearmint.evaluation.report.charts import forest, label_of, latencies_chart, parallel
+from spearmint.evaluation.report.charts import (
+    Chart,
+    effects_chart,
+    interval_text,
+    latency_chart,
+    latency_scatter,
+    scores_chart,
+)
+from spearmint.evaluation.report.effects import Effect
+from spearmint.evaluation.report.labels import (
+    cut,
+    labels_of,
+    readable,
+    seconds_text,
+    short_id,
+    short_names,
+    text_of,
+    value_text,
+    varying_parameters,
+)
+from spearmint.evaluation.report.parallel import parallel
 from spearmint.evaluation.report.scales import number
-from spearmint.evaluation.report.summary import Summary, disagreements
-from spearmint.evaluation.report.table import seconds_text, short_id, varying_parameters
+from spearmint.evaluation.report.summary import Summary, best_first, disagreements
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
+from spearmint.redaction import redactor
 
-_MOST_CASES = 60  # in a plot or a table, and main in any case
+_FEW_CASES = 13  # main and the best ones, which are shown at once
+_MANY_CASES = 100  # which can be shown
 _MOST_LINES = 300
+_TABLE_ROWS = 500
 _ROWS = 10
 _CASES_OF_A_ROW = 12
+_METRICS = 3  # that have plots of more than one dimension
 _LONGEST_TEXT = 400
-_KEY = (
-    '<div class="key" aria-hidden="true"><span class="main">◆ main</span><span class="up">▲ higher than main</span>'
-    '<span class="down">▼ lower than main</span><span class="same">● no clear difference, or too few rows</span></div>'
-)
+_LONGEST_CELL = 80
+_MOST_INPUTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +59,7 @@ class Content:
         title: Its heading.
         cases: The cases, main first.
         told: What each did, by metric.
+        effects: What each value of each parameter does, by metric.
         ledger: The results.
         rows: Gives all rows of the data.
         errors: How many errors there were.
@@ -43,191 +68,167 @@ class Content:
     title: str
     cases: Sequence[EvaluatedCase]
     told: Mapping[str, Sequence[Summary]]
+    effects: Mapping[str, Sequence[Effect]]
     ledger: ResultTable
-    rows: Iterator[Row]
+    rows: Iterable[Row]
     errors: int
 
 
 def page_of(content: Content) -> str:
     """Return a whole HTML page."""
-    style = files("spearmint.evaluation").joinpath("page.css").read_text(encoding="utf-8")
     cases, rows, repeats = content.ledger.shape
-    facts = {
-        "cases": cases,
-        "rows": rows,
-        "repeats": repeats,
-        "cells": cases * rows * repeats,
-        "errors": content.errors,
+    facts = [(cases, "cases"), (rows, "rows"), (repeats, "repeats"), (cases * rows * repeats, "cells")]
+    labels = labels_of(content.cases)
+    values = {
+        "facts": [(f"{count:,}", name) for count, name in [*facts, (content.errors, "errors")]],
+        "left_out": max(0, len(content.cases) - _MANY_CASES),
+        "scatters": [
+            found
+            for metric, told in list(content.told.items())[:_METRICS]
+            if (found := latency_scatter(metric, labels, told)) is not None
+        ],
+        "latency": _latency(content, labels),
+        "parallel": _parallel(content),
+        "table": _table(content),
+        "disagreements": list(_disagreeing(content, labels)) if len(content.cases) > 1 else None,
+        "failures": [
+            (short_id(case.case_id), count, cut(redactor().hide(text), _LONGEST_TEXT))
+            for case in content.cases[:_MANY_CASES]
+            for text, count in content.ledger.error_samples(case.position)
+        ],
     }
-    listed = "".join(f"<li><b>{count:,}</b> {name}</li>" for name, count in facts.items())
-    title = html.escape(content.title)
-    view = '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    head = f'<meta charset="utf-8">{view}<title>{title}</title>'
-    body = "".join(_sections(content))
-    return (
-        f'<!doctype html>\n<html lang="en"><head>{head}<style>{style}</style></head><body><main>'
-        f'<header><h1>{title}</h1><ul class="facts">{listed}</ul></header>{body}'
-        "<footer>Made by Spearmint.</footer></main></body></html>\n"
-    )
+    nonce = secrets.token_urlsafe(16)
+    styles = _style("charts.css") + _style("page.css")
+    return _rendered("page.html.j2", _answers(content, labels) | values | {"nonce": nonce, "style": styles})
 
 
-def _sections(content: Content) -> Iterator[str]:
-    scores = "".join(_scores(content, metric, told) for metric, told in content.told.items())
-    text = (
-        "Mean of each config with its 95 % interval. Configs are compared with main row by row; the p-values behind "
-        "“higher” and “lower” are adjusted for all comparisons of a metric."
-    )
-    yield f"<section><h2>Scores</h2><p>{text}</p>{_KEY}{scores}</section>"
-    yield f"<section><h2>All numbers</h2>{_wide('All numbers', _table(content))}</section>"
+def notebook_of(content: Content) -> str:
+    """Return what a notebook shows: the best by each metric, which parameter matters, and the best cases."""
+    return _rendered("notebook.html.j2", _answers(content, labels_of(content.cases)) | {"style": _style("charts.css")})
+
+
+def _rendered(name: str, values: Mapping[str, Any]) -> str:
+    return readable(_templates().get_template(name).render(values))
+
+
+@functools.cache
+def _templates() -> Environment:
+    loader = PackageLoader("spearmint.evaluation.report", "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+@functools.cache
+def _style(name: str) -> str:
+    return files("spearmint.evaluation.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _answers(content: Content, labels: Sequence[str]) -> dict[str, Any]:
+    """Return what stands first: the best, the effects, and main with the best cases, by metric."""
+    best, scores = [], []
+    for metric, told in content.told.items():
+        order = best_first(told)
+        shown = order[:_MANY_CASES]
+        scores.append(scores_chart(metric, [labels[one] for one in shown], [told[one] for one in shown], _FEW_CASES))
+        known = [one for one in order if not math.isnan(told[one].estimate.value)]
+        if known:
+            highest = max(known, key=lambda one: told[one].estimate.value)
+            best.append((metric, labels[highest], _best_text(told[highest])))
+    is_told = len(varying_parameters(content.cases)) > 1  # with one parameter, the scores say the same
+    effects: list[Chart] = [effects_chart(*item) for item in content.effects.items()] if is_told else []
+    return {"title": cut(content.title, _LONGEST_TEXT), "best": best, "effects": effects, "scores": scores}
+
+
+def _best_text(one: Summary) -> str:
+    mean = one.estimate
+    text = f"{number(mean.value)} {interval_text(mean.low, mean.high)}"
+    if one.difference is None:
+        return f"{text}, main"
+    found = one.difference
+    interval = interval_text(found.low, found.high, "+")
+    return f"{text}, {found.value:+.3g} {interval} vs. main, {one.verdict}"
+
+
+def _latency(content: Content, labels: Sequence[str]) -> Chart | None:
+    first = next(iter(content.told.values()), None)
+    if first is None:
+        return None
+    chosen = best_first(first)[:_FEW_CASES]
+    return latency_chart([labels[one] for one in chosen], [first[one] for one in chosen])
+
+
+def _parallel(content: Content) -> Any:
     first = next(iter(content.told.values()), [])
-    chosen = _chosen(first)
-    if chosen:
-        drawn = latencies_chart([content.cases[one] for one in chosen], [first[one] for one in chosen])
-        text = "Seconds that the function itself took: ● median, bar up to the 95th percentile."
-        yield f"<section><h2>Latency</h2><p>{text}</p>{_wide('Latency', drawn)}</section>"
-    lines = _chosen(first, _MOST_LINES)
-    drawn = parallel(
-        [content.cases[one] for one in lines],
-        {metric: [told[one] for one in lines] for metric, told in list(content.told.items())[:3]},
-    )
-    if drawn:
-        text = (
-            "A line for each config, from its parameters to its means; the stronger its colour, the higher the first "
-            "metric. Main is dashed."
-        )
-        yield f"<section><h2>Parameters</h2><p>{text}</p>{_wide('Parameters', drawn)}</section>"
-    if len(content.cases) > 1:
-        yield _disagreeing(content)
-    ledger = content.ledger
-    samples = [(case, *sample) for case in content.cases for sample in ledger.error_samples(case.position)]
-    if samples:
-        yield _errors(samples)
+    lines = best_first(first)[:_MOST_LINES]
+    told = {name: [of_metric[one] for one in lines] for name, of_metric in list(content.told.items())[:_METRICS]}
+    return parallel([content.cases[one] for one in lines], told)
 
 
-def _scores(content: Content, metric: str, told: Sequence[Summary]) -> str:
-    chosen = _chosen(told)
-    left = len(told) - len(chosen)
-    note = f"<p>{left} more configs, whose means lie between these, are in the table only.</p>" if left else ""
-    drawn = forest(metric, [content.cases[one] for one in chosen], [told[one] for one in chosen])
-    return f"<h3>{html.escape(metric)}</h3>{_wide(metric, drawn)}{note}"
-
-
-def _chosen(told: Sequence[Summary], most: int = _MOST_CASES) -> list[int]:
-    """Return the positions of main, then the highest and lowest of the others, by their means."""
-    others = [one for one in range(len(told)) if not told[one].is_main]
-    others.sort(key=lambda one: -told[one].estimate.value if not math.isnan(told[one].estimate.value) else math.inf)
-    if len(others) >= most:
-        half = (most - 1) // 2
-        others = [*others[: most - 1 - half], *others[len(others) - half :]]
-    return [*(one for one in range(len(told)) if told[one].is_main), *others]
-
-
-def _table(content: Content) -> str:
-    varying = varying_parameters(content.cases)
-    head = "".join(f'<th scope="col">{html.escape(path)}</th>' for path in varying)
+def _table(content: Content) -> dict[str, Any]:
+    """Return heads and rows of the table of all numbers, as text."""
+    names = short_names(varying_parameters(content.cases))
+    has_others = len(content.cases) > 1
+    heads = ["case", *names.values()]
     for metric in content.told:
-        head += f'<th scope="col">{html.escape(metric)}</th><th scope="col">95 % interval</th>'
-        if len(content.cases) > 1:
-            head += '<th scope="col">vs. main</th><th scope="col">p</th><th scope="col" class="verdict">verdict</th>'
-        head += '<th scope="col">rows</th><th scope="col">errors</th>'
-    head += '<th scope="col">p50</th><th scope="col">p95</th>'
-    body = "".join(_table_row(content, case, varying) for case in content.cases)
-    return (
-        f"<table><caption>Every config; main first, and marked ◆.</caption>"
-        f'<thead><tr><th scope="col">case</th>{head}</tr></thead><tbody>{body}</tbody></table>'
-    )
+        heads += [metric, "95 % interval", *(["vs. main", "p", "verdict"] if has_others else []), "rows", "errors"]
+    first = next(iter(content.told.values()), None)
+    order = list(range(len(content.cases))) if first is None else best_first(first)
+    rows = [_table_row(content, content.cases[one], names, has_others=has_others) for one in order[:_TABLE_ROWS]]
+    return {"heads": [*heads, "p50", "p95"], "rows": rows, "left_out": len(order) - len(rows)}
 
 
-def _table_row(content: Content, case: EvaluatedCase, varying: Sequence[str]) -> str:
-    mark = " ◆" if case.is_main else ""
-    whole = html.escape(case.case_id)
-    cells = [f'<th scope="row" title="{whole}"><code>{html.escape(short_id(case.case_id))}</code>{mark}</th>']
-    cells += [f"<td>{html.escape(str(case.parameters.get(path, '')))}</td>" for path in varying]
+def _table_row(content: Content, case: EvaluatedCase, names: Iterable[str], *, has_others: bool) -> dict[str, Any]:
+    cells = [value_text(case.parameters, path, _LONGEST_CELL) for path in names]
     p50 = p95 = math.nan
     for told in content.told.values():
         one = told[case.position]
         p50, p95 = one.p50, one.p95
-        cells.append(f"<td>{number(one.estimate.value)}</td><td>{_interval(one.estimate.low, one.estimate.high)}</td>")
-        if len(content.cases) > 1:
-            cells.append(_compared(one))
-        cells.append(f"<td>{one.estimate.n}</td><td>{one.errors}</td>")
-    cells.append(f"<td>{seconds_text(p50)}</td><td>{seconds_text(p95)}</td>")
-    return f"<tr{' class=main' if case.is_main else ''}>{''.join(cells)}</tr>"
-
-
-def _compared(one: Summary) -> str:
-    found = one.difference
-    if found is None:
-        return "<td></td><td></td><td></td>"
-    kind = {"higher": "up", "lower": "down"}.get(one.verdict, "")
-    difference = f"{found.value:+.3g} {_interval(found.low, found.high, '+')}"
-    return f'<td class="{kind}">{difference}</td><td>{found.adjusted:.2g}</td><td class="verdict">{one.verdict}</td>'
-
-
-def _interval(low: float, high: float, sign: str = "") -> str:
-    return "" if math.isnan(low) or math.isnan(high) else f"[{low:{sign}.3g}, {high:{sign}.3g}]"
-
-
-def _disagreeing(content: Content) -> str:
-    metrics = list(content.told)
-    wanted = disagreements(content.ledger, metrics, _ROWS)
-    if not wanted:
-        return "<section><h2>Rows on which configs disagree</h2><p>There are none.</p></section>"
-    found = {row.number: row for row in content.rows if row.number in wanted}
-    shown = "".join(_one_row(content, metrics, found[row], is_open=row == wanted[0]) for row in wanted if row in found)
-    text = f"The {len(wanted)} rows whose scores differ most between configs, the most different first."
-    return f"<section><h2>Rows on which configs disagree</h2><p>{text}</p>{shown}</section>"
-
-
-def _one_row(content: Content, metrics: Sequence[str], row: Row, *, is_open: bool) -> str:
-    ledger, varying = content.ledger, varying_parameters(content.cases)
-    values = {
-        metric: [ledger.values(case.position, metric)[row.number] for case in content.cases] for metric in metrics
+        cells += [number(one.estimate.value), interval_text(one.estimate.low, one.estimate.high)]
+        if has_others:
+            found = one.difference
+            difference = f"{found.value:+.3g} {interval_text(found.low, found.high, '+')}" if found else ""
+            cells += [difference, f"{found.adjusted:.2g}" if found else "", one.verdict]
+        cells += [str(one.estimate.n), str(one.errors)]
+    cells += [seconds_text(p50), seconds_text(p95)]
+    return {
+        "id": short_id(case.case_id),
+        "whole": cut(case.case_id, _LONGEST_TEXT),
+        "main": case.is_main,
+        "cells": cells,
     }
-    order = sorted(range(len(content.cases)), key=lambda one: [-_known(values[metric][one]) for metric in metrics])
-    if len(order) > _CASES_OF_A_ROW:
-        order = [*order[: _CASES_OF_A_ROW // 2], *order[-_CASES_OF_A_ROW // 2 :]]
-    head = "".join(f'<th scope="col">{html.escape(metric)}</th>' for metric in metrics)
-    body = ""
-    for one in order:
-        output = ledger.output(CellKey(one, row.number, 0))
-        cells = "".join(f"<td>{number(float(values[metric][one]))}</td>" for metric in metrics)
-        label = html.escape(label_of(content.cases[one], varying))
-        shown = f'<td class="text"><code>{html.escape(output or "")}</code></td>'
-        body += f'<tr><th scope="row">{label}</th>{cells}{shown}</tr>'
-    given = "".join(_given(name, value) for name, value in row.inputs.items())
-    given += "".join(_given(f"{name} ✓", value) for name, value in row.expectations.items())
-    table = (
-        f'<table><caption>Scores and outputs on this row, best first.</caption><thead><tr><th scope="col">config</th>'
-        f'{head}<th scope="col" class="text">output</th></tr></thead><tbody>{body}</tbody></table>'
-    )
-    first = next(iter(row.inputs.values()), "")
-    return (
-        f"<details{' open' if is_open else ''}><summary>Row {row.number}: <code>{_json(first)}</code></summary>"
-        f'<dl class="row-inputs">{given}</dl>{_wide(f"Row {row.number}", table)}</details>'
-    )
 
 
-def _given(name: str, value: Any) -> str:
-    return f"<dt>{html.escape(name)}</dt><dd><code>{_json(value)}</code></dd>"
+def _disagreeing(content: Content, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """Yield the rows whose scores differ most between cases, the most different first."""
+    metrics = list(content.told)
+    values_of = {name: [content.ledger.values(case.position, name) for case in content.cases] for name in metrics}
+    wanted = disagreements(content.ledger, metrics, _ROWS)
+    found = {row.number: row for row in content.rows if row.number in wanted}
+    for row in (found[one] for one in wanted if one in found):
+        scores = {metric: [values[row.number] for values in of_metric] for metric, of_metric in values_of.items()}
+        order = sorted(range(len(content.cases)), key=lambda one: [-_known(scores[metric][one]) for metric in metrics])
+        if len(order) > _CASES_OF_A_ROW:
+            order = [*order[: _CASES_OF_A_ROW // 2], *order[-_CASES_OF_A_ROW // 2 :]]
+        inputs, expectations = (redactor().redact(values) for values in (row.inputs, row.expectations))
+        outputs = [content.ledger.output(CellKey(one, row.number, 0)) or "" for one in order]
+        yield {
+            "number": row.number,
+            "head": _json(next(iter(inputs.values()), "")),
+            "given": [(text_of(name, _LONGEST_CELL), _json(value)) for name, value in _first(inputs)],
+            "expected": [(text_of(name, _LONGEST_CELL), _json(value)) for name, value in _first(expectations)],
+            "metrics": metrics,
+            "cases": [
+                (
+                    labels[one],
+                    [number(float(scores[metric][one])) for metric in metrics],
+                    cut(redactor().hide(output), _LONGEST_TEXT),
+                )
+                for one, output in zip(order, outputs, strict=True)
+            ],
+        }
 
 
-def _errors(samples: Sequence[tuple[EvaluatedCase, str, int]]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row"><code>{html.escape(short_id(case.case_id))}</code></th><td>{count}</td>'
-        f'<td class="text"><code>{html.escape(text)}</code></td></tr>'
-        for case, text, count in samples
-    )
-    head = '<th scope="col">case</th><th scope="col">times</th><th scope="col" class="text">error</th>'
-    return (
-        f"<section><h2>Errors</h2><table><caption>What the function and the scorers raised.</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></section>"
-    )
-
-
-def _wide(label: str, content: str) -> str:
-    """Let something scroll by itself where the screen is narrow, also with the keyboard."""
-    return f'<div class="wide" role="group" tabindex="0" aria-label="{html.escape(label)}">{content}</div>'
+def _first(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return list(values.items())[:_MOST_INPUTS]
 
 
 def _known(value: float) -> float:
@@ -236,4 +237,4 @@ def _known(value: float) -> float:
 
 def _json(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-    return html.escape(text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…")
+    return cut(redactor().hide(text), _LONGEST_TEXT)

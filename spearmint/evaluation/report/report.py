@@ -1,8 +1,6 @@
 """What came of an evaluation: summaries, tables, and the files that show them."""
 
-import csv
 import functools
-import html
 import io
 import math
 from collections.abc import Mapping, Sequence
@@ -14,9 +12,13 @@ from typing import Any
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from spearmint.config.model import Config
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Dataset
-from spearmint.evaluation.report.page import Content, page_of
+from spearmint.evaluation.report.effects import Effect, effects_of
+from spearmint.evaluation.report.files import csv_of, write_whole
+from spearmint.evaluation.report.labels import varying_parameters
+from spearmint.evaluation.report.page import Content, notebook_of, page_of
 from spearmint.evaluation.report.summary import Summary, is_lower_better, summarize
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
@@ -29,17 +31,36 @@ class Best:
 
     Attributes:
         case_id: Its id.
-        config: Its config.
+        assignment: From the name of each experiment that takes part to its config.
+        parameters: The values of the parameters that vary between cases, by path.
         summary: What it did.
+        nested: Names of the nested experiments whose configs vary.
     """
 
     case_id: str
-    config: Mapping[str, Any]
+    assignment: Mapping[str, Config]
+    parameters: Mapping[str, Any]
     summary: Summary
+    nested: Sequence[str] = ()
+
+    @property
+    def config(self) -> Config:
+        """The config of the function that was evaluated.
+
+        Raises:
+            EvaluationError: If cases differ in nested experiments too, so that this config alone tells no best.
+        """
+        if self.nested:
+            varying = ", ".join(self.nested)
+            advice = "Use .assignment, which has a config for each experiment, or .parameters"
+            raise EvaluationError(
+                f"Cannot tell one config of the best case {self.case_id!r}: {varying} vary too. {advice}."
+            )
+        return next(iter(self.assignment.values()))
 
 
 class Report:
-    """The results of an evaluation. Printing it shows a table, and so does a notebook.
+    """The results of an evaluation. Printing it shows a table, and a notebook shows charts.
 
     Args:
         function: Name of the function that was evaluated.
@@ -70,7 +91,8 @@ class Report:
         self.cases = tuple(cases)
         self.ledger = ledger
         self.notes = tuple(notes)
-        self._summarised = functools.cache(functools.partial(summarize, ledger, self.cases))
+        self._summarized = functools.cache(functools.partial(summarize, ledger, self.cases))
+        self._effects = functools.cache(functools.partial(effects_of, ledger, self.cases))
 
     @property
     def metrics(self) -> list[str]:
@@ -95,13 +117,24 @@ class Report:
             EvaluationError: If there is no such metric.
         """
         if metric is None:
-            return [one for name in self.metrics for one in self._summarised(name)]
-        if metric != LATENCY and metric not in self.metrics:
-            close = get_close_matches(metric, self.metrics, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            known = ", ".join([*self.metrics, LATENCY])
-            raise EvaluationError(f"Cannot tell metric {metric!r}: there are {known}.{hint}")
-        return list(self._summarised(metric))
+            return [one for name in self.metrics for one in self._summarized(name)]
+        return list(self._summarized(self._known(metric)))
+
+    def effects(self, metric: str) -> list[Effect]:
+        """Return which parameter matters: what each value of each parameter that varies does, all else equal.
+
+        Args:
+            metric: One metric, which may be ``"latency"``, in seconds.
+
+        Returns:
+            One item for each value of each parameter that varies, main's value first: the mean over all cases that have
+            it, and the paired difference from main's value over the same rows. Intervals and p-values of differences
+            are adjusted for all of them. Empty where nothing varies.
+
+        Raises:
+            EvaluationError: If there is no such metric.
+        """
+        return list(self._effects(self._known(metric)))
 
     def best(self, metric: str, *, lower: bool = False) -> Best:
         """Return the case with the best mean of a metric.
@@ -120,7 +153,10 @@ class Report:
             raise EvaluationError(f"Cannot tell the best by {metric!r}: no config has a value of it, but errors only.")
         position = max(known, key=lambda one: sign * told[one].estimate.value)
         case = self.cases[position]
-        return Best(case.case_id, case.config, told[position])
+        assignment = {name: case.case.get_config(name) for name in case.assignment}
+        varying = varying_parameters(self.cases)
+        parameters = {path: case.parameters[path] for path in varying if path in case.parameters}
+        return Best(case.case_id, assignment, parameters, told[position], self._nested())
 
     def to_dataframe(self, *, cells: bool = False) -> Any:
         """Return a `pandas.DataFrame`.
@@ -138,7 +174,7 @@ class Report:
         return pd.DataFrame(self._cells() if cells else self._rows())
 
     def save(self, path: str | Path) -> Path:
-        """Write the report.
+        """Write the report: whole, or not at all.
 
         Args:
             path: Where to; ``.html`` gives one page with plots that needs no network, ``.csv`` the table.
@@ -147,24 +183,40 @@ class Report:
             The path.
 
         Raises:
-            EvaluationError: If the name ends otherwise.
+            EvaluationError: If the name ends otherwise, or the file cannot be written; what stood there stays.
         """
         target = Path(path)
         if target.suffix.lower() == ".csv":
-            text = self._to_csv()
+            text = csv_of(self._rows())
         elif target.suffix.lower() == ".html":
             text = self.to_html()
         else:
             raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html or .csv.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8")
+        write_whole(target, text)
         return target
 
     def to_html(self) -> str:
         """Return the report as one HTML page, with plots, that needs no network."""
+        return page_of(self._content())
+
+    def _known(self, metric: str) -> str:
+        if metric == LATENCY or metric in self.metrics:
+            return metric
+        close = get_close_matches(metric, self.metrics, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        known = ", ".join([*self.metrics, LATENCY])
+        raise EvaluationError(f"Cannot tell metric {metric!r}: there are {known}.{hint}")
+
+    def _nested(self) -> list[str]:
+        """Return the names of the experiments beside the function whose configs vary."""
+        _, *nested = self.cases[0].assignment
+        return [name for name in nested if len({case.case.get_config_id(name) for case in self.cases}) > 1]
+
+    def _content(self) -> Content:
         told = {metric: self.summary(metric) for metric in self.metrics}
+        effects = {metric: self.effects(metric) for metric in self.metrics}
         title = title_of(self.function, self.dataset.name, self.ledger)
-        return page_of(Content(title, self.cases, told, self.ledger, self.dataset.rows(), self.errors))
+        return Content(title, self.cases, told, effects, self.ledger, self.dataset.rows(), self.errors)
 
     def _rows(self) -> list[dict[str, Any]]:
         by_metric = [self.summary(metric) for metric in self.metrics]
@@ -174,18 +226,9 @@ class Report:
         ids = [case.case_id for case in self.cases]
         return [{**cell, "case": ids[cell["case"]]} for cell in self.ledger.cells()]
 
-    def _to_csv(self) -> str:
-        rows = self._rows()
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        written = io.StringIO()
-        writer = csv.DictWriter(written, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return written.getvalue()
-
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        title = title_of(self.function, self.dataset.name, self.ledger)
-        yield from tables_of(title, self.cases, {name: self.summary(name) for name in self.metrics}, self.ledger)
+        content = self._content()
+        yield from tables_of(content.title, self.cases, content.told, content.effects, self.ledger)
         yield from map(Text, self.notes)
 
     def __str__(self) -> str:
@@ -198,18 +241,5 @@ class Report:
         return f"<Report of {self.function}: {cases} cases, {rows} rows, {repeats} repeats, {self.errors} errors>"
 
     def _repr_html_(self) -> str:
-        """Return the table that a notebook shows."""
-        rows = self._rows()
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in names)
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(_shown(row.get(name)))}</td>" for name in names) + "</tr>"
-            for row in rows
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        """Return what a notebook shows: the best, which parameter matters, and the charts."""
+        return notebook_of(self._content())

@@ -105,6 +105,22 @@ def disagreements(ledger: ResultTable, metrics: Sequence[str], count: int) -> li
     return [int(row) for row in order if spread[row] > 0]
 
 
+def best_first(told: Sequence[Summary], *, lower: bool = False) -> list[int]:
+    """Return the positions of cases by one metric: main, then the others from the best mean to the worst.
+
+    Args:
+        told: What each did by the metric.
+        lower: Whether less of it is better.
+    """
+
+    def rank(position: int) -> tuple[bool, float]:
+        value = told[position].estimate.value
+        worst = math.inf if math.isnan(value) else value if lower else -value
+        return not told[position].is_main, worst
+
+    return sorted(range(len(told)), key=rank)
+
+
 def is_lower_better(metric: str, lower: Sequence[str]) -> bool:
     """Tell whether less of a metric is better: of latency always, of others where it was said."""
     return metric == LATENCY or metric in lower

@@ -1,23 +1,39 @@
-"""The tables of a report: a line for each case."""
+"""The tables of a report in a terminal, and a report's numbers by column."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from spearmint.evaluation.report.summary import Summary, latencies
+from spearmint.evaluation.report.effects import Effect, by_importance
+from spearmint.evaluation.report.labels import (
+    readable,
+    seconds_text,
+    short_id,
+    short_names,
+    text_of,
+    value_text,
+    varying_parameters,
+)
+from spearmint.evaluation.report.summary import Summary, best_first, latencies
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
+from spearmint.redaction import redactor
+from spearmint.statistics.intervals import Estimate
+from spearmint.statistics.paired import Difference
 
-_SHORT_ID = 12
 _SHOWN_ERRORS = 3
+_SHOWN_CASES = 12
+_SHOWN_VALUES = 40
+_LONGEST_ERROR = 300
+_LONGEST_NAME = 60
 _LEAST_P = 1e-4
 _CAPTION = (
-    "* main, which the others are compared with row by row; p is adjusted for all comparisons of a metric (Holm)."
+    "* main, which the others are compared with row by row; intervals of differences and p are adjusted for all "
+    "comparisons of a metric (Holm)."
 )
 
 
@@ -57,22 +73,32 @@ def columns_of(case: EvaluatedCase, told: Sequence[Summary], ledger: ResultTable
 
 
 def tables_of(
-    title: str, cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary]], ledger: ResultTable
+    title: str,
+    cases: Sequence[EvaluatedCase],
+    told: Mapping[str, Sequence[Summary]],
+    effects: Mapping[str, Sequence[Effect]],
+    ledger: ResultTable,
 ) -> Iterator[Table | Text]:
-    """Lay a report out for a terminal: a table for each metric.
+    """Lay a report out for a terminal: for each metric which parameter matters, then main and the best cases.
 
     Args:
         title: What was evaluated.
         cases: The cases, main first.
         told: What each did, by metric.
+        effects: What each value of each parameter does, by metric.
         ledger: The results.
     """
-    yield Text(title, style="bold")
+    yield Text(readable(title), style="bold")
+    if len(varying_parameters(cases)) > 1:  # with one parameter, the table of cases says the same
+        for metric, found in effects.items():
+            yield _effects_table(metric, found)
     for metric, summaries in told.items():
-        yield _table(metric, cases, summaries)
+        yield from _cases_table(metric, cases, summaries)
     for case in cases:
         for text, count in ledger.error_samples(case.position)[:_SHOWN_ERRORS]:
-            yield Text(f"{short_id(case.case_id)}: {count} x {text}", style="red")
+            yield Text(
+                f"{short_id(case.case_id)}: {count} x {text_of(redactor().hide(text), _LONGEST_ERROR)}", style="red"
+            )
     if len(cases) > 1:
         yield Text(_CAPTION, style="dim")
 
@@ -84,62 +110,66 @@ def title_of(function: str, data: str, ledger: ResultTable) -> str:
     return f"{function}: {cases} {'case' if cases == 1 else 'cases'} on {rows} rows of {data}{again}"
 
 
-def _table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequence[Summary]) -> Table:
+def _effects_table(metric: str, effects: Sequence[Effect]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("case", no_wrap=True)
-    varying = varying_parameters(cases)
-    for path in varying:
-        table.add_column(path.replace(".", "\n"), justify="right", overflow="fold")
-    table.add_column(f"{metric}\nmean", justify="right", style="bold", no_wrap=True)
-    table.add_column("95 %\ninterval", no_wrap=True)
-    if len(cases) > 1:
-        for name in ("vs.\nmain", "95 %\ninterval", "\np"):
-            table.add_column(name, justify="left" if "%" in name else "right", no_wrap=True)
-        table.add_column("\nverdict", no_wrap=True)
-    for name in ("rows", "errors", "p50", "p95"):
-        table.add_column(f"\n{name}", justify="right", no_wrap=True)
-    for case, one in zip(cases, summaries, strict=True):
-        name = short_id(case.case_id) + (" *" if case.is_main else "")
-        parameters = [escape(str(case.parameters.get(path, ""))) for path in varying]
-        ends = [str(one.estimate.n), str(one.errors), seconds_text(one.p50), seconds_text(one.p95)]
-        table.add_row(escape(name), *parameters, *_score_cells(one, has_others=len(cases) > 1), *ends)
+    table.add_column("\nparameter", overflow="fold")
+    table.add_column("\nvalue", justify="right", overflow="fold")
+    _add_score_columns(table, metric, has_others=True)
+    table.add_column("\nrows", justify="right", no_wrap=True)
+    for path, found in by_importance(effects):
+        for position, one in enumerate(found):
+            name = text_of(path, _LONGEST_NAME) if position == 0 else ""
+            value = text_of(one.value, _SHOWN_VALUES) + (" *" if one.difference is None else "")
+            scores = _score_cells(one.estimate, one.difference, one.verdict, has_others=True)
+            _add_row(table, [name, value, *scores, str(one.estimate.n)])
     return table
 
 
-def short_id(case_id: str) -> str:
-    """Return what of an id is enough to tell it by."""
-    parts = case_id.split("+")
-    length = 8 if len(parts) == 1 else 4  # of the ids of several experiments, few characters each will do
-    return "+".join(part if len(part) <= _SHORT_ID else part[:length] for part in parts)
+def _cases_table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequence[Summary]) -> Iterator[Table | Text]:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("case", no_wrap=True)
+    names = short_names(varying_parameters(cases))
+    for name in names.values():
+        table.add_column(Text(readable(name).replace(".", "\n").replace(": ", ":\n")), justify="right", overflow="fold")
+    _add_score_columns(table, metric, has_others=len(cases) > 1)
+    for name in ("rows", "errors", "p50", "p95"):
+        table.add_column(f"\n{name}", justify="right", no_wrap=True)
+    shown = best_first(summaries)[:_SHOWN_CASES]
+    for position in shown:
+        case, one = cases[position], summaries[position]
+        name = short_id(case.case_id) + (" *" if case.is_main else "")
+        parameters = [value_text(case.parameters, path, _SHOWN_VALUES) for path in names]
+        ends = [str(one.estimate.n), str(one.errors), seconds_text(one.p50), seconds_text(one.p95)]
+        scores = _score_cells(one.estimate, one.difference, one.verdict, has_others=len(cases) > 1)
+        _add_row(table, [name, *parameters, *scores, *ends])
+    yield table
+    if len(shown) < len(cases):
+        of = f"with a lower mean of {text_of(metric, _LONGEST_NAME)}"
+        rest = f"{len(cases) - len(shown)} more cases {of} are in to_dataframe() and save()."
+        yield Text(rest, style="dim")
 
 
-def seconds_text(seconds: float) -> str:
-    """Return a duration in the unit that suits it."""
-    if math.isnan(seconds):
-        return "-"
-    if seconds == 0:
-        return "0 s"
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e9:.0f} ns"
+def _add_score_columns(table: Table, metric: str, *, has_others: bool) -> None:
+    table.add_column(Text(f"{text_of(metric, _LONGEST_NAME)}\nmean"), justify="right", style="bold", no_wrap=True)
+    table.add_column("95 %\ninterval", no_wrap=True)
+    if has_others:
+        for name in ("vs.\nmain", "\ninterval", "\np"):
+            table.add_column(name, justify="left" if "interval" in name else "right", no_wrap=True)
+        table.add_column("\nverdict", no_wrap=True)
 
 
-def varying_parameters(cases: Sequence[EvaluatedCase]) -> list[str]:
-    """Return the paths of the parameters that are not the same in all cases."""
-    paths = dict.fromkeys(path for case in cases for path in case.parameters)
-    return [path for path in paths if len({repr(case.parameters.get(path)) for case in cases}) > 1]
-
-
-def _score_cells(one: Summary, *, has_others: bool) -> list[str]:
-    mean, found = one.estimate, one.difference
+def _score_cells(mean: Estimate, found: Difference | None, verdict: str, *, has_others: bool) -> list[str]:
     cells = [_number(mean.value), _interval(mean.low, mean.high)]
     if not has_others:
         return cells
     if found is None:
         return [*cells, "", "", "", ""]
     p_value = "" if math.isnan(found.adjusted) else "<1e-4" if found.adjusted < _LEAST_P else f"{found.adjusted:.2g}"
-    return [*cells, _number(found.value, "+"), _interval(found.low, found.high, "+"), p_value, one.verdict]
+    return [*cells, _number(found.value, "+"), _interval(found.low, found.high, "+"), p_value, verdict]
+
+
+def _add_row(table: Table, cells: Sequence[str]) -> None:
+    table.add_row(*map(Text, cells))  # as text, since what users write may look like markup
 
 
 def _number(value: float, sign: str = "") -> str:
