@@ -16,7 +16,7 @@ from spearmint.tracing.recorder import set_options
 
 FLUSH_SECONDS = 30
 
-collect_ignore_glob = [] if importlib.util.find_spec("mlflow") else ["test_*.py"]
+collect_ignore_glob = [] if importlib.util.find_spec("mlflow") else ["*test_*.py"]
 
 
 @pytest.fixture(scope="session")
