@@ -90,7 +90,7 @@ def test_settings_without_a_slip_end_with_status_0_and_say_how_much_they_are_abo
           - {target: "shop.rank:score.<locals>.inner"}
           - {target: "shop.rank:Ranker.__hidden"}
           - {target: "shop.rank:twice#2", bindings: {b: k}}
-          - {target: "shop.*:*", bindings: {spade: k}, strategy: {use: "json:JSONDecoder", with: {strict: true}}}
+          - {target: "shop.*:*", bindings: {spade: k}, strategy: {use: shadow, with: {sample_rate: 0.1}}}
           - {target: "__main__:anything"}
         """,
     )

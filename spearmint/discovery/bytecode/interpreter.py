@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from types import CodeType
 
 from spearmint.discovery.abstract_values import Value, merge
-from spearmint.discovery.bytecode.opcodes import Effect
+from spearmint.discovery.bytecode.opcodes import OpcodeEffect
 from spearmint.discovery.bytecode.stack_effects import FLOWS, STEPS
 from spearmint.discovery.bytecode.symbolic_stack import SymbolicStack
 from spearmint.discovery.table_builder import ScopeCalls
@@ -85,7 +85,7 @@ class _Run:
             else:
                 reached = self._leave(effect, opcode, argument)
 
-    def _leave(self, effect: Effect, opcode: int, argument: int) -> bool:
+    def _leave(self, effect: OpcodeEffect, opcode: int, argument: int) -> bool:
         """Follow an instruction after which control may go elsewhere; tell whether it may also go on."""
         if effect.flow == "end":
             return False

@@ -45,7 +45,7 @@ Flow = Literal["next", "branch", "jump", "end"]
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class OpcodeEffect:
     """What one opcode does.
 
     Attributes:
@@ -67,20 +67,20 @@ class Effect:
     on_jump: tuple[int, int] | None = None
 
 
-def _shapes(names_by_shape: Mapping[tuple[int, int], str]) -> dict[str, Effect]:
+def _shapes(names_by_shape: Mapping[tuple[int, int], str]) -> dict[str, OpcodeEffect]:
     """Describe opcodes that only pop values and push unknown ones, by how many."""
     return {
-        name: Effect(pops=pops, pushes=pushes)
+        name: OpcodeEffect(pops=pops, pushes=pushes)
         for (pops, pushes), names in names_by_shape.items()
         for name in names.split()
     }
 
 
-def _each(names: str, effect: Effect) -> dict[str, Effect]:
+def _each(names: str, effect: OpcodeEffect) -> dict[str, OpcodeEffect]:
     return dict.fromkeys(names.split(), effect)
 
 
-_COMMON: dict[str, Effect] = {
+_COMMON: dict[str, OpcodeEffect] = {
     **_shapes(
         {
             (0, 0): "CACHE COPY_FREE_VARS DELETE_DEREF DELETE_FAST DELETE_GLOBAL DELETE_NAME EXTENDED_ARG MAKE_CELL "
@@ -98,32 +98,32 @@ _COMMON: dict[str, Effect] = {
             (3, 1): "MATCH_CLASS",
         }
     ),
-    **_each("BUILD_SLICE BUILD_STRING", Effect("pop_arg")),
-    **_each("BUILD_LIST BUILD_SET BUILD_TUPLE", Effect("build")),
-    "BUILD_MAP": Effect("build_map"),
-    **_each("LIST_APPEND SET_ADD", Effect("add", pops=1)),
-    "MAP_ADD": Effect("add", pops=2),
-    **_each("DICT_MERGE DICT_UPDATE LIST_EXTEND SET_UPDATE", Effect("extend")),
-    "UNPACK_SEQUENCE": Effect("unpack"),
-    "UNPACK_EX": Effect("unpack_ex"),
-    "PUSH_NULL": Effect("null"),
-    "COPY": Effect("copy"),
-    "SWAP": Effect("swap"),
-    "LOAD_BUILD_CLASS": Effect("internal"),
-    "LOAD_CONST": Effect("const"),
-    "LOAD_NAME": Effect("name"),
-    **_each("LOAD_FAST LOAD_DEREF", Effect("local")),
-    "LOAD_ATTR": Effect("attribute_or_method"),
-    "CALL": Effect("call"),
-    "CALL_FUNCTION_EX": Effect("call_ex"),
-    "JUMP_FORWARD": Effect(flow="jump"),
-    **_each("JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT", Effect(flow="jump", backward=True)),
-    **_each("RAISE_VARARGS RERAISE RETURN_VALUE", Effect(flow="end")),
+    **_each("BUILD_SLICE BUILD_STRING", OpcodeEffect("pop_arg")),
+    **_each("BUILD_LIST BUILD_SET BUILD_TUPLE", OpcodeEffect("build")),
+    "BUILD_MAP": OpcodeEffect("build_map"),
+    **_each("LIST_APPEND SET_ADD", OpcodeEffect("add", pops=1)),
+    "MAP_ADD": OpcodeEffect("add", pops=2),
+    **_each("DICT_MERGE DICT_UPDATE LIST_EXTEND SET_UPDATE", OpcodeEffect("extend")),
+    "UNPACK_SEQUENCE": OpcodeEffect("unpack"),
+    "UNPACK_EX": OpcodeEffect("unpack_ex"),
+    "PUSH_NULL": OpcodeEffect("null"),
+    "COPY": OpcodeEffect("copy"),
+    "SWAP": OpcodeEffect("swap"),
+    "LOAD_BUILD_CLASS": OpcodeEffect("internal"),
+    "LOAD_CONST": OpcodeEffect("const"),
+    "LOAD_NAME": OpcodeEffect("name"),
+    **_each("LOAD_FAST LOAD_DEREF", OpcodeEffect("local")),
+    "LOAD_ATTR": OpcodeEffect("attribute_or_method"),
+    "CALL": OpcodeEffect("call"),
+    "CALL_FUNCTION_EX": OpcodeEffect("call_ex"),
+    "JUMP_FORWARD": OpcodeEffect(flow="jump"),
+    **_each("JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT", OpcodeEffect(flow="jump", backward=True)),
+    **_each("RAISE_VARARGS RERAISE RETURN_VALUE", OpcodeEffect(flow="end")),
 }
 
 _CONDITIONS = ("FALSE", "TRUE", "NONE", "NOT_NONE")
 
-_ONLY_3_11: dict[str, Effect] = {
+_ONLY_3_11: dict[str, OpcodeEffect] = {
     **_shapes(
         {
             (0, 0): "KW_NAMES PRECALL",
@@ -134,23 +134,26 @@ _ONLY_3_11: dict[str, Effect] = {
             (2, 1): "BINARY_SUBSCR PREP_RERAISE_STAR",
         }
     ),
-    "LOAD_GLOBAL": Effect("global_null_below"),
-    "BUILD_CONST_KEY_MAP": Effect("build_const_key_map"),
-    "FORMAT_VALUE": Effect("pop_flags", pops=1, mask=4),
-    "LIST_TO_TUPLE": Effect("keep"),
-    "LOAD_ASSERTION_ERROR": Effect("internal"),
-    "LOAD_ATTR": Effect("attribute"),
-    "LOAD_METHOD": Effect("method"),
-    "LOAD_CLASSDEREF": Effect("local"),
-    "MAKE_FUNCTION": Effect("internal_flags", pops=1, mask=15),
-    "FOR_ITER": Effect(pushes=1, flow="branch", on_jump=(1, 0)),
-    "SEND": Effect(pops=1, pushes=1, flow="branch", on_jump=(2, 1)),
-    **_each("JUMP_IF_FALSE_OR_POP JUMP_IF_TRUE_OR_POP", Effect(pops=1, flow="branch", on_jump=(0, 0))),
-    **{f"POP_JUMP_FORWARD_IF_{condition}": Effect(pops=1, flow="branch") for condition in _CONDITIONS},
-    **{f"POP_JUMP_BACKWARD_IF_{condition}": Effect(pops=1, flow="branch", backward=True) for condition in _CONDITIONS},
+    "LOAD_GLOBAL": OpcodeEffect("global_null_below"),
+    "BUILD_CONST_KEY_MAP": OpcodeEffect("build_const_key_map"),
+    "FORMAT_VALUE": OpcodeEffect("pop_flags", pops=1, mask=4),
+    "LIST_TO_TUPLE": OpcodeEffect("keep"),
+    "LOAD_ASSERTION_ERROR": OpcodeEffect("internal"),
+    "LOAD_ATTR": OpcodeEffect("attribute"),
+    "LOAD_METHOD": OpcodeEffect("method"),
+    "LOAD_CLASSDEREF": OpcodeEffect("local"),
+    "MAKE_FUNCTION": OpcodeEffect("internal_flags", pops=1, mask=15),
+    "FOR_ITER": OpcodeEffect(pushes=1, flow="branch", on_jump=(1, 0)),
+    "SEND": OpcodeEffect(pops=1, pushes=1, flow="branch", on_jump=(2, 1)),
+    **_each("JUMP_IF_FALSE_OR_POP JUMP_IF_TRUE_OR_POP", OpcodeEffect(pops=1, flow="branch", on_jump=(0, 0))),
+    **{f"POP_JUMP_FORWARD_IF_{condition}": OpcodeEffect(pops=1, flow="branch") for condition in _CONDITIONS},
+    **{
+        f"POP_JUMP_BACKWARD_IF_{condition}": OpcodeEffect(pops=1, flow="branch", backward=True)
+        for condition in _CONDITIONS
+    },
 }
 
-_SINCE_3_12: dict[str, Effect] = {
+_SINCE_3_12: dict[str, OpcodeEffect] = {
     **_shapes(
         {
             (0, 1): "LOAD_LOCALS",
@@ -161,18 +164,18 @@ _SINCE_3_12: dict[str, Effect] = {
         }
     ),
     # 6 is INTRINSIC_LIST_TO_TUPLE: the tuple of a call with starred arguments.
-    "CALL_INTRINSIC_1": Effect("keep", mask=6),
-    **_each("LOAD_FAST_AND_CLEAR LOAD_FAST_CHECK", Effect("local")),
-    "LOAD_FROM_DICT_OR_DEREF": Effect("local_from"),
-    "LOAD_FROM_DICT_OR_GLOBALS": Effect("name_from"),
-    "LOAD_SUPER_ATTR": Effect("super"),
+    "CALL_INTRINSIC_1": OpcodeEffect("keep", mask=6),
+    **_each("LOAD_FAST_AND_CLEAR LOAD_FAST_CHECK", OpcodeEffect("local")),
+    "LOAD_FROM_DICT_OR_DEREF": OpcodeEffect("local_from"),
+    "LOAD_FROM_DICT_OR_GLOBALS": OpcodeEffect("name_from"),
+    "LOAD_SUPER_ATTR": OpcodeEffect("super"),
     # The compiler models an exhausted iterator as one more value, which END_FOR takes away together with the iterator.
-    "FOR_ITER": Effect(pushes=1, flow="branch"),
-    "SEND": Effect(pops=1, pushes=1, flow="branch"),
-    **{f"POP_JUMP_IF_{condition}": Effect(pops=1, flow="branch") for condition in _CONDITIONS},
+    "FOR_ITER": OpcodeEffect(pushes=1, flow="branch"),
+    "SEND": OpcodeEffect(pops=1, pushes=1, flow="branch"),
+    **{f"POP_JUMP_IF_{condition}": OpcodeEffect(pops=1, flow="branch") for condition in _CONDITIONS},
 }
 
-_ONLY_3_12: dict[str, Effect] = {
+_ONLY_3_12: dict[str, OpcodeEffect] = {
     **_shapes(
         {
             (0, 0): "KW_NAMES",
@@ -182,15 +185,15 @@ _ONLY_3_12: dict[str, Effect] = {
             (2, 1): "BINARY_SUBSCR",
         }
     ),
-    "LOAD_GLOBAL": Effect("global_null_below"),
-    "BUILD_CONST_KEY_MAP": Effect("build_const_key_map"),
-    "FORMAT_VALUE": Effect("pop_flags", pops=1, mask=4),
-    "LOAD_ASSERTION_ERROR": Effect("internal"),
-    "MAKE_FUNCTION": Effect("internal_flags", pops=1, mask=15),
-    "RETURN_CONST": Effect(flow="end"),
+    "LOAD_GLOBAL": OpcodeEffect("global_null_below"),
+    "BUILD_CONST_KEY_MAP": OpcodeEffect("build_const_key_map"),
+    "FORMAT_VALUE": OpcodeEffect("pop_flags", pops=1, mask=4),
+    "LOAD_ASSERTION_ERROR": OpcodeEffect("internal"),
+    "MAKE_FUNCTION": OpcodeEffect("internal_flags", pops=1, mask=15),
+    "RETURN_CONST": OpcodeEffect(flow="end"),
 }
 
-_SINCE_3_13: dict[str, Effect] = {
+_SINCE_3_13: dict[str, OpcodeEffect] = {
     **_shapes(
         {
             (1, 0): "END_FOR",
@@ -200,32 +203,32 @@ _SINCE_3_13: dict[str, Effect] = {
         }
     ),
     # Since 3.13 the NULL of a plain call lies above the callee.
-    "LOAD_GLOBAL": Effect("global_null_above"),
-    "CALL_KW": Effect("call_kw"),
-    "LOAD_FAST_LOAD_FAST": Effect("two_locals"),
-    "STORE_FAST_LOAD_FAST": Effect("store_then_local"),
-    "MAKE_FUNCTION": Effect("internal", pops=1),
-    "SET_FUNCTION_ATTRIBUTE": Effect("internal", pops=2),
+    "LOAD_GLOBAL": OpcodeEffect("global_null_above"),
+    "CALL_KW": OpcodeEffect("call_kw"),
+    "LOAD_FAST_LOAD_FAST": OpcodeEffect("two_locals"),
+    "STORE_FAST_LOAD_FAST": OpcodeEffect("store_then_local"),
+    "MAKE_FUNCTION": OpcodeEffect("internal", pops=1),
+    "SET_FUNCTION_ATTRIBUTE": OpcodeEffect("internal", pops=2),
 }
 
-_ONLY_3_13: dict[str, Effect] = {
+_ONLY_3_13: dict[str, OpcodeEffect] = {
     **_shapes({(1, 2): "BEFORE_ASYNC_WITH BEFORE_WITH", (2, 1): "BINARY_SUBSCR"}),
-    "BUILD_CONST_KEY_MAP": Effect("build_const_key_map"),
-    "LOAD_ASSERTION_ERROR": Effect("internal"),
-    "RETURN_CONST": Effect(flow="end"),
+    "BUILD_CONST_KEY_MAP": OpcodeEffect("build_const_key_map"),
+    "LOAD_ASSERTION_ERROR": OpcodeEffect("internal"),
+    "RETURN_CONST": OpcodeEffect(flow="end"),
 }
 
-_SINCE_3_14: dict[str, Effect] = {
+_SINCE_3_14: dict[str, OpcodeEffect] = {
     **_shapes({(0, 0): "NOT_TAKEN", (0, 1): "LOAD_SMALL_INT", (1, 0): "POP_ITER", (2, 1): "BUILD_TEMPLATE"}),
-    "BUILD_INTERPOLATION": Effect("pop_flags", pops=2, mask=1),
-    "CALL_FUNCTION_EX": Effect("call_ex_null"),
-    "LOAD_COMMON_CONSTANT": Effect("internal"),
-    "LOAD_FAST_BORROW": Effect("local"),
-    "LOAD_FAST_BORROW_LOAD_FAST_BORROW": Effect("two_locals"),
-    "LOAD_SPECIAL": Effect("special"),
+    "BUILD_INTERPOLATION": OpcodeEffect("pop_flags", pops=2, mask=1),
+    "CALL_FUNCTION_EX": OpcodeEffect("call_ex_null"),
+    "LOAD_COMMON_CONSTANT": OpcodeEffect("internal"),
+    "LOAD_FAST_BORROW": OpcodeEffect("local"),
+    "LOAD_FAST_BORROW_LOAD_FAST_BORROW": OpcodeEffect("two_locals"),
+    "LOAD_SPECIAL": OpcodeEffect("special"),
 }
 
-VERSIONS: Mapping[tuple[int, int], Mapping[str, Effect]] = MappingProxyType(
+VERSIONS: Mapping[tuple[int, int], Mapping[str, OpcodeEffect]] = MappingProxyType(
     {
         (3, 11): {**_COMMON, **_ONLY_3_11},
         (3, 12): {**_COMMON, **_SINCE_3_12, **_ONLY_3_12},

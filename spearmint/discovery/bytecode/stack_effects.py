@@ -7,13 +7,13 @@ from types import CodeType
 from typing import TypeAlias
 
 from spearmint.discovery.abstract_values import Marker, Value, attribute, container_of
-from spearmint.discovery.bytecode.opcodes import VERSIONS, Action, Effect
+from spearmint.discovery.bytecode.opcodes import VERSIONS, Action, OpcodeEffect
 from spearmint.discovery.bytecode.symbolic_stack import SymbolicStack
 
 StackEffect: TypeAlias = Callable[[SymbolicStack, int], None]
 
 
-def _shape(effect: Effect) -> StackEffect:
+def _shape(effect: OpcodeEffect) -> StackEffect:
     pops, pushed = effect.pops, [None] * effect.pushes
     if not pops and not pushed:
         return lambda _stack, _argument: None
@@ -26,7 +26,7 @@ def _shape(effect: Effect) -> StackEffect:
     return step
 
 
-def _pop_arg(_effect: Effect) -> StackEffect:
+def _pop_arg(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.pop(argument)
         stack.values.append(None)
@@ -34,7 +34,7 @@ def _pop_arg(_effect: Effect) -> StackEffect:
     return step
 
 
-def _pop_flags(effect: Effect) -> StackEffect:
+def _pop_flags(effect: OpcodeEffect) -> StackEffect:
     pushed = Marker.INTERNAL if effect.action == "internal_flags" else None
 
     def step(stack: SymbolicStack, argument: int) -> None:
@@ -44,7 +44,7 @@ def _pop_flags(effect: Effect) -> StackEffect:
     return step
 
 
-def _internal(effect: Effect) -> StackEffect:
+def _internal(effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, _argument: int) -> None:
         stack.pop(effect.pops)
         stack.values.append(Marker.INTERNAL)
@@ -52,7 +52,7 @@ def _internal(effect: Effect) -> StackEffect:
     return step
 
 
-def _unpack(effect: Effect) -> StackEffect:
+def _unpack(effect: OpcodeEffect) -> StackEffect:
     starred = effect.action == "unpack_ex"
 
     def step(stack: SymbolicStack, argument: int) -> None:
@@ -62,22 +62,22 @@ def _unpack(effect: Effect) -> StackEffect:
     return step
 
 
-def _push(*pushed: Value) -> Callable[[Effect], StackEffect]:
+def _push(*pushed: Value) -> Callable[[OpcodeEffect], StackEffect]:
     return lambda _effect: lambda stack, _argument: stack.values.extend(pushed)
 
 
-def _special(_effect: Effect) -> StackEffect:
+def _special(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, _argument: int) -> None:
         stack.values[-1:] = (Marker.INTERNAL, Marker.SELF)
 
     return step
 
 
-def _copy(_effect: Effect) -> StackEffect:
+def _copy(_effect: OpcodeEffect) -> StackEffect:
     return lambda stack, argument: stack.values.append(stack.values[-argument])
 
 
-def _swap(_effect: Effect) -> StackEffect:
+def _swap(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         values = stack.values
         values[-1], values[-argument] = values[-argument], values[-1]
@@ -85,7 +85,7 @@ def _swap(_effect: Effect) -> StackEffect:
     return step
 
 
-def _keep(effect: Effect) -> StackEffect:
+def _keep(effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         if argument != effect.mask:
             stack.values[-1] = None
@@ -93,7 +93,7 @@ def _keep(effect: Effect) -> StackEffect:
     return step
 
 
-def _const(_effect: Effect) -> StackEffect:
+def _const(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         constant = stack.consts[argument]
         if isinstance(constant, CodeType):
@@ -103,29 +103,29 @@ def _const(_effect: Effect) -> StackEffect:
     return step
 
 
-def _name(_effect: Effect) -> StackEffect:
+def _name(_effect: OpcodeEffect) -> StackEffect:
     return lambda stack, argument: stack.values.append(stack.names[argument])
 
 
-def _local(_effect: Effect) -> StackEffect:
+def _local(_effect: OpcodeEffect) -> StackEffect:
     return lambda stack, argument: stack.values.append(stack.locals[argument])
 
 
-def _name_from(_effect: Effect) -> StackEffect:
+def _name_from(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.values[-1] = stack.names[argument]
 
     return step
 
 
-def _local_from(_effect: Effect) -> StackEffect:
+def _local_from(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.values[-1] = stack.locals[argument]
 
     return step
 
 
-def _global_below(_effect: Effect) -> StackEffect:
+def _global_below(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         if argument & 1:
             stack.values.append(Marker.NULL)
@@ -134,7 +134,7 @@ def _global_below(_effect: Effect) -> StackEffect:
     return step
 
 
-def _global_above(_effect: Effect) -> StackEffect:
+def _global_above(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.values.append(stack.names[argument >> 1])
         if argument & 1:
@@ -143,32 +143,32 @@ def _global_above(_effect: Effect) -> StackEffect:
     return step
 
 
-def _two_locals(_effect: Effect) -> StackEffect:
+def _two_locals(_effect: OpcodeEffect) -> StackEffect:
     return lambda stack, argument: stack.values.extend((stack.locals[argument >> 4], stack.locals[argument & 15]))
 
 
-def _store_then_local(_effect: Effect) -> StackEffect:
+def _store_then_local(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.values[-1] = stack.locals[argument & 15]
 
     return step
 
 
-def _attribute(_effect: Effect) -> StackEffect:
+def _attribute(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.values[-1] = attribute(stack.values[-1], stack.names[argument])
 
     return step
 
 
-def _method(_effect: Effect) -> StackEffect:
+def _method(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.values[-1:] = (attribute(stack.values[-1], stack.names[argument]), Marker.SELF)
 
     return step
 
 
-def _attribute_or_method(_effect: Effect) -> StackEffect:
+def _attribute_or_method(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.values[-1] = attribute(stack.values[-1], stack.names[argument >> 1])
         if argument & 1:
@@ -177,7 +177,7 @@ def _attribute_or_method(_effect: Effect) -> StackEffect:
     return step
 
 
-def _super(_effect: Effect) -> StackEffect:
+def _super(_effect: OpcodeEffect) -> StackEffect:
     # The argument: 1 asks for a method, 2 says that the source gave both arguments of `super`.
     def step(stack: SymbolicStack, argument: int) -> None:
         callee, *arguments = stack.pop(3)
@@ -190,7 +190,7 @@ def _super(_effect: Effect) -> StackEffect:
     return step
 
 
-def _build(effect: Effect) -> StackEffect:
+def _build(effect: OpcodeEffect) -> StackEffect:
     # A map has two values for each unit of the argument; with a constant tuple of keys, that tuple lies on top.
     factor = 2 if effect.action == "build_map" else 1
     keys = 1 if effect.action == "build_const_key_map" else 0
@@ -201,7 +201,7 @@ def _build(effect: Effect) -> StackEffect:
     return step
 
 
-def _add(effect: Effect) -> StackEffect:
+def _add(effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         added = stack.pop(effect.pops)
         # Deeper than 1 lies the result of a comprehension, below its iterator.
@@ -211,7 +211,7 @@ def _add(effect: Effect) -> StackEffect:
     return step
 
 
-def _extend(_effect: Effect) -> StackEffect:
+def _extend(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         others = stack.pop(1)
         stack.values[-argument] = container_of(stack.values[-argument], (), others)
@@ -219,11 +219,11 @@ def _extend(_effect: Effect) -> StackEffect:
     return step
 
 
-def _call(_effect: Effect) -> StackEffect:
+def _call(_effect: OpcodeEffect) -> StackEffect:
     return lambda stack, argument: stack.call(stack.pop(argument), [])
 
 
-def _call_kw(_effect: Effect) -> StackEffect:
+def _call_kw(_effect: OpcodeEffect) -> StackEffect:
     def step(stack: SymbolicStack, argument: int) -> None:
         stack.pop(1)
         stack.call(stack.pop(argument), [])
@@ -231,15 +231,15 @@ def _call_kw(_effect: Effect) -> StackEffect:
     return step
 
 
-def _call_ex(_effect: Effect) -> StackEffect:
+def _call_ex(_effect: OpcodeEffect) -> StackEffect:
     return lambda stack, argument: stack.call([], stack.pop(1 + (argument & 1)))
 
 
-def _call_ex_null(_effect: Effect) -> StackEffect:
+def _call_ex_null(_effect: OpcodeEffect) -> StackEffect:
     return lambda stack, _argument: stack.call([], stack.pop(2))
 
 
-_ACTIONS: Mapping[Action, Callable[[Effect], StackEffect]] = {
+_ACTIONS: Mapping[Action, Callable[[OpcodeEffect], StackEffect]] = {
     "shape": _shape,
     "pop_arg": _pop_arg,
     "pop_flags": _pop_flags,
@@ -283,9 +283,9 @@ def _unknown(stack: SymbolicStack, _argument: int) -> None:
     raise ValueError(msg)
 
 
-def _by_opcode() -> tuple[list[StackEffect], list[Effect | None]]:
+def _by_opcode() -> tuple[list[StackEffect], list[OpcodeEffect | None]]:
     steps: list[StackEffect] = [_unknown] * 256
-    flows: list[Effect | None] = [None] * 256
+    flows: list[OpcodeEffect | None] = [None] * 256
     for name, effect in VERSIONS.get(sys.version_info[:2], {}).items():
         opcode = dis.opmap[name]
         steps[opcode] = _ACTIONS[effect.action](effect)

@@ -7,7 +7,7 @@ from typing import Any
 
 from spearmint.evaluation.run.case_names import EvaluatedCase
 
-MISSING = "-"
+ABSENT = "-"
 _SHORT_ID = 12
 _CONTROL = {code: f"\\x{code:02x}" for code in range(32) if chr(code) not in "\t\n\r"}
 
@@ -45,7 +45,7 @@ def labels_of(cases: Sequence[EvaluatedCase]) -> list[str]:
 
 def value_text(parameters: Mapping[str, Any], path: str, length: int = 40) -> str:
     """Return a parameter's value as text of bounded length; a dash where there is none."""
-    return text_of(parameters[path], length) if path in parameters else MISSING
+    return text_of(parameters[path], length) if path in parameters else ABSENT
 
 
 def text_of(value: Any, length: int) -> str:
@@ -81,7 +81,7 @@ def short_id(case_id: str) -> str:
 def seconds_text(seconds: float) -> str:
     """Return a duration in the unit that suits it."""
     if math.isnan(seconds):
-        return MISSING
+        return ABSENT
     if seconds == 0:
         return "0 s"
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):

@@ -30,7 +30,7 @@ class Axis:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class Polyline:
     """One case: its path, how strongly it is coloured (0 to 10), and everything about it."""
 
     path: str
@@ -45,7 +45,7 @@ class Parallel:
 
     width: float
     axes: Sequence[Axis]
-    lines: Sequence[Line]
+    lines: Sequence[Polyline]
 
 
 def parallel(cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary]]) -> Parallel | None:
@@ -83,7 +83,7 @@ def parallel(cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary
         path = _curve([(_FIRST + index * gap, round(column[one], 2)) for index, column in enumerate(heights)])
         of_metrics = ", ".join(f"{name} {number(of_metric[one].estimate.value)}" for name, of_metric in told.items())
         shade = 0 if math.isnan(means[one]) else round(shades(means[one]))
-        lines.append(Line(path, shade, cases[one].is_main, f"{labels[one]}: {of_metrics}"))
+        lines.append(Polyline(path, shade, cases[one].is_main, f"{labels[one]}: {of_metrics}"))
     return Parallel(gap * (len(columns) - 1) + 200, axes, lines)
 
 
