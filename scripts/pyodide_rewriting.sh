@@ -15,6 +15,7 @@ fi
 runner=$(mktemp "${TMPDIR:-/tmp}/rewriting-XXXXXX.mjs")
 trap 'rm -f "$runner"' EXIT
 cat >"$runner" <<'JAVASCRIPT'
+import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 
 const [cache, root, bytecode] = process.argv.slice(2);
@@ -29,6 +30,9 @@ mount(`${root}/spearmint/discovery`, "/package/spearmint/discovery");
 mount(`${root}/spearmint/instrument`, "/package/spearmint/instrument");
 mount(`${root}/tests/instrument`, "/package/tests/instrument");
 mount(bytecode, "/package/bytecode");
+for (const name of ["signatures.py", "suggest.py"]) {
+  python.FS.writeFile(`/package/spearmint/${name}`, readFileSync(`${root}/spearmint/${name}`));
+}
 const status = python.runPython(`
 import sys
 

@@ -183,6 +183,7 @@ def leftovers(action: Callable[[], object], around: Any = None) -> tuple[int, li
 
 @pytest.mark.parametrize("kind", ACTIONS)
 def test_case_is_restored_after_any_interruption(kind) -> None:
+    leftovers(ACTIONS[kind])  # CPython 3.12 tells the first tracer of a process of no bytecodes.
     count, left = leftovers(ACTIONS[kind])
     assert left == []
     assert count > 20

@@ -436,6 +436,7 @@ def test_outputs_that_cannot_be_stored_are_made_again(tmp_path, load):
 
 
 def test_new_scorer_of_traces_runs_the_function_again(tmp_path, load):
+    pytest.importorskip("mlflow")
     path = tmp_path / "run.jsonl"
     resumed(load(), path)
     edit = ("def size(outputs):\n    return outputs", "def size(trace):\n    return len(trace.data.spans)")
