@@ -28,7 +28,8 @@ from spearmint.discovery.reach.static_lookup import (
 from spearmint.discovery.reach.table_store import module_of
 
 _PACKAGE = __name__.partition(".")[0]
-_CALLING = (f"{_PACKAGE}.context", f"{_PACKAGE}.propagation")  # These call what they are handed, within the case.
+# These call what they are handed, within the case.
+_CALLING = (f"{_PACKAGE}.context.current", f"{_PACKAGE}.context.threads")
 _QUESTIONS = (".get_config", ".get_config_id")  # A case is asked these of a function, which is not called.
 _BUILTINS: Mapping[str, Any] = vars(builtins)
 _FUNCTIONS = frozenset({FunctionType, MethodType, BuiltinFunctionType, ModuleType})
