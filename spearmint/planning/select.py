@@ -1,6 +1,7 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
@@ -15,6 +16,7 @@ from spearmint.registry.experiment import ExperimentFunction
 from spearmint.strategies.builtin import Choice, invalid_choice_error, strategy_error
 
 _NO_VARIANTS = ()  # CPython has one empty tuple.
+_MOST_VARIANTS = 1_000_000  # that are read of an iterator without a length where max_cases sets no bound
 _MOST_CACHED_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
 
 
@@ -204,15 +206,26 @@ def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[BoundConfi
         raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
     option = experiment.find_bound_config(main)
     try:  # A generator computes the variants only here.
-        others = (
-            [experiment.find_bound_config(config) for config in variants] if isinstance(variants, Iterable) else [None]
-        )
+        others = [experiment.find_bound_config(config) for config in _variants(experiment, variants)]
     except Exception as error:
         raise strategy_error(experiment.strategy, error, experiment.name) from error
     found = tuple(other for other in others if other is not None)
     if option is None or len(found) < len(others):
         raise invalid_choice_error(experiment.strategy, choice, experiment.name)
     return option, found
+
+
+def _variants(experiment: ExperimentFunction, chosen: Any) -> Iterable[Any]:
+    """Return what a strategy chose as variants; of an iterator, which may have no end, one more than may run."""
+    if isinstance(chosen, Collection):
+        return chosen
+    if not isinstance(chosen, Iterable):
+        return [None]  # which is no config
+    most = experiment.settings.max_cases or _MOST_VARIANTS
+    read = list(islice(chosen, most + 1))
+    if len(read) > _MOST_VARIANTS:
+        raise ValueError(f"its variants have no end within {_MOST_VARIANTS:,}; return a list, or set max_cases")
+    return read
 
 
 def choose_options(experiment: ExperimentFunction) -> tuple[BoundConfig, tuple[BoundConfig, ...]]:

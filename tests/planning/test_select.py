@@ -14,6 +14,7 @@ import spearmint
 from spearmint import Config, Spearmint, experiment
 from spearmint.context import experiment_case_var
 from spearmint.errors import BindingError, PlanError, StrategyError
+from spearmint.planning import select
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
 
 ROOT = Path(__file__).parent.parent
@@ -477,3 +478,23 @@ def test_cases_of_one_call_are_apart_from_those_of_the_next():
 
     cases = [ask() for _ in range(3)]
     assert [case.config for case in cases] == [Config(model=model) for model in "abc"]
+
+
+# Variants without end
+
+
+def endless(configs):
+    return configs[0], itertools.cycle(configs[1:])
+
+
+def test_endless_variants_are_refused_with_the_limit():
+    inner = make_inner(strategy=endless, max_cases=50)
+    assert inner() == 1  # A direct call gives main's value and runs none of them.
+    with pytest.raises(PlanError, match=r"max_cases is 50, and its options are 52 \("):
+        Spearmint.run(inner)()
+
+
+def test_endless_variants_without_max_cases_are_refused(monkeypatch):
+    monkeypatch.setattr(select, "_MOST_VARIANTS", 1000)
+    with pytest.raises(StrategyError, match=r"its variants have no end within 1,000; return a list, or set max_cases"):
+        make_inner(strategy=endless, max_cases=None)()

@@ -84,7 +84,7 @@ def digest(body):
 @pytest.mark.parametrize("name", PAIRS)
 def test_layout_comments_and_docstrings_do_not_count(name):
     if name == "comprehension" and sys.version_info[:2] == (3, 12):
-        pytest.skip("CPython 3.12 guards the end of an inlined comprehension depending on its lines")
+        pytest.skip("CPython 3.12 jumps otherwise in a comprehension that is split over lines")
     first, second = PAIRS[name]
     assert digest(first).form == digest(second).form
 
