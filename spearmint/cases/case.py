@@ -110,6 +110,12 @@ class ExperimentCase:
         made._set(self.plan, self._options, self.log, experiment, option=option, parent=self)
         return self.known.setdefault(experiment, made)
 
+    def with_log(self, log: JoinLog) -> "ExperimentCase":
+        """Return this view of a case whose further experiments join another log."""
+        if self.parent is not None:
+            return self.parent.with_log(log).view(self.current, self.option)
+        return ExperimentCase(self.plan, self._options, log)
+
     @property
     def config(self) -> Config:
         """The config of the experiment that was called; a copy of its own for each reader."""

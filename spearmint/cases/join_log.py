@@ -1,6 +1,7 @@
 """What a call learns while it runs: the experiments that join its cases although its plan has not discovered them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.edge import Edge, ExperimentRef
@@ -11,7 +12,8 @@ class JoinLog:
 
     Plans and cases never change; this does, and every case of the call refers to the same one. A call with results has
     a log of its own. Direct calls that run in a cached case share that case's log, until something joins it: then the
-    case is taken out of the cache.
+    case is taken out of the cache. The calls that are in it at that moment still share it, so what a strategy chose
+    from the attributes of one of them goes to a log for calls with these attributes alone.
 
     Attributes:
         choices: For each experiment that has joined the options that its strategy chose, main first.
@@ -20,12 +22,15 @@ class JoinLog:
         is_captured: Whether it is of one call alone, which a `spearmint.capture` block collects.
         trace_id: Of a captured call, the id of main's trace, once that has begun.
         token: Of a captured call, what joins an outcome to its exposure.
+        is_shared: Whether calls in a cached case may share it.
     """
 
-    __slots__ = ("choices", "edges", "extensions", "is_captured", "token", "trace_id")
+    __slots__ = ("_by_attributes", "choices", "edges", "extensions", "is_captured", "is_shared", "token", "trace_id")
 
-    def __init__(self, *, is_captured: bool = False) -> None:
+    def __init__(self, *, is_captured: bool = False, is_shared: bool = False) -> None:
         self.is_captured = is_captured
+        self.is_shared = is_shared
+        self._by_attributes: dict[int, tuple[Any, JoinLog]] = {}
         self.trace_id: str | None = None
         self.token: str | None = None
         self.choices: dict[ExperimentRef, tuple[BoundConfig, ...]] = {}
@@ -37,6 +42,14 @@ class JoinLog:
         if experiment not in self.choices:
             self.choices.setdefault(experiment, choose())
         return self.choices[experiment][0]
+
+    def for_attributes(self, attributes: Any) -> "JoinLog":
+        """Return the log of the calls that have just these attributes, which begins with what this one holds."""
+        made = JoinLog()
+        made.choices.update(self.choices)
+        made.edges = self.edges
+        # The attributes are kept, so that no others get their id.
+        return self._by_attributes.setdefault(id(attributes), (attributes, made))[1]
 
     def main_option(self, experiment: ExperimentRef) -> BoundConfig | None:
         """Return the main option of an experiment that has joined, else None."""

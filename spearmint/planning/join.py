@@ -6,7 +6,7 @@ from functools import partial
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import DetachedCase, ExperimentCase
 from spearmint.cases.edge import Edge
-from spearmint.context.current import experiment_case_var
+from spearmint.context.current import attributes_var, experiment_case_var
 from spearmint.planning.select import choose_options, select
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.warn import warn_once
@@ -34,7 +34,12 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
     is_root = canonical is case.root and bool(experiment.options)
     option = case.assigned(canonical) if is_root else _inherited(case, experiment)
     if option is None:
-        option = case.assigned(canonical) or _option_of_undiscovered(case, canonical)
+        option = case.assigned(canonical)
+    if option is None:
+        if case.log.is_shared and canonical.takes_attributes:
+            case = case.with_log(case.log.for_attributes(attributes_var.get()))
+            experiment_case_var.set(case)  # The experiment that is running resets it when it ends.
+        option = _option_of_undiscovered(case, canonical)
     if canonical not in case.plan.discovered:
         _record(case, canonical)
     return case.view(experiment, option)

@@ -137,7 +137,7 @@ def _choose_for_call(
     state = experiment.state
     revision = state.revision
     plan = _plan(experiment, reachability, (main, *variants))
-    log = JoinLog()
+    log = JoinLog(is_shared=True)
     case = plan.main_case(log)
     has_variants = plan.size > 1
     if (experiment.is_constant or not experiment.options) and reachability.is_constant:

@@ -7,15 +7,17 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import spearmint
 from spearmint import Spearmint, experiment
+from spearmint.context import RuntimeContext, experiment_case_var
 from spearmint.errors import PlanError
 from spearmint.planning.select import full_plan
 from spearmint.proxy.proxy import experiment_of
-from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
+from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy, SingleConfigStrategy
 from tests.planning.nested import KS, MODELS, ZS, known, make_hidden, make_inner, run, short, values
 
 
@@ -403,3 +405,33 @@ def test_a_run_over_too_many_tells_the_sizes_and_runs_nothing():
     ):
         run(outer)
     assert calls == []
+
+
+@pytest.mark.parametrize("strategy", [SingleConfigStrategy, ShadowStrategy])
+def test_calls_in_flight_get_the_arm_of_their_own_user(strategy):
+    arms = {"ann": 0, "bob": 1}
+
+    def by_user(configs, attributes):
+        return configs[arms.get(attributes.get("user"), 2)], ()
+
+    hidden = make_inner(KS, strategy=by_user)
+    both_inside = threading.Barrier(2)
+
+    @experiment(configs=MODELS, strategy=strategy)
+    def outer(config, *, waits: bool):
+        table = {"hidden": hidden}
+        if not waits:
+            return None
+        if config["model"] == "a":
+            both_inside.wait(10)
+        first = table["hidden"]()
+        case = experiment_case_var.get()
+        return first, table["hidden"](), case.get_config(hidden)["k"], case.config["model"]
+
+    def call(user):
+        with RuntimeContext(attributes={"user": user}):
+            return outer(waits=True)
+
+    outer(waits=False)  # From here on, calls run in a case that is kept.
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(call, arms)) == [(1, 1, 1, "a"), (2, 2, 2, "a")]
