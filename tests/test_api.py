@@ -58,7 +58,7 @@ def test_without_any_config_a_function_runs_as_it_is() -> None:
     assert called("a") == ("a", None)
 
 
-def test_without_any_config_a_parameter_that_needs_one_is_an_error_that_says_so() -> None:
+def test_parameter_that_needs_a_config_without_any_is_an_error() -> None:
     with pytest.raises(BindingError) as caught:
         experiment(limit_of)()
     assert str(caught.value) == (
@@ -184,12 +184,12 @@ def test_tracing_cannot_be_anything_else(declare, tracing) -> None:
         declare(tracing=tracing)
 
 
-def test_a_strategy_that_cannot_be_called_is_refused_when_the_experiment_is_declared() -> None:
+def test_uncallable_strategy_is_refused_at_declaration() -> None:
     with pytest.raises(StrategyError, match=r"^Cannot use 3 as the strategy of .*:limit_of: it cannot be called\."):
         mint.experiment(strategy=3)(limit_of)
 
 
-def test_a_strategy_class_that_needs_arguments_is_refused_when_the_experiment_is_declared() -> None:
+def test_strategy_class_needing_arguments_is_refused() -> None:
     class Choosy:
         def __init__(self, favourite):
             self.favourite = favourite
@@ -199,7 +199,7 @@ def test_a_strategy_class_that_needs_arguments_is_refused_when_the_experiment_is
 
 
 @pytest.mark.parametrize("declare", [Spearmint, mint.experiment, experiment])
-def test_configs_that_cannot_be_read_are_refused_where_they_are_given(declare) -> None:
+def test_unreadable_configs_are_refused_where_they_are_given(declare) -> None:
     with pytest.raises(ConfigError, match=r"3"):
         declare(configs=[3])
 
@@ -209,7 +209,7 @@ def test_two_configs_under_one_id_are_refused() -> None:
         Spearmint(configs=[{"a": 1, "__config_id__": "same"}, {"a": 2, "__config_id__": "same"}])
 
 
-def test_a_config_that_does_not_reach_a_parameter_is_refused_when_the_experiment_is_declared() -> None:
+def test_config_missing_a_parameter_is_refused_at_declaration() -> None:
     def function(limit: Annotated[int, Bind("paging.limit")]) -> int:
         return limit
 
@@ -221,7 +221,7 @@ def test_a_config_that_does_not_reach_a_parameter_is_refused_when_the_experiment
     assert "(the keys there: 'limit')" in message
 
 
-def test_an_own_binding_for_a_parameter_that_does_not_exist_names_close_ones() -> None:
+def test_binding_of_an_unknown_parameter_names_close_ones() -> None:
     with pytest.raises(BindingError, match=r"it has no such parameter \(its parameters: 'config'\)\. Did you mean"):
         mint.experiment(bindings={"confi": "limit"})(limit_of)
 
@@ -233,7 +233,7 @@ def test_the_configs_of_an_instance_are_copies() -> None:
     assert own.configs == [{"a": [1]}]
 
 
-def test_annotations_as_text_may_name_what_is_local_to_the_declaration() -> None:
+def test_text_annotations_may_name_locals_of_the_declaration() -> None:
     class Local(BaseModel):
         limit: int
 

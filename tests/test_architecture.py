@@ -252,7 +252,7 @@ def test_an_import_that_goes_down_is_fine(path, source):
         ("spearmint/errors.py", "a = 1\n" * 321, "spearmint/errors.py: 321 lines are more than 320"),
     ],
 )
-def test_an_import_that_goes_up_and_a_module_without_a_place_are_told(path, source, problem):
+def test_import_going_up_and_module_without_room_are_reported(path, source, problem):
     found = violations({path: source})
     assert len(found) == 1
     assert problem in found[0]

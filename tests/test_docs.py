@@ -63,6 +63,6 @@ def test_every_public_name_is_in_the_reference():
     assert sorted(set(public_names()) - set(told)) == []
 
 
-def test_the_page_of_errors_draws_the_tree_that_their_module_draws():
+def test_errors_page_draws_the_tree_of_the_module():
     tree = dedent(errors.__doc__.partition("::\n")[2]).strip("\n")
     assert f"```text\n{tree}\n```" in (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")

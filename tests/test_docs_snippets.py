@@ -94,14 +94,14 @@ def written(tmp_path, text):
     return page
 
 
-def test_snippets_share_a_namespace_and_other_languages_are_left_alone(tmp_path):
+def test_snippets_share_a_namespace_and_skip_other_languages(tmp_path):
     page = written(
         tmp_path, "```python\na = 1\n```\n\n```sh\nexit 1\n```\n\n* item\n\n  ```python\n  assert a == 1\n  ```\n"
     )
     assert run_page(page) == 2
 
 
-def test_an_output_that_differs_fails_with_the_place_of_its_snippet(tmp_path):
+def test_different_output_fails_with_the_place_of_its_snippet(tmp_path):
     page = written(tmp_path, "# Title\n\n```python\nprint(1)\n```\n\n```text\n2\n```\n")
     with pytest.raises(AssertionError, match=r"page\.md:3"):
         run_page(page)

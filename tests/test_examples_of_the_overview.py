@@ -96,7 +96,7 @@ def test_a_function_serves_as_strategy() -> None:
     assert [variant.result for variant in results.variant_results] == ["gpt-4: hello"]
 
 
-def test_a_direct_call_gives_mains_value_and_a_run_everything_that_came_of_it() -> None:
+def test_direct_call_gives_mains_value_and_a_run_all_results() -> None:
     mint = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
 
     @mint.experiment()
@@ -111,7 +111,7 @@ def test_a_direct_call_gives_mains_value_and_a_run_everything_that_came_of_it() 
     assert [variant.result for variant in result.variant_results] == ["gpt-3.5: hello"]
 
 
-def test_a_child_is_found_in_its_parents_code_before_either_has_run() -> None:
+def test_child_is_found_in_its_parents_code_before_running() -> None:
     @spearmint.experiment(configs=CONFIGS, strategy=ShadowStrategy)
     def child_func(text: str, config: Config) -> str:
         return f"{config['model']}: {text}"
@@ -127,7 +127,7 @@ def test_a_child_is_found_in_its_parents_code_before_either_has_run() -> None:
     assert [one.result for one in results] == ["gpt-4: hello", "gpt-3.5: hello", "GPT-4: HELLO", "GPT-3.5: HELLO"]
 
 
-def test_a_child_that_is_called_through_a_variable_takes_part_all_the_same() -> None:
+def test_child_called_through_a_variable_takes_part() -> None:
     @spearmint.experiment(configs=CONFIGS, strategy=ShadowStrategy)
     def child_func(text: str, config: Config) -> str:
         return f"{config['model']}: {text}"

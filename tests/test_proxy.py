@@ -93,7 +93,7 @@ def test_its_attributes_are_those_of_the_function(name) -> None:
     assert getattr(mint.experiment(plain), name) == getattr(plain, name)
 
 
-def test_who_asks_its_class_for_annotations_takes_none_from_any_function() -> None:
+def test_annotations_of_the_proxy_class_are_not_a_functions() -> None:
     wrapped = mint.experiment(plain)
     unbound = mint.experiment(types.MethodType(plain, "a"))
     for kind in (type(wrapped), type(unbound)):
@@ -149,7 +149,7 @@ def test_a_weak_reference_to_it_dies_with_it() -> None:
     assert reference() is None
 
 
-def test_functools_wraps_copies_what_it_would_copy_of_the_function() -> None:
+def test_functools_wraps_copies_what_the_function_has() -> None:
     wrapped = mint.experiment(plain)
 
     @functools.wraps(wrapped)
@@ -194,7 +194,7 @@ def test_singledispatch_around_it_dispatches_to_experiments() -> None:
     assert [describe("a"), describe(1)] == ["object 3", "int 3"]
 
 
-def test_a_singledispatch_function_can_be_decorated_and_keeps_its_register() -> None:
+def test_decorated_singledispatch_keeps_its_register() -> None:
     @mint.experiment
     @functools.singledispatch
     def describe(value, config):
@@ -240,7 +240,7 @@ def test_patching_the_name_of_one_replaces_and_restores_it(monkeypatch) -> None:
     assert holder.run is kept
 
 
-def test_decorating_again_makes_an_experiment_of_the_function_itself() -> None:
+def test_decorating_again_wraps_the_function_itself() -> None:
     first = mint.experiment(coroutine)
     second = experiment(configs=[{"limit": 5}])(first)
     assert second.__wrapped__ is coroutine
@@ -269,7 +269,7 @@ def test_a_decorator_below_is_part_of_what_is_run() -> None:
     assert (below(), above()) == (6, 6)
 
 
-def test_a_nested_function_is_an_experiment_of_its_own_each_time_it_is_made() -> None:
+def test_nested_function_is_a_new_experiment_each_time() -> None:
     def make(base):
         @mint.experiment
         def inner(config):
@@ -292,7 +292,7 @@ def test_a_recursive_function_calls_itself_under_its_config() -> None:
     assert depth(300) == 3
 
 
-def test_a_recursion_reaches_a_third_of_the_interpreters_limit_at_least() -> None:
+def test_recursion_reaches_a_third_of_the_interpreters_limit() -> None:
     @mint.experiment
     def depth(left, config):
         return config.limit if left == 0 else depth(left - 1)
@@ -389,12 +389,12 @@ def test_wrong_arguments_are_pythons_own_error(call, message) -> None:
     assert caught.type is TypeError
 
 
-def test_a_coroutine_that_is_never_awaited_is_warned_of_under_the_functions_name() -> None:
+def test_unawaited_coroutine_warns_under_the_functions_name() -> None:
     with pytest.warns(RuntimeWarning, match="coroutine 'coroutine' was never awaited"):
         mint.experiment(coroutine)()
 
 
-def test_an_exit_stack_calls_an_experiment_as_it_calls_a_function():
+def test_exit_stack_calls_an_experiment_like_a_function():
     seen = []
 
     @experiment(configs=[{"k": 1}])
@@ -418,7 +418,7 @@ def test_an_exit_stack_calls_an_experiment_as_it_calls_a_function():
         pass
 
 
-def test_functools_wraps_on_an_experiment_leaves_it_calling_its_own_function():
+def test_functools_wraps_leaves_the_experiment_its_function():
     def f(x: int) -> str:
         """F."""
 

@@ -271,7 +271,7 @@ def test_cancelling_the_task_of_main_cancels_what_it_awaits(strategy) -> None:
     asyncio.run(cancel())
 
 
-def test_under_multi_branch_an_exception_of_main_is_one_outcome_among_others() -> None:
+def test_multi_branch_gives_mains_exception_as_an_outcome() -> None:
     sample = Sample(MultiBranchStrategy)
     sample.raised.append(Boom())
     results = sample.function("argument")
@@ -280,7 +280,7 @@ def test_under_multi_branch_an_exception_of_main_is_one_outcome_among_others() -
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
-def test_under_multi_branch_an_interruption_of_main_interrupts_the_call(interruption) -> None:
+def test_multi_branch_is_interrupted_with_its_main(interruption) -> None:
     sample = Sample(MultiBranchStrategy)
     sample.raised.append(interruption("stop"))
     assert caught_from(call_function, sample) is sample.raised[0]

@@ -143,13 +143,13 @@ def test_async_methods_and_streams_are_filled_from_the_config() -> None:
 
 
 @pytest.mark.parametrize("name", ["around_static", "inside_static"])
-def test_a_static_method_takes_no_instance_whichever_decorator_is_first(name) -> None:
+def test_static_method_takes_no_instance_in_either_order(name) -> None:
     assert getattr(Ranker, name)() == getattr(Ranker(), name)() == 3
     assert isinstance(inspect.getattr_static(Ranker, name), staticmethod)
 
 
 @pytest.mark.parametrize("name", ["around_class", "inside_class"])
-def test_a_class_method_takes_the_class_whichever_decorator_is_first(name) -> None:
+def test_class_method_takes_the_class_in_either_order(name) -> None:
     assert getattr(Ranker, name)() == getattr(Ranker(), name)() == ("Ranker", 3)
     assert isinstance(inspect.getattr_static(Ranker, name), classmethod)
 
@@ -186,7 +186,7 @@ def test_a_cached_property_is_computed_once(name) -> None:
     assert getattr(ranker, name) is getattr(ranker, name)
 
 
-def test_partialmethod_and_singledispatchmethod_bind_an_experiment() -> None:
+def test_partialmethod_and_singledispatchmethod_bind_experiments() -> None:
     assert Ranker().by_partial() == "Ranker partial 3"
     assert [Ranker().dispatch("a"), Ranker().dispatch(1)] == ["object 3", "int 3"]
 
@@ -314,7 +314,7 @@ def test_a_private_name_is_found_from_inside_the_class() -> None:
     assert Private().call() == 3
 
 
-def test_a_dataclass_takes_methods_and_defaults_that_are_experiments() -> None:
+def test_dataclass_takes_experiments_as_methods_and_defaults() -> None:
     @mint.experiment
     def free(config):
         return config.limit

@@ -41,7 +41,7 @@ def test_a_bound_method_is_unpickled_with_its_instance(protocol) -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_a_bound_class_method_and_a_method_of_a_member_are_unpickled(protocol) -> None:
+def test_bound_class_method_and_member_method_are_unpickled(protocol) -> None:
     assert pickle.loads(pickle.dumps(Repeater.make, protocol))() == Repeater("ccc")
     assert pickle.loads(pickle.dumps(Word.A.repeat, protocol))() == "aaa"
 
@@ -69,7 +69,7 @@ def test_copying_gives_the_same_object() -> None:
     assert copy.deepcopy({"call": [picklable.repeat]}) == {"call": [picklable.repeat]}
 
 
-def test_a_deep_copy_of_a_bound_method_has_an_instance_of_its_own() -> None:
+def test_deep_copy_of_a_bound_method_has_its_own_instance() -> None:
     repeater = Repeater("b")
     copied = copy.deepcopy(repeater.repeat)
     repeater.text = "changed"

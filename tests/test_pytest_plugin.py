@@ -61,7 +61,7 @@ def test_after():
     session(tests).assert_outcomes(passed=2)
 
 
-def test_a_marked_test_runs_once_per_config_with_the_experiment_pinned(session):
+def test_marked_test_runs_once_per_config_pinned(session):
     tests = """
 import pytest
 from product import run
@@ -89,7 +89,7 @@ def test_after():
     )
 
 
-def test_without_configs_of_its_own_a_mark_takes_those_of_the_experiment(session):
+def test_mark_without_configs_takes_those_of_the_experiment(session):
     tests = """
 import pytest
 from product import run
@@ -153,7 +153,7 @@ def test_all():
         ("(target=len)", "Cannot run <built-in function len>: it is no experiment"),
     ],
 )
-def test_a_mark_that_says_nothing_useful_is_an_error_at_collection(session, mark, message):
+def test_useless_mark_is_an_error_at_collection(session, mark, message):
     tests = f"import pytest\nfrom product import run\n\n@pytest.mark.spearmint{mark}\ndef test_it(): pass\n"
     result = session(tests)
     result.assert_outcomes(errors=1)
@@ -161,7 +161,7 @@ def test_a_mark_that_says_nothing_useful_is_an_error_at_collection(session, mark
     assert result.ret == pytest.ExitCode.INTERRUPTED
 
 
-def test_a_config_that_does_not_bind_fails_the_test_that_runs_under_it(session):
+def test_config_that_does_not_bind_fails_its_test(session):
     tests = """
 from typing import Annotated
 import pytest
@@ -180,7 +180,7 @@ def test_each():
     result.stdout.fnmatch_lines(["*BindingError: Cannot bind parameter 'k'*"])
 
 
-def test_a_mark_on_a_unittest_method_is_an_error_rather_than_ignored(session):
+def test_mark_on_a_unittest_method_is_an_error(session):
     tests = """
 import unittest
 import pytest
@@ -201,7 +201,7 @@ def test_the_config_fixture_without_a_mark_says_what_is_missing(session):
     result.stdout.fnmatch_lines(["*Mark it with @pytest.mark.spearmint(configs=[[]...[]])*"])
 
 
-def test_background_work_limits_and_local_experiments_do_not_reach_the_next_test(session):
+def test_background_work_and_limits_do_not_reach_the_next_test(session):
     tests = """
 import threading
 import spearmint
@@ -239,7 +239,7 @@ def test_second():
     session(tests).assert_outcomes(passed=2)
 
 
-def test_what_does_not_end_in_time_is_warned_of_and_the_tests_go_on(session):
+def test_work_that_does_not_end_warns_and_tests_go_on(session):
     tests = """
 import threading
 from spearmint import experiment
@@ -303,19 +303,19 @@ def library(pytester):
 
 @pytest.mark.parametrize("arguments", [(), ("-n", "2")])
 @pytest.mark.parametrize("by", ["option", "ini"])
-def test_a_settings_file_is_installed_before_anything_of_the_project_is_imported(session, library, by, arguments):
+def test_settings_file_is_installed_before_project_imports(session, library, by, arguments):
     named = ("--spearmint-config", "settings.yaml") if by == "option" else ("-o", "spearmint_config=settings.yaml")
     session(USES, *named, *arguments).assert_outcomes(passed=2)
 
 
-def test_a_settings_file_that_is_wrong_ends_the_session_with_its_place(session, library):
+def test_invalid_settings_file_ends_the_session_with_its_place(session, library):
     Path("settings.yaml").write_text("packages: [library]\nexperimets: []\n", encoding="utf-8")
     result = session(USES, "--spearmint-config", "settings.yaml")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*settings.yaml:2:*experimets*"])
 
 
-def test_what_a_test_installs_and_does_not_take_back_is_taken_back(session, library):
+def test_installation_left_by_a_test_is_uninstalled(session, library):
     tests = """
 import sys
 import spearmint
@@ -334,7 +334,7 @@ def test_second():
     session(tests).assert_outcomes(passed=2)
 
 
-def test_traces_are_written_before_the_next_test_and_tracing_is_as_it_was(session):
+def test_traces_are_written_and_tracing_reset_between_tests(session):
     pytest.importorskip("mlflow")
     tests = """
 import mlflow
@@ -374,7 +374,7 @@ def test_each(spearmint_config):
     session(tests, "-p", "no:xdist").assert_outcomes(passed=4)
 
 
-def test_a_session_that_uses_no_spearmint_loads_none_of_its_rooms(session):
+def test_session_without_spearmint_loads_none_of_its_rooms(session):
     tests = """
 import sys
 
@@ -385,7 +385,7 @@ def test_modules():
     session(tests, "-p", "no:xdist").assert_outcomes(passed=1)
 
 
-def test_the_plugin_itself_imports_nothing_but_pytest_and_the_standard_library():
+def test_plugin_imports_only_pytest_and_the_standard_library():
     statement = """
 import sys, pytest
 before = set(sys.modules)

@@ -39,7 +39,7 @@ def test_results_stand_in_the_order_of_the_plan_with_main_first(failing) -> None
     assert len(results) == 3
 
 
-def test_results_come_in_the_order_of_the_plan_whichever_ends_first() -> None:
+def test_results_come_in_the_order_of_the_plan() -> None:
     turns = [threading.Event() for _ in range(4)]
     turns[3].set()
 
@@ -52,7 +52,7 @@ def test_results_come_in_the_order_of_the_plan_whichever_ends_first() -> None:
     assert [one.result for one in backwards()] == [0, 1, 2]
 
 
-def test_a_result_tells_config_case_status_duration_and_exception(failing) -> None:
+def test_result_holds_config_case_status_duration_exception(failing) -> None:
     _, bad, good = failing(8)
     assert good.config == {"n": 2}
     assert good.config_id == spearmint.config.generate_config_id({"n": 2})
@@ -231,7 +231,7 @@ def test_a_latch_forgets_who_has_given_up_waiting() -> None:
     assert latch._wakers == []
 
 
-def test_a_latch_lets_go_although_the_loop_of_a_waiter_was_closed() -> None:
+def test_latch_opens_although_the_loop_of_a_waiter_was_closed() -> None:
     latch = Latch(1)
     loop = asyncio.new_event_loop()
     latch._wakers.append((loop, asyncio.Event()))

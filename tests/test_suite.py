@@ -1,5 +1,6 @@
 """The suite itself: it gives the same wherever and however it is started."""
 
+import ast
 import signal
 import subprocess
 import sys
@@ -7,9 +8,27 @@ from pathlib import Path
 
 import pytest
 
-CONFTEST = Path(__file__).parent.parent / "conftest.py"
+ROOT = Path(__file__).parent.parent
+CONFTEST = ROOT / "conftest.py"
+LONGEST_NAME = 60
 
 pytest_plugins = ["pytester"]
+
+
+def _test_functions(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+def test_names_of_tests_have_at_most_60_characters():
+    paths = [path for room in ("tests", "spearmint", "examples") for path in (ROOT / room).rglob("*.py")]
+    names = [(path, node) for path in paths for node in _test_functions(path)]
+    assert len(names) > 1000
+    too_long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name}" for path, node in names if len(node.name) > LONGEST_NAME
+    ]
+    assert not too_long, "\n".join(too_long)
 
 
 @pytest.mark.slow

@@ -313,6 +313,6 @@ def test_what_a_plain_function_in_between_calls_is_reached(doors):
     assert doors.nested() == (3, 3, [3])
 
 
-def test_the_experiments_of_the_program_are_those_that_were_named(doors, door):
+def test_experiments_of_the_program_are_those_that_were_named(doors, door):
     names = {one.name.partition(":")[2] for one in spearmint.registry.registry if one.name.startswith("doors:")}
     assert names == {*NAMES, *STRATEGIES}

@@ -43,7 +43,7 @@ def make_two() -> tuple[Any, Any]:
 # What a case tells
 
 
-def test_a_case_tells_config_and_id_of_the_experiment_that_was_called():
+def test_case_shows_config_and_id_of_the_called_experiment():
     mint = Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy)
 
     @mint.experiment
@@ -97,7 +97,7 @@ def test_a_case_is_asked_by_bound_class_and_static_method():
     assert Ranker().plain().get_config(Ranker.plain) == {"model": "a"}
 
 
-def test_a_case_of_a_function_without_configs_has_an_empty_config():
+def test_case_of_a_function_without_configs_has_an_empty_config():
     @experiment
     def ask():
         return current()
@@ -121,7 +121,7 @@ def test_a_stranger_is_an_error_that_tells_who_takes_part():
         assert isinstance(caught.value, LookupError)
 
 
-def test_a_name_that_is_nearly_right_is_answered_with_the_right_one():
+def test_misspelt_name_suggests_the_right_one():
     outer, _ = make_two()
     name = f"{outer.__module__}:{outer.__qualname__}"
     with pytest.raises(CaseError, match=rf"Cannot tell the config of .* Did you mean '{name}'\?$"):
@@ -151,7 +151,7 @@ def test_two_functions_of_one_name_stay_apart():
     assert ask() == ask() == (1, 2, {"k": 1}, {"k": 2})
 
 
-def test_an_experiment_under_its_callers_config_is_part_of_the_case_inside_and_after():
+def test_experiment_under_its_callers_config_is_in_the_case():
     mint = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
 
     @mint.experiment
@@ -227,7 +227,7 @@ def test_a_copy_of_a_case_is_the_case():
 # A case made current
 
 
-def test_under_a_case_a_direct_call_runs_under_it_and_starts_no_variants():
+def test_entered_case_runs_a_direct_call_without_variants():
     calls = []
     mint = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
 
@@ -246,7 +246,7 @@ def test_under_a_case_a_direct_call_runs_under_it_and_starts_no_variants():
     assert ask() == "a"
 
 
-def test_under_a_case_every_experiment_of_it_runs_under_its_own_config():
+def test_entered_case_gives_each_experiment_its_own_config():
     outer, inner = make_two()
     cases = cases_of(outer)
     got = []
@@ -328,7 +328,7 @@ def test_case_id_without_variation_is_the_config_id():
     assert lone() == id_of(k=1)
 
 
-def test_case_id_of_undiscovered_experiments_is_consistent_in_a_run():
+def test_case_id_with_dynamic_experiments_is_one_in_a_run():
     @experiment(configs=[{"k": 1}, {"k": 2}], strategy=ShadowStrategy)
     def hidden(config):
         return config["k"]

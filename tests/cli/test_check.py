@@ -74,7 +74,7 @@ def test_varying_key_that_no_binding_takes_is_warned_of(shop, write, invoke):
     assert (result.exit_code, result.stderr) == (0, "")
 
 
-def test_settings_without_a_slip_end_with_status_0_and_say_how_much_they_are_about(shop, write, invoke):
+def test_correct_settings_end_with_status_0_and_counts(shop, write, invoke):
     write(
         k___yaml="{k: 1, page: {limit: 3}}",
         spearmint___yaml="""
@@ -149,7 +149,7 @@ def test_settings_without_a_slip_end_with_status_0_and_say_how_much_they_are_abo
         ),
     ],
 )
-def test_a_slip_in_an_experiment_is_told_with_its_place_and_a_way_out(problems, entry, problem):
+def test_mistake_in_an_experiment_is_reported_with_place_and_fix(problems, entry, problem):
     (told,) = problems(f"experiments:\n# here\n- {entry}\n")
     assert told.startswith("spearmint.yaml:")
     assert problem in told
@@ -167,12 +167,12 @@ def test_a_slip_in_an_experiment_is_told_with_its_place_and_a_way_out(problems, 
         ("{name: shop.deep, auto: named, bindings: {spde: k}}", "Did you mean 'spade'?"),
     ],
 )
-def test_a_slip_in_a_package_is_told_with_its_place_and_a_way_out(problems, entry, problem):
+def test_mistake_in_a_package_is_reported_with_place_and_fix(problems, entry, problem):
     (told,) = problems(f"packages:\n- {entry}\n")
     assert problem in told
 
 
-def test_an_error_of_the_file_itself_does_not_hide_those_behind_it(problems):
+def test_error_of_the_file_does_not_hide_further_ones(problems):
     told = problems(
         """\
         packages: [shp]
@@ -188,7 +188,7 @@ def test_an_error_of_the_file_itself_does_not_hide_those_behind_it(problems):
     ]
 
 
-def test_a_module_that_does_not_compile_is_told_once_with_its_own_place(problems, write):
+def test_module_that_does_not_compile_is_reported_once(problems, write):
     write(shop__broken___py="x = 1\ndef f(:\n")
     entries = '[{target: "shop.broken:f"}, {target: "shop.broken:g"}, {target: "shop.*:nothing"}]'
     told = problems(f"experiments: {entries}")
@@ -197,13 +197,13 @@ def test_a_module_that_does_not_compile_is_told_once_with_its_own_place(problems
     assert "broken.py:2:7: Cannot compile module 'shop.broken': invalid syntax. Correct the syntax there." in broken[0]
 
 
-def test_an_error_in_a_file_of_configs_is_told_at_its_place_there(problems, write):
+def test_error_in_a_config_file_is_reported_at_its_line(problems, write):
     write(k___yaml="a: [")
     (told,) = problems('experiments: [{target: "shop.rank:plain", configs: k.yaml}]')
     assert "k.yaml:1:5: Cannot read YAML: " in told or "k.yaml:2:1: Cannot read YAML: " in told
 
 
-def test_a_sweep_that_is_none_is_told_in_its_file_or_where_it_stands(problems, write):
+def test_invalid_sweep_is_reported_at_its_place(problems, write):
     write(k___yaml="a: {$sweep: 3}", l___json="", m__n___jsonl='{"a": 1}\n{"a"}\n')
     entry = '{target: "shop.rank:plain", configs: [k.yaml, l.json, m/, {b: {$sweep: 4}}, {c: 1}, gone.yaml]}'
     told = problems(f"experiments: [{entry}]")
@@ -229,7 +229,7 @@ def test_modules_without_source_are_checked_as_those_with_it(problems, shop):
     assert problems('experiments: [{target: "shop.rank:score.<locals>.inner"}, {target: "shop.*:dig"}]') == []
 
 
-def test_modules_in_a_zip_file_and_in_a_namespace_package_are_found(problems, shop, write, monkeypatch):
+def test_modules_in_zip_files_and_namespace_packages_are_found(problems, shop, write, monkeypatch):
     with zipfile.ZipFile(shop / "all.zip", "w") as archive:
         for path in shop.glob("shop/**/*.py"):
             archive.write(path, path.relative_to(shop))
@@ -251,7 +251,7 @@ def test_settings_are_read_from_the_path_that_is_given_or_found(shop, write, inv
     assert gone.stdout.startswith("gone.yaml: Cannot read settings from 'gone.yaml': No such file or directory.")
 
 
-def test_settings_beside_their_package_are_checked_from_elsewhere(shop, write, invoke, monkeypatch):
+def test_settings_beside_a_package_are_checked_from_elsewhere(shop, write, invoke, monkeypatch):
     write(spearmint___yaml="packages: [shop]", other__x___txt="")
     monkeypatch.chdir(shop / "other")
     assert invoke("check", "../spearmint.yaml").exit_code == 0

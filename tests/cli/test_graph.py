@@ -41,7 +41,7 @@ def program(write, folder):
     sys.modules.pop("graphed", None)
 
 
-def test_a_tree_tells_of_each_function_what_it_is_and_how_it_was_found(program, invoke):
+def test_tree_shows_each_functions_kind_and_how_it_was_found(program, invoke):
     result = invoke("graph", "graphed:top")
     assert result.exit_code == 0
     assert (
@@ -105,7 +105,7 @@ def test_what_is_not_there_is_told(program, invoke, target, status, message):
     assert message in result.stderr
 
 
-def test_under_settings_the_drawing_is_of_what_they_declare_and_of_the_call_tables(write, start):
+def test_graph_under_settings_shows_what_they_declare(write, start):
     write(
         spearmint___yaml="experiments: [{target: 'drawn:two', configs: [{k: 1}], bindings: {k: k}}]",
         drawn___py="print('imported')\ndef one():\n    return two()\ndef two(k=0):\n    return k\n",

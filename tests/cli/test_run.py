@@ -120,7 +120,7 @@ def test_a_program_sees_what_it_sees_under_python(both, args):
         ["clicks.py"],
     ],
 )
-def test_a_program_ends_as_under_python_and_no_frame_of_ours_is_in_its_traceback(both, args):
+def test_program_ends_as_under_python_with_a_clean_traceback(both, args):
     plain, ours = both(*args)
     assert ours == plain
 
@@ -168,7 +168,7 @@ USES = """
 """
 
 
-def test_functions_of_the_script_and_of_what_it_imports_run_under_their_configs(programs, write, start):
+def test_script_and_its_imports_run_under_their_configs(programs, write, start):
     write(spearmint___yaml=SETTINGS, uses___py=USES)
     done = start("-m", "spearmint", "run", "uses.py")
     assert (done.returncode, done.stdout, done.stderr) == (0, "5 7 1\n", "")
@@ -181,7 +181,7 @@ def test_a_module_that_is_run_is_known_by_its_own_name(programs, write, start):
     assert (done.returncode, done.stdout, done.stderr) == (0, "9 7 1\n", "")
 
 
-def test_a_script_without_source_and_one_in_a_zip_file_run_under_their_configs(programs, write, start):
+def test_sourceless_and_zipped_scripts_run_under_their_configs(programs, write, start):
     write(spearmint___yaml=SETTINGS, uses___py=USES, zipped____main_____py="")
     py_compile.compile(str(programs / "uses.py"), cfile=str(programs / "uses.pyc"))
     assert start("-m", "spearmint", "run", "uses.pyc").stdout == "5 7 1\n"
@@ -199,7 +199,7 @@ def test_settings_are_those_that_are_given(programs, write, start):
     assert start("-m", "spearmint", "run", "uses.py", env={"SPEARMINT_CONFIG": "other/own.yaml"}).stdout == "5 7 1\n"
 
 
-def test_what_keeps_a_program_from_starting_is_told_with_status_2(invoke, write):
+def test_program_that_cannot_start_ends_with_status_2(invoke, write):
     write(fine___py="print('started')", bad___yaml="package: [a]", good___yaml="packages: [a]")
     for args, message in (
         (["fine.py"], "Error: Cannot find settings: SPEARMINT_CONFIG is not set"),
@@ -214,7 +214,7 @@ def test_what_keeps_a_program_from_starting_is_told_with_status_2(invoke, write)
         assert result.stdout == ""
 
 
-def test_a_target_that_is_not_there_ends_the_program_with_its_place(programs, write, start):
+def test_missing_target_ends_the_program_with_its_place(programs, write, start):
     write(spearmint___yaml="experiments: [{target: 'helper:h'}]", uses___py="import helper")
     done = start("-m", "spearmint", "run", "uses.py")
     assert done.returncode == 1

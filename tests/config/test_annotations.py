@@ -84,7 +84,7 @@ def test_a_local_class_stands_before_a_global_of_the_same_name():
     assert ask() == Llm(k=3)
 
 
-def test_names_around_a_stranger_who_declares_do_not_hide_those_of_the_function():
+def test_declaring_callers_names_do_not_hide_the_functions():
     ask = made_of("def ask(k: 'Annotated[int, Bind(\"k\")]'): return k", Annotated=Annotated, Bind=Bind)
 
     def declare() -> Any:
@@ -94,7 +94,7 @@ def test_names_around_a_stranger_who_declares_do_not_hide_those_of_the_function(
     assert declare()() == 3
 
 
-def test_a_builtin_stands_before_a_name_around_a_stranger_who_declares():
+def test_builtin_comes_before_a_name_of_the_declaring_caller():
     ask = made_of("def ask(config: 'dict'): return config")
 
     def declare(dict: object) -> Any:  # noqa: A002 - it must not be found
@@ -103,7 +103,7 @@ def test_a_builtin_stands_before_a_name_around_a_stranger_who_declares():
     assert declare("no type")() == {"k": 3}
 
 
-def test_names_around_a_stranger_who_declares_serve_where_the_function_has_none():
+def test_declaring_callers_names_serve_if_the_function_has_none():
     ask = made_of("def ask(settings: 'Local'): return settings")
 
     class Local(BaseModel):
@@ -120,7 +120,7 @@ def test_a_name_for_type_checkers_only_spoils_no_other_parameter():
     assert ask(1) == (1, 3)
 
 
-def test_a_type_that_bindings_name_is_found_also_where_it_is_for_type_checkers_only():
+def test_bound_type_imported_for_type_checking_is_found():
     ask = made_of("def ask(settings: 'Llm'): return settings")
 
     def declare(kind: type) -> Any:
@@ -132,7 +132,7 @@ def test_a_type_that_bindings_name_is_found_also_where_it_is_for_type_checkers_o
 @pytest.mark.parametrize(
     "annotation", ["Missing", "Annotated[Missing, Bind('k')]", "list[Missing]", "not python", "1/0"]
 )
-def test_an_annotation_that_cannot_be_read_is_an_error_that_quotes_it(annotation):
+def test_unreadable_annotation_is_an_error_that_quotes_it(annotation):
     ask = made_of(f"def ask(settings: {annotation!r}): return settings", Annotated=Annotated, Bind=Bind)
     with pytest.raises(BindingError) as caught:
         experiment(configs=CONFIGS)(ask)
@@ -146,7 +146,7 @@ def test_an_annotation_that_cannot_be_read_is_an_error_that_quotes_it(annotation
 
 
 @pytest.mark.parametrize("annotation", ["Annotated[Missing, Bind('llm')]", "Config.Missing", "mod.Config"])
-def test_an_unreadable_annotation_that_speaks_of_configs_is_an_error_beside_readable_ones(annotation):
+def test_unreadable_annotation_naming_a_config_is_an_error(annotation):
     ask = made_of(
         f"def ask(other: {annotation!r}, config: 'Config'): return other, config",
         Annotated=Annotated,
@@ -163,12 +163,12 @@ def test_an_unreadable_parameter_named_config_is_an_error():
         experiment(configs=CONFIGS)(ask)
 
 
-def test_an_unreadable_annotation_does_not_matter_where_the_parameter_is_bound_by_name():
+def test_unreadable_annotation_of_a_named_binding_is_ignored():
     ask = made_of("def ask(settings: 'Missing'): return settings")
     assert experiment(configs=CONFIGS, bindings={"settings": "llm.model"})(ask)() == "tiny"
 
 
-def test_an_unreadable_annotation_does_not_matter_where_there_are_no_configs():
+def test_unreadable_annotation_without_configs_is_ignored():
     ask = made_of("def ask(settings: 'Missing') -> 'AlsoMissing': return settings")
     assert experiment(ask)(1) == 1
 
@@ -191,7 +191,7 @@ def test_annotations_are_read_through_functools_wraps():
     assert experiment(configs=CONFIGS)(wrapper)() == 4
 
 
-def test_annotations_of_keeps_annotated_and_tells_why_one_is_missing():
+def test_annotations_of_keeps_annotated_and_says_what_is_missing():
     ask = made_of(
         "def ask(a: 'Annotated[int, Bind(\"k\")]', b: 'Missing', c: int): ...", Annotated=Annotated, Bind=Bind
     )

@@ -108,7 +108,7 @@ def test_bind_gives_an_enum_a_list_a_union_and_a_secret():
     assert bound(ask, config)() == (Level.LOW, [1, 2], None, "hidden")
 
 
-def test_bind_gives_an_object_of_a_class_that_pydantic_does_not_know():
+def test_bind_gives_an_object_of_a_class_unknown_to_pydantic():
     class Client:
         pass
 
@@ -167,7 +167,7 @@ def test_a_model_gets_the_root():
     assert bound(ask)() == 7
 
 
-def test_a_config_parameter_gets_the_whole_config_whatever_its_name():
+def test_config_annotated_parameter_gets_the_whole_config():
     def ask(settings: Config):
         return settings
 
@@ -178,7 +178,7 @@ def test_a_config_parameter_gets_the_whole_config_whatever_its_name():
     assert got.llm.model == "tiny"
 
 
-def test_a_parameter_named_config_gets_the_whole_config_bare_or_as_a_dict():
+def test_parameter_named_config_gets_the_whole_config():
     def bare(config):
         return config.x
 
@@ -197,7 +197,7 @@ def test_a_parameter_named_config_gets_the_whole_config_bare_or_as_a_dict():
     assert [bound(one)() for one in (bare, plain, generic, mapping, anything)] == [7] * 5
 
 
-def test_a_parameter_named_config_of_another_type_is_left_to_the_caller():
+def test_parameter_named_config_of_another_type_is_the_callers():
     def ask(config: int):
         return config
 
@@ -235,7 +235,7 @@ def test_none_in_bindings_leaves_a_parameter_to_the_caller():
     assert bound(ask, bindings={"x": None})(x=1)[2] == 1
 
 
-def test_the_parameters_own_bind_stands_before_its_types_rule_and_its_names_rule_before_both():
+def test_binding_order_is_name_then_own_bind_then_type():
     def ask(a: Annotated[Llm, Bind("a")], b: Annotated[Llm, Bind("nowhere")]):
         return a.model, b.model
 
@@ -243,7 +243,7 @@ def test_the_parameters_own_bind_stands_before_its_types_rule_and_its_names_rule
     assert bound(ask, config, bindings={Llm: "c", "b": "b"})() == ("a", "b")
 
 
-def test_bindings_of_the_experiment_replace_those_of_the_instance():
+def test_experiment_bindings_replace_those_of_the_instance():
     mint = Spearmint(configs=[{"a": 1, "b": 2}], bindings={"x": "a"})
 
     @mint.experiment
@@ -257,7 +257,7 @@ def test_bindings_of_the_experiment_replace_those_of_the_instance():
     assert (first(), second()) == (1, 2)
 
 
-def test_a_type_in_the_instances_bindings_need_not_occur_in_every_function():
+def test_instance_binding_of_a_type_may_match_no_parameter():
     mint = Spearmint(configs=[CONFIG], bindings={Llm: "llm"})
 
     @mint.experiment
@@ -285,7 +285,7 @@ def test_positional_only_parameters_are_filled_in_their_places():
     assert f("a", Llm(model="mine", temperature=0), 1, 2) == ("a", "mine", 1, 2)
 
 
-def test_a_positional_only_parameter_is_filled_behind_a_default_that_the_caller_leaves_out():
+def test_positional_only_is_filled_after_an_omitted_default():
     def ask(text="none", x: Annotated[int, Bind("x")] = 0, /):
         return text, x
 
@@ -295,7 +295,7 @@ def test_a_positional_only_parameter_is_filled_behind_a_default_that_the_caller_
     assert f("a", 1) == ("a", 1)
 
 
-def test_a_missing_argument_before_a_positional_only_parameter_is_the_functions_own_error():
+def test_missing_argument_before_positional_only_is_native_error():
     def ask(text, config, /):
         return text, config
 
@@ -303,7 +303,7 @@ def test_a_missing_argument_before_a_positional_only_parameter_is_the_functions_
         bound(ask)()
 
 
-def test_a_keyword_of_a_positional_only_parameters_name_is_something_else():
+def test_keyword_named_like_a_positional_only_is_separate():
     def ask(config, /, **others):
         return config["x"], others
 
@@ -312,14 +312,14 @@ def test_a_keyword_of_a_positional_only_parameters_name_is_something_else():
     assert f({"x": 2}, config=1) == (2, {"config": 1})
 
 
-def test_override_reaches_a_positional_only_parameter_beside_a_keyword_of_its_name():
+def test_override_reaches_positional_only_beside_its_keyword():
     def ask(x: Annotated[int, Bind("x", override=True)], /, **others):
         return x, others
 
     assert bound(ask)(1, x=2) == (7, {"x": 2})
 
 
-def test_keyword_only_parameters_are_filled_behind_var_positional():
+def test_keyword_only_parameters_are_filled_after_var_positional():
     def ask(*texts, x: Annotated[int, Bind("x")], config: Config):
         return texts, x, config.x
 
@@ -369,7 +369,7 @@ def test_the_signature_stays_the_functions_own():
     assert inspect.signature(bound(ask)) == inspect.signature(ask)
 
 
-def test_a_builtin_without_signature_is_refused_if_bindings_name_a_parameter():
+def test_builtin_without_signature_refuses_named_bindings():
     assert bound(getattr)(3, "real") == 3
     error = refusal(getattr, bindings={"name": "x"})
     assert "Cannot bind builtins:getattr: it tells no signature" in str(error)
@@ -398,7 +398,7 @@ def test_a_value_of_the_caller_is_not_validated():
 
 
 @pytest.mark.parametrize("rule", [Bind("x", override=True), {"path": "x", "override": True}])
-def test_override_wins_over_the_caller_by_position_and_by_keyword(rule):
+def test_override_wins_over_positional_and_keyword_arguments(rule):
     def ask(x, y=0):
         return x, y
 
@@ -406,7 +406,7 @@ def test_override_wins_over_the_caller_by_position_and_by_keyword(rule):
     assert [f(), f(1), f(x=1), f(1, 2), f(x=1, y=2)] == [(7, 0), (7, 0), (7, 0), (7, 2), (7, 2)]
 
 
-def test_override_of_a_path_that_is_missing_leaves_the_callers_value_and_the_default():
+def test_override_of_a_missing_path_leaves_value_and_default():
     def ask(x=0):
         return x
 
@@ -414,7 +414,7 @@ def test_override_of_a_path_that_is_missing_leaves_the_callers_value_and_the_def
     assert (f(), f(1)) == (0, 1)
 
 
-def test_giving_a_parameter_twice_is_the_functions_own_error_also_under_override():
+def test_parameter_given_twice_is_a_native_error():
     def ask(x, y=0):
         return x
 
@@ -448,12 +448,12 @@ def test_none_in_the_config_is_a_value():
 # Refusals
 
 
-def test_a_missing_path_names_function_parameter_path_config_and_the_keys_that_exist():
+def test_missing_path_error_names_everything_and_existing_keys():
     def ask(t: Annotated[float, Bind("llm.temprature")]):
         return t
 
     error = refusal(ask)
-    name = f"{__name__}:test_a_missing_path_names_function_parameter_path_config_and_the_keys_that_exist.<locals>.ask"
+    name = f"{__name__}:test_missing_path_error_names_everything_and_existing_keys.<locals>.ask"
     assert str(error) == (
         f"Cannot bind parameter 't' of {name} to 'llm.temprature' of config 'one': there is no 'temprature' at 'llm' "
         "(the keys there: 'model', 'temperature'; did you mean 'temperature'?). "
@@ -495,7 +495,7 @@ def test_an_empty_list_and_an_empty_config_are_told_as_such():
         look_up({}, "a")
 
 
-def test_an_invalid_value_names_function_parameter_path_config_and_what_stands_there():
+def test_invalid_value_error_names_everything_and_the_value():
     def ask(llm: Annotated[Llm, Bind("llm")]):
         return llm
 
@@ -520,7 +520,7 @@ def test_a_root_that_is_invalid_is_told_without_a_path():
     assert "to config 'bad': x: Field required (got {'y': 1})" in message
 
 
-def test_every_config_is_validated_when_the_experiment_is_declared():
+def test_configs_are_all_validated_at_declaration():
     def ask(x: Annotated[int, Bind("x")]):
         return x
 
@@ -574,7 +574,7 @@ def test_a_value_that_cannot_be_copied_is_a_binding_error():
     assert (error.parameter, error.path, error.config_id) == ("locked", "", "one")
 
 
-def test_a_config_that_cannot_be_copied_is_an_error_that_names_function_and_config():
+def test_uncopyable_config_error_names_function_and_config():
     def ask(config):
         return config
 

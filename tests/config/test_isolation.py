@@ -175,7 +175,7 @@ def test_a_call_leaves_the_next_one_its_config(config):
 
 @given(config=configs)
 @settings(deadline=None)
-def test_main_and_variants_leave_each_other_their_configs_and_the_results_theirs(config):
+def test_main_variants_and_results_share_no_config_object(config):
     second = {**copy.deepcopy(config), "__config_id__": "two", "more": 1}
     expected = [spotless(config), spotless(second)]
     mint = Spearmint(configs=[config, second], strategy=MultiBranchStrategy)
@@ -239,7 +239,7 @@ def test_what_counts_as_immutable_cannot_be_spoilt(value):
 # Main, variants, and what stands around them
 
 
-def test_a_shadow_variant_does_not_see_what_main_did_to_its_model():
+def test_shadow_variant_does_not_see_mains_changes_to_its_model():
     class Llm(BaseModel):
         stops: list[str]
 
@@ -272,7 +272,7 @@ def test_a_nested_experiment_gets_a_config_of_its_own():
     assert outer() == outer() == ([1, 2], [])
 
 
-def test_an_experiment_does_not_see_what_becomes_of_the_source_of_its_configs():
+def test_changes_to_the_source_of_configs_are_not_seen():
     source = {"__config_id__": "one", "ks": [1], "model": Model(held=[1]), "set": {1}}
 
     @experiment(configs=[source])
@@ -285,7 +285,7 @@ def test_an_experiment_does_not_see_what_becomes_of_the_source_of_its_configs():
     assert ask() == ([1], [1], {1})
 
 
-def test_an_experiment_does_not_see_what_is_done_to_the_configs_of_its_instance():
+def test_changes_to_the_instances_configs_are_not_seen():
     mint = Spearmint(configs=[{"llm": {"ks": [1]}}])
 
     @mint.experiment
@@ -354,7 +354,7 @@ def test_what_nobody_can_change_is_shared(value):
     assert all(one is seen[0] for one in seen)
 
 
-def test_a_frozen_model_made_of_the_config_is_shared_by_all_calls():
+def test_frozen_model_of_the_config_is_shared_by_all_calls():
     @experiment(configs=[{"held": 1}])
     def ask(model: FrozenModel):
         return model
@@ -428,7 +428,7 @@ def test_a_key_with_state_is_copied_as_a_value_is():
     assert key.uses == 0
 
 
-def test_a_frozen_dataclass_with_a_field_that_was_never_set_is_shared():
+def test_frozen_dataclass_with_an_unset_field_is_shared():
     @dataclasses.dataclass(frozen=True)
     class Partial:
         given: int
@@ -449,7 +449,7 @@ def test_the_kinds_of_containers_stay():
     assert value_factory(counts)()["b"] == []
 
 
-def test_a_model_is_copied_with_its_extra_and_private_attributes_and_the_fields_that_were_set():
+def test_model_copy_keeps_extra_private_and_fields_set():
     value = Model(held=1, more=[2])
     value._private.append(3)
     made = value_factory(value)()

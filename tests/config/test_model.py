@@ -39,7 +39,7 @@ def test_a_config_is_a_dict():
         hash(config)
 
 
-def test_nested_dicts_are_read_as_attributes_also_in_lists_and_tuples():
+def test_nested_dicts_read_as_attributes_in_lists_and_tuples():
     config = Config({"llm": {"model": {"name": "tiny"}}, "tools": [{"name": "search"}], "pair": ({"x": 1}, 2)})
     assert config.llm.model.name == "tiny"
     assert config.tools[0].name == "search"

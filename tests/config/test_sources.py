@@ -195,7 +195,7 @@ def test_an_error_of_a_config_names_its_position():
     assert refusal({"__config_id__": 5}).startswith("configs: Cannot use 5")
 
 
-def test_two_configs_that_differ_under_one_id_are_refused_with_both_places(folder):
+def test_different_configs_of_one_id_are_refused_with_places(folder):
     Path("x.jsonl").write_text('{"__config_id__": "x", "n": 1, "k": 0}\n\n{"__config_id__": "x", "n": 2, "k": 0}')
     message = refusal("x.jsonl")
     assert message == (

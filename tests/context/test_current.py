@@ -41,7 +41,7 @@ def test_attributes_join_those_around_and_the_inner_value_wins():
     assert dict(attributes_var.get()) == {}
 
 
-def test_a_case_leaves_the_attributes_and_attributes_leave_the_case():
+def test_case_and_attributes_leave_each_other_unchanged():
     main, _ = cases()
     with RuntimeContext(attributes={"n": 1}), RuntimeContext(main):
         assert (experiment_case_var.get(), dict(attributes_var.get())) == (main, {"n": 1})

@@ -69,7 +69,7 @@ def make(run, keep=lambda function: function, strategy=ShadowStrategy):
 
 
 @pytest.mark.parametrize("run", [on_thread, in_pool])
-def test_a_propagated_function_takes_part_in_the_case_on_another_thread(run):
+def test_propagated_function_runs_in_the_case_on_another_thread(run):
     assert results_of(make(run, propagate)) == PRODUCT
 
 
@@ -123,7 +123,7 @@ def test_a_propagated_function_is_the_function_to_those_who_look():
     assert (propagate(ask).__name__, propagate(ask).__doc__, propagate(ask)(2)) == ("ask", "Ask.", 2)
 
 
-def test_without_propagation_a_call_on_a_thread_is_outside_the_case():
+def test_call_on_a_thread_without_propagation_is_outside():
     case = []
 
     @experiment(configs=MODELS)
@@ -187,7 +187,7 @@ def test_uninstalling_takes_all_of_it_back_and_may_be_done_twice():
     assert (threading.Thread.start, ThreadPoolExecutor.submit) == before
 
 
-def test_uninstalling_leaves_what_somebody_else_has_put_around_it(monkeypatch):
+def test_uninstall_leaves_wrappers_that_others_added(monkeypatch):
     handle = install_thread_propagation()
     ours = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", functools.partialmethod(ours))
@@ -202,7 +202,7 @@ def test_uninstalling_leaves_what_somebody_else_has_put_around_it(monkeypatch):
 
 
 @pytest.mark.parametrize("strategy", [ShadowStrategy, MultiBranchStrategy])
-def test_a_call_that_lost_its_case_runs_under_its_main_config_and_says_so_once(installed, strategy):
+def test_call_that_lost_its_case_runs_under_main_and_warns_once(installed, strategy):
     installed(keeps=False)
     said.clear()
     outer = make(on_thread, strategy=strategy)
@@ -229,7 +229,7 @@ def test_nothing_is_said_of_a_thread_that_calls_no_experiment(installed):
         assert outer() == "a"
 
 
-def test_a_thread_that_has_told_of_its_loss_is_outside_the_case_from_then_on(installed):
+def test_thread_that_has_warned_stays_outside_the_case(installed):
     installed(keeps=False)
     said.clear()
 

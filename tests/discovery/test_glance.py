@@ -9,7 +9,7 @@ from spearmint.discovery.reach.fast_scan import fast_scan
 from tests.discovery.glances import REACHED, disagreements, reached
 
 
-def test_one_look_shows_every_call_and_reference_that_names_resolve():
+def test_fast_scan_finds_every_call_that_names_resolve():
     paths = sorted(Path(os.__file__).parent.glob("[a-h]*.py"))
     functions, seen, wrong = disagreements((path.name, path.read_bytes()) for path in paths)
     assert wrong == []
@@ -56,5 +56,5 @@ def test_names_are_seen_as_calls_or_otherwise(body, calls, mentions):
         "global g; from m import g",
     ],
 )
-def test_what_takes_the_order_of_the_stack_is_left_to_the_extractor(body):
+def test_code_that_needs_stack_order_is_left_to_the_extractor(body):
     assert fast_scan(function(f"class C:\n def f(x, y): {body}\nf = C.f")) is None

@@ -41,7 +41,7 @@ def edges_of(found):
 @pytest.mark.parametrize("leaves_tables", [True, False], ids=["tables", "code"])
 @pytest.mark.parametrize("title", [*PROGRAMS, *UNSEEN])
 @pytest.mark.usefixtures("no_sources")
-def test_the_experiments_of_a_program_are_reached_by_whatever_name(title, leaves_tables):
+def test_experiments_are_reached_under_any_name(title, leaves_tables):
     source, called = {**PROGRAMS, **UNSEEN}[title]
     root = load(source, leaves_tables=leaves_tables).root
     found = reach(root, is_followed=same_project_filter("shop"), is_kept=is_proxy)
@@ -52,7 +52,7 @@ def test_the_experiments_of_a_program_are_reached_by_whatever_name(title, leaves
 # Edges
 
 
-def test_nodes_come_in_the_order_of_the_calls_and_edges_tell_how_and_where():
+def test_graph_has_nodes_in_call_order_and_edges_with_places():
     root = function("""
 def last(): pass
 def inner(): last()
@@ -104,7 +104,7 @@ def root(): return one.run(), two.run()
     assert {"shop.code:One.step", "shop.code:Two.step"} < set(names)
 
 
-def test_other_peoples_functions_are_in_the_result_only_where_ours_follow():
+def test_library_functions_appear_only_on_a_path_to_user_code():
     root = function("""
 import functools, json, inspect
 @functools.lru_cache
@@ -128,7 +128,7 @@ root = Shop()
     ]
 
 
-def test_the_receiver_is_told_where_it_mattered_with_its_own_attributes():
+def test_receiver_is_reported_where_its_attributes_mattered():
     shop = function("""
 def helper(): pass
 class Shop:
@@ -241,7 +241,7 @@ def test_a_change_that_does_not_matter_is_none(change):
     assert watched(INNER + "def root(): return inner()", change) == (True, True, True)
 
 
-def test_many_names_are_checked_some_at_a_time_and_each_in_its_turn():
+def test_dependencies_are_checked_in_batches_in_turn():
     lines = [f"def f{number}(): return f{number + 1}()" for number in range(1000)]
     root = function("\n".join([*lines, "def f1000(): pass"]), "f0")
     dependencies = reach(root).dependencies

@@ -10,7 +10,7 @@ if True:
 """
 
 
-def test_an_instrumented_package_covers_its_submodules_and_no_namesake():
+def test_instrumented_package_covers_submodules_and_no_namesake():
     known = TableStore()
     known.add_packages(["shop"])
     assert [known.is_instrumented(name) for name in ("shop", "shop.rank", "shopping", "other")] == [
@@ -21,7 +21,7 @@ def test_an_instrumented_package_covers_its_submodules_and_no_namesake():
     ]
 
 
-def test_a_package_that_was_added_twice_stays_until_it_is_dropped_twice():
+def test_package_added_twice_stays_until_dropped_twice():
     known = TableStore()
     known.add_packages(["shop"])
     known.add_packages(["shop"])

@@ -115,7 +115,7 @@ def test_source_that_cannot_be_parsed_names_the_file():
     assert caught.value.filename == "broken.py"
 
 
-def test_the_optimisation_level_of_the_interpreter_is_the_default():
+def test_optimisation_level_defaults_to_the_interpreters():
     source = "assert a()\nif __debug__: b()"
     code = compile(source, "sample.py", "exec", dont_inherit=True)
     assert calls_in_source(source, "sample.py") == calls_in_code(code)

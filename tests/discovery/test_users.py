@@ -58,7 +58,7 @@ def test_libraries_that_lie_side_by_side_are_not(modules, folder):
     assert not same_project_filter("json")("logging")
 
 
-def test_a_program_is_the_code_of_its_package_and_of_what_lies_beside_it(tmp_path):
+def test_program_is_its_package_and_the_files_beside_it(tmp_path):
     package = tmp_path / "my_package"
     package.mkdir()
     (package / "__init__.py").touch()

@@ -42,7 +42,7 @@ def test_another_interpreter_is_refused(monkeypatch, implementation, version, na
             extract()
 
 
-def test_compilers_and_opcodes_are_described_for_the_same_versions():
+def test_compilers_and_opcodes_cover_the_same_versions():
     assert COMPILERS.keys() == VERSIONS.keys()
 
 

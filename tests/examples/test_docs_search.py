@@ -54,20 +54,20 @@ def main() -> Iterator[ModuleType]:
 # Corpus
 
 
-def test_the_corpus_has_thousands_of_documents_from_topics_and_docstrings(documents):
+def test_corpus_has_thousands_of_topics_and_docstrings(documents):
     titles = {document.title for document in documents}
     assert len(documents) > 3000
     assert {"NUMBERS", "numbers", "bisect.bisect_left", "collections.OrderedDict.move_to_end"} <= titles
     assert len(MODULES) == len(set(MODULES)) > 60
 
 
-def test_titles_and_texts_occur_once_and_in_the_same_order_each_time(documents):
+def test_titles_and_texts_are_unique_and_in_a_stable_order(documents):
     assert len({document.title for document in documents}) == len(documents)
     assert len({" ".join(re.findall(r"\w+", document.body.lower())) for document in documents}) == len(documents)
     assert load_documents() == documents
 
 
-def test_gathering_the_corpus_prints_nothing_and_warns_of_nothing():
+def test_gathering_the_corpus_prints_and_warns_of_nothing():
     code = "import corpus; corpus.load_documents()"
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", code], cwd=EXAMPLE, capture_output=True, text=True, timeout=60, check=True
@@ -78,7 +78,7 @@ def test_gathering_the_corpus_prints_nothing_and_warns_of_nothing():
 # Tokeniser and stemmer
 
 
-def test_words_are_lower_case_and_split_at_anything_that_is_no_letter_or_digit():
+def test_words_are_lower_case_letters_and_digits():
     assert tokenise("OrderedDict.move_to_end(key, last=True) - naïve, 3.5!") == [
         *("ordereddict", "move", "to", "end", "key", "last", "true", "naïve", "3", "5")
     ]
@@ -120,7 +120,7 @@ def test_a_score_is_the_one_worked_out_by_hand():
     assert scores == pytest.approx({0: 0.902322}, abs=1e-6)
 
 
-def test_a_boosted_title_counts_like_so_many_occurrences_in_the_body():
+def test_boosted_title_counts_like_occurrences_in_the_body():
     index = Index.build([*SMALL, Document("b", "c c")], stem=False)
     # n = 3 of N = 3: idf = log(1 + 0.5 / 3.5) = 0.133531; with k1 = 1 and b = 0: 0.133531 * 2 * count / (count + 1)
     assert index.scores(["b"], Bm25(k1=1, b=0, title_boost=3)) == pytest.approx(
@@ -189,7 +189,7 @@ def test_coverage_is_the_share_of_terms_that_a_document_has(documents, query):
             assert index.coverage(terms, number) == sum(term in present for term in terms) / len(terms)
 
 
-def test_an_engine_works_without_spearmint_and_reranks_the_best_only():
+def test_engine_works_without_spearmint_and_reranks_the_best():
     index = Index.build([Document(f"t{number}", "a " * (number + 1)) for number in range(9)], stem=False)
     reranked = []
 
@@ -221,7 +221,7 @@ def test_a_query_is_a_few_words_of_its_sentence(hidden):
         assert set(asked) <= set(tokenise(item.sentence))
 
 
-def test_a_sentence_stands_in_its_answer_only_and_in_no_indexed_text(documents, hidden):
+def test_query_sentence_is_in_its_answer_and_in_no_indexed_text(documents, hidden):
     indexed, items = hidden
     whole = {document.title: spelled(document.body) for document in documents}
     left = "".join(spelled(document.body) for document in indexed)
@@ -265,7 +265,7 @@ def test_a_document_too_short_to_spare_a_sentence_keeps_it():
     assert "Juggles lanterns above sleeping volcanoes." in indexed[0].body
 
 
-def test_tuning_and_held_out_queries_are_disjoint_and_about_halves(hidden):
+def test_tuning_and_held_out_queries_are_disjoint_halves(hidden):
     items = hidden[1]
     tuning, held_out = split(items, len(items))
     assert {item.answer for item in tuning}.isdisjoint(item.answer for item in held_out)
@@ -327,7 +327,7 @@ def make_search(main, step):
     return main.Search(mint.experiment(run), {"step": step})
 
 
-def test_the_search_is_one_plan_over_its_three_steps_found_through_the_engine(small_search):
+def test_search_is_one_plan_over_its_three_steps(small_search):
     with Spearmint.run(small_search.run) as runner:
         plan = runner("a").plan
     assert [(part.name.rpartition(".")[2], part.how, len(part.option_ids)) for part in plan.parts] == [
@@ -430,7 +430,7 @@ def run_example(*options, cwd):
     )
 
 
-def test_the_table_has_every_case_best_first_and_the_default_marked(tmp_path):
+def test_table_has_every_case_best_first_and_marks_the_default(tmp_path):
     ran = run_example("--queries", "10", cwd=tmp_path)
 
     assert (ran.returncode, ran.stderr) == (0, "")

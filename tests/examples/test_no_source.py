@@ -42,7 +42,7 @@ def test_the_package_is_there_as_bytecode_alone(compiled):
     assert {path.name for path in (compiled / "beats").iterdir()} == {"__init__.pyc", "detect.pyc"}
 
 
-def test_nothing_but_the_settings_and_the_comparison_knows_of_spearmint():
+def test_only_settings_and_comparison_mention_spearmint():
     for path in (EXAMPLE / "monitor.py", *(EXAMPLE / "vendor").rglob("*.py")):
         code = path.read_text(encoding="utf-8")
         assert "spearmint" not in code.replace("It knows nothing of Spearmint", "")
@@ -56,7 +56,7 @@ def test_the_first_config_changes_nothing_and_the_others_do(main, compiled, plai
     assert all(ours[turn::4] != plain[turn::4] for turn in (1, 2, 3))
 
 
-def test_the_parameter_that_the_program_cannot_reach_removes_all_false_beats(main, compiled, plain):
+def test_unreachable_parameter_removes_all_false_beats(main, compiled, plain):
     ours = under(main, compiled, "sourceless.yaml")
     assert sum(count.made_up for count in plain[1::4]) > 0
     assert sum(count.made_up for count in ours[1::4]) == 0

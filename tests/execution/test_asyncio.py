@@ -39,7 +39,7 @@ def test_main_answers_before_its_variant_begins() -> None:
     assert order == [0, "answered", 1]
 
 
-def test_a_variant_that_blocks_the_loop_begins_to_only_when_main_has_answered() -> None:
+def test_variant_that_blocks_the_loop_starts_after_main() -> None:
     answered = threading.Event()
     waited = []
 
@@ -90,7 +90,7 @@ def test_variants_that_start_with_main_run_while_it_does() -> None:
     asyncio.run(main())
 
 
-def test_multi_branch_awaits_every_outcome_in_the_order_of_the_plan() -> None:
+def test_multi_branch_awaits_every_outcome_in_plan_order() -> None:
     @Spearmint(configs=[*CONFIGS, {"n": 2}], strategy=MultiBranchStrategy).experiment
     async def inverse(barrier: asyncio.Barrier, config: Config) -> float:
         await barrier.wait()
@@ -126,7 +126,7 @@ def test_a_waiting_variant_is_not_lost_to_the_collector(account) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, SystemExit, KeyboardInterrupt, RecursionError])
-def test_nothing_that_a_variant_raises_reaches_the_loop_or_the_caller(account, error) -> None:
+def test_variants_exception_reaches_neither_loop_nor_caller(account, error) -> None:
     told = []
 
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy, on_variant_error=told.append).experiment
@@ -144,7 +144,7 @@ def test_nothing_that_a_variant_raises_reaches_the_loop_or_the_caller(account, e
     assert account() == {"submitted": 1, "failed": 1}
 
 
-def test_mains_exception_stays_the_same_object_and_starts_the_variants(account) -> None:
+def test_mains_exception_is_the_same_object_and_starts_variants(account) -> None:
     original = KeyError("orig")
 
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
@@ -185,7 +185,7 @@ def test_a_cancelled_main_stays_cancelled_and_so_do_its_variants(account) -> Non
     assert account() == {"submitted": 2, "cancelled": 2}
 
 
-def test_variants_that_the_end_of_the_loop_cancels_are_counted_and_told_once(account, caplog) -> None:
+def test_variants_cancelled_by_the_loops_end_warn_once(account, caplog) -> None:
     @Spearmint(configs=[*CONFIGS, {"n": 2}], strategy=ShadowStrategy).experiment
     async def waits(config: Config) -> int:
         if config["n"]:
@@ -199,7 +199,7 @@ def test_variants_that_the_end_of_the_loop_cancels_are_counted_and_told_once(acc
     assert record.message.startswith("Variants are lost: their event loop ended, or somebody cancelled them;")
 
 
-def test_variants_on_a_loop_that_was_closed_under_them_are_cancelled(account, caplog) -> None:
+def test_variants_on_a_closed_loop_are_cancelled(account, caplog) -> None:
     has_cleaned_up = []
 
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
@@ -272,7 +272,7 @@ def test_a_variant_beyond_its_time_is_cancelled(account) -> None:
     assert account() == {"submitted": 1, "timed_out": 1}
 
 
-def test_a_variant_that_swallows_its_cancellation_is_not_waited_for(account) -> None:
+def test_variant_that_swallows_cancellation_is_not_waited_for(account) -> None:
     @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy, variant_timeout=SHORT).experiment
     async def stubborn(gate: asyncio.Event, config: Config) -> int:
         while config["n"] and not gate.is_set():
@@ -332,7 +332,7 @@ def test_a_full_background_drops_the_newest_task(account) -> None:
 
 
 @pytest.mark.parametrize("overflow", ["block", "run_in_caller"])
-def test_a_full_background_that_blocks_holds_the_calling_task_only(account, overflow) -> None:
+def test_full_blocking_pool_holds_the_calling_task_only(account, overflow) -> None:
     spearmint.configure(background={"queue_size": 1, "overflow": overflow})
     ended = []
 
@@ -361,7 +361,7 @@ def test_a_full_background_that_blocks_holds_the_calling_task_only(account, over
     assert account() == {"submitted": 2, "finished": 2}
 
 
-def test_a_cancelled_wait_for_room_cancels_the_variants_that_are_left(account) -> None:
+def test_cancelled_wait_for_room_cancels_the_remaining_variants(account) -> None:
     spearmint.configure(background={"queue_size": 1, "overflow": "block"})
 
     @Spearmint(configs=[{"n": n} for n in range(4)], strategy=ShadowStrategy).experiment
@@ -386,7 +386,7 @@ def test_a_cancelled_wait_for_room_cancels_the_variants_that_are_left(account) -
     assert account() == {"submitted": 3, "finished": 2, "cancelled": 1}
 
 
-def test_an_awaited_run_may_have_more_variants_than_the_queue_holds(account) -> None:
+def test_awaited_run_may_have_more_variants_than_the_queue(account) -> None:
     spearmint.configure(background={"queue_size": 2})
 
     @Spearmint(configs=[{"n": n} for n in range(20)], strategy=MultiBranchStrategy).experiment
@@ -401,7 +401,7 @@ def test_an_awaited_run_may_have_more_variants_than_the_queue_holds(account) -> 
     assert account() == {"submitted": 19, "finished": 19}
 
 
-def test_variants_see_the_callers_context_variables_and_change_only_their_own() -> None:
+def test_variants_see_a_copy_of_the_callers_context_variables() -> None:
     user = ContextVar("user", default="nobody")
     seen = []
 
@@ -421,7 +421,7 @@ def test_variants_see_the_callers_context_variables_and_change_only_their_own() 
     assert seen == ["ann", "ann"]
 
 
-def test_main_arguments_that_cannot_be_filled_are_the_callers_error() -> None:
+def test_main_arguments_that_cannot_be_filled_raise_an_error() -> None:
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
     async def takes(x: int, config: Config) -> None:
         pass

@@ -98,7 +98,7 @@ def test_a_larger_queue_lets_blocked_callers_go(account) -> None:
     gated.gate.set()
 
 
-def test_an_interrupted_wait_for_room_cancels_the_variants_that_are_left(account, monkeypatch) -> None:
+def test_interrupted_wait_for_room_cancels_remaining_variants(account, monkeypatch) -> None:
     spearmint.configure(background={"max_workers": 1, "queue_size": 1, "overflow": "block"})
     gated = Gated(variants=3)
 
@@ -141,7 +141,7 @@ def test_run_in_caller_runs_the_variant_there(account) -> None:
     assert account() == {"submitted": 3, "finished": 2, "failed": 1}
 
 
-def test_an_awaited_run_may_have_more_variants_than_the_queue_holds(account) -> None:
+def test_awaited_run_may_have_more_variants_than_the_queue(account) -> None:
     spearmint.configure(background={"max_workers": 1, "queue_size": 1})
 
     @Spearmint(configs=[{"n": n} for n in range(30)], strategy=MultiBranchStrategy).experiment
@@ -179,7 +179,7 @@ def test_an_idle_worker_is_used_again() -> None:
 
 
 @pytest.mark.parametrize("strategy", [MultiBranchStrategy, ShadowStrategy])
-def test_variants_that_wait_for_runs_of_their_own_do_not_block_a_full_pool(account, strategy) -> None:
+def test_variants_waiting_for_own_runs_do_not_block_a_full_pool(account, strategy) -> None:
     spearmint.configure(background={"max_workers": 1, "queue_size": 1})
 
     @Spearmint(configs=[{"n": n} for n in range(4)], strategy=strategy).experiment
@@ -205,7 +205,7 @@ def test_flush_waits_for_what_has_been_handed_over(account) -> None:
     assert spearmint.flush(0)
 
 
-def test_flush_in_a_variant_does_not_wait_for_itself_nor_for_others() -> None:
+def test_flush_in_a_variant_waits_neither_for_itself_nor_others() -> None:
     spearmint.configure(background={"max_workers": 2})
     both = threading.Barrier(2)
     flushed = []
@@ -221,7 +221,7 @@ def test_flush_in_a_variant_does_not_wait_for_itself_nor_for_others() -> None:
     assert flushed == [True, True]
 
 
-def test_flush_in_a_variant_waits_for_what_the_variant_handed_over() -> None:
+def test_flush_in_a_variant_waits_for_its_own_submissions() -> None:
     order = []
 
     @Spearmint(configs=[{"n": 0}, {"n": 1}], strategy=ShadowStrategy).experiment
@@ -240,7 +240,7 @@ def test_flush_in_a_variant_waits_for_what_the_variant_handed_over() -> None:
     assert order == ["inner 0", "inner 1", "flushed"]
 
 
-def test_flush_in_a_running_loop_does_not_wait_for_tasks_that_it_holds_up(account) -> None:
+def test_flush_in_a_loop_does_not_wait_for_blocked_tasks(account) -> None:
     @Spearmint(configs=[{"n": 0}, {"n": 1}], strategy=ShadowStrategy).experiment
     async def task(config: Config) -> None:
         pass
@@ -303,7 +303,7 @@ def test_a_worker_survives_whatever_a_job_raises(account, monkeypatch) -> None:
     assert variant_pool._workers == 1
 
 
-def test_without_threads_variants_are_dropped_and_awaited_ones_run_in_the_caller(account, monkeypatch) -> None:
+def test_pool_without_threads_drops_or_runs_in_the_caller(account, monkeypatch) -> None:
     def start(_: threading.Thread) -> None:
         message = "can't start new thread"
         raise RuntimeError(message)
@@ -324,7 +324,7 @@ def test_without_threads_variants_are_dropped_and_awaited_ones_run_in_the_caller
     assert ran_on == [threading.current_thread()] * 3
 
 
-def test_a_stream_that_the_collector_closes_under_the_lock_neither_runs_nor_waits_there(account) -> None:
+def test_stream_collected_under_the_lock_neither_runs_nor_waits(account) -> None:
     spearmint.configure(background={"max_workers": 1, "queue_size": 1, "overflow": "run_in_caller"})
     gated = Gated()
     gated.occupy(1)

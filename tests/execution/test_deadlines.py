@@ -136,7 +136,7 @@ def test_a_hung_worker_is_replaced_until_it_returns(account) -> None:
     assert account() == {"submitted": 3, "finished": 2, "timed_out": 1}
 
 
-def test_a_pool_whose_every_thread_hangs_drops_what_waits_instead_of_hanging_the_caller(account, caplog) -> None:
+def test_pool_of_hung_threads_drops_its_queue(account, caplog) -> None:
     spearmint.configure(background={"max_workers": 1})
     gate = threading.Event()
 

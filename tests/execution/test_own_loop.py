@@ -71,7 +71,7 @@ def test_all_runs_share_one_daemon_thread() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyError, SystemExit, KeyboardInterrupt])
-def test_what_main_raises_reaches_the_caller_and_the_loop_goes_on(error) -> None:
+def test_mains_exception_reaches_the_caller_and_the_loop_goes_on(error) -> None:
     original = error("orig")
 
     @spearmint.experiment(configs=CONFIGS[:1])

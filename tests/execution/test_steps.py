@@ -57,7 +57,7 @@ def taken(call: Call, outcome: Outcome) -> list[str]:
         (call_of(MultiBranchStrategy, is_stream=True), DONE, ["start", "main", "wait"]),
     ],
 )
-def test_the_steps_follow_from_the_strategy_and_from_how_main_ends(call, outcome, expected) -> None:
+def test_steps_follow_from_the_strategy_and_mains_end(call, outcome, expected) -> None:
     assert taken(call, outcome) == expected
 
 
@@ -77,7 +77,7 @@ def test_a_plan_of_just_the_limit_is_none() -> None:
     assert taken(call_of(ShadowStrategy, configs=4, max_cases=4, is_run=True), DONE) == ["main", "start"]
 
 
-def test_a_caller_who_passes_what_the_configs_would_fill_gets_no_variants() -> None:
+def test_caller_who_passes_all_bound_values_gets_no_variants() -> None:
     assert taken(call_of(ShadowStrategy, args=(1, Config(n=9))), DONE) == ["main"]
 
 

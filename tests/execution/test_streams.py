@@ -101,7 +101,7 @@ def test_a_closed_stream_runs_its_finally(choose) -> None:
     assert log == ["closed", "finally"]
 
 
-def test_a_stream_that_yields_while_it_is_closed_is_an_error_as_ever() -> None:
+def test_stream_that_yields_while_closed_is_an_error() -> None:
     @shadowed
     def stubborn(config: Config) -> Generator[int, None, None]:
         try:
@@ -116,7 +116,7 @@ def test_a_stream_that_yields_while_it_is_closed_is_an_error_as_ever() -> None:
 
 
 @pytest.mark.parametrize("choose", [single, shadowed])
-def test_a_dropped_stream_is_closed_at_once_without_the_collector(choose) -> None:
+def test_dropped_stream_is_closed_at_once_without_the_collector(choose) -> None:
     log: list[Any] = []
 
     @choose
@@ -159,7 +159,7 @@ def test_a_failed_stream_leaves_no_cycle_behind() -> None:
         gc.enable()
 
 
-def test_the_body_sees_its_case_at_every_step_and_the_consumer_never() -> None:
+def test_stream_body_sees_its_case_and_the_consumer_never() -> None:
     seen = []
 
     @shadowed
@@ -227,7 +227,7 @@ def test_a_stream_that_is_closed_early_starts_its_variants(account, end) -> None
     assert account() == {"submitted": 1, "finished": 1}
 
 
-def test_a_stream_in_a_cycle_starts_its_variants_when_it_is_collected(account) -> None:
+def test_stream_in_a_cycle_starts_its_variants_when_collected(account) -> None:
     @shadowed
     def stream(config: Config) -> Generator[int, None, None]:
         yield from range(3)
@@ -241,7 +241,7 @@ def test_a_stream_in_a_cycle_starts_its_variants_when_it_is_collected(account) -
     assert account() == {"submitted": 1, "finished": 1}
 
 
-def test_a_stream_that_nobody_iterates_has_run_nothing_and_starts_nothing(account) -> None:
+def test_stream_that_is_not_iterated_runs_nothing(account) -> None:
     ran = []
 
     @shadowed
@@ -572,7 +572,7 @@ def test_an_async_stream_that_nobody_iterates_starts_nothing(account) -> None:
     assert account() == {}
 
 
-def test_an_async_stream_that_the_end_of_the_loop_closes_loses_its_variants_counted(account, caplog) -> None:
+def test_async_stream_closed_by_the_loop_counts_lost_variants(account, caplog) -> None:
     @shadowed
     async def stream(config: Config) -> Any:
         yield 1

@@ -34,7 +34,7 @@ def test_main_answers_while_its_variant_still_runs() -> None:
     assert ended.wait(SECONDS)
 
 
-def test_main_runs_on_the_callers_thread_and_variants_on_daemons_of_the_pool() -> None:
+def test_main_runs_on_the_callers_thread_variants_on_the_pools() -> None:
     seen = {}
 
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
@@ -48,7 +48,7 @@ def test_main_runs_on_the_callers_thread_and_variants_on_daemons_of_the_pool() -
     assert seen[1].name.startswith("spearmint-worker-")
 
 
-def test_variants_start_after_main_unless_the_strategy_says_otherwise() -> None:
+def test_variants_start_after_main_unless_told_otherwise() -> None:
     order = []
 
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
@@ -186,7 +186,7 @@ def test_a_failing_variant_is_logged_once_with_its_exception(caplog) -> None:
     assert record.exc_info[1] is error
 
 
-def test_the_callback_gets_each_failure_once_before_the_wait_ends() -> None:
+def test_callback_gets_each_failure_once_before_the_wait_ends() -> None:
     told = []
 
     @Spearmint(configs=[{"n": n} for n in range(5)], strategy=ShadowStrategy, on_variant_error=told.append).experiment
@@ -298,7 +298,7 @@ def test_arguments_that_cannot_be_copied_fail_only_the_variants(account, error, 
     assert account() == {"submitted": 1, "failed": 1}
 
 
-def test_variants_see_the_callers_context_variables_and_change_only_their_own() -> None:
+def test_variants_see_a_copy_of_the_callers_context_variables() -> None:
     user = ContextVar("user", default="nobody")
     seen = []
 
@@ -364,7 +364,7 @@ def test_a_method_runs_with_its_instance() -> None:
         assert [one.result for one in runner(10)] == [(shop, 10), (shop, 11)]
 
 
-def test_a_sync_function_runs_in_a_running_loop_without_holding_it_up() -> None:
+def test_sync_function_in_a_running_loop_does_not_hold_it_up() -> None:
     import asyncio
 
     gate = threading.Event()

@@ -31,7 +31,7 @@ def test_variants_that_end_within_the_wait_are_not_lost(program) -> None:
     assert done.returncode == 0
 
 
-def test_hung_and_queued_variants_are_abandoned_after_the_wait_with_one_line(program) -> None:
+def test_hung_variants_are_abandoned_after_the_wait_in_one_line(program) -> None:
     done = program("""
         spearmint.configure(background={"max_workers": 1, "exit_timeout": 0.2})
 
@@ -108,7 +108,7 @@ def test_an_exit_without_stderr_is_no_error(program) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_async_variants_on_the_loop_of_spearmints_own_are_waited_for(program) -> None:
+def test_async_variants_on_own_loop_are_waited_for(program) -> None:
     done = program("""
         @shadow.experiment
         async def slow(config: Config):
@@ -142,7 +142,7 @@ def test_async_variants_that_hang_are_abandoned_with_one_line(program, first) ->
     assert done.returncode == 0
 
 
-def test_a_blocked_loop_of_spearmints_own_does_not_hold_up_the_exit(program) -> None:
+def test_blocked_own_loop_does_not_hold_up_the_exit(program) -> None:
     done = program("""
         spearmint.configure(background={"exit_timeout": 0.2})
 
@@ -216,7 +216,7 @@ def test_an_interrupted_exit_says_the_line_at_once(program) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_the_default_sigterm_ends_the_process_and_a_handler_that_exits_drains_it(program) -> None:
+def test_default_sigterm_ends_and_exiting_handler_drains(program) -> None:
     source = """
         gate = threading.Event()
 
@@ -238,7 +238,7 @@ def test_the_default_sigterm_ends_the_process_and_a_handler_that_exits_drains_it
     assert (done.stdout, done.stderr, done.returncode) == ("variant\n", "", 3)
 
 
-def test_variants_pending_as_asyncio_run_ends_are_counted_and_told_once(program) -> None:
+def test_variants_pending_as_asyncio_run_ends_warn_once(program) -> None:
     done = program("""
         @shadow.experiment
         async def waits(config: Config):

@@ -44,7 +44,7 @@ COMMON = """
 """
 
 
-def test_a_child_works_with_fresh_counts_and_does_not_run_what_its_parent_runs(program) -> None:
+def test_fork_child_has_fresh_counts_and_none_of_the_work(program) -> None:
     done = program(
         f"""{COMMON}
         spearmint.configure(background={{"max_workers": 1}})
@@ -154,7 +154,7 @@ def test_a_child_has_a_loop_of_its_own_and_its_parents_goes_on(program) -> None:
     assert done.stderr == "spearmint: 1 background executions were abandoned at exit after 0 s\n"
 
 
-def test_a_child_that_ends_by_itself_says_nothing_of_its_parents_work(program) -> None:
+def test_ending_child_does_not_mention_its_parents_work(program) -> None:
     done = program(
         f"""{COMMON}
         gated()

@@ -60,7 +60,7 @@ def test_an_async_variant_cannot_end_the_loop_or_the_process(program, fault) -> 
     assert (done.stderr, done.returncode) == ("", 0)
 
 
-def test_a_real_interrupt_of_main_reaches_the_caller_and_cancels_the_variants(program) -> None:
+def test_interrupt_of_main_reaches_the_caller_cancels_variants(program) -> None:
     done = program("""
         @shadow.experiment
         def waits(config: Config):
@@ -76,7 +76,7 @@ def test_a_real_interrupt_of_main_reaches_the_caller_and_cancels_the_variants(pr
     assert (done.stdout, done.stderr, done.returncode) == ("{'submitted': 1, 'cancelled': 1}\n", "", 0)
 
 
-def test_a_real_interrupt_of_a_run_on_the_loop_of_spearmints_own_reaches_the_caller(program) -> None:
+def test_interrupt_of_a_run_on_own_loop_reaches_the_caller(program) -> None:
     done = program("""
         @shadow.experiment
         async def waits(config: Config):

@@ -92,7 +92,7 @@ def prefork(tmp_path):
             server.wait()
 
 
-def test_a_prefork_server_runs_experiments_in_each_worker_and_loses_no_trace(prefork, tmp_path) -> None:
+def test_prefork_server_loses_no_trace_in_any_worker(prefork, tmp_path) -> None:
     port, server, log = prefork
     answers = [first_answer(port, server, log)]
     with socket.create_connection(("127.0.0.1", port), timeout=10) as slow:
@@ -191,7 +191,7 @@ def test_a_variant_that_runs_out_of_memory_fails_alone(tmp_path) -> None:
     assert done.stdout == "1 failed 1\n"
 
 
-def test_ten_thousand_traced_calls_against_full_queues_are_all_counted(tmp_path) -> None:
+def test_10000_traced_calls_against_full_queues_are_all_counted(tmp_path) -> None:
     done = run(
         """
         import threading

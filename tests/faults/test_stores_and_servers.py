@@ -66,7 +66,7 @@ def run(folder: Path, source: str) -> str:
     return done.stdout
 
 
-def test_a_server_that_dies_in_the_middle_of_an_answer_costs_traces_and_no_more(tmp_path) -> None:
+def test_server_that_dies_while_answering_costs_traces_only(tmp_path) -> None:
     told = run(
         tmp_path,
         """
@@ -96,7 +96,7 @@ def test_a_server_that_dies_in_the_middle_of_an_answer_costs_traces_and_no_more(
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
-def test_the_workers_of_a_preloaded_gunicorn_each_account_for_their_own_traces(tmp_path) -> None:
+def test_preloaded_gunicorn_workers_count_their_own_traces(tmp_path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

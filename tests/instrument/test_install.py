@@ -58,7 +58,7 @@ def finders():
     return [one for one in sys.meta_path if isinstance(one, SpearmintFinder)]
 
 
-def test_a_function_that_settings_name_becomes_an_experiment_when_its_module_is_imported(project):
+def test_named_function_becomes_an_experiment_at_import(project):
     project.write(SHOP)
     project.install("shop.rank:score", packages=["shop"])
     rank = project.load("shop.rank")
@@ -80,13 +80,13 @@ def test_the_finder_stands_directly_before_path_finder(project):
     assert names.index("PathFinder") - names.index("SpearmintFinder") == 1
 
 
-def test_installing_the_same_twice_gives_one_handle_and_one_finder(project):
+def test_installing_twice_gives_one_handle_and_one_finder(project):
     first = project.install("shop.rank:score")
     assert project.install("shop.rank:score") is first
     assert len(finders()) == 1
 
 
-def test_the_end_of_an_inner_with_leaves_what_the_outer_one_has_installed(project):
+def test_end_of_an_inner_with_leaves_the_outer_installation(project):
     with project.install("shop.rank:score") as outer:
         with project.install("shop.rank:score"):
             pass
@@ -117,7 +117,7 @@ def test_two_settings_are_in_force_at_once_with_one_finder(project):
     assert len(finders()) == 1
 
 
-def test_uninstall_leaves_modules_and_loaders_as_they_would_be_without(project):
+def test_uninstall_leaves_modules_and_loaders_untouched(project):
     project.write(SHOP)
     handle = project.install("shop.rank:score", "shop.rank:Ranker.*", packages=["shop"])
     rank = project.load("shop.rank")
@@ -146,7 +146,7 @@ def test_installing_again_after_uninstall_wraps_what_is_there(project):
     assert rank.score("ab") == 2
 
 
-def test_modules_that_were_imported_before_are_named_in_one_warning_and_wrapped_in_place(project):
+def test_already_imported_modules_warn_once_and_are_wrapped(project):
     project.write(SHOP)
     rank = project.load("shop.rank")
     registered = rank.ROUTES["score"]
@@ -169,7 +169,7 @@ def test_what_was_wrapped_in_place_is_put_back(project):
     assert ({**vars(rank)}, {**vars(rank.Ranker)}) == before
 
 
-def test_a_target_that_its_module_does_not_have_is_an_error_with_its_place_when_the_module_is_imported(project):
+def test_missing_target_is_an_error_when_its_module_is_imported(project):
     project.write({**SHOP, "spearmint.yaml": "experiments:\n  - target: shop.rank:scor\n    configs: [{b: 1}]\n"})
     spearmint.install(project.folder / "spearmint.yaml")
     with pytest.raises(SettingsError, match=r"spearmint.yaml:2:\d+: Cannot find the target 'shop.rank:scor'.*'score'"):
@@ -178,7 +178,7 @@ def test_a_target_that_its_module_does_not_have_is_an_error_with_its_place_when_
         project.load("shop.rank")  # From the cache it is no less wrong.
 
 
-def test_a_target_that_an_earlier_module_does_not_have_is_an_error_of_install_which_leaves_nothing(project):
+def test_missing_target_of_an_imported_module_undoes_install(project):
     project.write(SHOP)
     rank = project.load("shop.rank")
     with pytest.raises(SettingsError, match=r"Cannot find the target 'shop\.rank:nothing'"):
@@ -187,14 +187,14 @@ def test_a_target_that_an_earlier_module_does_not_have_is_an_error_of_install_wh
     assert rank.score("ab") == 2
 
 
-def test_a_parameter_that_the_function_does_not_have_is_an_error_when_its_module_is_imported(project):
+def test_unknown_parameter_is_an_error_at_import(project):
     project.write(SHOP)
     project.install({"target": "shop.rank:score", "configs": [{"b": 1}], "bindings": {"bost": "b"}})
     with pytest.raises(SettingsError, match="bost"):
         project.load("shop.rank")
 
 
-def test_a_whole_package_with_auto_shares_one_config_among_its_functions(project):
+def test_whole_package_with_auto_shares_one_config(project):
     project.write(
         {
             "pipe/__init__.py": "",
@@ -251,7 +251,7 @@ def test_threads_keep_the_case_where_install_is_asked_to(project):
     assert (threading.Thread.start, ThreadPoolExecutor.submit) == (start, submit)
 
 
-def test_a_function_that_is_defined_in_each_call_is_one_experiment_with_a_place_in_the_plan(project):
+def test_local_function_is_one_experiment_in_the_plan(project):
     project.write(
         {
             "work.py": """
@@ -279,7 +279,7 @@ def test_a_function_that_is_defined_in_each_call_is_one_experiment_with_a_place_
             assert [one.result for one in results] == [(5, 1), (5, 2), (6, 1), (6, 2)]
 
 
-def test_without_that_a_call_on_a_thread_is_outside_the_case_which_is_said_once(project):
+def test_thread_without_propagation_is_outside_and_warns_once(project):
     project.write(
         {
             "work.py": """
@@ -316,7 +316,7 @@ def test_an_instrumented_function_is_pickled_by_its_name(project):
     assert pickle.loads(pickle.dumps(rank.score)) is rank.score
 
 
-def test_objects_that_answer_no_question_do_not_disturb_wrapping_in_place(project):
+def test_unresponsive_objects_do_not_disturb_wrapping_in_place(project):
     text = """
 
 
@@ -334,7 +334,7 @@ def test_objects_that_answer_no_question_do_not_disturb_wrapping_in_place(projec
     assert rank.score("ab") == 6
 
 
-def test_what_stands_among_the_modules_and_is_none_is_not_looked_at(project):
+def test_non_modules_in_sys_modules_are_skipped(project):
     class Odd:
         __slots__ = ()
         __class__ = type(sys)

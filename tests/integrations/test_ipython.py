@@ -64,7 +64,7 @@ cell("print(score(), kept[0]())")
     assert done.stdout.splitlines()[-3:] == ["3 3 4 Doc.", "3", "1 1"]
 
 
-def test_the_extension_loads_without_settings_and_serves_a_later_install(project, run, tmp_path):
+def test_extension_loads_without_settings_for_a_later_install(project, run, tmp_path):
     done = run(
         source=SHELL
         + '''
@@ -100,7 +100,7 @@ def test_experiments_made_by_exec_find_those_that_they_call():
     assert [one.result for one in results] == [(1, 5), (1, 6)]
 
 
-def test_the_interactive_interpreter_runs_experiments_without_source(run):
+def test_interactive_interpreter_runs_without_source(run):
     session = """
 import code, sys, io
 shell = code.InteractiveConsole({"__name__": "__main__"})

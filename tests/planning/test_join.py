@@ -21,7 +21,7 @@ from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, Shadow
 from tests.planning.nested import KS, MODELS, ZS, known, make_hidden, make_inner, run, short, values
 
 
-def test_a_run_covers_what_an_unforeseen_call_adds_each_case_once():
+def test_run_covers_each_case_of_a_dynamic_call_once():
     lock, seen = threading.Lock(), []
     inner = make_inner()
     table = [inner]
@@ -81,18 +81,18 @@ def test_one_at_a_time_adds_each_variation_alone():
     assert values(outer) == expected
 
 
-def test_a_config_without_variants_is_extended_by_an_unforeseen_call():
+def test_config_without_variants_is_extended_by_a_dynamic_call():
     outer = make_hidden(make_inner(), configs=MODELS[:1], strategy=RoundRobinStrategy)
     assert values(outer) == [("a", 1), ("a", 2), ("a", 3)]
 
 
-def test_an_unforeseen_strategy_is_asked_once_for_all_cases_of_a_call():
+def test_dynamic_experiments_strategy_is_asked_once_per_call():
     outer = make_hidden(make_inner(strategy=RoundRobinStrategy))
     assert values(outer) == [("a", 1), ("b", 1)]
     assert values(outer) == [("a", 2), ("b", 2)]
 
 
-def test_what_would_be_too_many_is_not_run_and_counted_as_dropped(account):
+def test_cases_above_the_limit_are_counted_as_dropped(account):
     outer = make_hidden(make_inner(), max_cases=5)
     assert values(outer) == [("a", 1), ("b", 1)]
     assert account() == {"submitted": 5, "finished": 1, "dropped": 4}
@@ -180,7 +180,7 @@ def test_async_streams_are_covered_when_the_runner_ends():
     assert asyncio.run(ask()) == [[m, k] for m in "ab" for k in (1, 2, 3)][1:]
 
 
-def test_copied_arguments_are_those_of_the_call_in_later_cases_too():
+def test_later_cases_copy_the_arguments_of_the_call():
     table = [make_inner()]
 
     @experiment(configs=MODELS, strategy=ShadowStrategy, copy_args=True)
@@ -191,7 +191,7 @@ def test_copied_arguments_are_those_of_the_call_in_later_cases_too():
     assert values(outer, [0]) == [[0, (m, k)] for m in "ab" for k in (1, 2, 3)]
 
 
-def test_a_value_that_the_caller_passes_leaves_what_unforeseen_calls_add():
+def test_passed_value_leaves_what_dynamic_calls_add():
     table = [make_inner()]
 
     @experiment(configs=MODELS, strategy=ShadowStrategy)
@@ -201,7 +201,7 @@ def test_a_value_that_the_caller_passes_leaves_what_unforeseen_calls_add():
     assert values(outer, {"model": "mine"}) == [("mine", 1), ("mine", 2), ("mine", 3)]
 
 
-def test_one_that_is_made_for_each_call_runs_under_its_main_config_and_a_run_ends():
+def test_experiment_made_per_call_does_not_keep_a_run_going():
     @experiment(configs=MODELS, strategy=ShadowStrategy)
     def outer(config):
         @experiment(configs=KS, strategy=ShadowStrategy)
@@ -243,20 +243,20 @@ def live_cases():
     return sum(isinstance(one, spearmint.ExperimentCase) for one in gc.get_objects())
 
 
-def test_a_direct_call_over_too_many_returns_mains_value_and_counts_the_others_as_dropped(account):
+def test_direct_call_above_the_limit_returns_mains_value(account):
     outer = make_many()
     assert outer() == (0, 0, 0)
     assert account() == {"submitted": 26_999, "dropped": 26_999}
 
 
-def test_variants_of_a_large_plan_are_made_and_run_in_the_background(account):
+def test_large_plan_makes_and_runs_variants_in_the_background(account):
     outer = make_many((10, 10, 10), max_cases=None)
     assert outer() == (0, 0, 0)
     assert spearmint.flush(30)
     assert account() == {"submitted": 999, "finished": 999}
 
 
-def test_variants_that_find_no_room_are_dropped_without_being_made(account):
+def test_variants_without_room_are_dropped_before_they_are_made(account):
     release = threading.Event()
     lock, seen = threading.Lock(), []
 
@@ -289,7 +289,7 @@ def test_variants_that_find_no_room_are_dropped_without_being_made(account):
 
 
 @pytest.mark.parametrize("overflow", ["block", "run_in_caller"])
-def test_a_full_queue_holds_up_who_makes_the_variants_and_not_the_caller(account, overflow):
+def test_full_queue_holds_up_the_batch_and_not_the_caller(account, overflow):
     spearmint.configure(background={"queue_size": 5, "max_workers": 1, "overflow": overflow})
     outer = make_many((10, 5, 5), max_cases=None)
     assert outer() == (0, 0, 0)
@@ -297,7 +297,7 @@ def test_a_full_queue_holds_up_who_makes_the_variants_and_not_the_caller(account
     assert account() == {"submitted": 249, "finished": 249}
 
 
-def test_variants_of_a_large_plan_of_an_async_function_are_made_in_a_task(account):
+def test_large_async_plan_makes_its_variants_in_a_task(account):
     inner = make_inner([{"k": k} for k in range(20)])
 
     @experiment(configs=[{"k": k} for k in range(20)], strategy=ShadowStrategy)
@@ -320,7 +320,7 @@ def test_variants_of_a_large_plan_of_an_async_function_are_made_in_a_task(accoun
     assert counts["submitted"] == 3 * 399 == counts["finished"] + counts.get("dropped", 0)
 
 
-def test_a_main_that_is_interrupted_cancels_the_variants_of_a_large_plan_at_once(account):
+def test_interrupted_main_cancels_a_large_plan_at_once(account):
     inner = make_inner([{"k": k} for k in range(30)])
 
     @experiment(configs=[{"k": k} for k in range(30)], strategy=ShadowStrategy)
@@ -354,7 +354,7 @@ outer()
 """
 
 
-def test_what_was_not_made_when_the_process_ends_is_counted_as_abandoned():
+def test_variants_not_made_at_exit_are_counted_as_abandoned():
     done = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == "spearmint: 899 background executions were abandoned at exit after 0.2 s\n"
 
@@ -371,7 +371,7 @@ def test_a_plan_beyond_what_python_counts_is_no_matter(account):
     assert str(plan).endswith(f"{count} cases")
 
 
-def test_the_loss_is_told_once_for_an_experiment_whatever_its_plan_grows_to(account, caplog):
+def test_dropped_cases_warn_once_for_each_experiment(account, caplog):
     inners = [make_inner()]
     outer = make_hidden(inners[0], configs=MODELS, max_cases=2)
     for _ in range(3):

@@ -34,7 +34,7 @@ def test_a_name_that_is_bound_anew_changes_the_next_plan(change):
     assert values(program.outer) == [("a", 0), ("b", 0)]
 
 
-def test_a_direct_call_after_a_change_gives_what_the_code_now_says():
+def test_direct_call_after_a_change_follows_the_new_code():
     program = module(STALE.replace("strategy=Shadow", ""))
     assert program.outer() == program.outer() == ("a", 1)
     program.inner = program.other
@@ -42,7 +42,7 @@ def test_a_direct_call_after_a_change_gives_what_the_code_now_says():
     assert values(program.outer) == [("a", "x")]
 
 
-def test_a_new_experiment_in_the_place_of_a_plain_function_joins_the_plan():
+def test_experiment_replacing_a_function_joins_the_plan():
     program = module(STALE.replace("return inner()", "return deep()") + "\ndef deep(): return 0")
     assert values(program.outer) == [("a", 0), ("b", 0)]
     program.deep = experiment(configs=ZS, strategy=ShadowStrategy, bindings={"z": "z"})(lambda z: z)
@@ -71,7 +71,7 @@ def test_a_reload_changes_the_plans_that_reach_the_module(tmp_path, monkeypatch)
         del sys.modules[name]
 
 
-def test_an_experiment_that_is_declared_elsewhere_leaves_plans_as_they_are():
+def test_experiment_declared_elsewhere_leaves_plans_unchanged():
     inner = make_inner(strategy=SingleConfigStrategy)
 
     @experiment(configs=MODELS)

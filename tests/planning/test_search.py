@@ -38,7 +38,7 @@ def no_sources(monkeypatch):
 @pytest.mark.parametrize("leaves_tables", [True, False], ids=["tables", "code"])
 @pytest.mark.parametrize("title", [*PROGRAMS, *UNSEEN])
 @pytest.mark.usefixtures("no_sources")
-def test_what_a_program_calls_is_what_is_found_in_its_code_and_by_running_it(title, leaves_tables):
+def test_search_and_running_agree_on_what_a_program_calls(title, leaves_tables):
     source, names = {**PROGRAMS, **UNSEEN}[title]
     root = load(source, leaves_tables=leaves_tables).root
     called, _, seen = names.partition("|")
@@ -120,7 +120,7 @@ def programs(draw):
 
 
 @given(programs())
-def test_no_call_that_happens_is_missing_from_what_is_found_and_what_is_learned(source):
+def test_discovered_and_dynamic_calls_cover_every_real_call(source):
     module = types.ModuleType("spearmint_tests_program")
     sys.modules[module.__name__] = module
     seen = vars(module)["seen"] = set()
@@ -157,7 +157,7 @@ def test_the_first_run_covers_the_product_without_having_learned():
     assert not experiment_of(outer)[0].state.dynamic_callees
 
 
-def test_experiments_come_in_the_order_in_which_the_code_calls_them():
+def test_experiments_come_in_the_order_of_their_calls():
     first, second, third = make_inner(), make_inner(ZS, key="z"), make_inner(KS[:2])
 
     @experiment(configs=MODELS[:1])
@@ -172,7 +172,7 @@ def test_experiments_come_in_the_order_in_which_the_code_calls_them():
     assert [dimension.experiment for dimension in run(outer).plan.dimensions] == names
 
 
-def test_a_direct_call_shadows_the_product_from_the_first_call_on():
+def test_direct_call_shadows_the_product_from_the_first_call():
     lock, seen = threading.Lock(), []
     inner = make_inner()
 
@@ -215,7 +215,7 @@ def test_each_strategy_is_asked_once_for_a_call():
     assert len(asked) == 1
 
 
-def test_one_that_is_handed_on_by_spearmint_itself_has_a_plan_of_its_own():
+def test_experiment_called_by_spearmint_has_its_own_plan():
     inner, other = make_inner(), make_inner(ZS, key="z")
 
     @experiment(configs=MODELS, strategy=ShadowStrategy)
@@ -231,7 +231,7 @@ def test_one_that_is_handed_on_by_spearmint_itself_has_a_plan_of_its_own():
 # Who inherits
 
 
-def test_one_that_shares_configs_with_the_root_adds_nothing_whoever_calls_it():
+def test_shared_configs_of_the_root_add_no_dimension():
     mint = Spearmint(configs=MODELS, strategy=ShadowStrategy)
 
     @mint.experiment
@@ -249,7 +249,7 @@ def test_one_that_shares_configs_with_the_root_adds_nothing_whoever_calls_it():
     assert values(outer) == [(1, "a"), (2, "a"), (1, "b"), (2, "b")]
 
 
-def test_one_that_shares_configs_with_its_caller_alone_adds_a_dimension_only_where_it_is_called_without_it():
+def test_shared_configs_add_a_dimension_when_called_alone():
     mint = Spearmint(configs=MODELS, strategy=ShadowStrategy)
 
     @mint.experiment
@@ -272,7 +272,7 @@ def test_one_that_shares_configs_with_its_caller_alone_adds_a_dimension_only_whe
     assert values(both) == [((m, m), n) for m in "ab" for n in "ab"]
 
 
-def test_one_without_configs_takes_its_callers_and_is_no_dimension():
+def test_experiment_without_configs_takes_its_callers():
     @experiment
     def inner(config):
         return config["model"]
@@ -376,7 +376,7 @@ def test_a_full_plan_takes_other_configs():
 # For people
 
 
-def test_a_plan_tells_how_each_experiment_is_reached_and_what_it_adds():
+def test_plan_shows_edges_and_added_cases_of_each_experiment():
     program = module(
         """
 @experiment(configs=[{"__config_id__": f"r{k}", "k": k} for k in range(8)], strategy=Shadow)

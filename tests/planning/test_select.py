@@ -50,7 +50,7 @@ def make_outer(*inners, configs=MODELS, strategy=ShadowStrategy, **settings):
 # Propagation
 
 
-def test_experiments_that_share_an_instances_configs_run_under_their_callers():
+def test_experiments_of_one_instance_run_under_their_callers():
     mint = Spearmint(configs=MODELS, strategy=MultiBranchStrategy)
 
     @mint.experiment
@@ -77,7 +77,7 @@ def test_an_experiment_without_configs_runs_under_its_callers():
     assert results_of(outer) == results_of(outer) == ["a", "b"]
 
 
-def test_propagation_goes_through_plain_functions_and_several_levels():
+def test_propagation_crosses_plain_functions_and_levels():
     mint = Spearmint(configs=MODELS, strategy=ShadowStrategy)
 
     @mint.experiment
@@ -98,7 +98,7 @@ def test_propagation_goes_through_plain_functions_and_several_levels():
     assert results_of(outer) == ["a", "b"]
 
 
-def test_the_nearest_caller_that_shares_its_configs_passes_them_on():
+def test_nearest_caller_with_shared_configs_passes_them_on():
     mint = Spearmint(configs=MODELS, strategy=ShadowStrategy)
 
     @mint.experiment
@@ -116,7 +116,7 @@ def test_the_nearest_caller_that_shares_its_configs_passes_them_on():
     assert results_of(outer) == [("a", (1, "a")), ("b", (1, "b"))]
 
 
-def test_an_experiment_without_configs_gets_those_of_the_nearest_caller():
+def test_experiment_without_configs_gets_its_nearest_callers():
     @experiment
     def innermost(config):
         return config
@@ -133,7 +133,7 @@ def test_an_experiment_without_configs_gets_those_of_the_nearest_caller():
         assert outer() == ({"model": "a"}, {"k": 1}, {"model": "a"})
 
 
-def test_configs_of_its_own_are_a_dimension_also_under_the_same_instance():
+def test_own_configs_are_a_dimension_under_one_instance_too():
     mint = Spearmint(configs=MODELS, strategy=ShadowStrategy)
 
     @mint.experiment(configs=KS[:2])
@@ -148,7 +148,7 @@ def test_configs_of_its_own_are_a_dimension_also_under_the_same_instance():
     assert results_of(outer) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
 
 
-def test_a_callers_config_that_does_not_reach_the_callees_parameters_is_an_error():
+def test_callers_config_that_misses_a_parameter_is_an_error():
     @experiment(bindings={"k": "k"})
     def inner(k):
         return k
@@ -176,7 +176,7 @@ def test_a_value_passed_to_a_nested_experiment_wins():
     assert outer() == ("mine", "yours")
 
 
-def test_a_nested_experiment_without_any_config_runs_on_what_it_is_passed():
+def test_nested_without_any_config_runs_on_its_arguments():
     @experiment
     def inner(x=1):
         return x
@@ -191,7 +191,7 @@ def test_a_nested_experiment_without_any_config_runs_on_what_it_is_passed():
 # Joining a running case
 
 
-def test_an_unforeseen_experiment_takes_part_under_its_main_config():
+def test_dynamic_experiment_takes_part_under_its_main_config():
     table = {"inner": make_inner()}
 
     @experiment(configs=MODELS, strategy=ShadowStrategy)
@@ -225,7 +225,7 @@ def test_what_a_call_has_learned_joins_the_plans_of_later_calls():
     assert results_of(outer) == list(itertools.product("ab", (1, 2, 3)))
 
 
-def test_an_experiment_that_is_called_in_a_variant_only_joins_later_plans_too():
+def test_experiment_called_in_a_variant_joins_later_plans():
     inner = make_inner()
 
     @experiment(configs=MODELS, strategy=ShadowStrategy)
@@ -237,7 +237,7 @@ def test_an_experiment_that_is_called_in_a_variant_only_joins_later_plans_too():
     assert got == [("a", None)] * 3 + [("b", 1), ("b", 2), ("b", 3)]
 
 
-def test_a_nested_experiment_that_rounds_robin_takes_one_turn_per_call():
+def test_nested_round_robin_takes_one_turn_per_call():
     inner = make_inner(strategy=RoundRobinStrategy)
     outer = make_outer(inner, inner, strategy=RoundRobinStrategy)
     assert [outer() for _ in range(4)] == [("b", 2, 2), ("a", 3, 3), ("b", 1, 1), ("a", 2, 2)]
@@ -249,7 +249,7 @@ def test_a_nested_multi_branch_gives_a_value():
     assert results_of(outer) == list(itertools.product("ab", (1, 2, 3)))
 
 
-def test_two_inner_experiments_and_the_outer_make_a_product_in_the_order_of_discovery():
+def test_nested_experiments_make_a_product_in_discovery_order():
     first, second = make_inner(), make_inner(configs=KS[:2])
     outer = make_outer(first, second)
     assert results_of(outer) == list(itertools.product("ab", (1, 2, 3), (1, 2)))
@@ -261,7 +261,7 @@ def test_one_at_a_time_gives_main_and_each_variation_alone():
     assert results_of(outer) == [("a", 1, 1), ("b", 1, 1), ("a", 2, 1), ("a", 3, 1), ("a", 1, 2)]
 
 
-def test_an_inner_experiment_called_by_itself_has_a_plan_of_its_own():
+def test_inner_experiment_called_alone_has_its_own_plan():
     inner = make_inner()
     make_outer(inner)
     assert results_of(inner) == [1, 2, 3]
@@ -360,7 +360,7 @@ def test_threads_that_learn_at_once_agree():
     assert results_of(outer) == [("a", 1), ("a", 2), ("a", 3)]
 
 
-def test_a_strategy_of_a_nested_experiment_that_raises_is_an_error():
+def test_raising_strategy_of_a_nested_experiment_is_an_error():
     def broken(configs):
         raise KeyError("n")
 
@@ -377,7 +377,7 @@ def test_a_strategy_of_a_nested_experiment_that_raises_is_an_error():
 # How many cases
 
 
-def test_too_many_cases_are_an_error_in_a_run_that_lists_the_sizes():
+def test_too_many_cases_of_a_run_are_an_error_with_the_sizes():
     inner = make_inner()
     outer = make_outer(inner, max_cases=6)
     assert len(results_of(outer)) == 6
@@ -393,7 +393,7 @@ def test_too_many_cases_are_an_error_in_a_run_that_lists_the_sizes():
     assert calls == []
 
 
-def test_too_many_cases_cost_a_direct_call_its_variants_which_are_counted():
+def test_too_many_cases_of_a_direct_call_drop_its_variants():
     calls = []
 
     @experiment(configs=KS, strategy=ShadowStrategy, max_cases=2)
@@ -421,7 +421,7 @@ print([ask() for _ in range(3)])
 """
 
 
-def test_too_many_cases_in_a_direct_call_are_told_once_with_the_sizes():
+def test_too_many_cases_of_a_direct_call_warn_once_with_sizes():
     command = [sys.executable, "-c", LOSING]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)
     assert done.stdout == "[0, 0, 0]\n"
@@ -429,7 +429,7 @@ def test_too_many_cases_in_a_direct_call_are_told_once_with_the_sizes():
     assert "Cannot run __main__:ask over 3 cases: max_cases is 2, and its options are 3 (__main__:ask)." in line
 
 
-def test_a_thousand_cases_are_allowed_by_default_and_none_lifts_the_bound():
+def test_max_cases_is_1000_by_default_and_none_lifts_it():
     configs = [{"n": n} for n in range(1001)]
 
     def declare(configs, **settings):

@@ -39,7 +39,7 @@ def test_a_method_is_found_under_its_class():
     assert registry.get(f"{__name__}:{Ranker.__qualname__}.score").function is Ranker.score.__wrapped__
 
 
-def test_a_later_experiment_of_the_same_name_takes_the_place_and_the_earlier_still_works():
+def test_later_experiment_of_a_name_replaces_the_earlier():
     first = declare()
     second = declare()
     found = registry.get(f"{__name__}:declare.<locals>.ask")
@@ -47,7 +47,7 @@ def test_a_later_experiment_of_the_same_name_takes_the_place_and_the_earlier_sti
     assert (first(), second()) == (1, 1)
 
 
-def test_the_end_of_an_earlier_experiment_does_not_take_the_later_one_away():
+def test_collected_earlier_experiment_leaves_the_later_one():
     first = declare()
     second = declare()
     del first
@@ -133,7 +133,7 @@ def test_the_four_kinds_are_told_apart():
         assert kind_of(one) == one.__name__
 
 
-def test_builtins_and_functions_of_other_modules_have_their_modules_name():
+def test_functions_of_other_modules_have_their_modules_name():
     assert name_of(len) == "builtins:len"
     assert name_of(operator.add) == "_operator:add"
 

@@ -52,7 +52,7 @@ def test_tango_inverts_the_score_test(gained, lost, n, critical):
     assert tango(gained, lost, n, critical) == pytest.approx(expected, abs=1e-5)
 
 
-def test_tango_of_rows_that_never_differ_shrinks_with_their_number():
+def test_tango_of_equal_rows_shrinks_with_their_number():
     z = stats.norm.ppf(0.975)
     assert tango(0, 0, 100) == pytest.approx((-(z**2) / (100 + z**2), z**2 / (100 + z**2)))
 

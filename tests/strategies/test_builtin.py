@@ -51,7 +51,7 @@ def test_single_is_the_default():
     assert ran(experiment(configs=CONFIGS)(lambda config: config["model"])) == ["a"]
 
 
-def test_shadow_answers_with_the_first_config_and_runs_all_others():
+def test_shadow_answers_with_the_first_config_and_runs_the_rest():
     seen = []
     mint = Spearmint(strategy=ShadowStrategy, configs=CONFIGS)
 
@@ -95,7 +95,7 @@ def test_round_robin_takes_the_next_config_in_calls_and_runs():
     [*BUILT_IN, *(kind() for kind in BUILT_IN)],
     ids=lambda one: one.__name__ if isinstance(one, type) else f"{type(one).__name__}()",
 )
-def test_the_built_in_strategies_fit_the_protocol_and_serve_a_single_config(strategy):
+def test_builtin_strategies_fit_the_protocol_with_one_config(strategy):
     assert isinstance(strategy() if isinstance(strategy, type) else strategy, Strategy)
     assert ran(made(strategy, [{"model": "only"}])) == ["only"]
 
@@ -151,7 +151,7 @@ def test_a_custom_instance_is_shared_unless_it_says_otherwise():
         assert [first(), second()] == expected
 
 
-def test_round_robin_gives_each_config_equally_often_to_many_threads():
+def test_round_robin_is_even_over_many_threads():
     ask = made(RoundRobinStrategy)
     threads, calls = 12, 100
     barrier = threading.Barrier(threads, timeout=10)
@@ -172,7 +172,7 @@ def test_round_robin_gives_each_config_equally_often_to_many_threads():
 # Shadow's arguments
 
 
-def test_shadow_samples_no_call_every_call_or_the_share_it_is_given():
+def test_shadow_samples_none_all_or_the_given_share():
     calls = 400
     assert all(ran(made(ShadowStrategy(sample_rate=0))) == ["a"] for _ in range(20))
     assert all(len(ran(made(ShadowStrategy(sample_rate=1)))) == 3 for _ in range(20))
@@ -230,7 +230,7 @@ def test_a_start_that_is_no_moment_is_refused():
 # Custom strategies
 
 
-def test_a_custom_strategy_answers_with_main_and_runs_its_variants_in_the_background():
+def test_custom_strategy_runs_its_variants_in_the_background():
     def strategy(configs: list[dict]) -> tuple[dict, list[dict]]:
         main = configs[0]
         variants = configs[1:]
@@ -260,7 +260,7 @@ def test_variants_may_be_any_iterable(kind):
     assert ran(made(lambda configs: (configs[1], kind(configs[:1])))) == ["b", "a"]
 
 
-def test_a_choice_may_be_a_list_and_hold_equal_copies_of_the_configs():
+def test_choice_may_be_a_list_with_equal_copies_of_configs():
     assert ran(made(lambda configs: [configs[2].copy(), [Config(configs[0])]])) == ["c", "a"]
 
 
@@ -273,7 +273,7 @@ def test_a_strategy_may_sort_the_list_it_is_given():
     assert [ask(), ask(), ask()] == ["c"] * 3
 
 
-def test_a_partial_a_method_and_a_callable_object_serve_as_strategies():
+def test_partial_method_and_callable_object_serve_as_strategies():
     def nth(n, configs):
         return configs[n], []
 
@@ -288,7 +288,7 @@ def test_a_partial_a_method_and_a_callable_object_serve_as_strategies():
 
 
 @pytest.mark.parametrize("base", [SingleConfigStrategy, ShadowStrategy, MultiBranchStrategy])
-def test_a_subclass_of_a_built_in_strategy_with_a_choice_of_its_own_is_asked_each_time(base):
+def test_subclass_of_a_builtin_strategy_is_asked_each_time(base):
     class Rotating(base):
         calls = 0
 
@@ -329,7 +329,7 @@ def test_a_strategy_is_asked_once_per_call():
 # Attributes
 
 
-def test_a_second_parameter_gets_the_attributes_of_the_contexts_around_the_call():
+def test_second_parameter_gets_the_attributes_of_the_contexts():
     def by_user(configs, attributes):
         index = ["ann", "bob"].index(attributes["user_id"]) if "user_id" in attributes else 2
         return configs[index], []
@@ -354,7 +354,7 @@ def test_a_method_with_a_second_parameter_gets_the_attributes():
         assert [made(Chooser)(), made(Chooser())()] == ["c", "c"]
 
 
-def test_attributes_are_read_only_and_keyword_only_parameters_are_not_theirs():
+def test_attributes_are_read_only_and_never_keyword_only():
     seen = []
 
     def strategy(configs, attributes, *, n=1):
@@ -375,7 +375,7 @@ def name_of(ask: Any) -> str:
     return f"{ask.__module__}:{ask.__qualname__}"
 
 
-def test_a_strategy_that_raises_is_an_error_in_a_call_and_in_a_run():
+def test_raising_strategy_is_an_error_in_a_call_and_in_a_run():
     def broken(configs):
         raise KeyError("user_id")
 
@@ -409,7 +409,7 @@ def test_a_strategy_that_raises_is_an_error_in_a_call_and_in_a_run():
     ],
     ids=repr,
 )
-def test_a_choice_that_is_none_is_an_error_in_a_call_and_in_a_run(choice):
+def test_invalid_choice_is_an_error_in_a_call_and_in_a_run(choice):
     def strange(configs):
         return choice
 
@@ -438,7 +438,7 @@ def test_variants_that_raise_while_they_are_made_are_an_error():
         ran(ask)
 
 
-def test_a_class_that_needs_arguments_is_refused_when_the_experiment_is_declared():
+def test_class_that_needs_arguments_is_refused_at_declaration():
     class Picky:
         def __init__(self, share):
             self.share = share
@@ -455,7 +455,7 @@ def test_a_class_that_needs_arguments_is_refused_when_the_experiment_is_declared
     assert isinstance(caught.value.__cause__, TypeError)
 
 
-def test_an_instance_that_cannot_be_made_anew_per_function_is_refused():
+def test_instance_that_cannot_be_copied_is_refused():
     class Stepping(RoundRobinStrategy):
         def __init__(self, step):
             super().__init__()
@@ -466,7 +466,7 @@ def test_an_instance_that_cannot_be_made_anew_per_function_is_refused():
 
 
 @pytest.mark.parametrize("strategy", [3, None])
-def test_what_cannot_be_called_is_refused_when_the_experiment_is_declared(strategy):
+def test_uncallable_strategy_is_refused_at_declaration(strategy):
     with pytest.raises(StrategyError) as caught:
         made(strategy)
     message = str(caught.value)

@@ -44,7 +44,7 @@ def test_overrides_nest_and_the_inner_one_holds():
     assert at_module_level() == 1
 
 
-def test_overrides_that_end_in_another_order_leave_the_one_that_has_not():
+def test_overrides_ending_out_of_order_leave_the_open_one():
     first, second = override(at_module_level, {"k": 10}), override(at_module_level, {"k": 20})
     first.__enter__()
     second.__enter__()
@@ -79,7 +79,7 @@ def test_it_decorates_a_function():
     assert (use(), use(), at_module_level()) == (7, 7, 1)
 
 
-def test_a_config_that_does_not_reach_a_parameter_is_an_error_before_anything_is_pinned():
+def test_config_missing_a_parameter_is_an_error_before_pinning():
     @experiment(configs=[{"k": 1}])
     def run(k: Annotated[int, Bind("k")]):
         return k
@@ -160,7 +160,7 @@ def test_variants_run_beside_it_when_asked_for():
         assert [one.result for one in runner()] == [3, 1, 2]
 
 
-def test_what_collects_every_outcome_gives_results_with_main_alone():
+def test_pinned_run_gives_results_with_main_alone():
     @experiment(configs=CONFIGS, strategy=MultiBranchStrategy)
     def run(config):
         return config.k
@@ -295,7 +295,7 @@ def test_a_pinned_nested_experiment_adds_no_cases():
     assert results() == everything
 
 
-def test_each_execution_has_a_copy_of_the_pinned_config_and_the_givers_is_let_alone():
+def test_pinned_config_is_copied_for_each_execution():
     given = {"words": ["mint"]}
 
     @experiment(configs=[{"words": []}])

@@ -48,7 +48,7 @@ def as_json(*args):
     return json.loads(invoke(*args, "--format", "json").stdout)
 
 
-def test_there_is_a_line_per_config_with_errors_durations_and_how_often_it_equals_main(recorded) -> None:
+def test_table_has_a_line_per_config_with_errors_and_matches(recorded) -> None:
     head, *lines = [line.split() for line in invoke().stdout.splitlines()]
     assert head == ["experiment", "config", "role", "executions", "errors", "p50", "p95", "equal", "to", "main"]
     assert [line[:5] for line in lines] == [
@@ -69,7 +69,7 @@ def test_experiments_and_configs_are_chosen_by_name_and_id(recorded) -> None:
     assert (line["executions"], line["errors"], line["compared"]) == (3, 0, 3)
 
 
-def test_the_first_pairs_that_differ_are_shown_with_their_inputs_and_traces(recorded) -> None:
+def test_first_different_pairs_are_shown_with_inputs_and_traces(recorded) -> None:
     # Both may have begun within one millisecond, which is as exactly as MLflow knows.
     diffs = as_json("--config-id", SECOND, "--show-diffs")["diffs"]
     first, second = sorted(diffs, key=lambda pair: pair["main"])

@@ -62,7 +62,7 @@ def test_an_experiment_may_say_how_to_compare(traces) -> None:
     assert verdict(traces, lambda n: n, compare=lambda main, variant: abs(main - variant) < 2) == "true"
 
 
-def test_a_strategy_may_say_how_to_compare_and_the_experiment_wins(traces) -> None:
+def test_equal_of_the_experiment_wins_over_the_strategys(traces) -> None:
     class Tolerant(ShadowStrategy):
         def compare(self, main, variant):
             return True
@@ -80,7 +80,7 @@ def test_a_comparison_that_raises_is_an_error_and_no_more(traces) -> None:
     assert verdict(traces, lambda n: n, compare=compare) == "error"
 
 
-def test_it_happens_on_neither_the_callers_thread_nor_the_variants(traces) -> None:
+def test_comparison_runs_on_neither_callers_nor_variants_thread(traces) -> None:
     threads = {}
 
     def compare(main, variant):
@@ -111,7 +111,7 @@ def test_what_the_caller_does_to_mains_result_changes_nothing(traces) -> None:
     assert trace.info.tags["spearmint.equal"] == "true"
 
 
-def test_a_variant_that_ends_before_main_is_compared_when_main_has_ended(traces) -> None:
+def test_variant_ending_before_main_is_compared_after_main(traces) -> None:
     variant_has_ended = threading.Event()
 
     @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy).experiment()

@@ -54,7 +54,7 @@ def test_spans_of_autologging_nest_in_the_execution(traces, autolog) -> None:
     assert spearmint.tracing_stats().written == 1
 
 
-def test_they_nest_in_nested_experiments_and_in_variants_which_are_traces_of_their_own(traces, autolog) -> None:
+def test_user_spans_nest_in_nested_experiments_and_variants(traces, autolog) -> None:
     with Spearmint.run(shadowed, await_variants=True) as runner:
         results = runner("hi")
     found = {trace.info.trace_id: tree(trace) for trace in traces()}
@@ -63,7 +63,7 @@ def test_they_nest_in_nested_experiments_and_in_variants_which_are_traces_of_the
     assert len(found) == 2
 
 
-def test_an_execution_nests_in_the_span_that_is_open_and_its_trace_is_found_by_the_config(traces) -> None:
+def test_execution_nests_in_the_open_span_found_by_config(traces) -> None:
     with mlflow.start_span("request"):
         ask("hi")
     mlflow.flush_trace_async_logging()
@@ -81,7 +81,7 @@ def test_variants_leave_the_open_span_to_main(traces) -> None:
     assert trees == {"main": ("request", None), "variant": ("shadowed", None)}
 
 
-def test_what_is_raised_in_an_open_span_is_an_error_without_secrets(traces) -> None:
+def test_exception_in_an_open_span_shows_no_secrets(traces) -> None:
     @mint.experiment()
     def fail(api_key, config):
         raise ValueError(f"bad key {api_key}")

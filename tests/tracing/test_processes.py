@@ -85,7 +85,7 @@ def test_nothing_of_mlflow_is_imported_on_the_callers_thread(program) -> None:
     assert told == {"importers": ["spearmint-traces"], "counts": {"recorded": 1, "written": 1}}
 
 
-def test_the_embedded_default_is_a_database_in_the_working_directory(program, tmp_path) -> None:
+def test_default_store_is_a_database_in_the_working_directory(program, tmp_path) -> None:
     program("times(21); assert spearmint.flush(100)")
     assert outputs(f"sqlite:///{tmp_path}/mlflow.db") == [21]
 
@@ -107,7 +107,7 @@ def test_tracing_is_off_until_the_process_has_imported_mlflow(program, database)
     assert outputs(database) == [2]
 
 
-def test_tracing_can_be_set_on_for_the_process_without_importing_mlflow(program, database) -> None:
+def test_tracing_is_enabled_without_importing_mlflow(program, database) -> None:
     told, _ = program(
         """
         before = Spearmint(configs=[{"n": 1}]).experiment()(times.__wrapped__)
@@ -124,7 +124,7 @@ def test_tracing_can_be_set_on_for_the_process_without_importing_mlflow(program,
     assert told["counts"] == {"recorded": 2, "written": 2}
 
 
-def test_what_is_recorded_at_the_very_end_is_written_within_the_exits_patience(program, database) -> None:
+def test_spans_recorded_last_are_written_within_the_exit_wait(program, database) -> None:
     program(
         """
         import mlflow.tracing.client, spearmint.tracing.mlflow.writer
@@ -171,7 +171,7 @@ SILENT = """
 
 
 @pytest.mark.parametrize("listen", ["listener.listen(100)", "pass"], ids=["never answers", "refuses"])
-def test_a_server_without_an_answer_fails_traces_and_holds_up_nothing(program, listen) -> None:
+def test_refusing_server_fails_traces_and_holds_up_nothing(program, listen) -> None:
     told, stderr = program(
         SILENT.format(listen=listen)
         + """
@@ -200,7 +200,7 @@ def test_the_exit_does_not_wait_for_a_server_without_an_answer(program, mode) ->
     assert "spearmint: 1 traces were not written to MLflow within 0.2 s of exit" in stderr
 
 
-def test_the_child_of_a_fork_writes_its_own_traces_and_not_its_parents(program, database) -> None:
+def test_fork_child_writes_its_own_traces_only(program, database) -> None:
     told, _ = program(
         """
         times(1)
@@ -224,7 +224,7 @@ def test_the_child_of_a_fork_writes_its_own_traces_and_not_its_parents(program, 
     assert outputs(database) == [1, 2, 3, 4]
 
 
-def test_a_fork_within_an_execution_leaves_its_trace_to_the_parent(program, database) -> None:
+def test_fork_within_an_execution_leaves_its_trace_to_the_parent(program, database) -> None:
     told, _ = program(
         """
         @mint.experiment()
@@ -248,7 +248,7 @@ def test_a_fork_within_an_execution_leaves_its_trace_to_the_parent(program, data
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_the_child_of_multiprocessing_writes_its_traces_before_it_ends(program, database, method) -> None:
+def test_multiprocessing_child_writes_its_traces_before_it_ends(program, database, method) -> None:
     program(
         f"""
         import multiprocessing

@@ -35,7 +35,7 @@ def ids(configs=CONFIGS):
     return [config.config_id for config in spearmint.config.parse_configs(configs)]
 
 
-def test_an_execution_is_one_trace_with_its_name_parameters_config_and_result(traces) -> None:
+def test_execution_is_one_trace_with_config_and_result(traces) -> None:
     assert times(21) == 21
     (trace,) = traces()
     (span,) = trace.data.spans
@@ -68,7 +68,7 @@ def test_tags_and_metadata_find_the_traces_of_a_config(traces) -> None:
         assert trace.info.trace_metadata[f"spearmint.{name}"] == value
 
 
-def test_main_and_its_variants_are_traces_of_their_own_tied_by_a_call_id(traces) -> None:
+def test_main_and_variant_traces_share_a_call_id(traces) -> None:
     assert shadowed(5) == 5
     main, variant = sorted(traces(), key=lambda trace: trace.info.tags["spearmint.role"])
     assert [main.data.spans[0].outputs, variant.data.spans[0].outputs] == [5, 10]
@@ -85,7 +85,7 @@ def test_results_tell_the_ids_of_their_traces(traces) -> None:
     assert [one.trace_id for one in results] == results.trace_ids
 
 
-def test_nested_experiments_are_child_spans_with_their_own_configs(traces) -> None:
+def test_nested_experiments_are_child_spans_with_own_configs(traces) -> None:
     @mint.experiment(configs=[{"m": 7}])
     def inner(x, config: Config):
         return x * config.m
@@ -246,7 +246,7 @@ def test_every_outcome_of_multi_branch_is_a_trace(traces) -> None:
     assert {trace.info.trace_id for trace in traces()} == set(results.trace_ids)
 
 
-def test_traces_go_to_the_mlflow_experiment_that_was_active_when_the_call_began(traces) -> None:
+def test_traces_go_to_the_mlflow_experiment_active_at_call(traces) -> None:
     first, second = (mlflow.create_experiment(name) for name in ("first", "second"))
     mlflow.set_experiment(experiment_id=first)
     times(1)

@@ -104,7 +104,7 @@ def test_cyclic_and_deep_values_end() -> None:
     assert "beyond what is kept" in str(shown(wide))
 
 
-def test_a_large_value_is_not_kept_alive_by_what_is_recorded_of_it() -> None:
+def test_large_value_is_not_kept_alive_by_its_record() -> None:
     text = "a" * 10_000_000
     kept, is_complete = snapshot(text, MAX_CHARS, MAX_ITEMS)
     assert (len(kept.part), is_complete) == (MAX_CHARS, False)
@@ -134,7 +134,7 @@ def test_a_plain_value_is_kept_whole(value) -> None:
     assert type(kept) is type(value)
 
 
-def test_no_code_of_the_users_runs_where_the_caller_would_wait_for_it() -> None:
+def test_users_code_never_runs_while_the_caller_waits() -> None:
     assert shown([Raising()], runs_code=False) == [f"<{__name__}.Raising>"]
 
 
@@ -203,7 +203,7 @@ def test_what_a_repr_calls_on_the_worker_is_not_traced(traces) -> None:
     assert spearmint.tracing_stats().recorded == 1
 
 
-def test_an_exception_whose_text_raises_or_needs_its_attributes_is_recorded(traces) -> None:
+def test_exception_with_a_raising_str_is_recorded(traces) -> None:
     class Odd(Exception):
         def __init__(self, code):
             super().__init__()

@@ -67,7 +67,7 @@ def test_what_is_recorded_is_pending_until_it_is_written(worker, gate) -> None:
     assert counts(worker) == {"recorded": 1, "written": 1}
 
 
-def test_a_full_queue_drops_the_newest_counts_them_and_says_so_once(worker, gate, caplog) -> None:
+def test_full_queue_drops_the_newest_counts_and_warns_once(worker, gate, caplog) -> None:
     worker.options = TracingOptions(queue_size=3)
     for _ in range(10_000):
         worker.put(trace())
@@ -82,7 +82,7 @@ def test_a_full_queue_drops_the_newest_counts_them_and_says_so_once(worker, gate
     )
 
 
-def test_what_cannot_be_written_is_counted_and_said_once_for_each_kind(worker, gate, caplog) -> None:
+def test_failed_writes_are_counted_and_warn_once_for_each_kind(worker, gate, caplog) -> None:
     gate.may_write.set()
     for error in (None, OSError("disk"), OSError("disk"), ValueError("bad")):
         worker.put(trace(error))
@@ -131,7 +131,7 @@ def test_what_waits_is_written_together(worker, gate) -> None:
     assert [len(batch) for batch in gate.batches] == [1, 10]
 
 
-def test_flush_waits_for_what_was_recorded_before_it_and_no_longer_than_it_may(worker, gate) -> None:
+def test_flush_waits_for_earlier_records_within_its_timeout(worker, gate) -> None:
     worker.put(trace())
     assert not worker.flush(0.01)
     assert not asyncio.run(worker.aflush(0.01))
@@ -140,7 +140,7 @@ def test_flush_waits_for_what_was_recorded_before_it_and_no_longer_than_it_may(w
     assert worker.flush(0)
 
 
-def test_flush_on_the_workers_own_thread_does_not_wait_for_itself(worker, gate) -> None:
+def test_flush_on_the_exporter_thread_does_not_wait_for_itself(worker, gate) -> None:
     found = []
     gate.write = lambda traces, options: found.append(worker.flush(WAIT_SECONDS)) or [None]
     worker.put(trace())
@@ -148,7 +148,7 @@ def test_flush_on_the_workers_own_thread_does_not_wait_for_itself(worker, gate) 
     assert found == [False]
 
 
-def test_closing_waits_counts_the_rest_as_dropped_and_says_how_many(worker, gate, capsys) -> None:
+def test_close_waits_and_counts_the_rest_as_dropped(worker, gate, capsys) -> None:
     for _ in range(3):
         worker.put(trace())
     worker.close(0.01)

@@ -56,7 +56,7 @@ def test_effects_are_adjusted_for_all_of_the_metric():
         assert (one.low > 0 or one.high < 0) == (one.adjusted <= 0.05)
 
 
-def test_effect_of_one_parameter_is_the_difference_of_its_configs():
+def test_effect_of_a_parameter_is_the_difference_of_its_configs():
     report = evaluate([{"k": 0}, {"k": 1}], lambda x, config: (x % 3 == 0) or (config.k and x % 2 == 0))
     (_, effect), (_, summary) = report.effects("value"), report.summary("value")
     assert effect.difference == summary.difference

@@ -50,7 +50,7 @@ def same_environment():
     assert [os.environ.get(name) for name in names] == before
 
 
-def test_a_subprocess_and_its_own_are_instrumented_and_see_nothing_of_how(project, run):
+def test_subprocesses_are_instrumented_without_a_trace_of_how(project, run):
     project.write({**WORK, "spearmint.yaml": settings(ENTRY, propagate_children=True)})
     done = run(source=SUBPROCESS)
     assert done.stdout.splitlines() == ["(1, 5) False ", "(1, 5) False"]
@@ -62,7 +62,7 @@ def test_without_the_setting_a_subprocess_is_as_ever(project, run):
 
 
 @pytest.mark.parametrize("form", [["program.py"], ["-m", "program"]])
-def test_workers_of_multiprocessing_are_instrumented_however_they_are_started(project, run, form):
+def test_multiprocessing_workers_are_instrumented(project, run, form):
     own = {**ENTRY, "target": "program:own" if "-m" in form else "__main__:own"}
     project.write({**WORK, "spearmint.yaml": settings(ENTRY, own, propagate_children=True), "program.py": POOL})
     done = run("-m", "spearmint", "run", *form)
@@ -149,7 +149,7 @@ def test_settings_that_hold_an_object_cannot_be_told_to_a_child(project):
     assert ("spearmint.instrument.child_bootstrap" in sys.modules) is was_loaded
 
 
-def test_a_child_that_imports_nothing_of_concern_reads_no_settings(project, run):
+def test_child_that_imports_no_target_reads_no_settings(project, run):
     project.write({**WORK, "spearmint.yaml": settings(ENTRY, propagate_children=True)})
     source = """
         import subprocess, sys

@@ -40,7 +40,7 @@ def test_a_function_that_no_rule_is_about_stays_itself():
     assert declared.declare(f, "elsewhere", "g") is f
 
 
-def test_a_target_runs_under_its_configs_by_its_strategy_and_bindings():
+def test_target_runs_under_its_configs_strategy_and_bindings():
     def f(x, k=0):
         return x, k
 
@@ -69,7 +69,7 @@ def test_options_of_an_entry_reach_the_experiment():
     assert (settings.variant_timeout, settings.max_cases, settings.on_variant_error) == (2, None, seen.append)
 
 
-def test_configs_are_read_when_the_first_function_needs_them_and_from_the_folder_of_the_file(tmp_path, monkeypatch):
+def test_configs_are_read_lazily_from_the_folder_of_the_file(tmp_path, monkeypatch):
     (tmp_path / "k.yaml").write_text("[broken")
     path = tmp_path / "spearmint.yaml"
     path.write_text("experiments: [{target: 'm:f', configs: [k.yaml], bindings: {k: k}}]")
@@ -78,7 +78,7 @@ def test_configs_are_read_when_the_first_function_needs_them_and_from_the_folder
     assert declared.declare(lambda k: k, "m", "f")() == 7
 
 
-def test_a_strategy_is_imported_by_path_and_made_with_its_arguments(monkeypatch):
+def test_strategy_is_imported_by_path_with_its_arguments(monkeypatch):
     class Last:
         def __init__(self, *, back=1):
             self.back = back
@@ -99,7 +99,7 @@ def test_a_strategy_is_imported_by_path_and_made_with_its_arguments(monkeypatch)
         made({**entry, "strategy": "own_strategies:First"}, lambda k: k)
 
 
-def test_a_parameter_that_the_function_does_not_have_is_an_error_at_its_line(tmp_path):
+def test_unknown_parameter_is_an_error_at_its_line(tmp_path):
     path = tmp_path / "spearmint.yaml"
     path.write_text("experiments:\n- target: m:f\n  configs: [{k: 1}]\n  bindings:\n    limt: k\n")
 
@@ -112,7 +112,7 @@ def test_a_parameter_that_the_function_does_not_have_is_an_error_at_its_line(tmp
     assert isinstance(caught.value.__cause__, BindingError)
 
 
-def test_a_config_that_does_not_reach_a_parameter_is_an_error_at_its_binding():
+def test_config_missing_a_parameter_is_an_error_at_its_binding():
     def f(limit): ...
 
     entry = {"configs": [{"n": 1}, {"k": 1}], "bindings": {"limit": "n"}}
@@ -120,7 +120,7 @@ def test_a_config_that_does_not_reach_a_parameter_is_an_error_at_its_binding():
         made(entry, f)
 
 
-def test_a_path_that_no_config_has_is_an_error_even_where_the_function_has_a_default():
+def test_path_of_no_config_is_an_error_despite_a_default():
     def f(limit=3): ...
 
     message = (
@@ -131,7 +131,7 @@ def test_a_path_that_no_config_has_is_an_error_even_where_the_function_has_a_def
     assert made({"configs": [{"k": 1}, {"n": {"m": 5}}], "bindings": {"limit": "n.m"}}, lambda limit=3: limit)() == 3
 
 
-def test_a_glob_gives_each_function_the_bindings_that_it_has_parameters_for():
+def test_glob_gives_each_function_the_bindings_it_can_use():
     def one(a):
         return a
 
@@ -144,7 +144,7 @@ def test_a_glob_gives_each_function_the_bindings_that_it_has_parameters_for():
     assert declared.declare(two, "m", "two")() == 2
 
 
-def test_functions_of_one_entry_pass_a_config_on_and_those_of_two_multiply():
+def test_functions_of_one_entry_share_a_config_and_two_multiply():
     def inner(k):
         return k
 
@@ -199,7 +199,7 @@ def test_annotated_leaves_functions_alone_that_do_not():
     assert annotated(typed) is typed
 
 
-def test_a_model_that_no_config_can_be_makes_no_experiment_and_is_told_once():
+def test_model_that_no_config_fits_warns_once():
     class Strange(BaseModel):
         name: str
 
@@ -217,7 +217,7 @@ def test_a_model_that_no_config_can_be_makes_no_experiment_and_is_told_once():
         annotated(f, configs=[{"k": 3}, {"name": "x"}])
 
 
-def test_a_binding_by_import_path_of_a_model_reaches_the_parameters_that_have_it_and_no_other_model_counts():
+def test_binding_by_model_path_reaches_its_parameters_only():
     class Other(BaseModel):
         k: int
 
@@ -235,7 +235,7 @@ def test_a_binding_by_import_path_of_a_model_reaches_the_parameters_that_have_it
         made({"configs": [{"deep": {"k": 4}}], "bindings": bindings}, by_other)
 
 
-def test_an_annotation_that_cannot_be_read_is_warned_of_where_it_may_be_a_config():
+def test_unreadable_annotation_warns_where_it_may_be_a_config():
     def f(config: "missing.Config"): ...  # noqa: F821
 
     def g(config: "missing.Thing"): ...  # noqa: F821
@@ -245,7 +245,7 @@ def test_an_annotation_that_cannot_be_read_is_warned_of_where_it_may_be_a_config
     assert annotated(g) is g
 
 
-def test_an_annotation_may_name_a_local_class_of_who_makes_the_function():
+def test_annotation_may_name_a_local_class_of_its_maker():
     class Local(BaseModel):
         k: int
 
@@ -269,7 +269,7 @@ def test_what_is_declared_is_an_experiment_that_can_be_run():
 INNER = {"configs": [{"k": 1}, {"k": 2}, {"k": 3}], "strategy": "round_robin", "bindings": {"k": "k"}}
 
 
-def test_a_function_in_a_function_is_one_experiment_however_often_it_is_made():
+def test_local_function_is_one_experiment_however_often_made():
     declared = declarations({"experiments": [{"target": "m:**", **INNER}]})
 
     def outer(x, default=0):
@@ -287,7 +287,7 @@ def test_a_function_in_a_function_is_one_experiment_however_often_it_is_made():
     assert outer("e")(9) == ("e", 9, 0)
 
 
-def test_a_function_in_a_function_is_declared_anew_where_its_annotations_are_not_the_same():
+def test_local_function_with_other_annotations_is_declared_anew():
     declared = declarations({"experiments": [{"target": "m:**", "configs": [{"k": 1}], "bindings": {"k": "k"}}]})
 
     def outer(kind):
@@ -307,7 +307,7 @@ def test_a_function_in_a_function_is_declared_anew_where_its_annotations_are_not
     assert [type(by_text(kind)()) for kind in (int, float, int)] == [int, float, int]
 
 
-def test_threads_that_make_a_function_first_at_the_same_time_take_turns_together():
+def test_threads_making_a_function_at_once_share_its_turns():
     declared = declarations({"experiments": [{"target": "m:**", **INNER}]})
     together = threading.Barrier(4)
 
@@ -323,7 +323,7 @@ def test_threads_that_make_a_function_first_at_the_same_time_take_turns_together
     assert [one() for one in made] == [1, 2, 3, 1]
 
 
-def test_functions_of_one_definition_do_not_share_what_their_calls_have_taught():
+def test_functions_of_one_definition_learn_calls_separately():
     declared = declarations({"experiments": [{"target": "m:**", "configs": [{"k": 1}], "bindings": {"k": "k"}}]})
 
     def outer(called):
@@ -366,7 +366,7 @@ def test_unreadable_annotation_leaves_the_package_importable():
     assert declared.declare(f, "m", "f")("given") == ("given", {"k": 1})
 
 
-def test_unreadable_annotation_of_a_decorated_function_asks_for_nothing():
+def test_unreadable_annotation_of_a_decorated_one_is_ignored():
     declared = declarations({"experiments": [{"target": "m:**", "configs": [{"k": 1}]}]})
 
     def f(config: "Missing") -> int:  # noqa: F821

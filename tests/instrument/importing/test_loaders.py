@@ -123,7 +123,7 @@ def test_specs_and_module_attributes_are_as_without(project, form):
     assert form_of(sys.modules["lib"]) in ("SourceFileLoader", "SourcelessFileLoader", "zipimporter")
 
 
-def test_a_reloaded_module_is_instrumented_again_and_its_old_experiments_live_on(project, form):
+def test_reloaded_module_is_instrumented_and_old_ones_live_on(project, form):
     project.write(LIBRARY)
     project.pack(form)
     project.install("lib.deep.tools:Tool.use")
@@ -134,7 +134,7 @@ def test_a_reloaded_module_is_instrumented_again_and_its_old_experiments_live_on
     assert old().use() == tools.Tool().use() == (3, "Tool")
 
 
-def test_source_is_there_for_who_reads_it_where_it_is_there_at_all(project):
+def test_source_can_be_read_where_it_exists(project):
     project.write(LIBRARY)
     project.install("lib.deep.tools:Tool.use")
     tools = project.load("lib.deep.tools")
@@ -192,7 +192,7 @@ def test_modules_in_a_folder_of_a_zip_file_are_instrumented(project):
     assert project.load("flat").f() == 3
 
 
-def test_a_namespace_package_is_left_alone_and_what_is_in_it_is_instrumented(project, tmp_path, monkeypatch):
+def test_modules_of_a_namespace_package_are_instrumented(project, tmp_path, monkeypatch):
     project.write({"space/one.py": "def f(boost=1): return boost\n"})
     other = tmp_path / "other" / "space"
     other.mkdir(parents=True)
@@ -204,7 +204,7 @@ def test_a_namespace_package_is_left_alone_and_what_is_in_it_is_instrumented(pro
     assert type(sys.modules["space"].__loader__).__name__ == "NamespaceLoader"
 
 
-def test_an_editable_install_whose_finder_comes_last_is_instrumented(project, tmp_path, monkeypatch):
+def test_editable_install_with_a_last_finder_is_instrumented(project, tmp_path, monkeypatch):
     source = tmp_path / "checkout" / "edited.py"
     source.parent.mkdir()
     source.write_text("def f(boost=1): return boost\n")
@@ -237,7 +237,7 @@ def test_a_package_on_the_path_of_a_pth_file_is_instrumented(project, tmp_path, 
     assert project.load("linked").f() == 3
 
 
-def test_modules_that_import_each_other_get_experiments_of_each_other(project):
+def test_circular_modules_get_experiments_of_each_other(project):
     project.write(
         {
             "ring/__init__.py": "",
@@ -263,7 +263,7 @@ def test_a_lazily_loaded_module_is_instrumented_when_it_runs(project):
     assert module.f() == 3
 
 
-def test_a_lazy_module_that_was_found_before_install_is_not_woken_and_still_instrumented(project):
+def test_lazy_module_found_before_install_is_instrumented(project):
     project.write({"lazy.py": "def f(boost=1):\n    return boost\n"})
     spec = importlib.util.find_spec("lazy")
     spec.loader = importlib.util.LazyLoader(spec.loader)
@@ -275,7 +275,7 @@ def test_a_lazy_module_that_was_found_before_install_is_not_woken_and_still_inst
     assert module.f() == 3
 
 
-def test_a_module_with_a_getattr_of_its_own_is_not_asked_for_anything(project):
+def test_module_with_getattr_is_not_asked_for_attributes(project):
     project.write({"shy.py": "def __getattr__(name):\n    raise RuntimeError(name)\n"})
     shy = project.load("shy")
     with pytest.warns(SpearmintWarning, match="imported before"):
@@ -283,7 +283,7 @@ def test_a_module_with_a_getattr_of_its_own_is_not_asked_for_anything(project):
     assert isinstance(shy, ModuleType)
 
 
-def test_a_module_that_puts_something_else_in_its_place_is_tolerated(project):
+def test_module_that_replaces_itself_is_tolerated(project):
     project.write(
         {
             "swap.py": """
@@ -303,7 +303,7 @@ def test_a_module_that_puts_something_else_in_its_place_is_tolerated(project):
     handle.uninstall()
 
 
-def test_threads_that_import_at_the_same_time_all_get_experiments(project):
+def test_threads_importing_at_once_all_get_experiments(project):
     names = [f"m{index}" for index in range(24)]
     project.write({f"many/{name}.py": "def f(boost=1):\n    return boost\n" for name in names})
     project.write({"many/__init__.py": ""})
@@ -394,7 +394,7 @@ def test_a_traceback_of_a_failing_import_has_no_frame_of_ours(project):
     assert not [name for name in files if "spearmint/instrument" in name and "tests" not in name]
 
 
-def test_a_rewriter_that_fails_is_warned_of_once_and_the_module_runs_untouched(project, monkeypatch):
+def test_failing_rewriter_warns_once_and_the_module_runs(project, monkeypatch):
     def fail(*arguments, **options):
         raise RuntimeError("out of order")
 
@@ -410,7 +410,7 @@ def test_a_rewriter_that_fails_is_warned_of_once_and_the_module_runs_untouched(p
     assert project.caches() == []
 
 
-def test_a_rewritten_tree_that_does_not_compile_is_warned_of_and_the_module_runs_untouched(project, monkeypatch):
+def test_rewritten_tree_that_does_not_compile_warns_and_runs(project, monkeypatch):
     import ast
 
     real = rewriting.rewrite_tree
@@ -427,14 +427,14 @@ def test_a_rewritten_tree_that_does_not_compile_is_warned_of_and_the_module_runs
         assert project.load("frail").f() == 1
 
 
-def test_an_error_that_a_module_raises_is_not_taken_for_one_of_ours(project):
+def test_modules_own_error_is_not_taken_for_one_of_ours(project):
     project.write({"raises.py": "ran = []\nraise ImportError('mine')\n"})
     project.install(packages=["raises"])
     with pytest.raises(ImportError, match=r"^mine$"):
         project.load("raises")
 
 
-def test_a_loader_of_another_kind_is_left_in_place_and_its_functions_wrapped_once_the_module_has_run(project):
+def test_other_loader_is_kept_and_its_functions_are_wrapped(project):
     class OtherLoader(SourceFileLoader):
         pass
 
@@ -460,7 +460,7 @@ def test_a_loader_of_another_kind_is_left_in_place_and_its_functions_wrapped_onc
     assert set(handle.skipped) == {"foreign"}
 
 
-def test_a_module_of_a_name_that_only_begins_like_a_package_is_not_touched(project):
+def test_module_with_the_prefix_of_a_package_is_not_touched(project):
     project.write({"foo/__init__.py": "", "foobar.py": "", "foo/bar.py": ""})
     project.install(packages=["foo.bar"])
     assert type(project.load("foobar").__loader__) is SourceFileLoader
@@ -468,7 +468,7 @@ def test_a_module_of_a_name_that_only_begins_like_a_package_is_not_touched(proje
     assert type(project.load("foo.bar").__loader__) is not SourceFileLoader
 
 
-def test_a_module_that_is_of_no_concern_costs_no_look_at_the_file_system(project, monkeypatch):
+def test_unmatched_module_costs_no_file_system_access(project, monkeypatch):
     from spearmint.instrument.importing.finder import SpearmintFinder
 
     project.install(packages=["foo"])

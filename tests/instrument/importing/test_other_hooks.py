@@ -46,9 +46,7 @@ def clean_finders():
     sys.path_importer_cache.clear()
 
 
-def test_what_waits_for_an_import_with_wrapt_gets_the_instrumented_module(
-    project, in_order, clean_finders, monkeypatch
-):
+def test_wrapt_import_hook_gets_the_instrumented_module(project, in_order, clean_finders, monkeypatch):
     monkeypatch.setattr(wrapt.importer, "_post_import_hooks_init", False)  # The test before has taken its finder off.
     seen = []
     in_order(lambda: wrapt.register_post_import_hook(lambda module: seen.append(module.score("ab")), "shop.rank"))
@@ -91,14 +89,14 @@ class Watchdog:
         return None
 
 
-def test_a_watchdog_in_front_wraps_our_loader_as_if_it_were_a_stock_one(project, in_order, clean_finders):
+def test_wrapping_finder_in_front_wraps_our_loader(project, in_order, clean_finders):
     watchdog = Watchdog()
     in_order(lambda: sys.meta_path.insert(0, watchdog))
     assert project.load("shop.rank").score("ab") == 6
     assert watchdog.ran == ["shop", "shop.rank"]
 
 
-def test_typeguard_checks_the_packages_that_it_is_told_of_and_ours_others(project, clean_finders):
+def test_typeguard_checks_its_packages_and_ours_the_others(project, clean_finders):
     typeguard = pytest.importorskip("typeguard")
     project.write({**SHOP, "other.py": SHOP["shop/rank.py"]})
     project.install("shop.rank:score", packages=["shop"])
@@ -109,7 +107,7 @@ def test_typeguard_checks_the_packages_that_it_is_told_of_and_ours_others(projec
         other.score(5)
 
 
-def test_beartype_keeps_its_loader_and_functions_are_wrapped_around_its_checks(project, clean_finders):
+def test_beartype_keeps_its_loader_and_its_checks(project, clean_finders):
     claw = pytest.importorskip("beartype.claw")
     project.write(SHOP)
     project.install("shop.rank:score")
@@ -127,7 +125,7 @@ def test_beartype_keeps_its_loader_and_functions_are_wrapped_around_its_checks(p
         rank.score(5)
 
 
-def test_pytests_rewriting_keeps_its_modules_and_ours_gets_the_packages_under_test(project, run):
+def test_pytest_rewrites_tests_and_ours_the_packages_under_test(project, run):
     project.write(
         {
             **SHOP,
@@ -156,7 +154,7 @@ def test_pytests_rewriting_keeps_its_modules_and_ours_gets_the_packages_under_te
     assert "At index 0 diff: 1 != 2" in done.stdout
 
 
-def test_a_finder_that_stands_in_for_path_finder_is_asked_as_it_would_be(project, clean_finders):
+def test_finder_replacing_path_finder_is_asked(project, clean_finders):
     asked = []
 
     class Standing(PathFinder):
@@ -172,7 +170,7 @@ def test_a_finder_that_stands_in_for_path_finder_is_asked_as_it_would_be(project
     assert "shop.rank" in asked
 
 
-def test_a_finder_behind_path_finder_that_is_of_the_old_kind_is_passed_over(project, clean_finders):
+def test_finder_of_the_old_kind_is_passed_over(project, clean_finders):
     class Old:
         def find_module(self, fullname, path=None):
             return None
@@ -195,7 +193,7 @@ def test_uninstalling_takes_only_our_finder_off(project, in_order, clean_finders
     assert watchdog in sys.meta_path
 
 
-def test_a_module_that_another_hook_has_found_before_us_is_left_to_it_and_told(project, clean_finders):
+def test_module_found_by_an_earlier_hook_is_left_and_reported(project, clean_finders):
     class Greedy:
         @staticmethod
         def find_spec(fullname, path=None, target=None):

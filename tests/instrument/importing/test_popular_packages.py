@@ -17,7 +17,7 @@ def cache(tmp_path_factory):
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_a_package_that_is_rewritten_whole_prints_the_same_first_and_from_the_cache(package, cache):
+def test_rewritten_package_prints_the_same_first_and_cached(package, cache):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
     plain = run(package, None, cache)
@@ -28,7 +28,7 @@ def test_a_package_that_is_rewritten_whole_prints_the_same_first_and_from_the_ca
 
 
 @pytest.mark.parametrize("package", LIGHT)
-def test_a_package_whose_functions_are_all_experiments_prints_the_same(package, cache):
+def test_package_of_experiments_only_prints_the_same(package, cache):
     if importlib.util.find_spec(package) is None:
         pytest.skip(f"{package} is not installed")
     plain = run(package, None, cache)

@@ -115,7 +115,7 @@ def core(project, form):
     return load
 
 
-def test_named_takes_every_function_with_a_parameter_that_bindings_name(core):
+def test_named_takes_every_function_with_a_bound_parameter(core):
     module = core({"packages": [NAMED]})
     assert module.plain(1) == 1
     assert module.ask(1) == (1, 10, 5)
@@ -128,7 +128,7 @@ def test_named_takes_every_function_with_a_parameter_that_bindings_name(core):
     assert (module.loaded(1), module.fallen_back()) == (10, 10)
 
 
-def test_a_nested_call_runs_under_the_config_of_the_call_around_it(core):
+def test_nested_call_runs_under_the_config_of_its_caller(core):
     module = core({"packages": [{**NAMED, "configs": [{"llm": {"temperature": 1}, "k": 1}, {"llm": {}, "k": 2}]}]})
     assert [module.ask("x") for _ in range(3)] == [("x", 1, 1), ("x", 0.1, 2), ("x", 1, 1)]
 
@@ -149,7 +149,7 @@ def target(text, value):
     return {"target": f"pipeline.core:{text}", "configs": [{"t": value}], "bindings": {"temperature": "t"}}
 
 
-def test_targets_reach_private_nested_numbered_and_conditional_functions(core):
+def test_targets_reach_private_nested_and_conditional_functions(core):
     found = {"Llm.__hidden": 1, "outer.<locals>.nested": 2, "_#2": 3, "loaded": 4, "fallen_back": 5, "Llm.*": 6}
     module = core({"experiments": [target(text, value) for text, value in found.items()]})
     llm = module.Llm()
@@ -158,14 +158,14 @@ def test_targets_reach_private_nested_numbered_and_conditional_functions(core):
     assert [module.told(1), module.told("a"), module.told(1.5)] == [("int", 0), ("str", 3), ("any", 0)]
 
 
-def test_settings_that_do_not_fit_the_module_are_errors_with_their_place(core, tmp_path):
+def test_settings_that_do_not_fit_the_module_are_errors(core, tmp_path):
     path = tmp_path / "slips.yaml"
     path.write_text("experiments:\n- target: pipeline.core:aks\n- target: pipeline.core:ask\n  bindings: {temp: t}\n")
     with pytest.raises(SettingsError, match=r"slips.yaml:2:3: Cannot find the target 'pipeline.core:aks': .*'ask'"):
         core(path)
 
 
-def test_a_parameter_that_is_not_there_is_an_error_with_its_place(core, tmp_path):
+def test_missing_parameter_is_an_error_with_its_place(core, tmp_path):
     path = tmp_path / "slips.yaml"
     path.write_text("experiments:\n- target: pipeline.core:ask\n  bindings: {temprature: t}\n")
     with pytest.raises(SettingsError, match=r"slips.yaml:3:14: Cannot bind parameter 'temprature' of pipeline.core"):

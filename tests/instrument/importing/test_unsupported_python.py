@@ -65,7 +65,7 @@ def quick(extension, project, monkeypatch):
     sys.modules.pop("quick", None)
 
 
-def test_functions_of_an_extension_module_are_wrapped_once_it_has_run(project, quick):
+def test_extension_module_functions_are_wrapped_after_it_ran(project, quick):
     handle = project.install("quick:score", "quick:Ranker.*")
     module = quick()
     assert module.score("ab") == 6
@@ -83,20 +83,20 @@ def test_calls_inside_an_extension_module_reach_what_is_wrapped(project, quick):
     assert quick().total(["a", "b"]) == 6
 
 
-def test_methods_of_an_extension_type_cannot_be_replaced_and_that_is_said(project, quick):
+def test_methods_of_an_extension_type_are_refused(project, quick):
     project.install("quick:Fixed.rank")
     with pytest.warns(SpearmintWarning, match=r"Cannot make an experiment of quick:Fixed\.rank: it belongs to a type"):
         module = quick()
     assert module.Fixed().rank() == 1
 
 
-def test_a_target_that_an_extension_module_does_not_have_is_an_error(project, quick):
+def test_missing_target_of_an_extension_module_is_an_error(project, quick):
     project.install("quick:nothing")
     with pytest.raises(SettingsError, match=r"Cannot find the target 'quick:nothing'"):
         quick()
 
 
-def test_an_extension_module_without_targets_keeps_its_loader_throughout(project, quick):
+def test_extension_module_without_targets_keeps_its_loader(project, quick):
     handle = project.install(packages=["quick"])
     assert type(quick().__loader__).__name__ == "ExtensionFileLoader"
     assert set(handle.skipped) == {"quick"}
@@ -138,7 +138,7 @@ SOURCE = {
 
 
 @pytest.mark.parametrize("form", ["source", "pyc", "zip"])
-def test_on_an_unknown_python_functions_are_wrapped_once_their_module_has_run(project, unknown_python, form):
+def test_unknown_python_wraps_functions_after_the_module_ran(project, unknown_python, form):
     project.write(SOURCE)
     project.pack(form)
     with pytest.warns(SpearmintWarning) as caught:

@@ -43,7 +43,7 @@ def load(project, name="cached"):
     return project.load(name)
 
 
-def test_a_second_import_neither_parses_nor_extracts_and_is_the_same(project, rewrites):
+def test_second_import_neither_parses_nor_extracts(project, rewrites):
     project.write({"cached.py": SOURCE})
     project.install("cached:f")
     load(project)
@@ -67,7 +67,7 @@ def test_pythons_own_cache_is_neither_read_nor_written(project):
     assert load(project).f() == "1", "without the hook, no effect is left"
 
 
-def test_another_source_is_rewritten_even_if_it_comes_within_the_same_second(project, rewrites):
+def test_other_source_within_the_same_second_is_rewritten(project, rewrites):
     project.write({"cached.py": SOURCE})
     path = project.folder / "cached.py"
     project.install("cached:f")
@@ -79,7 +79,7 @@ def test_another_source_is_rewritten_even_if_it_comes_within_the_same_second(pro
     assert rewrites["tree"] == 2
 
 
-def test_another_source_of_the_same_size_is_told_by_its_time_in_nanoseconds(project):
+def test_other_source_of_one_size_differs_by_its_nanoseconds(project):
     project.write({"cached.py": SOURCE})
     path = project.folder / "cached.py"
     os.utime(path, ns=(10**18, 10**18))
@@ -218,7 +218,7 @@ def test_a_damaged_file_is_written_anew(project, rewrites, spoil, form):
     assert rewrites["tree"] + rewrites["code"] == 2
 
 
-def test_the_rewritten_code_of_bytecode_without_source_is_cached_too(project, rewrites):
+def test_rewritten_code_without_source_is_cached_too(project, rewrites):
     project.write({"cached.py": SOURCE})
     project.pack("pyc")
     project.install("cached:f")
@@ -234,7 +234,7 @@ def test_the_rewritten_code_of_bytecode_without_source_is_cached_too(project, re
 
 
 @pytest.mark.parametrize("policy", ["always", "never", "default"])
-def test_pythons_policy_for_hash_based_bytecode_does_not_disturb_it(project, run, policy):
+def test_policy_for_hash_based_bytecode_leaves_the_cache_working(project, run, policy):
     project.write({"cached.py": SOURCE})
     program = """
         import spearmint

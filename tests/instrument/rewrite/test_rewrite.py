@@ -23,7 +23,7 @@ def declared(monkeypatch):
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_every_shape_of_definition_is_declared_where_it_is_made_by_its_numbered_name(door, declared):
+def test_definitions_are_declared_by_their_numbered_names(door, declared):
     module = run(rewritten(SHAPES, door, every)[0])
     module.outer(1)(2)
     assert declared == DECLARED
@@ -48,7 +48,7 @@ def test_a_module_behaves_as_without_and_gains_no_name(door, declared):
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("optimize", [0, 1, 2])
-def test_names_lines_and_flags_of_the_code_are_unchanged_at_every_level(door, optimize):
+def test_names_lines_and_flags_are_unchanged_at_every_level(door, optimize):
     plain = compile(SHAPES, "<m>", "exec", dont_inherit=True, optimize=optimize)
     code, _ = rewritten(SHAPES, door, every, optimize=optimize)
     removed = {one for one in facts(plain) if one[0] == "chosen" and one[3] == ()}  # Unreachable, kept as a constant.
@@ -81,7 +81,7 @@ def test_both_doors_tell_the_parameters_of_a_definition(door):
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_an_implicit_class_method_that_is_decorated_stays_as_it_is(door, declared):
+def test_decorated_implicit_class_method_stays_as_it_is(door, declared):
     source = """
         class C:
             @classmethod
@@ -117,7 +117,7 @@ def test_the_lines_that_run_are_those_that_run_without(door, declared):
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_code_that_runs_when_nothing_is_installed_gives_plain_functions(door, monkeypatch):
+def test_rewritten_code_without_installation_gives_functions(door, monkeypatch):
     monkeypatch.setattr(entry, "on_function", None)
     module = run(rewritten(SHAPES, door, every)[0])
     assert type(module.plain) is type(run)
@@ -131,7 +131,7 @@ def test_a_module_without_targets_keeps_its_code(door):
     assert code == plain
 
 
-def test_the_main_module_is_known_by_its_spec_and_a_spawned_one_as_the_main_one():
+def test_main_module_is_named_by_its_spec_also_when_spawned():
     spec = type("Spec", (), {"name": "shop.app"})
     assert module_name({"__name__": "shop.rank", "__spec__": spec}) == "shop.rank"
     assert module_name({"__name__": "__main__", "__spec__": spec}) == "shop.app"

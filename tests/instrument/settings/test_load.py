@@ -183,7 +183,7 @@ def test_a_file_with_everything_is_read(write):
         ("propagate_children: maybe", "Cannot set 'propagate_children' to 'maybe': it is of type str. Give true or"),
     ],
 )
-def test_what_cannot_be_done_is_refused_with_line_column_and_a_way_out(refusal, text, error):
+def test_invalid_settings_are_refused_with_line_column_and_fix(refusal, text, error):
     (message,) = refusal(text)
     assert message.startswith("spearmint.yaml:")
     assert error in message
@@ -307,7 +307,7 @@ def test_settings_are_found_in_a_folder_above(write, folder, monkeypatch):
     assert read_settings().origin.path == folder / "spearmint.yaml"
 
 
-def test_a_variable_that_names_no_file_and_no_settings_at_all_are_errors(folder, monkeypatch):
+def test_missing_settings_file_and_no_settings_are_errors(folder, monkeypatch):
     with pytest.raises(SettingsError, match=r"^Cannot find settings: SPEARMINT_CONFIG is not set, and neither "):
         read_settings()
     assert read_settings(packages=["a"]).settings.packages[0].name == "a"

@@ -44,7 +44,7 @@ def test_the_roots_are_the_first_names_of_packages_and_targets():
         ("glob.any.more", True),
     ],
 )
-def test_modules_of_packages_and_of_targets_are_of_concern_and_no_others(module, is_concerned):
+def test_only_modules_of_packages_and_targets_match(module, is_concerned):
     found = targets(["shop"], ["lib.one:f", "glob.*:f"])
     assert found.matches(module) is is_concerned
     assert (found.of(module) is not None) is is_concerned
@@ -54,7 +54,7 @@ def test_a_package_without_auto_has_no_rules():
     assert targets(["shop"]).of("shop.rank").rules == ()
 
 
-def test_an_exact_target_comes_before_a_glob_and_both_before_a_package():
+def test_exact_target_comes_before_glob_before_package():
     found = targets([NAMED], ["pipe.*:f*", "pipe.a:f", "pipe.a:f_*"])
     assert rules_of(found, "pipe.a", "f", "t") == ("experiments", 1)
     assert rules_of(found, "pipe.a", "f_g", "t") == ("experiments", 0)
@@ -62,7 +62,7 @@ def test_an_exact_target_comes_before_a_glob_and_both_before_a_package():
     assert rules_of(found, "pipe.a", "g", "other") is None
 
 
-def test_named_takes_every_function_with_a_parameter_that_bindings_name():
+def test_named_takes_every_function_with_a_bound_parameter():
     found = targets([NAMED])
     assert rules_of(found, "pipe", "f", "x", "k") == ("packages", 0)
     assert rules_of(found, "pipe", "C.__init__", "self", "t") == ("packages", 0)
@@ -71,7 +71,7 @@ def test_named_takes_every_function_with_a_parameter_that_bindings_name():
     assert rules_of(found, "pipe", "C.__init_subclass__", "t") is None
 
 
-def test_annotated_makes_a_candidate_of_every_function_with_parameters():
+def test_annotated_considers_every_function_with_parameters():
     found = targets([ANNOTATED])
     assert rules_of(found, "pipe", "f", "x") == ("packages", 0)
     assert rules_of(found, "pipe", "f") is None
@@ -124,7 +124,7 @@ print(Targets(read_settings({"packages": [entry]})).of("pipe").digest)
     assert len(found) == 1
 
 
-def test_a_target_that_matches_nothing_is_an_error_with_the_place_and_what_was_meant(tmp_path):
+def test_unmatched_target_is_an_error_with_close_names(tmp_path):
     path = tmp_path / "spearmint.yaml"
     path.write_text("experiments:\n- target: shop:Ranker.scor\n- target: shop:inner\n- target: shop:f\n")
     found = Targets(read_settings(path))
@@ -145,7 +145,7 @@ def test_a_class_as_target_is_told_from_a_name_that_is_not_there():
     assert "'Ranker' is a class, a stub, or was removed by the compiler; a target names a function." in str(error)
 
 
-def test_targets_with_a_glob_for_the_module_and_those_of_other_modules_may_match_nothing():
+def test_glob_targets_and_other_modules_may_match_nothing():
     found = targets(experiments=["m.*:f", "n:f", "m.a:g*"])
     assert found.unmatched("m.a", ["good"]) == []
     assert len(found.unmatched("m.a", [])) == 1

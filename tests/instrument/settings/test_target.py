@@ -72,7 +72,7 @@ def test_a_target_covers_the_modules_that_its_first_part_matches(target, module,
         ("m:C.*", "C.__f", True),
     ],
 )
-def test_a_target_matches_the_definitions_that_its_second_part_matches(target, name, is_matched):
+def test_target_matches_definitions_by_its_second_part(target, name, is_matched):
     assert parse_target(target).matches(name) is is_matched
 
 
@@ -94,7 +94,7 @@ def test_a_target_matches_the_definitions_that_its_second_part_matches(target, n
         ("a:<lambda>", "a lambda has no name. Name the function around it, or make it a def."),
     ],
 )
-def test_text_that_is_no_target_is_refused_with_what_to_write_instead(target, message):
+def test_invalid_target_is_refused_with_what_to_write(target, message):
     with pytest.raises(ValueError, match=r"^Cannot read the target ") as caught:
         parse_target(target)
     assert message in str(caught.value)
@@ -111,7 +111,7 @@ def test_a_target_tells_whether_it_stands_for_several_functions():
 
 
 @pytest.mark.parametrize("module", [ast, dataclasses, enum, functools])
-def test_each_definition_of_a_module_is_a_target_that_matches_it_and_its_namesakes_alone(module):
+def test_definition_name_as_a_target_matches_it_alone(module):
     tables = calls_in_code(compile(Path(module.__file__).read_bytes(), module.__file__, "exec"))
     names = [name for name in tables if name != "<module>" and "<lambda>" not in name]
     assert len(names) > 20
@@ -122,7 +122,7 @@ def test_each_definition_of_a_module_is_a_target_that_matches_it_and_its_namesak
         assert [other for other in names if parse_target(f"m:{plain}#{number}").matches(other)] == [name]
 
 
-def test_a_package_name_covers_itself_and_what_is_below_but_not_what_only_begins_like_it():
+def test_package_name_covers_itself_and_its_submodules():
     assert is_within("foo", "foo")
     assert is_within("foo.bar", "foo")
     assert not is_within("foobar", "foo")
