@@ -39,6 +39,7 @@ HOUSE = (
     ),
     (1, "discovery.reach", "code_digest code_version"),
     (1, "statistics", "multiple intervals paired"),
+    (1, "assignment", "hashing targeting layers shares"),
     (2, "cases", "bound_config edge render join_log case plan"),
     (2, "strategies", "builtin by_name"),
     (3, "context", "current threads"),
