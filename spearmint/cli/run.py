@@ -1,5 +1,6 @@
 """``spearmint run``: a program, with what the settings name under experiment."""
 
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,12 @@ from spearmint.cli.output import examples, fail
 from spearmint.errors import SettingsError
 
 _TAKES_VALUE = ("--config",)
+_PROGRAMS = ("-m", "-c")
+_STDIN = "-"
 
 
 class ProgramCommand(click.Command):
-    """A command whose own options end where a program begins, with ``-m`` or with a script, as for ``python``."""
+    """A command whose own options end where a program begins, with ``-m``, ``-c`` or a script, as for ``python``."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the options in front of the program; what follows it is the program's."""
@@ -27,10 +30,13 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
     index = 0
     while index < len(rest):
         option = rest[index]
-        if option.startswith("-m"):
-            module = [option[2:]] if len(option) > len("-m") else rest[index + 1 : index + 2]
-            after = rest[index + 1 :] if len(option) > len("-m") else rest[index + 2 :]
-            return [*rest[:index], "-m", *module, *(["--", *after] if module else [])]
+        if (kind := option[:2]) in _PROGRAMS:
+            is_joined = len(option) > len(kind)
+            program = [option[2:]] if is_joined else rest[index + 1 : index + 2]
+            after = rest[index + 1 :] if is_joined else rest[index + 2 :]
+            return [*rest[:index], kind, *program, *(["--", *after] if program else [])]
+        if option == _STDIN:
+            return [*rest[:index], "--", *rest[index:]]
         if option == "--" or not option.startswith("-"):
             break
         index += 2 if option in _TAKES_VALUE else 1
@@ -45,6 +51,7 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
         "spearmint run train.py --epochs 3",
         "spearmint run --config experiments.yaml -m shop.server --port 8000",
         "SPEARMINT_CONFIG=experiments.yaml spearmint run app.pyz",
+        "spearmint run -c 'import shop; print(shop.search(1))'",
     ),
 )
 @click.option(
@@ -53,37 +60,53 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
     help="Settings file. Default: $SPEARMINT_CONFIG, else spearmint.yaml or [tool.spearmint] in pyproject.toml.",
 )
 @click.option("-m", "module", metavar="MODULE", help="Run a module or package, as `python -m` does.")
+@click.option("-c", "code", metavar="CODE", help="Run a program that is given as text, as `python -c` does.")
 @click.argument(
     "program",
     nargs=-1,
     type=click.UNPROCESSED,
-    metavar="(SCRIPT | -m MODULE) [ARGS]...",
+    metavar="(SCRIPT | - | -m MODULE | -c CODE) [ARGS]...",
     shell_complete=lambda _ctx, _parameter, incomplete: [CompletionItem(incomplete, type="file")],
 )
-def run_command(config: Path | None, module: str | None, program: tuple[str, ...]) -> None:
+def run_command(config: Path | None, module: str | None, code: str | None, program: tuple[str, ...]) -> None:
     """Run a program with what the settings name under experiment.
 
-    SCRIPT is a Python file, or a folder or zip file with a __main__.py. Everything behind it, or behind MODULE, is the
-    program's own. It sees what it would see under `python`: sys.argv, sys.path, __main__, and its exit status is the
-    command's. Functions of the script itself are targets in the module __main__.
+    SCRIPT is a Python file, or a folder or zip file with a __main__.py, such as a .pyz or .pex; - is a program on
+    standard input. Everything behind it, or behind MODULE or CODE, is the program's own. It sees what it would see
+    under `python`: sys.argv, sys.path, __main__, and its exit status is the command's. Functions of the program itself
+    are targets in the module __main__.
 
     Exit status 2 means that the program was not started.
     """
+    if module is None and code is None:
+        _refuse_script(program)
     # Opening the hook takes a while, which `--help` need not.
-    from spearmint.cli.run_program import run_module, run_script  # noqa: PLC0415
+    from spearmint.cli.run_program import run_code, run_module, run_script, run_stdin  # noqa: PLC0415
     from spearmint.instrument.importing.main_module import no_main  # noqa: PLC0415
     from spearmint.instrument.install import install  # noqa: PLC0415
 
-    if module is None and not program:
-        message = "Give a script, or -m and a module."
-        raise click.UsageError(message)
-    if module is None and not Path(program[0]).exists():
-        raise fail(f"Cannot run {program[0]!r}: there is no such file or folder. Correct the path.", 2)
     try:
         with no_main():
             install(config)
     except SettingsError as error:
         raise fail(str(error), 2) from error
+    args = list(program)
     if module is not None:
-        raise Launch(partial(run_module, module, list(program)))
-    raise Launch(partial(run_script, program[0], list(program[1:])))
+        raise Launch(partial(run_module, module, args))
+    if code is not None:
+        raise Launch(partial(run_code, code, args))
+    if args[0] == _STDIN:
+        raise Launch(partial(run_stdin, args[1:]))
+    raise Launch(partial(run_script, args[0], args[1:]))
+
+
+def _refuse_script(program: Sequence[str]) -> None:
+    """Raise an error if there is no script, or none that can be run."""
+    if not program:
+        message = "Give a script, - for standard input, -m and a module, or -c and code."
+        raise click.UsageError(message)
+    if program[0] == _STDIN:
+        if sys.stdin.isatty():
+            raise fail("Cannot run '-': standard input is a terminal. Pipe a program into it, or give a script.", 2)
+    elif not Path(program[0]).exists():
+        raise fail(f"Cannot run {program[0]!r}: there is no such file or folder. Correct the path.", 2)

@@ -1,18 +1,24 @@
-"""Running a program as ``python`` does: a script, a module, or a folder or zip file with a ``__main__``."""
+"""Running a program as ``python`` does: a script, text, a module, or a folder or zip file with a ``__main__``."""
 
 import atexit
 import builtins
+import linecache  # noqa: TID251 - tells what the lines of a program are, reads none
 import os
 import pkgutil
 import runpy
 import signal
 import sys
+import textwrap
 from collections.abc import Callable
+from importlib.machinery import BuiltinImporter
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
+from typing import Any
 
-from spearmint.instrument.importing.main_module import code_of, loader_of
+from spearmint.instrument.importing.main_module import code_of, code_of_text, loader_of
 
+_TEXT = "<string>"
+_CACHED: dict[str, Any] = {"__cached__": None} if sys.version_info < (3, 15) else {}
 _OURS = ("spearmint.cli.", "spearmint.instrument.")
 
 
@@ -50,6 +56,39 @@ def run_module(name: str, args: list[str]) -> None:
     _run(lambda: _run_module(name, alters_argv=True))
 
 
+def run_code(code: str, args: list[str]) -> None:
+    """Run a program that is given as text, as ``python -c`` does.
+
+    Args:
+        code: The program.
+        args: Its arguments.
+
+    Raises:
+        SystemExit: As `run_script`.
+    """
+    sys.argv = ["-c", *args]
+    _set_first_path("")
+    if sys.version_info >= (3, 14):
+        code = textwrap.dedent(code)
+    if sys.version_info >= (3, 13):  # Tracebacks show its lines.
+        linecache.cache[_TEXT] = (len(code), None, code.splitlines(keepends=True), _TEXT)
+    _run(lambda: _run_text(code.encode("utf-8", "surrogateescape"), _TEXT))
+
+
+def run_stdin(args: list[str]) -> None:
+    """Run the program that standard input holds, as ``python -`` does.
+
+    Args:
+        args: Its arguments.
+
+    Raises:
+        SystemExit: As `run_script`.
+    """
+    sys.argv = ["-", *args]
+    _set_first_path("")
+    _run(lambda: _run_text(sys.stdin.buffer.read(), "<stdin>", __file__="<stdin>", **_CACHED))
+
+
 def _set_first_path(folder: str) -> None:
     """Put the program's folder where that of ours stands."""
     if not sys.flags.safe_path:
@@ -66,15 +105,22 @@ def _run_module(name: str, *, alters_argv: bool) -> None:
 def _run_file(path: str) -> None:
     main = _new_main()
     loader = loader_of(path)
-    main.__dict__.update(__file__=path, __loader__=loader)
-    if sys.version_info < (3, 15):
-        main.__dict__["__cached__"] = None
+    main.__dict__.update(__file__=path, __loader__=loader, **_CACHED)
+    exec(_compiled(lambda: code_of(loader, path)), main.__dict__)  # noqa: S102 - running it is what was asked for
+
+
+def _run_text(source: bytes, name: str, **names: Any) -> None:
+    main = _new_main()
+    main.__dict__.update(names, __loader__=BuiltinImporter)  # As under python, odd as it is.
+    exec(_compiled(lambda: code_of_text(source, name)), main.__dict__)  # noqa: S102 - as above
+
+
+def _compiled(compiling: Callable[[], CodeType]) -> CodeType:
     try:
-        code = code_of(loader, path)
+        return compiling()
     except Exception as error:  # noqa: BLE001 - whatever compiling raises
-        # The script has no frame yet; those of importlib would not be there under python.
+        # The program has no frame yet; those of importlib would not be there under python.
         raise error.with_traceback(None) from None
-    exec(code, main.__dict__)  # noqa: S102 - running it is what was asked for
 
 
 def _new_main() -> ModuleType:

@@ -144,6 +144,43 @@ def test_the_interpreter_s_own_flags_hold(both):
     assert ours[1] == plain[1]
 
 
+TEXT = """
+import sys
+def f(k=0): return k
+print(__name__, sys.argv, repr(sys.path[0]), f(), f(1))
+print(sorted(globals()), __loader__, globals().get("__file__"))
+"""
+
+
+@pytest.mark.parametrize("args", [["-c", TEXT], ["-c" + TEXT.strip(), "-m", "x"], ["-c", TEXT, "--config", "a"]])
+def test_code_given_as_text_runs_as_under_python(both, args):
+    plain, ours = both(*args)
+    assert plain[0] == 0
+    assert ours == plain
+
+
+@pytest.mark.parametrize("args", [["-"], ["-", "a", "-c", "b"]])
+def test_a_program_on_stdin_runs_as_under_python(both, args):
+    plain, ours = both(*args, input=TEXT)
+    assert plain[0] == 0
+    assert ours == plain
+
+
+@pytest.mark.parametrize("text", ["def f():\n    1 / 0\nf()", "x = = 1", "raise SystemExit(3)", "input()"])
+def test_code_given_as_text_ends_as_under_python(both, text):
+    for plain, ours in (both("-c", text, input=""), both("-", input=text)):
+        assert ours == plain
+
+
+@pytest.mark.parametrize("how", ["-c", "-"])
+def test_functions_of_code_given_as_text_are_targets(programs, write, start, how):
+    write(spearmint___yaml=SETTINGS)
+    args = {"args": ["-c", TEXT]} if how == "-c" else {"args": ["-", "x"], "input": TEXT}
+    done = start("-m", "spearmint", "run", *args.pop("args"), **args)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[0].endswith(" 5 1")
+
+
 def test_stdin_is_the_program_s(both):
     plain, ours = both("stdin.py", input="hello\n")
     assert ours == plain == (0, "HELLO\n", "")
@@ -205,8 +242,9 @@ def test_program_that_cannot_start_ends_with_status_2(invoke, write):
         (["fine.py"], "Error: Cannot find settings: SPEARMINT_CONFIG is not set"),
         (["--config", "bad.yaml", "fine.py"], "Error: bad.yaml:1:1: Cannot use the key 'package'"),
         (["--config", "good.yaml", "gone.py"], "Error: Cannot run 'gone.py': there is no such file or folder."),
-        (["--config", "good.yaml"], "Error: Give a script, or -m and a module."),
+        (["--config", "good.yaml"], "Error: Give a script, - for standard input, -m and a module, or -c and code."),
         (["--config", "good.yaml", "-m"], "Error: Option '-m' requires an argument."),
+        (["--config", "good.yaml", "-c"], "Error: Option '-c' requires an argument."),
     ):
         result = invoke("run", *args)
         assert result.exit_code == 2

@@ -48,6 +48,12 @@ class InstrumentedSourceLoader(SourceFileLoader):
         self._rewriter.publish_tables(cached)
         return cached.code
 
+    def code_of_source(self, data: Any, path: str) -> CodeType:
+        """Return the rewritten code of a source that is not read from the file, and publish its call tables."""
+        code, cached = self._compiled(data, path)
+        self._rewriter.publish_tables(cached)
+        return code
+
     def source_to_code(  # type: ignore[override] # typeshed has one static method for all loaders
         self, data: Any, path: Any, *args: Any, **options: Any
     ) -> CodeType:

@@ -8,6 +8,7 @@ from types import CodeType
 from typing import Any
 
 from spearmint.instrument.importing.hook import hook
+from spearmint.instrument.importing.loaders import InstrumentedSourceLoader
 
 
 @contextmanager
@@ -50,4 +51,21 @@ def code_of(loader: Any, path: str) -> CodeType:
         code: CodeType = loader.get_code("__main__")
     finally:
         sys.dont_write_bytecode = writes
+    return code
+
+
+def code_of_text(source: bytes, name: str) -> CodeType:
+    """Return the code of a program that is in no file, as the module ``__main__``, with what the settings want of it.
+
+    Args:
+        source: The program.
+        name: What stands for its file, such as ``<string>``.
+
+    Raises:
+        Exception: Whatever compiling it raises.
+    """
+    loader = loader_of(name)
+    if isinstance(loader, InstrumentedSourceLoader):
+        return loader.code_of_source(source, name)
+    code: CodeType = loader.source_to_code(source, name)
     return code
