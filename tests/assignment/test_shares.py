@@ -35,7 +35,7 @@ def is_whole(case):
     return coverage == 1 and (weights is None or (len(weights) == count and sum(weights) == 1))
 
 
-@pytest.mark.parametrize(("name", "given", "ranges"), filter(is_whole, GROWTHBOOK["getBucketRange"]))
+@pytest.mark.parametrize(("name", "given", "ranges"), list(filter(is_whole, GROWTHBOOK["getBucketRange"])))
 def test_ends_at_full_coverage_are_growthbooks(name, given, ranges):
     count, _, weights = given
     assert upper_ends(weights or [1] * count, "growthbook") == pytest.approx([end for _, end in ranges])
