@@ -38,7 +38,7 @@ HOUSE = (
         "table_store function_body fast_scan static_lookup user_code dependencies name_resolution call_graph",
     ),
     (1, "discovery.reach", "code_digest code_version"),
-    (1, "statistics", "multiple intervals paired"),
+    (1, "statistics", "multiple intervals paired sequential sample_ratio unpaired regression_adjustment betting"),
     (1, "assignment", "hashing targeting layers shares"),
     (2, "cases", "bound_config edge render join_log case plan"),
     (2, "strategies", "builtin by_name"),
