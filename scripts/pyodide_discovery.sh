@@ -35,17 +35,17 @@ import sys
 sys.dont_write_bytecode = True
 sys.path[:0] = ["/package", "/benchmarks"]
 import parity
-from tests.discovery import glances, samples
+from tests.discovery import fast_scan_oracle, samples
 
 if sys.version_info[:2] != (3, 14):
     raise SystemExit(f"Cannot check CPython 3.14: this is {sys.version}")
 failures = samples.failures()
 print(*failures, sep="\\n", end="\\n" if failures else "")
 print(f"samples: {len(samples.every())}, of which {len(failures)} failed")
-functions, seen, wrong = glances.disagreements(parity.standard_library(""))
+functions, seen, wrong = fast_scan_oracle.disagreements(parity.standard_library(""))
 print(*wrong, sep="\\n", end="\\n" if wrong else "")
 print(f"one look is enough for {seen} of {functions} functions, and wrong for {len(wrong)}")
-has_reached = glances.reached() == glances.REACHED
+has_reached = fast_scan_oracle.reached() == fast_scan_oracle.REACHED
 print(f"a small program reaches what it names: {has_reached}")
 parity.main(list(options)) or int(bool(failures or wrong or not has_reached))
 `);

@@ -10,7 +10,7 @@ import pytest
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.discovery.reach.user_code import same_project_filter
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

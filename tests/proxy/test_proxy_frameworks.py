@@ -71,7 +71,7 @@ def test_pytest_collects_experiments_as_tests_and_fixtures(tmp_path: Path) -> No
     (tmp_path / "test_sample.py").write_text(TEST_MODULE, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]
     done = subprocess.run(
-        command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False, timeout=60
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False, timeout=60
     )
     assert "1 failed, 4 passed" in done.stdout, done.stdout + done.stderr
     assert "assert 1 == 2" in done.stdout

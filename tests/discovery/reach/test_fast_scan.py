@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spearmint.discovery.reach.fast_scan import fast_scan
-from tests.discovery.glances import REACHED, disagreements, reached
+from tests.discovery.fast_scan_oracle import REACHED, disagreements, reached
 
 
 def test_fast_scan_finds_every_call_that_names_resolve():
