@@ -41,7 +41,7 @@ HOUSE = (
     (1, "statistics", "multiple intervals paired sequential sample_ratio unpaired regression_adjustment betting"),
     (1, "assignment", "hashing targeting layers shares"),
     (2, "cases", "bound_config edge render join_log case plan"),
-    (2, "strategies", "builtin by_name"),
+    (2, "strategies", "split builtin by_name"),
     (3, "context", "current threads"),
     (3, "results", ""),
     (3, "registry", "callables settings state pin experiment registry unread_keys"),

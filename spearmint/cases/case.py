@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.edge import ExperimentRef
-from spearmint.cases.join_log import JoinLog
+from spearmint.cases.join_log import Assignments, JoinLog
 from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
@@ -40,11 +40,14 @@ class ExperimentCase:
         plan: The plan that the case belongs to.
         options: The config of each experiment that adds a dimension to the plan.
         log: Where the call keeps what joins it.
+        assignments: From experiments whose strategy assigns units to what it has assigned for this call, with the
+            option that this is; None in a variant, and where no strategy was asked.
     """
 
-    __slots__ = ("_options", "current", "known", "log", "option", "parent", "plan", "root", "values")
+    __slots__ = ("_options", "assignments", "current", "known", "log", "option", "parent", "plan", "root", "values")
 
     _options: Mapping[ExperimentRef, BoundConfig]
+    assignments: Assignments | None
     current: ExperimentRef
     known: "dict[ExperimentRef, ExperimentCase]"
     log: JoinLog
@@ -54,8 +57,14 @@ class ExperimentCase:
     root: ExperimentRef
     values: tuple[Callable[[], Any] | None, ...]
 
-    def __init__(self, plan: PlanRef, options: Mapping[ExperimentRef, BoundConfig], log: JoinLog) -> None:
-        self._set(plan, options, log, plan.root, option=options[plan.root], parent=None)
+    def __init__(
+        self,
+        plan: PlanRef,
+        options: Mapping[ExperimentRef, BoundConfig],
+        log: JoinLog,
+        assignments: Assignments | None = None,
+    ) -> None:
+        self._set(plan, options, log, plan.root, option=options[plan.root], parent=None, assignments=assignments)
 
     def _set(
         self,
@@ -66,6 +75,7 @@ class ExperimentCase:
         *,
         option: BoundConfig,
         parent: "ExperimentCase | None",
+        assignments: Assignments | None,
     ) -> None:
         assign = object.__setattr__
         assign(self, "_options", options)
@@ -76,6 +86,7 @@ class ExperimentCase:
         assign(self, "option", option)
         assign(self, "values", option.values)
         assign(self, "parent", parent)
+        assign(self, "assignments", assignments)
         assign(self, "known", {current: self})
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -107,14 +118,28 @@ class ExperimentCase:
             A case with the same assignment, whose current experiment is that one.
         """
         made = object.__new__(ExperimentCase)
-        made._set(self.plan, self._options, self.log, experiment, option=option, parent=self)
+        made._set(
+            self.plan, self._options, self.log, experiment, option=option, parent=self, assignments=self.assignments
+        )
         return self.known.setdefault(experiment, made)
 
     def with_log(self, log: JoinLog) -> "ExperimentCase":
         """Return this view of a case whose further experiments join another log."""
         if self.parent is not None:
             return self.parent.with_log(log).view(self.current, self.option)
-        return ExperimentCase(self.plan, self._options, log)
+        return ExperimentCase(self.plan, self._options, log, self.assignments)
+
+    def assignment_of(self, experiment: ExperimentRef) -> Any:
+        """Return what the strategy of an experiment below the one that was called has assigned for this call, or None.
+
+        Args:
+            experiment: An experiment whose view this is.
+        """
+        if self.assignments is None or experiment is self.root:
+            return None
+        found = self.assignments.get(experiment) or self.log.assignments.get(experiment)
+        # It may run under its caller's config instead.
+        return None if found is None or found[1] is not self.option else found[0]
 
     @property
     def config(self) -> Config:
@@ -247,7 +272,7 @@ class DetachedCase(ExperimentCase):
         """Return a case that tells the same, and that no experiment joins."""
         made = object.__new__(cls)
         fields = case.plan, case._options, case.log, case.current  # noqa: SLF001 - its base
-        made._set(*fields, option=case.option, parent=case.parent)
+        made._set(*fields, option=case.option, parent=case.parent, assignments=None)
         made.known.clear()
         return made
 

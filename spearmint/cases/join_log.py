@@ -1,10 +1,13 @@
 """What a call learns while it runs: the experiments that join its cases although its plan has not discovered them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.edge import Edge, ExperimentRef
+
+Assignments = Mapping[ExperimentRef, tuple[Any, BoundConfig]]
+"""From experiments to what their strategies have assigned a unit to, and the option that this is."""
 
 
 class JoinLog:
@@ -17,6 +20,7 @@ class JoinLog:
 
     Attributes:
         choices: For each experiment that has joined the options that its strategy chose, main first.
+        assignments: What those of their strategies that assign units have assigned.
         edges: How each was reached, by experiment and caller.
         extensions: How many times the plan was extended by them.
         is_captured: Whether it is of one call alone, which a `spearmint.capture` block collects.
@@ -25,7 +29,17 @@ class JoinLog:
         is_shared: Whether calls in a cached case may share it.
     """
 
-    __slots__ = ("_by_attributes", "choices", "edges", "extensions", "is_captured", "is_shared", "token", "trace_id")
+    __slots__ = (
+        "_by_attributes",
+        "assignments",
+        "choices",
+        "edges",
+        "extensions",
+        "is_captured",
+        "is_shared",
+        "token",
+        "trace_id",
+    )
 
     def __init__(self, *, is_captured: bool = False, is_shared: bool = False) -> None:
         self.is_captured = is_captured
@@ -34,6 +48,7 @@ class JoinLog:
         self.trace_id: str | None = None
         self.token: str | None = None
         self.choices: dict[ExperimentRef, tuple[BoundConfig, ...]] = {}
+        self.assignments: dict[ExperimentRef, tuple[Any, BoundConfig]] = {}
         self.edges: dict[tuple[ExperimentRef, ExperimentRef], Edge] = {}
         self.extensions = 0
 
@@ -47,6 +62,7 @@ class JoinLog:
         """Return the log of the calls that have just these attributes, which begins with what this one holds."""
         made = JoinLog()
         made.choices.update(self.choices)
+        made.assignments.update(self.assignments)
         made.edges = self.edges
         # The attributes are kept, so that no others get their id.
         return self._by_attributes.setdefault(id(attributes), (attributes, made))[1]

@@ -10,7 +10,7 @@ from typing import Literal
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.edge import Edge, ExperimentRef
-from spearmint.cases.join_log import JoinLog
+from spearmint.cases.join_log import Assignments, JoinLog
 from spearmint.cases.render import PlanNode, plan_nodes, plan_table, plan_tree
 
 Combine = Literal["product", "one_at_a_time"]
@@ -38,6 +38,7 @@ class Plan:
         executed: How many of its dimensions, from the first on, make cases that the call has run already; these are no
             variants any more. Not 0 only in a plan that was extended while its call was running.
         materialized: The variant cases, where they have been made to serve several calls.
+        assignments: What strategies that assign units have assigned for the call; None where none was asked.
     """
 
     root: ExperimentRef
@@ -48,6 +49,7 @@ class Plan:
     max_cases: int | None = None
     executed: int = 0
     materialized: "tuple[ExperimentCase, ...]" = ()
+    assignments: Assignments | None = None
 
     @cached_property
     def size(self) -> int:
@@ -95,7 +97,7 @@ class Plan:
 
     def main_case(self, log: JoinLog) -> ExperimentCase:
         """Return a new main case of the call that a log belongs to."""
-        return self._case(tuple(dimension.options[0] for dimension in self.dimensions), log)
+        return self._case(tuple(dimension.options[0] for dimension in self.dimensions), log, self.assignments)
 
     def variants(self, log: JoinLog | None = None) -> Iterator[ExperimentCase]:
         """Yield the variant cases one after another, in `itertools.product` order.
@@ -123,6 +125,10 @@ class Plan:
         """Return the plan of main alone."""
         mains = tuple(replace(dimension, options=dimension.options[:1]) for dimension in self.dimensions)
         return replace(self, dimensions=mains, materialized=())
+
+    def without_assignments(self) -> "Plan":
+        """Return the plan for calls that a strategy has been asked for each on its own."""
+        return replace(self, assignments={})
 
     def with_edges(self, edges: Iterable[Edge]) -> "Plan":
         """Return this plan with further edges, as a call has found them."""
@@ -181,6 +187,8 @@ class Plan:
             for option in dimension.options[1:]:
                 yield (*mains[:position], option, *mains[position + 1 :])
 
-    def _case(self, options: tuple[BoundConfig, ...], log: JoinLog) -> ExperimentCase:
+    def _case(
+        self, options: tuple[BoundConfig, ...], log: JoinLog, assignments: Assignments | None = None
+    ) -> ExperimentCase:
         experiments = (dimension.experiment for dimension in self.dimensions)
-        return ExperimentCase(self, dict(zip(experiments, options, strict=True)), log)
+        return ExperimentCase(self, dict(zip(experiments, options, strict=True)), log, assignments)

@@ -6,6 +6,7 @@ from functools import partial
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import DetachedCase, ExperimentCase
 from spearmint.cases.edge import Edge
+from spearmint.cases.join_log import JoinLog
 from spearmint.context.current import attributes_var, experiment_case_var
 from spearmint.planning.select import choose_options, select
 from spearmint.registry.experiment import ExperimentFunction
@@ -49,12 +50,14 @@ def _option_of_undiscovered(case: ExperimentCase, experiment: ExperimentFunction
     """Return the option of an experiment that has no config in the case yet."""
     if not experiment.options:
         return experiment.default_binding
-    return case.log.join(experiment, partial(_choose, experiment))
+    return case.log.join(experiment, partial(_choose, experiment, case.log))
 
 
-def _choose(experiment: ExperimentFunction) -> tuple[BoundConfig, ...]:
-    main, variants = choose_options(experiment)
-    return (main, *variants)
+def _choose(experiment: ExperimentFunction, log: JoinLog) -> tuple[BoundConfig, ...]:
+    chosen = choose_options(experiment)
+    if chosen.assignment is not None:
+        log.assignments[experiment] = chosen.assignment, chosen.main
+    return (chosen.main, *chosen.variants)
 
 
 def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> None:

@@ -1,12 +1,13 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
-from spearmint.cases.join_log import JoinLog
+from spearmint.cases.join_log import Assignments, JoinLog
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.context.current import attributes_var
@@ -14,10 +15,26 @@ from spearmint.planning.capture import active, record
 from spearmint.planning.reachability import Reachability
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.strategies.builtin import Choice, invalid_choice_error, strategy_error
+from spearmint.strategies.split import Assignment
 
 _NO_VARIANTS = ()  # CPython has one empty tuple.
 _MOST_VARIANTS = 1_000_000  # that are read of an iterator without a length where max_cases sets no bound
 _MOST_CACHED_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a strategy chose for one experiment.
+
+    Attributes:
+        main: The option that main runs under.
+        variants: Those that run beside it.
+        assignment: Which unit it was chosen for, where the strategy assigns units.
+    """
+
+    main: BoundConfig
+    variants: tuple[BoundConfig, ...] = ()
+    assignment: Assignment | None = None
 
 
 def select(
@@ -66,6 +83,26 @@ def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> t
     return record(selection) if active else selection
 
 
+def select_assigned(
+    experiment: ExperimentFunction, args: tuple[Any, ...] = ()
+) -> tuple[ExperimentCase, Plan | None, Assignment | None]:
+    """Do what `select` does for an experiment whose strategy assigns units, and tell what it has assigned."""
+    split = experiment.split
+    if split is None:  # Something else chooses, as where a test has pinned it.
+        return *select(experiment, args), None
+    try:
+        assignment = split.assign(attributes_var.get())
+    except Exception as error:
+        raise strategy_error(split, error, experiment.name) from error
+    others = split.others(assignment) if split.shadow else ()
+    case = experiment.state.cached_cases.get(id(assignment.config))
+    if case is not None and not others:
+        return case, None, assignment
+    chosen = _assigned(experiment, assignment, others)
+    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, chosen)
+    return *(record(selection) if active else selection), assignment
+
+
 def full_plan(
     experiment: ExperimentFunction,
     configs: Sequence[Config] | None = None,
@@ -94,7 +131,7 @@ def full_plan(
     reachability = _reachability_of(experiment, args, full_check=True)
     dimensions = [Dimension(experiment, options if varies(experiment) else options[:1])]
     for one in reachability.dimensions:
-        every = (choose_options(one)[0],) if one.is_pinned else one.options
+        every = (choose_options(one).main,) if one.is_pinned else one.options
         dimensions.append(Dimension(one, every if varies(one) else every[:1]))
     return _plan_over(experiment, reachability, dimensions)
 
@@ -131,12 +168,13 @@ def _choose_for_call(
     experiment: ExperimentFunction,
     reachability: Reachability,
     args: tuple[Any, ...],
-    chosen: tuple[BoundConfig, tuple[BoundConfig, ...]] | None = None,
+    chosen: Chosen | None = None,
 ) -> tuple[ExperimentCase, Plan | None]:
-    main, variants = choose_options(experiment) if chosen is None else chosen
+    if chosen is None:
+        chosen = choose_options(experiment)
     state = experiment.state
     revision = state.revision
-    plan = _plan(experiment, reachability, (main, *variants))
+    plan = _plan(experiment, reachability, chosen)
     log = JoinLog(is_shared=True)
     case = plan.main_case(log)
     has_variants = plan.size > 1
@@ -147,7 +185,9 @@ def _choose_for_call(
         if not has_variants:
             _cache_case(experiment, case, args)
     elif not has_variants and not reachability.dimensions and state.key_of is None and not active:
-        experiment.cache_case_by_config(case)
+        # It serves calls of other units too.
+        alone = case if chosen.assignment is None else plan.without_assignments().main_case(log)
+        experiment.cache_case_by_config(alone)
     # Another thread has recorded a dynamic call meanwhile, or has begun to capture.
     if state.revision != revision or active:
         state.forget_cases()
@@ -168,15 +208,19 @@ def _cache_case(experiment: ExperimentFunction, case: ExperimentCase, args: tupl
         state.forget_cases()
 
 
-def _plan(experiment: ExperimentFunction, reachability: Reachability, options: tuple[BoundConfig, ...]) -> Plan:
-    dimensions = [Dimension(experiment, options)]
-    for one in reachability.dimensions:
-        main, variants = choose_options(one)
-        dimensions.append(Dimension(one, (main, *variants)))
-    return _plan_over(experiment, reachability, dimensions)
+def _plan(experiment: ExperimentFunction, reachability: Reachability, own: Chosen) -> Plan:
+    choices = [(experiment, own), *((one, choose_options(one)) for one in reachability.dimensions)]
+    dimensions = [Dimension(one, (chosen.main, *chosen.variants)) for one, chosen in choices]
+    assigned: Assignments = {one: (chosen.assignment, chosen.main) for one, chosen in choices if chosen.assignment}
+    return _plan_over(experiment, reachability, dimensions, assigned)
 
 
-def _plan_over(experiment: ExperimentFunction, reachability: Reachability, dimensions: Sequence[Dimension]) -> Plan:
+def _plan_over(
+    experiment: ExperimentFunction,
+    reachability: Reachability,
+    dimensions: Sequence[Dimension],
+    assignments: Assignments | None = None,
+) -> Plan:
     settings = experiment.settings
     return Plan(
         experiment,
@@ -185,6 +229,7 @@ def _plan_over(experiment: ExperimentFunction, reachability: Reachability, dimen
         reachability.edges,
         reachability.experiments,
         settings.max_cases,
+        assignments=assignments,
     )
 
 
@@ -198,7 +243,15 @@ def _ask(experiment: ExperimentFunction) -> Choice:
         raise strategy_error(experiment.strategy, error, experiment.name) from error
 
 
-def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[BoundConfig, tuple[BoundConfig, ...]]:
+def _assigned(experiment: ExperimentFunction, assignment: Assignment, others: Iterable[Config]) -> Chosen:
+    """Return the options for what a strategy has assigned a unit to."""
+    option = experiment.find_bound_config(assignment.config)
+    found = [experiment.find_bound_config(config) for config in others]
+    assert option is not None  # noqa: S101 - a split is made of just these configs
+    return Chosen(option, tuple(other for other in found if other is not None), assignment)
+
+
+def _options(experiment: ExperimentFunction, choice: Choice) -> Chosen:
     """Return the options for what a strategy chose: the main one, and those of the variants."""
     try:
         main, variants = choice
@@ -212,7 +265,7 @@ def _options(experiment: ExperimentFunction, choice: Choice) -> tuple[BoundConfi
     found = tuple(other for other in others if other is not None)
     if option is None or len(found) < len(others):
         raise invalid_choice_error(experiment.strategy, choice, experiment.name)
-    return option, found
+    return Chosen(option, found)
 
 
 def _variants(experiment: ExperimentFunction, chosen: Any) -> Iterable[Any]:
@@ -228,6 +281,15 @@ def _variants(experiment: ExperimentFunction, chosen: Any) -> Iterable[Any]:
     return read
 
 
-def choose_options(experiment: ExperimentFunction) -> tuple[BoundConfig, tuple[BoundConfig, ...]]:
+def choose_options(experiment: ExperimentFunction) -> Chosen:
     """Return the main option and the variants that an experiment's strategy chooses, asked once."""
-    return _options(experiment, _ask(experiment)) if experiment.options else (experiment.default_binding, ())
+    if not experiment.options:
+        return Chosen(experiment.default_binding)
+    split = experiment.split
+    if split is None:
+        return _options(experiment, _ask(experiment))
+    try:
+        assignment = split.assign(attributes_var.get())
+    except Exception as error:
+        raise strategy_error(split, error, experiment.name) from error
+    return _assigned(experiment, assignment, split.others(assignment))

@@ -19,6 +19,7 @@ from spearmint.registry.pin import Declared, Pin
 from spearmint.registry.settings import ExperimentSettings
 from spearmint.registry.state import CallState, epoch
 from spearmint.strategies.builtin import Choice, Start, prepare_strategy, takes_attributes, unwrap_call
+from spearmint.strategies.split import Split
 
 logger = logging.getLogger("spearmint")
 
@@ -77,7 +78,7 @@ class ExperimentFunction:
         self.settings = settings
         self.configs = configs
         self.has_own_configs = has_own_configs
-        self.strategy = prepare_strategy(settings.strategy, self.name)
+        self.strategy = prepare_strategy(settings.strategy, self.name, configs)
         self.takes_attributes = takes_attributes(self.strategy)
         self.is_constant = bool(getattr(self.strategy, "is_constant", False))
         self.start: Start = getattr(self.strategy, "start", "after_main")
@@ -104,13 +105,14 @@ class ExperimentFunction:
 
     @property
     def strategy(self) -> Callable[..., Choice]:
-        """What chooses among the configs; ``choose`` is what a call asks."""
+        """What chooses among the configs; ``choose`` is what a call asks, ``split`` the same if it assigns units."""
         return self._strategy
 
     @strategy.setter
     def strategy(self, strategy: Callable[..., Choice]) -> None:
         self._strategy = strategy
         self.choose = unwrap_call(strategy)
+        self.split = strategy if isinstance(strategy, Split) else None
 
     def compile_option(self, config: Config) -> BoundConfig:
         """Return a config as this function uses it.

@@ -7,5 +7,13 @@ from spearmint.strategies.builtin import (
     SingleConfigStrategy,
     Strategy,
 )
+from spearmint.strategies.split import SplitStrategy
 
-__all__ = ["MultiBranchStrategy", "RoundRobinStrategy", "ShadowStrategy", "SingleConfigStrategy", "Strategy"]
+__all__ = [
+    "MultiBranchStrategy",
+    "RoundRobinStrategy",
+    "ShadowStrategy",
+    "SingleConfigStrategy",
+    "SplitStrategy",
+    "Strategy",
+]

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from spearmint.config.model import Config
 from spearmint.errors import StrategyError
+from spearmint.strategies.split import SplitStrategy
 from spearmint.suggest import did_you_mean
 
 Choice = tuple[Config, Sequence[Config]]
@@ -29,6 +30,7 @@ class Strategy(Protocol):
     * ``collects``: True when a call returns `spearmint.results.ExperimentResults` with every outcome. Default False.
     * ``is_constant``: True when it chooses the same each time, so that it need be asked only once. Default False.
     * ``per_function()``: gives each experiment a strategy with state of its own, when one instance serves several.
+    * ``for_experiment(name, configs)``: gives each experiment that has configs a strategy that knows both.
     """
 
     def __call__(self, configs: list[Config], /) -> Choice:
@@ -120,21 +122,23 @@ BUILT_IN: Mapping[str, type[Strategy]] = {
     "shadow": ShadowStrategy,
     "multi_branch": MultiBranchStrategy,
     "round_robin": RoundRobinStrategy,
+    "split": SplitStrategy,
 }
 
 
-def prepare_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
+def prepare_strategy(strategy: Any, function: str, configs: Sequence[Config] = ()) -> Callable[..., Choice]:
     """Return the strategy that one experiment asks, with state of its own.
 
     Args:
         strategy: A strategy's class, an instance, a plain function, or the name of a built-in one: ``"shadow"``.
-        function: Name of the experiment's function, for messages.
+        function: Name of the experiment's function.
+        configs: The experiment's configs.
 
     Returns:
         A callable strategy.
 
     Raises:
-        StrategyError: If it is no strategy, or a class cannot be made without arguments.
+        StrategyError: If it is no strategy, a class cannot be made without arguments, or it does not fit the configs.
     """
     if isinstance(strategy, str):
         strategy = _built_in(strategy, function)
@@ -149,6 +153,9 @@ def prepare_strategy(strategy: Any, function: str) -> Callable[..., Choice]:
                 f"Cannot make strategy {_label(strategy)} for {function}: {type(error).__name__}: {error}. {advice}"
             )
             raise StrategyError(message) from error
+    compiles = getattr(strategy, "for_experiment", None)
+    if compiles is not None and configs:
+        strategy = compiles(function, configs)
     if not callable(strategy):
         raise _no_strategy(strategy, function, "it cannot be called")
     made: Callable[..., Choice] = strategy

@@ -1,0 +1,304 @@
+"""The split: each unit, such as a user, belongs to one arm, the same on every machine and with every call."""
+
+import hashlib
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+from uuid import UUID
+
+from spearmint.assignment.hashing import Algorithm, bucket, hash_of
+from spearmint.assignment.layers import Layer, parse_layer
+from spearmint.assignment.shares import arm_of, check_weights, upper_ends
+from spearmint.assignment.targeting import TargetingRule, compile_rules
+from spearmint.config.canonical import canonical_text
+from spearmint.config.model import Config
+from spearmint.errors import ConfigError, StrategyError
+from spearmint.suggest import did_you_mean
+
+Weights = Sequence[float] | Mapping[str, float]
+Reason = Literal["split", "default"]
+
+_NO_ATTRIBUTES: Mapping[str, Any] = {}
+_MOST_KEPT = 20_000  # units whose assignment is kept, so that it need not be computed again
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assignment:
+    """Which arm a call belongs to.
+
+    Attributes:
+        split: Who says so.
+        config: The arm's config; the first one for a unit that takes no part.
+        unit: The unit; None where it takes no part.
+        reason: ``"split"``, or ``"default"`` for a unit that takes no part.
+        propensity: The arm's share among the units that take part; 0 for a unit that takes no part.
+        key: What is the same for all calls of this unit under this arm and this version; None where it takes no part.
+    """
+
+    split: "Split"
+    config: Config
+    unit: str | None
+    reason: Reason
+    propensity: float = 0.0
+    key: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssignmentStep:
+    """One step on the way to an arm, for people.
+
+    Attributes:
+        text: What was asked, and what the answer is.
+        goes_on: Whether the unit takes part so far.
+    """
+
+    text: str
+    goes_on: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitStrategy:
+    """Each unit belongs to one arm: the config that its bucket falls to. The first config is for all others.
+
+    A unit is read from the attributes of the `spearmint.context.RuntimeContext` around the call. It takes part if
+    ``only_if`` holds for the attributes, if it is in the range of ``layer``, not in the ``holdout``, and in the
+    ``traffic``. Whoever does not take part gets the first config, and is exposed to nothing. Each of these questions
+    has a bucket of its own, so that more traffic moves nobody from one arm to another.
+
+    Args:
+        unit: Name of the attribute that says who is assigned. Its value is a text, an int or a UUID.
+        weights: One for each config, in their order, or a mapping from config ids, where a config that is not named
+            gets nobody. They may add up to anything. Equal by default.
+        traffic: Share of the units, from 0 to 1, that take part.
+        salt: What the buckets depend on beside the unit; the experiment's name by default. Two experiments with the
+            same salt assign the same units alike.
+        algorithm: How a unit becomes a bucket, as for `spearmint.online.bucket`. With another one than ``"blake2b"``,
+            the arm depends on the salt as given, so that assignments equal those of the product it comes from.
+        shadow: Share of the calls, from 0 to 1, on which the other arms run beside the caller's, as variants. A call
+            that ``only_if`` excludes has none.
+        only_if: Rules over the attributes, as `spearmint.assignment.targeting.compile_rules` says what they are.
+        layer: ``"checkout[0:0.5]"``: experiments of one layer run on disjoint ranges of its units.
+        holdout: Share of the units, from 0 to 1, that are kept out.
+
+    Raises:
+        StrategyError: If an argument is none of these.
+    """
+
+    unit: str = "user_id"
+    weights: Weights | None = None
+    traffic: float = 1.0
+    salt: str | None = None
+    algorithm: Algorithm = "blake2b"
+    shadow: float = 0.0
+    only_if: Mapping[str, Any] | None = None
+    layer: str | None = None
+    holdout: float = 0.0
+    rule: TargetingRule | None = field(init=False, repr=False, compare=False, default=None)
+    layer_range: Layer | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.unit, str) or not self.unit:
+            raise _bad_option("unit", self.unit, "the name of an attribute, such as 'user_id'")
+        if self.salt is not None and not isinstance(self.salt, str):
+            raise _bad_option("salt", self.salt, "a text, or None for the experiment's name")
+        for name in ("traffic", "shadow", "holdout"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
+                raise _bad_option(name, value, "a share from 0 to 1")
+        if self.weights is not None and not isinstance(self.weights, Mapping | list | tuple):
+            raise _bad_option(
+                "weights", self.weights, "a list in the order of the configs, or a mapping from their ids"
+            )
+        try:
+            hash_of(self.algorithm)
+            if self.weights is not None:
+                check_weights(list(self.weights.values() if isinstance(self.weights, Mapping) else self.weights))
+            if self.only_if is not None:
+                object.__setattr__(self, "rule", compile_rules(self.only_if))
+            if self.layer is not None:
+                object.__setattr__(self, "layer_range", parse_layer(self.layer))
+        except ConfigError as error:
+            raise StrategyError(f"Cannot split: {error}") from error
+
+    def for_experiment(self, name: str, configs: Sequence[Config]) -> "Split":
+        """Return the split of one experiment.
+
+        Args:
+            name: The experiment's name.
+            configs: Its configs, at least one; strategies are given just these objects.
+
+        Raises:
+            StrategyError: If the weights do not fit the configs.
+        """
+        return Split(self, name, configs)
+
+    def __call__(
+        self, configs: list[Config], attributes: Mapping[str, Any] = _NO_ATTRIBUTES, /
+    ) -> tuple[Config, Sequence[Config]]:
+        """Choose as the split of an experiment of no name does; an experiment asks `for_experiment` instead.
+
+        Raises:
+            StrategyError: If there is no salt.
+        """
+        if self.salt is None:
+            raise StrategyError("Cannot split outside an experiment: its name is the salt. Give salt='...'.")
+        return self.for_experiment("", configs)(configs, attributes)
+
+
+class Split:
+    """The split of one experiment: what `SplitStrategy` says, compiled for its configs.
+
+    Attributes:
+        options: What was declared.
+        name: The experiment's name.
+        main_id: The id of the first config.
+        salt: What the buckets depend on beside the unit.
+    """
+
+    def __init__(self, options: SplitStrategy, name: str, configs: Sequence[Config]) -> None:
+        self.options = options
+        self.name = name
+        self.salt = name if options.salt is None else options.salt
+        self._configs = tuple(configs)
+        ids = [config.config_id for config in configs]
+        self.main_id = ids[0]
+        self._weights = _weights_of(options.weights, ids, name)
+        self._ends = upper_ends(self._weights, options.algorithm)
+        self._hash = hash_of(options.algorithm)
+        self._arm_salt = f"{self.salt}.split" if options.algorithm == "blake2b" else self.salt
+        self._unit, self._rule = options.unit, options.rule
+        self._kept: dict[str, Assignment] = {}
+        self.shadow = options.shadow
+        self.without_unit = Assignment(self, configs[0], None, "default")
+        self.excluded = Assignment(self, configs[0], None, "default")
+        self.outside = Assignment(self, configs[0], None, "default")
+
+    @cached_property
+    def version(self) -> str:
+        """What the assignment of units to arms depends on, and what arms are, as a hash.
+
+        Configs, weights, salt, algorithm, unit and targeting count; traffic, holdout, layer and shadow do not.
+        """
+        options = self.options
+        configs = [(config.config_id, _content(config)) for config in self._configs]
+        told = (configs, self._ends, self.salt, options.algorithm, options.unit, options.only_if)
+        return hashlib.sha256(json.dumps(told, sort_keys=True, default=repr).encode()).hexdigest()[:16]
+
+    def assign(self, attributes: Mapping[str, Any]) -> Assignment:
+        """Return which arm a call with these attributes belongs to; the same for the same unit at any time."""
+        unit = attributes.get(self._unit)
+        if type(unit) is not str:
+            unit = unit_text(unit)
+        if not unit:
+            return self.without_unit
+        if self._rule is not None and not self._rule.holds(attributes):
+            return self.excluded
+        return self._kept.get(unit) or self._assign(unit)
+
+    def _assign(self, unit: str) -> Assignment:
+        made = self.outside if self._failed_step(unit) else self._enrolled(unit)
+        if len(self._kept) >= _MOST_KEPT:
+            self._kept.clear()
+        self._kept[unit] = made
+        return made
+
+    def _enrolled(self, unit: str) -> Assignment:
+        position = arm_of(self._hash(self._arm_salt, unit), self._ends)
+        config = self._configs[position]
+        key = (self.name, self.version, config.config_id, unit)
+        return Assignment(self, config, unit, "split", self._weights[position] / sum(self._weights), key)
+
+    def _failed_step(self, unit: str) -> str:
+        """Return why a unit takes no part, whatever the attributes are; empty where it does."""
+        options, layer = self.options, self.options.layer_range
+        if layer is not None and not layer.holds(unit):
+            return f"layer {layer}: its bucket is {bucket(unit, f'layer.{layer.name}'):.6f}"
+        if options.holdout and (number := bucket(unit, f"{self.salt}.holdout")) < options.holdout:
+            return f"holdout {options.holdout:g}: its bucket is {number:.6f}, and it is kept out"
+        if options.traffic < 1 and (number := bucket(unit, f"{self.salt}.traffic")) >= options.traffic:
+            return f"traffic {options.traffic:g}: its bucket is {number:.6f}"
+        return ""
+
+    def others(self, assignment: Assignment) -> tuple[Config, ...]:
+        """Return the arms that run beside that of a call, sampled anew with each call."""
+        # Sampling calls for statistics, not secrets.
+        if assignment is self.excluded or not self.shadow or random.random() >= self.shadow:  # noqa: S311
+            return ()
+        return tuple(config for config in self._configs if config is not assignment.config)
+
+    def __call__(
+        self,
+        configs: list[Config],  # noqa: ARG002 - it was made for just these
+        attributes: Mapping[str, Any] = _NO_ATTRIBUTES,
+        /,
+    ) -> tuple[Config, Sequence[Config]]:
+        """Return the config of the arm that the call belongs to, and those that run beside it."""
+        assignment = self.assign(attributes)
+        return assignment.config, self.others(assignment)
+
+    def explain(self, attributes: Mapping[str, Any]) -> list[AssignmentStep]:
+        """Return step by step why a call with these attributes gets the config that it gets."""
+        unit = unit_text(attributes.get(self._unit))
+        if not unit:
+            return [AssignmentStep(f"unit: the attribute {self._unit!r} names none", goes_on=False)]
+        steps = [AssignmentStep(f"unit {self._unit} = {unit}", goes_on=True)]
+        if self._rule is not None:
+            holds = self._rule.holds(attributes)
+            told = "it holds" if holds else self._rule.failure(attributes)
+            steps.append(AssignmentStep(f"only_if: {told}", goes_on=holds))
+            if not holds:
+                return steps
+        failed = self._failed_step(unit)
+        if failed:
+            return [*steps, AssignmentStep(failed, goes_on=False)]
+        steps.append(AssignmentStep(f"traffic {self.options.traffic:g}: it takes part", goes_on=True))
+        number = self._hash(self._arm_salt, unit)
+        position = arm_of(number, self._ends)
+        lower = self._ends[position - 1] if position else 0.0
+        place = f"{number:.6f} is in [{lower:g}, {self._ends[position]:g})"
+        algorithm = self.options.algorithm
+        text = f"arm: bucket by {algorithm} under {self._arm_salt!r} {place}, of {self._configs[position].config_id}"
+        return [*steps, AssignmentStep(text, goes_on=True)]
+
+
+def unit_text(unit: Any) -> str | None:
+    """Return a unit as text; None for what is no unit, such as an empty text."""
+    if isinstance(unit, str):
+        return unit or None
+    is_one = isinstance(unit, int | UUID) and not isinstance(unit, bool)
+    return str(unit) if is_one else None
+
+
+def _weights_of(weights: Weights | None, ids: Sequence[str], name: str) -> tuple[float, ...]:
+    """Return one weight for each config.
+
+    Raises:
+        StrategyError: If they do not fit the configs.
+    """
+    if weights is None:
+        return (1.0,) * len(ids)
+    if isinstance(weights, Mapping):
+        unknown = [key for key in weights if key not in ids]
+        if unknown:
+            cause = f"there is no config {unknown[0]!r}. Give some of {', '.join(map(repr, ids))}"
+            hint = did_you_mean(str(unknown[0]), ids)
+            raise StrategyError(f"Cannot split {name} by the weights {dict(weights)}: {cause}.{hint}")
+        return tuple(weights.get(config_id, 0) for config_id in ids)
+    if len(weights) != len(ids):
+        cause = f"there are {len(ids)} configs and {len(weights)} weights. Give one for each, in their order"
+        raise StrategyError(f"Cannot split {name} by the weights {list(weights)}: {cause}.")
+    return tuple(weights)
+
+
+def _content(config: Config) -> str:
+    try:
+        return canonical_text(config)
+    except ConfigError:  # It has an id of its own for want of a canonical form.
+        return ""
+
+
+def _bad_option(name: str, value: Any, wanted: str) -> StrategyError:
+    return StrategyError(f"Cannot split by {name} {value!r}: it is of no use there. Give {wanted}.")
