@@ -1,5 +1,6 @@
 """``spearmint run``: a program, with what the settings name under experiment."""
 
+import atexit
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -59,6 +60,7 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
     type=click.Path(path_type=Path),
     help="Settings file. Default: $SPEARMINT_CONFIG, else spearmint.yaml or [tool.spearmint] in pyproject.toml.",
 )
+@click.option("--report", is_flag=True, help="At exit, tell on stderr what became of each module and target.")
 @click.option("-m", "module", metavar="MODULE", help="Run a module or package, as `python -m` does.")
 @click.option("-c", "code", metavar="CODE", help="Run a program that is given as text, as `python -c` does.")
 @click.argument(
@@ -68,7 +70,9 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
     metavar="(SCRIPT | - | -m MODULE | -c CODE) [ARGS]...",
     shell_complete=lambda _ctx, _parameter, incomplete: [CompletionItem(incomplete, type="file")],
 )
-def run_command(config: Path | None, module: str | None, code: str | None, program: tuple[str, ...]) -> None:
+def run_command(
+    config: Path | None, module: str | None, code: str | None, program: tuple[str, ...], *, report: bool
+) -> None:
     """Run a program with what the settings name under experiment.
 
     SCRIPT is a Python file, or a folder or zip file with a __main__.py, such as a .pyz or .pex; - is a program on
@@ -87,9 +91,11 @@ def run_command(config: Path | None, module: str | None, code: str | None, progr
 
     try:
         with no_main():
-            install(config)
+            handle = install(config)
     except SettingsError as error:
         raise fail(str(error), 2) from error
+    if report:
+        atexit.register(lambda: click.echo(handle.report(raises=False), err=True))
     args = list(program)
     if module is not None:
         raise Launch(partial(run_module, module, args))

@@ -135,7 +135,6 @@ def _new_main() -> ModuleType:
 
 def _run(start: Callable[[], object]) -> None:
     """Start a program, and end as the interpreter does when it has ended."""
-    interruption = _Interruption()
     try:
         start()
     except SystemExit:
@@ -144,7 +143,7 @@ def _run(start: Callable[[], object]) -> None:
         failure = error
     else:
         return
-    interruption.is_pending = isinstance(failure, KeyboardInterrupt)
+    _interruption.is_pending = isinstance(failure, KeyboardInterrupt)
     _tell(failure)  # Where no exception is being handled, as for an excepthook of the interpreter's.
     sys.exit(1)
 
@@ -162,6 +161,9 @@ class _Interruption:
                 stream.flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
+
+
+_interruption = _Interruption()
 
 
 def _tell(error: BaseException) -> None:

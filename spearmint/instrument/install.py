@@ -1,5 +1,6 @@
 """`install` and `uninstall`, and the handle that takes an installation back."""
 
+import atexit
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -15,9 +16,10 @@ from spearmint.execution.pool import variant_pool
 from spearmint.execution.worker_initializers import worker_initializers
 from spearmint.instrument.child_processes.environment import propagate_to_children
 from spearmint.instrument.child_processes.lazy_finder import remove_lazy_finder
-from spearmint.instrument.importing.already_imported import wrap_imported_modules
+from spearmint.instrument.importing.already_imported import EARLIER, wrap_imported_modules
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.report import Report, missed_message, report_on, tell
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
@@ -37,7 +39,35 @@ class Handle:
     @property
     def skipped(self) -> Mapping[str, str]:
         """Modules that the settings are about and whose code is not rewritten, each with the reason."""
-        return MappingProxyType({**self._installation.skipped, **self._installation.not_intercepted()})
+        return MappingProxyType({one.name: one.reason for one in self.report(raises=False).modules if one.reason})
+
+    def report(self, *, raises: bool = True) -> Report:
+        """Tell what has become, by now, of everything that the settings name.
+
+        Args:
+            raises: Whether ``on_missed: error`` of the settings makes an error of modules that were missed.
+
+        Returns:
+            The report. ``str()`` of it has a line for each module that the settings name, with one of ``rewritten``,
+            ``cached``, ``wrapped_after``, ``left`` and ``not_imported``, and a line for each target with the number of
+            functions that became experiments.
+
+        Raises:
+            SettingsError: If the settings say ``on_missed: error`` and modules that they name have been loaded by a
+                hook that passed Spearmint's over.
+        """
+        report = report_on(self._installation)
+        if raises and report.missed and self.loaded.settings.on_missed == "error":
+            raise self.loaded.origin.error(missed_message(report.missed), ("on_missed",))
+        return report
+
+    def tell_missed(self) -> None:
+        """Say on stderr, at the end of the process, what was loaded past the hook."""
+        if self.loaded.settings.on_missed == "ignore":
+            return
+        missed = tuple(one for one in self.report(raises=False).missed if one.reason != EARLIER)
+        if missed:  # The others have been told when it was installed.
+            tell(f"spearmint: {missed_message(missed)}")
 
     @property
     def is_installed(self) -> bool:
@@ -90,10 +120,14 @@ class _Handles:
 
     def __init__(self) -> None:
         self._handles: list[Handle] = []
+        self._tells_at_exit = False
 
     def claim(self, loaded: LoadedSettings) -> tuple[Handle, bool]:
         """Return the handle for settings, and whether it is a new one."""
         with hook.lock:
+            if not self._tells_at_exit:
+                self._tells_at_exit = True
+                atexit.register(self._tell_at_exit)
             for handle in self._handles:
                 if handle.loaded.settings == loaded.settings and handle.loaded.origin.path == loaded.origin.path:
                     handle.claims += 1
@@ -110,6 +144,10 @@ class _Handles:
     def all(self) -> list[Handle]:
         with hook.lock:
             return list(self._handles)
+
+    def _tell_at_exit(self) -> None:
+        for handle in self.all():
+            handle.tell_missed()
 
 
 _handles = _Handles()

@@ -31,7 +31,7 @@ class CellTransformer(ast.NodeTransformer):
         found = [targets for one in hook.installations if (targets := one.targets.of("__main__")) is not None]
         if not found or not isinstance(node, ast.Module) or not is_supported():
             return node
-        rewriter = ModuleRewriter(found, lambda *_: None)
+        rewriter = ModuleRewriter(found, lambda *_: None, lambda *_: None)
         try:
             return rewrite_tree(node, rewriter.is_target).tree
         except Exception as error:  # noqa: BLE001 - the cell runs all the same

@@ -258,3 +258,17 @@ def test_missing_target_ends_the_program_with_its_place(programs, write, start):
     assert done.returncode == 1
     assert "spearmint.yaml:1:16: Cannot find the target 'helper:h': module 'helper' defines no " in done.stderr
     assert 'File "<frozen importlib' not in done.stderr.split("uses.py")[0]
+
+
+@pytest.mark.parametrize(("program", "status"), [("uses.py", 0), ("exits.py", 1), ("interrupted.py", -signal.SIGINT)])
+def test_report_is_printed_on_stderr_at_exit(programs, write, start, program, status):
+    write(spearmint___yaml="experiments: [{target: 'helper:g', configs: [{k: 7}], bindings: {k: k}}]", uses___py=USES)
+    arguments = ["no"] if program == "exits.py" else []
+    plain = start("-m", "spearmint", "run", program, *arguments)
+    done = start("-m", "spearmint", "run", "--report", program, *arguments)
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout)
+    assert done.returncode == status
+    module = "helper  rewritten\nhelper:g  1 function\n"
+    if program != "uses.py":
+        module = "helper  not_imported\nhelper:g  0 functions\n"
+    assert done.stderr == plain.stderr + module

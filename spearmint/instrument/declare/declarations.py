@@ -34,10 +34,15 @@ class Declarations:
 
     Args:
         targets: What the settings are about.
+        on_declared: Called, for each function that has become an experiment, with where its entry stands in the
+            settings, and ``"module:qualified.name"``.
     """
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(
+        self, targets: Targets, on_declared: Callable[[tuple[str, int], str], object] = lambda _keys, _name: None
+    ) -> None:
         self._targets = targets
+        self._on_declared = on_declared
         self._instances: dict[tuple[str, int], Spearmint] = {}
         self._local_functions = LocalFunctionCache()
         self._warned: set[tuple[str, int]] = set()
@@ -76,7 +81,11 @@ class Declarations:
             except SpearmintError as error:
                 raise self._located(error, rule, entry) from error
 
-        return self._local_functions.get_or_declare(function, namespace, make) if "<locals>" in name else make(function)
+        is_local = "<locals>" in name
+        made = self._local_functions.get_or_declare(function, namespace, make) if is_local else make(function)
+        if made is not function:
+            self._on_declared(rule.keys, f"{module}:{name}")
+        return made
 
     def _fits(self, rule: Rule, model: type[BaseModel], name: str) -> bool:
         """Tell whether a config can be a model; a package may be full of models that have nothing to do with it."""

@@ -8,10 +8,13 @@ from types import ModuleType
 from typing import Any
 
 from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.rewrite.result import ModuleOutcome
 from spearmint.warn import warn
 
 _LazyModule: type = importlib.util._LazyModule  # type: ignore[attr-defined]  # noqa: SLF001 - to be asked nothing
 _SHOWN = 10
+
+EARLIER = "it was imported before install()"
 
 
 def wrap_imported_modules(
@@ -25,33 +28,48 @@ def wrap_imported_modules(
         sees_cells: Whether what the main module defines from now on is rewritten, as in a notebook.
 
     Raises:
-        SettingsError: If the settings name something in such a module that is not there.
+        SettingsError: If the settings name something in such a module that is not there, or say ``on_missed: error``
+            and there is such a module.
     """
+    on_missed = installation.loaded.settings.on_missed
     imported = []
-    for name, module, is_pending in _modules_of(installation):
+    for name, module, is_pending in covered_modules(installation):
         if is_pending:
             swap(name, object.__getattribute__(module, "__spec__"))
             continue
-        installation.already_imported.add(name)
+        installation.account.already_imported.add(name)
         if not (sees_cells and name == "__main__"):
             imported.append(name)
         found = installation.targets.of(name)
         if found is not None and found.rules:
             # What a module that still runs has not defined yet may come.
-            installation.wrap_in_place(module, name, is_whole=not _is_running(module))
-    if imported:
-        imported.sort()
-        more = f" and {len(imported) - _SHOWN} more" if len(imported) > _SHOWN else ""
+            changes = installation.wrap_in_place(module, name, is_whole=not _is_running(module))
+            if changes.wrapped:
+                installation.account.modules[name] = ModuleOutcome("wrapped_after", EARLIER)
+    if not imported or on_missed == "ignore":
+        return
+    imported.sort()
+    more = f" and {len(imported) - _SHOWN} more" if len(imported) > _SHOWN else ""
+    names = f"{', '.join(imported[:_SHOWN])}{more}"
+    if on_missed == "error":
         message = (
-            f"Modules were imported before spearmint.install(): {', '.join(imported[:_SHOWN])}{more}. Functions in "
-            "them that the settings name are wrapped where they stand; what others imported from them by then, what "
-            "decorators have kept, and functions inside functions, stay as they are. Call install() first."
+            f"Cannot instrument what was imported before spearmint.install(): {names}. Call install() first, or leave "
+            "'on_missed: error' out: functions that the settings name are then wrapped where they stand."
         )
-        warn(message)
+        raise installation.loaded.origin.error(message, ("on_missed",))
+    message = (
+        f"Modules were imported before spearmint.install(): {names}. Functions in "
+        "them that the settings name are wrapped where they stand; what others imported from them by then, what "
+        "decorators have kept, and functions inside functions, stay as they are. Call install() first."
+    )
+    warn(message)
 
 
-def _modules_of(installation: Installation) -> Iterator[tuple[str, ModuleType, bool]]:
-    """Yield name, module, and whether it is still to run. Nothing is asked of a module that would make it run."""
+def covered_modules(installation: Installation) -> Iterator[tuple[str, ModuleType, bool]]:
+    """Yield the imported modules that an installation is about: name, module, and whether it is still to run.
+
+    Nothing is asked of a module that would make it run.
+    """
     for key, module in sys.modules.copy().items():
         if not issubclass(type(module), ModuleType):  # Objects that only say that they are modules have no names.
             continue

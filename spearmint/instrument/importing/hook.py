@@ -25,6 +25,7 @@ from spearmint.instrument.importing.loaders import (
 )
 from spearmint.instrument.rewrite.injected import entry
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
+from spearmint.instrument.rewrite.result import ModuleOutcome
 from spearmint.warn import warn
 
 _OURS = (InstrumentedSourceLoader, InstrumentedSourcelessLoader, InstrumentedZipLoader, AfterLoader)
@@ -43,7 +44,8 @@ class Hook:
         self.installations: tuple[Installation, ...] = ()
         self.lock = threading.RLock()
         self.sees_cells = False
-        self._verify = self.verify_targets  # Bound once: every module's rewriter holds it.
+        self._verify = self.verify_targets  # Bound once: every module's rewriter holds it, and the next one.
+        self._record = self.record_outcome
         self._can_rewrite = False
         self._finder = SpearmintFinder(self)
 
@@ -86,7 +88,7 @@ class Hook:
         if not matched:
             return
         try:
-            loader = self._loader(name, spec.loader, matched, ModuleRewriter(targets, self._verify))
+            loader = self._loader(name, spec.loader, matched, ModuleRewriter(targets, self._verify, self._record))
         except Exception as error:  # noqa: BLE001 - importing goes on
             message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
             warn(message)
@@ -108,9 +110,9 @@ class Hook:
         if loader is None or kind is NamespaceLoader or isinstance(loader, _OURS):
             return None  # A namespace package has no code; what is in it is found on its own.
         reason = f"its loader is a {kind.__module__}.{kind.__qualname__}"
-        for one in matched:
-            one.skipped[name] = reason
         if not rewriter.has_targets or not hasattr(loader, "exec_module"):
+            for one in matched:
+                one.account.modules[name] = ModuleOutcome("left", reason)
             return None
         if self._can_rewrite and kind is not ExtensionFileLoader:
             message = (
@@ -118,17 +120,30 @@ class Hook:
                 "have kept of them by then, and functions inside functions, are not."
             )
             warn(message)
-        return AfterLoader(loader, lambda module: self.wrap_in_place(module, name))
+        return AfterLoader(loader, lambda module: self.wrap_in_place(module, name, reason))
 
     def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str]) -> None:
         """Raise an error if the settings in force name something in a module that is not there."""
         for installation in self.installations:
             installation.verify_targets(module, wrapped, defined)
 
-    def wrap_in_place(self, module: ModuleType, name: str) -> None:
-        """Wrap what the settings in force want of a module that has run."""
+    def record_outcome(self, module: str, outcome: ModuleOutcome) -> None:
+        """Note what has become of a module whose code its loader has asked for."""
+        for installation in self.installations:
+            if installation.targets.of(module) is not None:
+                installation.account.modules[module] = outcome
+
+    def wrap_in_place(self, module: ModuleType, name: str, reason: str) -> None:
+        """Wrap what the settings in force want of a module that has run.
+
+        Args:
+            module: The module.
+            name: The name by which the settings know it.
+            reason: Why its code was not rewritten.
+        """
         for installation in self.installations:
             if installation.targets.of(name) is not None:
+                installation.account.modules[name] = ModuleOutcome("wrapped_after", reason)
                 installation.wrap_in_place(module, name)
 
 

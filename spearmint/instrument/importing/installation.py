@@ -9,6 +9,7 @@ from typing import Any
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.declare.declarations import Declarations
 from spearmint.instrument.declare.patch_module import ModulePatch, names_in, release, wrap_in_place
+from spearmint.instrument.importing.account import Account
 from spearmint.instrument.importing.loaders import restore_loader
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
@@ -26,18 +27,16 @@ class Installation:
     Attributes:
         loaded: The settings.
         targets: Which modules and definitions they are about.
-        modules: Names of the modules that were found with them in force, and instrumented.
-        already_imported: Names of those that had been imported before.
-        skipped: Names of modules matched by the settings that were not, each with the reason.
+        modules: Names of the modules that were found with them in force, and whose loader is ours.
+        account: What became of modules and functions.
     """
 
     def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         self.targets = Targets(loaded)
         self.modules: set[str] = set()
-        self.already_imported: set[str] = set()
-        self.skipped: dict[str, str] = {}
-        self._declarations = Declarations(self.targets)
+        self.account = Account()
+        self._declarations = Declarations(self.targets, self.account.add_function)
         self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
         self._changes: list[ModulePatch] = []
         self._packages = tuple(self._package_names())
@@ -49,6 +48,12 @@ class Installation:
         for experiment in self.loaded.settings.experiments:
             target = parse_target(experiment.target)
             yield target.root if target.has_module_glob else target.module
+
+    @property
+    def named_modules(self) -> set[str]:
+        """The modules that the settings name as they are: packages, and those of targets without a glob."""
+        names = {package.name for package in self.loaded.settings.packages}
+        return names.union(self.targets.exact_modules)
 
     def declare_tracked(self, function: Callable[..., Any], module: str, name: str) -> Any:
         """Make an experiment of a function if the settings want one; see `Declarations.declare`."""
@@ -86,6 +91,7 @@ class Installation:
         changes = wrap_in_place(module, lambda function, at: self.declare_tracked(function, name, at))
         self._changes.append(changes)
         for refused in changes.refused:
+            self.account.refuse_function(f"{name}:{refused}", "it belongs to a type that does not change")
             message = (
                 f"Cannot make an experiment of {name}:{refused}: it belongs to a type that does not change. "
                 "Call it from a function of your own, and name that one."
@@ -94,12 +100,6 @@ class Installation:
         if is_whole:
             self.verify_targets(name, (*changes.wrapped, *changes.refused), names_in(module))
         return changes
-
-    def not_intercepted(self) -> dict[str, str]:
-        """Return the modules with targets that were imported without a finder of ours having been asked."""
-        reason = "another hook has loaded it and asked no finder behind it"
-        loaded = [name for name in self.targets.exact_modules if name in sys.modules]
-        return {name: reason for name in loaded if name not in self.modules and name not in self.already_imported}
 
     def take_back(self) -> None:
         """Leave modules and functions as they would be without it; it may be called twice."""

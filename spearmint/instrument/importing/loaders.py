@@ -35,9 +35,10 @@ class InstrumentedSourceLoader(SourceFileLoader):
         """Return the rewritten code of the module, and publish its call tables."""
         path = self.get_filename(fullname)
         cache = _Cache.of(path, self._rewriter.key)
-        cached = cache and cache.load()
+        cached = cache.load() if cache else None
         # Bytecode does not say where its source is; a folder that was moved is compiled anew.
-        if not cached or cached.code.co_filename != path:
+        is_from_cache = cached is not None and cached.code.co_filename == path
+        if cached is None or not is_from_cache:
             source = self.get_data(path)
             code, cached = self._compiled(source, path)
             if cached is None:
@@ -45,7 +46,7 @@ class InstrumentedSourceLoader(SourceFileLoader):
                 return code
             if cache:
                 cache.store(self, cached, source)
-        self._rewriter.publish_tables(cached)
+        self._rewriter.publish_tables(cached, is_from_cache=is_from_cache)
         return cached.code
 
     def code_of_source(self, data: Any, path: str) -> CodeType:
@@ -101,8 +102,9 @@ class InstrumentedSourcelessLoader(SourcelessFileLoader):
         """Return the rewritten code of the module, and publish its call tables."""
         path = self.get_filename(fullname)
         cache = _Cache.of(path, self._rewriter.key) if self._rewriter.has_targets else None
-        cached = cache and cache.load()
-        if not cached:
+        cached = cache.load() if cache else None
+        is_from_cache = cached is not None
+        if cached is None:
             code = super().get_code(fullname)
             if code is None:  # Types allow for it; bytecode that cannot be read is an ImportError.
                 return None
@@ -112,7 +114,7 @@ class InstrumentedSourcelessLoader(SourcelessFileLoader):
                 return code
             if cache and cached.wrapped:
                 cache.store(self, cached, self.get_data(path))
-        self._rewriter.publish_tables(cached)
+        self._rewriter.publish_tables(cached, is_from_cache=is_from_cache)
         return cached.code
 
 

@@ -11,13 +11,16 @@ from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
 from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_of
-from spearmint.instrument.rewrite.result import Refused, RewrittenTree
+from spearmint.instrument.rewrite.result import ModuleOutcome, Refused, RewrittenTree
 from spearmint.instrument.settings.matching import ModuleTargets
 from spearmint.instrument.settings.target import Target
 from spearmint.warn import warn_at
 
 VerifyTargets = Callable[[str, Iterable[str], Iterable[str]], object]
+RecordOutcome = Callable[[str, ModuleOutcome], object]
 
+_REWRITTEN = ModuleOutcome("rewritten")
+_CACHED = ModuleOutcome("cached")
 
 TOO_DEEP = Refused("its source is nested too deeply")
 
@@ -29,20 +32,25 @@ class ModuleRewriter:
         targets: What the settings in force say of the module; several, where `install` was called with several.
         verify_targets: Called with the module's name, its wrapped definitions and all its definitions before it runs,
             if the settings name functions of it; what it raises goes to the code that imports the module.
+        record_outcome: Called with the module's name and what became of it when its loader has asked for its code.
 
     Attributes:
         name: Name of the module.
         key: 16 bytes that stand for the settings and the rewriter.
     """
 
-    __slots__ = ("_rules", "_targets", "_verify_targets", "key", "name")
+    __slots__ = ("_record_outcome", "_refusal", "_rules", "_targets", "_verify_targets", "key", "name")
 
-    def __init__(self, targets: Sequence[ModuleTargets], verify_targets: VerifyTargets) -> None:
+    def __init__(
+        self, targets: Sequence[ModuleTargets], verify_targets: VerifyTargets, record_outcome: RecordOutcome
+    ) -> None:
         self.name = targets[0].module
         self.key = key_of(*[one.digest for one in targets])
         self._targets = targets
         self._rules = targets[0].rules if len(targets) == 1 else tuple(rule for one in targets for rule in one.rules)
         self._verify_targets = verify_targets
+        self._record_outcome = record_outcome
+        self._refusal = ""
 
     @property
     def has_targets(self) -> bool:
@@ -101,15 +109,18 @@ class ModuleRewriter:
             return None
         return CachedModule(rewritten.code, rewritten.wrapped, tables)
 
-    def publish_tables(self, cached: CachedModule | None) -> None:
+    def publish_tables(self, cached: CachedModule | None, *, is_from_cache: bool = False) -> None:
         """Make the call tables of the module known, and check that what the settings name is in it.
 
         Args:
             cached: Its code and what goes with it; None when the module stays as it is.
+            is_from_cache: Whether an earlier import has made the code.
         """
         if cached is None:
             table_store.forget_tables(self.name)
+            self._record_outcome(self.name, ModuleOutcome("left", self._refusal))
             return
+        self._record_outcome(self.name, _CACHED if is_from_cache else _REWRITTEN)
         table_store.put(self.name, cached.tables)
         if self._rules and any(self._is_unmatched(rule.target, cached.wrapped) for rule in self._rules):
             self._verify_targets(self.name, cached.wrapped, cached.tables)
@@ -125,7 +136,8 @@ class ModuleRewriter:
             reason: The reason, or what was raised.
             path: The module's file, where the warning points to.
         """
-        cause = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else reason
+        cause = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else str(reason)
+        self._refusal = cause
         message = (
             f"Cannot instrument module {self.name!r}: {cause}. It runs as if Spearmint were not there; "
             "decorate its functions with @experiment, or report this."

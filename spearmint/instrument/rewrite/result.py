@@ -1,9 +1,10 @@
-"""What a rewriter gives back: rewritten code, or why there is none; and where definitions stand."""
+"""What a rewriter gives back, what becomes of a module, and where its definitions stand."""
 
 import ast
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import CodeType
+from typing import Literal
 
 from spearmint.discovery import CallTable
 from spearmint.signatures import is_implicit_class_method
@@ -21,6 +22,23 @@ class Refused:
     """Why a module stays as it is."""
 
     reason: str
+
+
+State = Literal["rewritten", "cached", "wrapped_after", "left", "not_imported"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleOutcome:
+    """What became of a module.
+
+    Attributes:
+        state: ``rewritten`` and ``cached``: it runs rewritten code, made just now or by an earlier import.
+            ``wrapped_after``: its functions are wrapped once it has run. ``left``: it is as it is.
+        reason: Why, of the last two.
+    """
+
+    state: State
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,7 @@ class InstallSettings(_Model):
     background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
     propagate_children: bool = False
     propagate_threads: bool = False
+    on_missed: Literal["warn", "error", "ignore"] = "warn"
 
 
 def known_keys(place: tuple[Any, ...]) -> tuple[str, str]:

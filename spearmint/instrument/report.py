@@ -1,0 +1,137 @@
+"""What became of everything that settings name, as `Handle.report` gives it."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from spearmint.instrument.importing.already_imported import EARLIER, covered_modules
+from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.rewrite.result import ModuleOutcome, State
+from spearmint.instrument.settings.model import PackageEntry
+
+_PAST = "another hook has loaded it and asked no finder behind it"
+_NAMESPACE = ModuleOutcome("left", "it is a folder, without code of its own")
+_NOT_IMPORTED = ModuleOutcome("not_imported")
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleAccount:
+    """What became of one module.
+
+    Attributes:
+        name: Its name.
+        state: ``rewritten`` or ``cached``: the code that runs is rewritten, just now or by an earlier import.
+            ``wrapped_after``: its functions were wrapped once it had run. ``left``: it is as it is. ``not_imported``.
+        reason: Why its code is not rewritten; empty where it is.
+        is_missed: Whether it was imported before `install`, or loaded by a hook that passed ours over.
+    """
+
+    name: str
+    state: State
+    reason: str = ""
+    is_missed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.name}  {self.state}" + (f" ({self.reason})" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
+class TargetAccount:
+    """What became of one target, or of one package with ``auto``.
+
+    Attributes:
+        target: The target; of a package, its name and how it finds its experiments.
+        functions: The functions that became experiments by it, ``"module:qualified.name"``.
+        refused: Those that could not, each with the reason.
+    """
+
+    target: str
+    functions: tuple[str, ...]
+    refused: tuple[tuple[str, str], ...] = ()
+
+    def __str__(self) -> str:
+        count = len(self.functions)
+        left = "".join(f"; {name} is left: {reason}" for name, reason in self.refused)
+        return f"{self.target}  {count} function{'s' * (count != 1)}{left}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of everything that settings name; ``str()`` has a line for each module and each target.
+
+    Attributes:
+        modules: The modules, by name: those that the settings name, and those imported that packages and globs cover.
+        targets: The targets, then the packages with ``auto``, in the order of the settings.
+    """
+
+    modules: tuple[ModuleAccount, ...]
+    targets: tuple[TargetAccount, ...]
+
+    @property
+    def missed(self) -> tuple[ModuleAccount, ...]:
+        """The modules that were imported before `install`, or loaded by a hook that passed ours over."""
+        return tuple(one for one in self.modules if one.is_missed)
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, (*self.modules, *self.targets)))
+
+
+def report_on(installation: Installation) -> Report:
+    """Return what has become, by now, of everything that an installation's settings name."""
+    found = dict.fromkeys(installation.named_modules, _NOT_IMPORTED)
+    for name in [one for one in found if one in sys.modules]:  # Where there is code, this is not the last word.
+        found[name] = _NAMESPACE
+    missed = set()
+    for name, module, is_pending in covered_modules(installation):
+        if is_pending:
+            found[name] = _NOT_IMPORTED
+            continue
+        found[name] = _outcome(installation, name, module)
+        targets = installation.targets.of(name)
+        is_past = found[name].reason.startswith(_PAST) and targets is not None and targets.rules
+        if is_past or name in installation.account.already_imported:
+            missed.add(name)  # Of a package without experiments, hooks that come first hide nothing.
+    modules = (
+        ModuleAccount(name, outcome.state, outcome.reason, name in missed) for name, outcome in sorted(found.items())
+    )
+    return Report(tuple(modules), tuple(_targets(installation)))
+
+
+def missed_message(missed: Iterable[ModuleAccount]) -> str:
+    """Return what is said of modules that were missed."""
+    listed = ", ".join(f"{one.name} ({one.reason})" for one in missed)
+    return f"Modules that the settings name are not instrumented from their first line on: {listed}."
+
+
+def _outcome(installation: Installation, name: str, module: ModuleType) -> ModuleOutcome:
+    account = installation.account
+    known = account.modules.get(name)
+    if known is not None:
+        return known
+    if name in account.already_imported:
+        return ModuleOutcome("left", EARLIER)
+    if name not in installation.modules:
+        return ModuleOutcome("left", _PAST)
+    loader: Any = vars(module).get("__loader__")
+    kind = type(loader)
+    return ModuleOutcome("left", f"{_PAST}: {kind.__module__}.{kind.__qualname__} has made its code")
+
+
+def _targets(installation: Installation) -> Iterator[TargetAccount]:
+    account = installation.account
+    for keys, entry in installation.loaded.entries():
+        if isinstance(entry, PackageEntry):
+            if entry.auto is None:
+                continue
+            label = f"{entry.name} (auto: {entry.auto})"
+        else:
+            label = entry.target
+        yield TargetAccount(label, account.functions_of(keys), tuple(account.refused_of(keys).items()))
+
+
+def tell(text: str) -> None:
+    """Write a line to stderr, where there is one, for what nobody may be there to read."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"{text}\n")

@@ -1,0 +1,201 @@
+"""The account of what became of modules and targets."""
+
+import sys
+from importlib.machinery import PathFinder, SourceFileLoader
+
+import pytest
+
+import spearmint
+from spearmint.errors import SettingsError, SpearmintWarning
+from spearmint.instrument.importing.finder import SpearmintFinder
+
+SHOP = {
+    "shop/__init__.py": "",
+    "shop/rank.py": "def score(boost=1):\n    return boost\n\n\ndef other(boost=1):\n    return boost\n",
+    "shop/page.py": "def render(boost=1):\n    return boost\n",
+}
+
+
+class Greedy:
+    """A finder that asks nobody else."""
+
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        return PathFinder.find_spec(fullname, path, target) if fullname.startswith("shop") else None
+
+
+class Recompiling:
+    """A finder that takes what the others find, and compiles the source itself, as typeguard's and logfire's do."""
+
+    def find_spec(self, fullname, path=None, target=None):
+        if not fullname.startswith("shop"):
+            return None
+        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
+            spec = finder.find_spec(fullname, path, target)
+            if spec is not None:
+                if isinstance(spec.loader, SourceFileLoader):
+                    spec.loader = SourceFileLoader(fullname, spec.loader.path)
+                return spec
+        return None
+
+
+@pytest.fixture
+def in_front():
+    """Put a finder first on `sys.meta_path`."""
+    meta_path = list(sys.meta_path)
+    yield lambda finder: sys.meta_path.insert(0, finder)
+    sys.meta_path[:] = meta_path
+
+
+def lines(handle):
+    return str(handle.report(raises=False)).splitlines()
+
+
+def test_report_tells_what_ran_and_what_it_became(project):
+    project.write(SHOP)
+    handle = project.install("shop.rank:*", "shop.page:render", "shop.web:serve", packages=["shop"])
+    assert lines(handle)[:4] == [
+        "shop  not_imported",
+        "shop.page  not_imported",
+        "shop.rank  not_imported",
+        "shop.web  not_imported",
+    ]
+    project.load("shop.rank")
+    assert lines(handle) == [
+        "shop  rewritten",
+        "shop.page  not_imported",
+        "shop.rank  rewritten",
+        "shop.web  not_imported",
+        "shop.rank:*  2 functions",
+        "shop.page:render  0 functions",
+        "shop.web:serve  0 functions",
+    ]
+    assert handle.report().targets[0].functions == ("shop.rank:score", "shop.rank:other")
+
+
+def test_report_tells_code_of_an_earlier_import(project):
+    project.write(SHOP)
+    handle = project.install("shop.rank:score")
+    project.load("shop.rank")
+    assert lines(handle)[0] == "shop.rank  rewritten"
+    project.load("shop.rank")
+    assert lines(handle)[0] == "shop.rank  cached"
+
+
+def test_report_does_not_count_code_that_was_only_read(project):
+    project.write(SHOP)
+    handle = project.install("shop.rank:score")
+    project.load("shop")
+    finder = next(one for one in sys.meta_path if isinstance(one, SpearmintFinder))
+    spec = finder.find_spec("shop.rank", sys.modules["shop"].__path__)
+    spec.loader.get_code("shop.rank")
+    assert lines(handle) == ["shop.rank  not_imported", "shop.rank:score  0 functions"]
+
+
+def test_report_names_modules_that_were_imported_before(project):
+    project.write(SHOP)
+    project.load("shop.rank")
+    with pytest.warns(SpearmintWarning, match="imported before"):
+        handle = project.install("shop.rank:score", packages=["shop"])
+    assert lines(handle) == [
+        "shop  left (it was imported before install())",
+        "shop.rank  wrapped_after (it was imported before install())",
+        "shop.rank:score  1 function",
+    ]
+
+
+def test_report_names_modules_loaded_past_the_hook(project, in_front):
+    project.write(SHOP)
+    handle = project.install("shop.rank:score")
+    in_front(Greedy)
+    project.load("shop.rank")
+    assert lines(handle)[0] == "shop.rank  left (another hook has loaded it and asked no finder behind it)"
+    assert [one.name for one in handle.report().missed] == ["shop.rank"]
+
+
+def test_report_names_modules_that_another_hook_compiled(project, in_front):
+    project.write(SHOP)
+    handle = project.install("shop.rank:score")
+    in_front(Recompiling())
+    assert project.load("shop.rank").score() == 1
+    assert "shop.rank  left (another hook has loaded it" in lines(handle)[0]
+    assert "SourceFileLoader has made its code)" in lines(handle)[0]
+    assert [one.name for one in handle.report().missed] == ["shop.rank"]
+
+
+def test_report_says_of_a_namespace_package_that_it_has_no_code(project):
+    project.write({"shop/rank.py": SHOP["shop/rank.py"]})
+    handle = project.install(packages=["shop"])
+    project.load("shop.rank")
+    assert lines(handle) == ["shop  left (it is a folder, without code of its own)", "shop.rank  rewritten"]
+
+
+def test_report_counts_functions_of_automatic_packages(project):
+    project.write(SHOP)
+    package = {"name": "shop", "auto": "named", "configs": [{"b": 3}], "bindings": {"boost": "b"}}
+    handle = project.install(packages=[package])
+    project.load("shop.rank")
+    assert lines(handle)[-1] == "shop (auto: named)  2 functions"
+
+
+def test_report_names_functions_of_types_that_do_not_change(project):
+    with pytest.warns(SpearmintWarning):
+        handle = spearmint.install({"experiments": [{"target": "datetime:datetime.now"}]})
+    told = lines(handle)[-1]
+    assert told.startswith("datetime:datetime.now  0 functions; datetime:datetime.now is left: it belongs to a type")
+
+
+@pytest.mark.parametrize("choice", ["warn", "error", "ignore"])
+def test_on_missed_decides_about_earlier_imports(project, choice, recwarn):
+    project.write(SHOP)
+    rank = project.load("shop.rank")
+    settings = {"on_missed": choice, "experiments": [{"target": "shop.rank:score"}]}
+    if choice == "error":
+        with pytest.raises(SettingsError, match=r"imported before spearmint\.install\(\): shop\.rank\. Call install"):
+            spearmint.install(settings)
+        assert type(rank.score) is type(lines)
+        return
+    if choice == "warn":
+        with pytest.warns(SpearmintWarning, match=r"imported before spearmint\.install\(\): shop\.rank"):
+            spearmint.install(settings)
+    else:
+        spearmint.install(settings)
+    assert type(rank.score) is not type(lines)
+
+
+def test_on_missed_error_is_raised_by_the_report(project, in_front):
+    project.write(SHOP)
+    handle = spearmint.install({"on_missed": "error", "experiments": [{"target": "shop.rank:score"}]})
+    in_front(Greedy)
+    assert project.load("shop.rank").score() == 1  # A later import never raises.
+    with pytest.raises(SettingsError, match=r"on_missed: .* shop\.rank \(another hook"):
+        handle.report()
+    assert lines(handle)[0].startswith("shop.rank  left")
+
+
+MISSED = """
+    import sys
+    from importlib.machinery import PathFinder
+    import spearmint
+
+    class Greedy:
+        @staticmethod
+        def find_spec(fullname, path=None, target=None):
+            return PathFinder.find_spec(fullname, path, target) if fullname == "rank" else None
+
+    spearmint.install({"on_missed": sys.argv[1], "experiments": [{"target": "rank:score"}]})
+    sys.meta_path.insert(0, Greedy)
+    import rank
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("choice", ["warn", "error", "ignore"])
+def test_missed_modules_are_told_at_exit(project, run, choice):
+    project.write({"rank.py": "def score():\n    return 1\n", "program.py": MISSED})
+    done = run("program.py", choice)
+    expected = (
+        "spearmint: Modules that the settings name are not instrumented from their first line on: "
+        "rank (another hook has loaded it and asked no finder behind it).\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "" if choice == "ignore" else expected)
