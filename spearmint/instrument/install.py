@@ -19,7 +19,7 @@ from spearmint.instrument.child_processes.lazy_finder import remove_lazy_finder
 from spearmint.instrument.importing.already_imported import EARLIER, wrap_imported_modules
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.installation import Installation
-from spearmint.instrument.report import Report, missed_message, report_on, tell
+from spearmint.instrument.report import InstallationReport, missed_message, report_on, tell
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
@@ -41,7 +41,7 @@ class Handle:
         """Modules that the settings are about and whose code is not rewritten, each with the reason."""
         return MappingProxyType({one.name: one.reason for one in self.report(raises=False).modules if one.reason})
 
-    def report(self, *, raises: bool = True) -> Report:
+    def report(self, *, raises: bool = True) -> InstallationReport:
         """Tell what has become, by now, of everything that the settings name.
 
         Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from spearmint.instrument.importing.already_imported import EARLIER, covered_modules
 from spearmint.instrument.importing.installation import Installation
-from spearmint.instrument.rewrite.result import ModuleOutcome, State
+from spearmint.instrument.rewrite.result import ModuleOutcome, ModuleState
 from spearmint.instrument.settings.model import PackageEntry
 
 _PAST = "another hook has loaded it and asked no finder behind it"
@@ -29,7 +29,7 @@ class ModuleAccount:
     """
 
     name: str
-    state: State
+    state: ModuleState
     reason: str = ""
     is_missed: bool = False
 
@@ -58,7 +58,7 @@ class TargetAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class InstallationReport:
     """What became of everything that settings name; ``str()`` has a line for each module and each target.
 
     Attributes:
@@ -78,7 +78,7 @@ class Report:
         return "\n".join(map(str, (*self.modules, *self.targets)))
 
 
-def report_on(installation: Installation) -> Report:
+def report_on(installation: Installation) -> InstallationReport:
     """Return what has become, by now, of everything that an installation's settings name."""
     found = dict.fromkeys(installation.named_modules, _NOT_IMPORTED)
     for name in [one for one in found if one in sys.modules]:  # Where there is code, this is not the last word.
@@ -96,7 +96,7 @@ def report_on(installation: Installation) -> Report:
     modules = (
         ModuleAccount(name, outcome.state, outcome.reason, name in missed) for name, outcome in sorted(found.items())
     )
-    return Report(tuple(modules), tuple(_targets(installation)))
+    return InstallationReport(tuple(modules), tuple(_targets(installation)))
 
 
 def missed_message(missed: Iterable[ModuleAccount]) -> str:

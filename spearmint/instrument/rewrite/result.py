@@ -24,7 +24,7 @@ class Refused:
     reason: str
 
 
-State = Literal["rewritten", "cached", "wrapped_after", "left", "not_imported"]
+ModuleState = Literal["rewritten", "cached", "wrapped_after", "left", "not_imported"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class ModuleOutcome:
         reason: Why, of the last two.
     """
 
-    state: State
+    state: ModuleState
     reason: str = ""
 
 
