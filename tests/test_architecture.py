@@ -5,6 +5,7 @@ literal name handed to ``importlib.import_module`` or ``__import__``.
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -257,3 +258,55 @@ def test_import_going_up_and_module_without_room_are_reported(path, source, prob
     found = violations({path: source})
     assert len(found) == 1
     assert problem in found[0]
+
+
+# -- The page that leads maintainers through the house ---------------------------------------------------------------
+
+ARCHITECTURE = ROOT / "docs" / "contributing" / "architecture.md"
+ROOMS = sorted({room for _, room, _ in HOUSE})
+
+
+def test_page_has_a_paragraph_for_each_room():
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    missing = [room for room in ROOMS if f"**`{room}`**" not in text]
+    assert not missing, f"{ARCHITECTURE.relative_to(ROOT)} has no paragraph on {missing}"
+
+
+def bound_names(body: list[ast.stmt]) -> dict[str, list[ast.stmt]]:
+    """Give the names that statements bind, each with the body in which further names of it are bound."""
+    found: dict[str, list[ast.stmt]] = {}
+    for node in body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                found[name] = []
+            case ast.ClassDef(name=name, body=inner):
+                found[name] = inner
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                found[name] = []
+    return found
+
+
+def exists(dotted: str) -> bool:
+    """Tell whether a dotted path below the package names a room, a module, or what one binds. Nothing is imported."""
+    path, rest = ROOT / PACKAGE, dotted.split(".")
+    while rest and (path / rest[0]).is_dir():
+        path /= rest.pop(0)
+    if rest and (path / f"{rest[0]}.py").is_file():
+        module = path / f"{rest.pop(0)}.py"
+        body = ast.parse(module.read_text(encoding="utf-8")).body
+        while rest and rest[0] in (names := bound_names(body)):
+            body = names[rest.pop(0)]
+    return not rest
+
+
+def test_page_names_what_exists():
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    rooms = {room.partition(".")[0] for room in ROOMS}
+    named = {name for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", text) if name.partition(".")[0] in rooms}
+    assert len(named) > 50
+    assert sorted(name for name in named if not exists(name)) == []
+
+
+@pytest.mark.parametrize("name", ["planning.attic", "planning.select.attic", "api.Spearmint.attic", "planning.attic.f"])
+def test_name_that_is_gone_is_found(name):
+    assert not exists(name)

@@ -1,5 +1,6 @@
 """The documentation is whole: every page can be reached, and every public name is in the reference."""
 
+import re
 from pathlib import Path
 from textwrap import dedent
 
@@ -33,11 +34,18 @@ def test_every_page_stands_in_the_navigation_once():
     assert sorted(pages_in(nav())) == written
 
 
-@pytest.mark.parametrize("folder", ["how-to", "reference", "explanation"])
+@pytest.mark.parametrize("folder", ["how-to", "reference", "explanation", "contributing", "contributing/decisions"])
 def test_the_page_of_a_part_leads_to_all_its_pages(folder):
     index = (DOCS / folder / "index.md").read_text(encoding="utf-8")
     missing = [page.name for page in (DOCS / folder).glob("*.md") if page.name != "index.md" and page.name not in index]
     assert missing == []
+
+
+def test_contributing_names_files_that_exist():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"[`(]((?:spearmint|tests|docs|benchmarks)/[\w/.-]+)", text)
+    assert len(named) > 15
+    assert [path for path in named if "NAME" not in path and not (ROOT / path).exists()] == []
 
 
 def public_names():
