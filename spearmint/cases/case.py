@@ -1,12 +1,13 @@
 """One assignment of a config to every experiment that a call reaches."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.edge import ExperimentRef
 from spearmint.cases.join_log import Assignments, JoinLog
+from spearmint.cases.varying import varying_paths
 from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
@@ -27,6 +28,10 @@ class PlanRef(Protocol):
     @property
     def varying(self) -> frozenset[ExperimentRef]:
         """The experiments that run under several configs in it."""
+
+    @property
+    def options(self) -> Mapping[ExperimentRef, Sequence[BoundConfig]]:
+        """The configs of each experiment with a dimension in it, main first."""
 
 
 class ExperimentCase:
@@ -185,13 +190,26 @@ class ExperimentCase:
 
         The name is the function's own; where two experiments share that, it is ``"module:qualified.name"``.
         """
-        configs = self.assignment
-        root, *nested = configs
-        short = [name.rpartition(".")[2].rpartition(":")[2] for name in nested]
-        found = flatten(configs[root])
-        for name, own in zip(nested, short, strict=True):
-            found |= flatten(configs[name], f"{own if short.count(own) == 1 else name}: ")
-        return found
+        return {f"{label}{path}": value for _, label, values in self._labelled() for path, value in values.items()}
+
+    @property
+    def varying_parameters(self) -> Mapping[str, Any]:
+        """Those of `parameters` that the configs of their experiment do not all share: what `case_id` stands for."""
+        return {
+            f"{label}{path}": values[path]
+            for experiment, label, values in self._labelled()
+            for path in varying_paths(experiment, self.plan.options.get(experiment, ()))
+            if path in values
+        }
+
+    def _labelled(self) -> Iterator[tuple[ExperimentRef, str, dict[str, Any]]]:
+        """Yield each experiment with a config of its own, what stands before its paths, and its values by path."""
+        root, *nested = self._bound().items()
+        yield root[0], "", flatten(root[1].copy())
+        names = [experiment.name for experiment, _ in nested]
+        short = [name.rpartition(".")[2].rpartition(":")[2] for name in names]
+        for (experiment, option), name, own in zip(nested, names, short, strict=True):
+            yield experiment, f"{own if short.count(own) == 1 else name}: ", flatten(option.copy())
 
     def _bound(self) -> dict[ExperimentRef, BoundConfig]:
         """Return the option of each experiment with a config of its own, of those that have joined only if called."""

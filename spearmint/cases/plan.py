@@ -75,6 +75,11 @@ class Plan:
         return frozenset(one.experiment for one in self.dimensions if len(one.options) > 1)
 
     @cached_property
+    def options(self) -> Mapping[ExperimentRef, Sequence[BoundConfig]]:
+        """The options of each experiment with a dimension in it, main first."""
+        return {one.experiment: one.options for one in self.dimensions}
+
+    @cached_property
     def overflow(self) -> str:
         """Why its variants cannot run: it holds more cases than ``max_cases``. Empty where it does not."""
         if self.max_cases is None or self.size <= self.max_cases:

@@ -1,6 +1,6 @@
 """Nested configs as one mapping from paths to values."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 
@@ -20,14 +20,28 @@ def flatten(config: Mapping[Any, Any], prefix: str = "", *, lists: bool = False)
     return {path: value for key, item in config.items() for path, value in _leaves(item, f"{prefix}{key}", lists)}
 
 
-def differing_paths(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+def differing_paths(configs: Iterable[Mapping[str, Any]]) -> list[str]:
     """Return the paths, of several flattened configs, at which not all hold the same, in the order of their first use.
 
     >>> differing_paths([{"k": 1, "model": "a"}, {"k": 2, "model": "a"}])
     ['k']
     """
-    paths = dict.fromkeys(path for config in configs for path in config)
-    return [path for path in paths if len({repr(config.get(path, ...)) for config in configs}) > 1]
+    first: dict[str, str] = {}
+    differs: dict[str, bool] = {}
+    for position, config in enumerate(configs):
+        texts = {path: _text(value) for path, value in config.items()}
+        if not position:
+            first, differs = texts, dict.fromkeys(texts, False)
+        for path in {**first, **texts}:
+            differs[path] = differs.get(path, False) or first.get(path) != texts.get(path)
+    return [path for path, does in differs.items() if does]
+
+
+def _text(value: Any) -> str:
+    try:
+        return repr(value)
+    except Exception:  # noqa: BLE001 - a value of the user's may do anything
+        return object.__repr__(value)
 
 
 def _leaves(value: Any, path: str, lists: bool) -> Iterator[tuple[str, Any]]:  # noqa: FBT001

@@ -10,6 +10,7 @@ from typing import Any
 from spearmint.redaction import Redactor
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.signatures import parameters_of
+from spearmint.tracing.marks import marks_of
 from spearmint.tracing.options import TracingOptions
 from spearmint.tracing.serialize import Renderer
 from spearmint.tracing.snapshot import snapshot
@@ -51,22 +52,25 @@ class Description:
     failure: dict[str, str] | None
 
 
-def describe(trace: Trace, options: TracingOptions) -> list[Description]:
-    """Describe the spans of a trace, in their order."""
-    return _describe_all(trace.spans, options, Renderer(_redactor(options.mask), options.max_chars))
+def describe(trace: Trace, options: TracingOptions) -> tuple[list[Description], dict[str, str]]:
+    """Describe the spans of a trace, in their order, and tell what it can be searched by, as tags and as metadata."""
+    renderer = Renderer(_redactor(options.mask), options.max_chars)
+    described = _describe_all(trace, trace.spans, options, renderer)
+    return described, marks_of(trace, renderer, options)
 
 
-def describe_alone(span: Span, options: TracingOptions) -> Description:
+def describe_alone(span: Span, options: TracingOptions) -> tuple[Description, dict[str, str]]:
     """Describe one span on its caller's thread, where no code of the user's may run, such as a slow repr."""
-    (described,) = _describe_all([span], options, Renderer(_redactor(options.mask), options.max_chars, runs_code=False))
-    return described
+    renderer = Renderer(_redactor(options.mask), options.max_chars, runs_code=False)
+    (described,) = _describe_all(span.trace, [span], options, renderer)
+    return described, marks_of(span.trace, renderer, options)
 
 
-def _describe_all(spans: list[Span], options: TracingOptions, renderer: Renderer) -> list[Description]:
+def _describe_all(trace: Trace, spans: list[Span], options: TracingOptions, renderer: Renderer) -> list[Description]:
     configs = [snapshot(span.option.config, options.max_chars, options.max_items)[0] for span in spans]
     inputs = [_by_parameter(span) for span in spans]
     # First all that is secret anywhere, so that no text of any span shows it.
-    for known in (*configs, *inputs):
+    for known in (trace.attributes, *configs, *inputs):
         renderer.collect_secrets(known)
     for span in spans:
         renderer.collect_secrets(span.output)
@@ -98,17 +102,6 @@ def _describe(renderer: Renderer, span: Span, config: Any, inputs: dict[str, Any
         problem=problem,
         failure=failure,
     )
-
-
-def marks_of(trace: Trace) -> dict[str, str]:
-    """Return what a trace can be searched by from its beginning, as tags and as metadata."""
-    root = trace.spans[0]
-    return {
-        "spearmint.config_id": root.option.config_id,
-        "spearmint.experiment": root.experiment.name,
-        "spearmint.role": trace.role,
-        "spearmint.call_id": trace.call_id,
-    }
 
 
 def attributes_of(span: Span, described: Description) -> dict[str, Any]:

@@ -5,7 +5,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from spearmint.tracing.attributes import attributes_of, describe_alone, marks_of
+from spearmint.tracing.attributes import attributes_of, describe_alone
+from spearmint.tracing.marks import first_marks_of
 from spearmint.tracing.mlflow import state as mlflow_state
 from spearmint.tracing.options import Mode, TracingOptions
 from spearmint.tracing.span import Span
@@ -29,7 +30,7 @@ def open_root(span: Span, mode: Mode, *, is_alone: bool) -> Any:
         with suppress(Exception):  # Such as MLflow's tracing being disabled: then it is written later.
             live = _live().LiveSpan(span, is_alone=is_alone)
             if not live.is_ours:
-                live.mark(marks_of(span.trace))
+                live.mark(first_marks_of(span.trace))
             return live
     return _live().DetachedContext() if is_alone and mlflow_state.has_context() else None
 
@@ -55,7 +56,9 @@ def close(span: Span, options: TracingOptions) -> None:
     live = span.live
     with suppress(Exception):  # MLflow's failure is not the caller's.
         if not live.is_ours:
-            described = describe_alone(span, options)
+            described, marks = describe_alone(span, options)
+            if span.parent is None:
+                live.mark({**marks, "spearmint.status": described.status})
             live.end_with(span, described, attributes_of(span, described))
             return
         live.end(span)

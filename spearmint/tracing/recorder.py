@@ -14,6 +14,7 @@ from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
+from spearmint.context.current import attributes_var
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome, Role
 from spearmint.tracing import live_mode
@@ -161,9 +162,14 @@ def begin_root(
             _random.getrandbits(128),
             decision.call_id,
             role,
-            mlflow_state.current_destination(),
+            case,
+            place=mlflow_state.current_destination(),
             generation=exporter.generation,
         )
+        attributes = attributes_var.get()
+        if attributes:
+            limits = exporter.options
+            trace.attributes, _ = snapshot(dict(attributes), limits.max_chars, limits.max_items)
         if decision.compares:
             trace.compare = experiment.compare or DEFAULT
         if role == "main":

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Final, Literal
 
 from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.case import ExperimentCase
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Role
 
@@ -66,6 +67,8 @@ class Trace:
         number: Its id, of 128 bits.
         call_id: What main and its variants have in common.
         role: ``"main"`` or ``"variant"``.
+        case: The case that it runs in.
+        attributes: Snapshot of the context's attributes.
         place: Where MLflow was set to write when it began.
         compare: Compares a variant's result with main's; None where nobody asks.
         main: Main's trace, for a variant.
@@ -80,6 +83,8 @@ class Trace:
     number: int
     call_id: str
     role: Role
+    case: ExperimentCase | None = None
+    attributes: Any = None
     place: Any = None
     compare: Compare | None = None
     main: "Trace | None" = None

@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from spearmint import Config, ExperimentCase, RuntimeContext, Spearmint, experiment
+from spearmint.config import parse_configs
 from spearmint.context import experiment_case_var
 from spearmint.errors import CaseError
+from spearmint.planning.select import full_plan
+from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
 
 CONFIGS = [{"model": "a"}, {"model": "b"}]
@@ -345,3 +348,32 @@ def test_case_id_with_dynamic_experiments_is_one_in_a_run():
 def test_parameters_name_nested_experiments():
     outer, _ = make_two()
     assert cases_of(outer)[-1].parameters == {"model": "b", "inner: k": 2}
+
+
+def test_varying_parameters_leave_out_what_configs_share():
+    @experiment(configs=[{"k": 1, "llm": {"name": "x", "t": 0}}, {"k": 1, "llm": {"name": "x", "t": 1}}])
+    def inner(config):
+        return 0
+
+    @experiment(configs=[{"only": 1}])
+    def single(config):
+        return 0
+
+    @experiment(configs=[{"model": "a", "n": 3}, {"model": "b", "n": 3}], strategy=ShadowStrategy)
+    def outer(config):
+        return inner() + single()
+
+    assert [case.varying_parameters for case in cases_of(outer)] == [
+        {"model": "a", "inner: llm.t": 0},
+        {"model": "b", "inner: llm.t": 0},
+    ]
+
+
+def test_varying_parameters_know_configs_of_the_plan_alone():
+    @experiment(configs=[{"k": 1, "n": 0}, {"k": 1, "n": 1}])
+    def lone(config):
+        return 0
+
+    configs = parse_configs([{"k": 1, "n": 0}, {"k": 2, "n": 0}])
+    cases = full_plan(experiment_of(lone)[0], configs).cases()
+    assert [case.varying_parameters for case in cases] == [{"k": 1, "n": 0}, {"k": 2, "n": 0}]

@@ -1,4 +1,4 @@
-from spearmint.config.flatten import flatten
+from spearmint.config.flatten import differing_paths, flatten
 
 
 def test_flatten_joins_the_keys_of_nested_mappings():
@@ -16,3 +16,19 @@ def test_flatten_gives_items_of_nested_lists_paths_if_asked():
 
 def test_flatten_puts_a_prefix_before_each_path():
     assert flatten({"a": {"b": 1}}, "rank: ") == {"rank: a.b": 1}
+
+
+def test_differing_paths_come_in_order_of_first_use():
+    configs = [{"b": 1, "a": 1, "same": 0}, {"b": 1, "a": 2, "same": 0, "new": None}, {"a": 1, "same": 0}]
+    assert differing_paths(iter(configs)) == ["b", "a", "new"]
+    assert differing_paths([{"a": 1}]) == []
+
+
+def test_differing_paths_bear_values_without_a_repr():
+    class Silent:
+        def __repr__(self):
+            raise RuntimeError("no repr")
+
+    one = Silent()
+    assert differing_paths([{"a": one}, {"a": one}]) == []
+    assert differing_paths([{"a": one}, {"a": Silent()}]) == ["a"]

@@ -51,7 +51,7 @@ def worker(gate):
 
 
 def trace(error=None):
-    return Trace(1, "call", "main", error)
+    return Trace(1, "call", "main", place=error)
 
 
 def counts(worker):

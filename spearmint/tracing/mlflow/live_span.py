@@ -76,7 +76,10 @@ class LiveSpan:
     def mark(self, marks: dict[str, str]) -> None:
         """Let the user's trace be found by what the first experiment in it is."""
         with _manager.get_instance().get_trace(self._span.trace_id) as trace:
-            if trace is not None and "spearmint.call_id" not in trace.info.tags:
+            if trace is None:
+                return
+            first = trace.info.tags.get("spearmint.call_id", marks["spearmint.call_id"])
+            if first == marks["spearmint.call_id"]:
                 trace.info.tags.update(marks)
                 trace.info.trace_metadata.update(marks)
 

@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from spearmint.tracing import span as records
-from spearmint.tracing.attributes import Description, attributes_of, describe, marks_of
+from spearmint.tracing.attributes import Description, attributes_of, describe
 from spearmint.tracing.equality import compare_to_main
 from spearmint.tracing.mlflow.stores import Store, forget_connections, open_store
 from spearmint.tracing.options import TracingOptions
@@ -97,10 +97,10 @@ def _experiment_id(store: Store, place: Any, options: TracingOptions) -> str:
 
 def _mlflow_trace(trace: records.Trace, experiment_id: str, options: TracingOptions) -> Trace:
     """Return a recorded trace as MLflow has it."""
-    described = describe(trace, options)
+    described, marks = describe(trace, options)
     root = trace.spans[0]
     spans = _spans(trace, described, experiment_id)
-    marks = {**marks_of(trace), "spearmint.status": described[0].status}
+    marks["spearmint.status"] = described[0].status
     metadata = {
         **resolve_env_metadata(),
         TRACE_SCHEMA_VERSION_KEY: str(TRACE_SCHEMA_VERSION),
