@@ -188,6 +188,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     if report.ledger.has_nothing:
         message = f"Nothing to compare: every cell or every score failed, such as {_first_error(report)}."
         raise fail(message, FAILED)
+    _require_metrics(report, lower)
     results = [result for gate in wanted for result in check_gate(report, gate)]
     for result in results:
         click.echo(f"{result.verdict.upper()} {result.gate.metric} of {result.case_id}: {result.reason}")
@@ -211,6 +212,12 @@ def _found(target: str, option: str) -> Any:
         return import_object(target)
     except ImportError as error:
         raise EvaluationError(f"Cannot find {option} {target!r}: {error}") from error
+
+
+def _require_metrics(report: Any, names: tuple[str, ...]) -> None:
+    """Refuse names that no metric of a report has."""
+    for name in names:
+        report.summary(name)
 
 
 def _first_error(report: Any) -> str:

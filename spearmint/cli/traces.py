@@ -1,4 +1,4 @@
-"""``spearmint traces``: what each config did, of what MLflow has recorded."""
+"""``spearmint traces``: what each case did, of what MLflow has recorded."""
 
 import importlib
 import json
@@ -7,7 +7,7 @@ import re
 import statistics as plain_statistics
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,12 @@ import click
 from rich.table import Table
 
 from spearmint.cli.output import console, examples, fail
+from spearmint.redaction import redactor
 from spearmint.statistics.intervals import Estimate, wilson
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _PAIRS = 5
+_PIPE_WIDTH = 10_000  # No line of a table is folded where no terminal shows it.
 
 
 class Ago(click.ParamType[float]):
@@ -38,11 +40,13 @@ class Ago(click.ParamType[float]):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one config of one experiment did, in one role.
+    """What one case of one experiment did, in one role.
 
     Attributes:
         experiment: Name of the experiment.
-        config_id: The config.
+        case_id: The case.
+        config_id: The config of that experiment.
+        parameters: What varies in the configs of the case, by path.
         role: ``"main"`` or ``"variant"``.
         executions: How many there are.
         errors: How many of them did not succeed.
@@ -53,7 +57,9 @@ class Line:
     """
 
     experiment: str
+    case_id: str
     config_id: str
+    parameters: Mapping[str, Any]
     role: str
     executions: int
     errors: int
@@ -72,9 +78,10 @@ class Line:
     ),
 )
 @click.option("--experiment", help="Only this experiment: module:qualified.name, or its last part.")
-@click.option("--config-id", help="Only this config.")
+@click.option("--config-id", help="Only cases with this config, of the experiment itself or of one that it reaches.")
+@click.option("--case-id", help="Only this case.")
 @click.option("--since", type=Ago(), help="Only what began within this time, such as 30m, 1h or 7d.")
-@click.option("--show-diffs", is_flag=True, help=f"Show the first {_PAIRS} pairs of each config whose results differ.")
+@click.option("--show-diffs", is_flag=True, help=f"Show the first {_PAIRS} pairs of each case whose results differ.")
 @click.option("--limit", type=click.IntRange(min=1), default=10_000, show_default=True, help="Executions to read.")
 @click.option("--mlflow-experiment", "places", multiple=True, help="MLflow experiment to read; all of them by default.")
 @click.option("--tracking-uri", help="Where MLflow keeps it; MLflow's own setting by default.")
@@ -83,6 +90,7 @@ def traces_command(
     *,
     experiment: str | None,
     config_id: str | None,
+    case_id: str | None,
     since: float | None,
     show_diffs: bool,
     limit: int,
@@ -92,20 +100,23 @@ def traces_command(
 ) -> None:
     """Compare what configs did, of what MLflow has recorded of executions.
 
-    There is a line per config: executions, how many failed, the median and the 95th percentile of the duration, and for
-    variants that ran beside main how often their result equalled main's, with a 95 % confidence interval.
+    There is a line per case, with the parameters that vary: executions, how many failed, the median and the 95th
+    percentile of the duration, and for variants that ran beside main how often their result equalled main's, with a
+    95 % confidence interval.
     """
     reading: Any = importlib.import_module("spearmint.tracing.mlflow.search")
     try:
         reader = reading.TraceReader(tracking_uri, places)
         since_ms = None if since is None else int((time.time() - since) * 1000)
-        found, has_more = _first(reader.find(config_id=config_id, since_ms=since_ms), experiment, limit)
+        chosen = reader.find(config_id=config_id, case_id=case_id, since_ms=since_ms)
+        found, has_more = _first(chosen, experiment, limit)
     except Exception as error:
-        raise fail(f"Cannot read traces: {error}", 1) from error
-    lines = _compare_configs(found)
+        text = redactor().hide(str(error))
+        raise fail(text if isinstance(error, LookupError) else f"Cannot read traces: {text}", 1) from error
+    lines = _compare_cases(found)
     pairs = _differing(reader, found) if show_diffs else []
     if form == "json":
-        click.echo(json.dumps({"configs": list(map(_as_json, lines)), "diffs": pairs}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"cases": list(map(_as_json, lines)), "diffs": pairs}, indent=2, ensure_ascii=False))
     elif not lines:
         click.echo("No executions are recorded. Is tracing on, and is this the right --tracking-uri?")
     else:
@@ -129,25 +140,27 @@ def _is_named(name: str, wanted: str) -> bool:
     return name == wanted or f".{name.partition(':')[2]}".endswith(f".{wanted}")
 
 
-def _compare_configs(executions: Iterable[Any]) -> list[Line]:
-    """Return a line per experiment, role and config, those of main first.
+def _compare_cases(executions: Iterable[Any]) -> list[Line]:
+    """Return a line per experiment, role and case, those of main first.
 
     Args:
         executions: `spearmint.tracing.mlflow.search.TracedExecution` objects.
     """
     groups: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
     for one in executions:
-        groups[one.experiment, one.role, one.config_id].append(one)
+        groups[one.experiment, one.role, one.case_id].append(one)
     return [_line(*key, group) for key, group in sorted(groups.items())]
 
 
-def _line(experiment: str, role: str, config_id: str, group: Sequence[Any]) -> Line:
+def _line(experiment: str, role: str, case_id: str, group: Sequence[Any]) -> Line:
     seconds = sorted(one.seconds for one in group)
     compared = [one for one in group if one.equal in ("true", "false")]
     equal = sum(one.equal == "true" for one in compared)
     return Line(
         experiment=experiment,
-        config_id=config_id,
+        case_id=case_id,
+        config_id=group[0].config_id,
+        parameters=group[0].parameters,
         role=role,
         executions=len(group),
         errors=sum(one.status != "success" for one in group),
@@ -164,16 +177,16 @@ def _differing(reader: Any, executions: Sequence[Any]) -> list[dict[str, str]]:
     shown: dict[tuple[str, str], int] = defaultdict(int)
     pairs = []
     for one in reversed(executions):
-        key = (one.experiment, one.config_id)
+        key = (one.experiment, one.case_id)
         if one.equal != "false" or shown[key] >= _PAIRS:
             continue
-        call = reader.find(config_id=None, since_ms=None, call_id=one.call_id)
+        call = reader.find(call_id=one.call_id)
         main = mains.get(one.call_id) or next((other for other in call if other.role == "main"), None)
         shown[key] += 1
         pairs.append(
             {
                 "experiment": one.experiment,
-                "config_id": one.config_id,
+                "case_id": one.case_id,
                 "inputs": one.request,
                 "main": "(not recorded)" if main is None else _outcome(reader.with_response(main)),
                 "variant": _outcome(one),
@@ -192,7 +205,9 @@ def _outcome(one: Any) -> str:
 def _as_json(line: Line) -> dict[str, Any]:
     found: dict[str, Any] = {
         "experiment": line.experiment,
+        "case_id": line.case_id,
         "config_id": line.config_id,
+        "parameters": line.parameters,
         "role": line.role,
         "executions": line.executions,
         "errors": line.errors,
@@ -207,14 +222,15 @@ def _as_json(line: Line) -> dict[str, Any]:
 
 def _print(lines: Sequence[Line], pairs: Sequence[dict[str, str]]) -> None:
     table = Table(box=None, pad_edge=False)
-    for name in ("experiment", "config", "role"):
-        table.add_column(name, no_wrap=True)
+    for name in ("experiment", "case", "parameters", "role"):
+        table.add_column(name, overflow="fold")
     for name in ("executions", "errors", "p50", "p95", "equal to main"):
         table.add_column(name, justify="right", no_wrap=True)
     for line in lines:
         table.add_row(
             line.experiment,
-            line.config_id,
+            line.case_id,
+            ", ".join(f"{path}={_value(value)}" for path, value in line.parameters.items()),
             line.role,
             str(line.executions),
             f"{line.errors / line.executions:.1%}",
@@ -223,11 +239,17 @@ def _print(lines: Sequence[Line], pairs: Sequence[dict[str, str]]) -> None:
             _share(line),
         )
     printer = console()
+    if not printer.is_terminal:
+        printer.width = _PIPE_WIDTH
     printer.print(table, markup=False)
     for pair in pairs:
-        printer.print(f"\n{pair['experiment']} under {pair['config_id']}, given {pair['inputs']}", markup=False)
+        printer.print(f"\n{pair['experiment']} under {pair['case_id']}, given {pair['inputs']}", markup=False)
         printer.print(f"  main     {pair['main']}   {pair['main_trace']}", markup=False)
         printer.print(f"  variant  {pair['variant']}   {pair['variant_trace']}", markup=False)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _share(line: Line) -> str:

@@ -97,6 +97,17 @@ def test_of_a_metric_that_is_better_when_lower_a_fall_passes(invoke, write):
 
 
 @pytest.mark.usefixtures("project")
+def test_mistyped_lower_metric_is_refused_after_the_report(invoke, write, tmp_path):
+    write(c___jsonl='{"skill": 0.5}\n{"skill": 0.9}\n')
+    page = tmp_path / "report.csv"
+    options = ("--configs", "c.jsonl", "--gate", "cost=1", "--report", str(page), "--quiet")
+    result = run(invoke, *options, "--lower", "cots", target="shop:plain", scorer="shop:cost")
+    assert result.exit_code == 3
+    assert "Cannot tell metric 'cots': there are cost, latency. Did you mean 'cost'?" in result.stderr
+    assert page.exists()
+
+
+@pytest.mark.usefixtures("project")
 def test_several_gates_are_all_held_and_the_worst_counts(invoke):
     result = run(invoke, "--gate", "right=-0.02", "--gate", "spread=0.5", "--scorer", "shop:spread", "--quiet")
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["PASS", "REGRESSION"]

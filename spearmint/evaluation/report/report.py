@@ -5,7 +5,6 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from spearmint.evaluation.report.summary import Summary, is_lower_better, summar
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import LATENCY, ResultTable
+from spearmint.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +202,9 @@ class Report:
     def _known(self, metric: str) -> str:
         if metric == LATENCY or metric in self.metrics:
             return metric
-        close = get_close_matches(metric, self.metrics, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        known = ", ".join([*self.metrics, LATENCY])
-        raise EvaluationError(f"Cannot tell metric {metric!r}: there are {known}.{hint}")
+        known = [*self.metrics, LATENCY]
+        hint = did_you_mean(metric, known)
+        raise EvaluationError(f"Cannot tell metric {metric!r}: there are {', '.join(known)}.{hint}")
 
     def _nested(self) -> list[str]:
         """Return the names of the experiments beside the function whose configs vary."""

@@ -1,15 +1,18 @@
 """Reads back from MLflow what executions did."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import mlflow
 from mlflow.entities import ViewType
 from mlflow.tracking import MlflowClient
 
+from spearmint.tracing.marks import CONFIG, PREFIX
+from spearmint.tracing.mlflow.readable import require_store
+
 _PAGE = 500
-_PREFIX = "spearmint."
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class TracedExecution:
         trace_id: The id of its trace.
         experiment: ``"module:qualified.name"`` of the function.
         config_id: The config it ran under.
+        case_id: The case it ran in: the ids of the configs of all experiments that vary.
         role: ``"main"`` or ``"variant"``.
         call_id: What it has in common with main or with the variants.
         status: How it ended.
@@ -27,11 +31,14 @@ class TracedExecution:
         seconds: How long it took.
         request: The beginning of its inputs, as JSON.
         response: The beginning of its output, as JSON.
+        nested: From the name of each other experiment of the case to the id of its config.
+        parameters: The values of the case's configs that vary, by path, as far as they had room.
     """
 
     trace_id: str
     experiment: str
     config_id: str
+    case_id: str
     role: str
     call_id: str
     status: str
@@ -39,6 +46,8 @@ class TracedExecution:
     seconds: float
     request: str
     response: str
+    nested: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TraceReader:
@@ -49,11 +58,13 @@ class TraceReader:
         experiments: Names of MLflow experiments; none for all that are active.
 
     Raises:
-        LookupError: If there is no MLflow experiment of such a name.
+        LookupError: If there is no store at the URI or no server answers, or no MLflow experiment of such a name.
     """
 
     def __init__(self, tracking_uri: str | None, experiments: Sequence[str]) -> None:
-        self._client = MlflowClient(tracking_uri)
+        uri = tracking_uri or str(mlflow.get_tracking_uri())
+        require_store(uri)
+        self._client = MlflowClient(uri)
         if experiments:
             self._places = [self._place(name) for name in experiments]
         else:
@@ -69,20 +80,28 @@ class TraceReader:
         return place
 
     def find(
-        self, *, config_id: str | None, since_ms: int | None, call_id: str | None = None
+        self,
+        *,
+        config_id: str | None = None,
+        case_id: str | None = None,
+        since_ms: int | None = None,
+        call_id: str | None = None,
     ) -> Iterator[TracedExecution]:
         """Yield executions, the latest first.
 
         Args:
-            config_id: Only those under this config.
+            config_id: Only those in whose case some experiment runs under this config.
+            case_id: Only those of this case.
             since_ms: Only those that began since, in milliseconds since the epoch.
             call_id: Only those of this call.
         """
-        filters = [f"tags.`{_PREFIX}experiment` LIKE '%:%'"]
+        filters = [f"tags.`{PREFIX}experiment` LIKE '%:%'"]
         if config_id is not None:
-            filters.append(f"tags.`{_PREFIX}config_id` = '{_quoted(config_id)}'")
+            filters.append(f"tags.`{PREFIX}config_ids` LIKE '%{_pattern(config_id)}%'")
+        if case_id is not None:
+            filters.append(f"tags.`{PREFIX}case_id` LIKE '{_pattern(case_id)}'")
         if call_id is not None:
-            filters.append(f"tags.`{_PREFIX}call_id` = '{_quoted(call_id)}'")
+            filters.append(f"tags.`{PREFIX}call_id` = '{call_id}'")
         if since_ms is not None:
             filters.append(f"timestamp_ms >= {since_ms}")
         token = None
@@ -96,7 +115,10 @@ class TraceReader:
                 include_spans=False,
             )
             for trace in page:
-                yield _execution(trace.info)
+                found = _execution(trace.info)
+                is_config = config_id in (None, found.config_id, *found.nested.values())
+                if is_config and case_id in (None, found.case_id):
+                    yield found
             token = page.token
             if not token:
                 return
@@ -106,28 +128,32 @@ class TraceReader:
         if execution.response or execution.status != "success":
             return execution
         for span in self._client.get_trace(execution.trace_id).data.spans:
-            if span.attributes.get(f"{_PREFIX}call_id") == execution.call_id:
+            if span.attributes.get(f"{PREFIX}call_id") == execution.call_id:
                 return replace(execution, response=json.dumps(span.outputs, ensure_ascii=False))
         return execution
 
 
 def _execution(info: Any) -> TracedExecution:
     tags = info.tags
+    config_id = tags.get(f"{PREFIX}config_id", "")
     state = "success" if str(info.state) == "OK" else "failed"
     return TracedExecution(
         trace_id=info.trace_id,
-        experiment=tags[f"{_PREFIX}experiment"],
-        config_id=tags.get(f"{_PREFIX}config_id", ""),
-        role=tags.get(f"{_PREFIX}role", "main"),
-        call_id=tags.get(f"{_PREFIX}call_id", ""),
-        status=tags.get(f"{_PREFIX}status", state),
-        equal=tags.get(f"{_PREFIX}equal"),
+        experiment=tags[f"{PREFIX}experiment"],
+        config_id=config_id,
+        case_id=tags.get(f"{PREFIX}case_id", config_id),
+        role=tags.get(f"{PREFIX}role", "main"),
+        call_id=tags.get(f"{PREFIX}call_id", ""),
+        status=tags.get(f"{PREFIX}status", state),
+        equal=tags.get(f"{PREFIX}equal"),
         seconds=(info.execution_duration or 0) / 1000,
         request=info.request_preview or "",
         response=info.response_preview or "",
+        nested={name.removeprefix(CONFIG): text for name, text in tags.items() if name.startswith(CONFIG)},
+        parameters=json.loads(tags.get(f"{PREFIX}parameters", "{}")),
     )
 
 
-def _quoted(text: str) -> str:
-    """Return a text as it stands between quotes in a filter of MLflow's, which knows no escapes."""
-    return text.replace("'", "")
+def _pattern(text: str) -> str:
+    """Return a pattern for LIKE that a text matches, and others may: MLflow's filters know no escape of a quote."""
+    return text.replace("'", "_")

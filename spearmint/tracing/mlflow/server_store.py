@@ -67,6 +67,15 @@ class ServerStore(ExperimentIds):
         cause = f"it answered {response.status_code} with what is no answer of MLflow's ({kind}: {start!r})"
         return NotMlflowError(f"Cannot use {place}: {cause}. Check the tracking URI, and whether a login is asked for")
 
+    def ask_for_proof(self) -> None:
+        """Make sure that an MLflow server answers, of whatever the answer says of MLflow's first experiment.
+
+        Raises:
+            NotMlflowError: If something else does.
+            MlflowException: If nothing does, or the server refuses.
+        """
+        self._find("Default")
+
     def _find(self, name: str) -> str | None:
         try:
             endpoint = f"{_EXPERIMENTS}/get-by-name?experiment_name={quote(name, safe='')}"

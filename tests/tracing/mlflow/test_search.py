@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 import spearmint
-from spearmint import Config, Spearmint
+from spearmint import Config, Spearmint, experiment
 from spearmint.cli import main
 from spearmint.config import parse_configs
 from spearmint.statistics.intervals import wilson
@@ -50,23 +50,62 @@ def as_json(*args):
 
 def test_table_has_a_line_per_config_with_errors_and_matches(recorded) -> None:
     head, *lines = [line.split() for line in invoke().stdout.splitlines()]
-    assert head == ["experiment", "config", "role", "executions", "errors", "p50", "p95", "equal", "to", "main"]
-    assert [line[:5] for line in lines] == [
-        [f"{__name__}:divide", FIRST, "main", "3", "0.0%"],
-        [f"{__name__}:divide", SECOND, "variant", "3", "0.0%"],
-        [f"{__name__}:fail", FIRST, "main", "1", "100.0%"],
+    assert head[:4] == ["experiment", "case", "parameters", "role"]
+    assert head[4:] == ["executions", "errors", "p50", "p95", "equal", "to", "main"]
+    assert [line[:6] for line in lines] == [
+        [f"{__name__}:divide", FIRST, "n=1", "main", "3", "0.0%"],
+        [f"{__name__}:divide", SECOND, "n=2", "variant", "3", "0.0%"],
+        [f"{__name__}:fail", FIRST, "n=1", "main", "1", "100.0%"],
     ]
     expected = wilson(1, 3)
-    assert " ".join(lines[1][9:]) == f"33.3% [{expected.low:.1%}, {expected.high:.1%}] of 3"
-    assert lines[0][9:] == ["-"]
+    assert " ".join(lines[1][10:]) == f"33.3% [{expected.low:.1%}, {expected.high:.1%}] of 3"
+    assert lines[0][10:] == ["-"]
 
 
 def test_experiments_and_configs_are_chosen_by_name_and_id(recorded) -> None:
     for name in ("divide", f"{__name__}:divide"):
-        assert [line["config_id"] for line in as_json("--experiment", name)["configs"]] == [FIRST, SECOND]
-    assert as_json("--experiment", "vide")["configs"] == []
-    (line,) = as_json("--config-id", SECOND)["configs"]
+        assert [line["config_id"] for line in as_json("--experiment", name)["cases"]] == [FIRST, SECOND]
+    assert as_json("--experiment", "vide")["cases"] == []
+    (line,) = as_json("--config-id", SECOND)["cases"]
     assert (line["executions"], line["errors"], line["compared"]) == (3, 0, 3)
+
+
+@pytest.fixture
+def nested(traced):
+    """Have two cases of a nested pair, which share the outer config, on one call."""
+
+    @experiment(configs=[{"k": 3}, {"k": 5, "__config_id__": "it's 5%"}], strategy=ShadowStrategy)
+    def rank(x, config: Config):
+        return x * config.k
+
+    @experiment(configs=[{"model": "small"}])
+    def ask(x, config: Config):
+        return rank(x)
+
+    with Spearmint.run(ask, await_variants=True) as runner:
+        results = runner(2)
+    assert spearmint.flush(30)
+    return results
+
+
+def test_nested_variants_have_lines_of_their_own(nested) -> None:
+    main, variant = as_json()["cases"]
+    assert (main["role"], variant["role"]) == ("main", "variant")
+    assert main["config_id"] == variant["config_id"] == nested.main_result.config_id
+    assert [main["case_id"], variant["case_id"]] == [one.case_id for one in nested]
+    assert [main["parameters"], variant["parameters"]] == [{"rank: k": 3}, {"rank: k": 5}]
+    assert variant["equal"]["rate"] == 0
+    (pair,) = as_json("--show-diffs")["diffs"]
+    assert (pair["case_id"], pair["main"], pair["variant"]) == (variant["case_id"], "6", "10")
+    assert "rank: k=5" in invoke().stdout
+
+
+def test_config_id_finds_configs_of_nested_experiments(nested) -> None:
+    assert [line["parameters"] for line in as_json("--config-id", "it's 5%")["cases"]] == [{"rank: k": 5}]
+    assert len(as_json("--config-id", nested.main_result.config_id)["cases"]) == 2
+    assert as_json("--config-id", "its 5%")["cases"] == []
+    assert as_json("--config-id", "%")["cases"] == []
+    assert [line["role"] for line in as_json("--case-id", nested.main_result.case_id)["cases"]] == ["main"]
 
 
 def test_first_different_pairs_are_shown_with_inputs_and_traces(recorded) -> None:
@@ -91,15 +130,15 @@ def test_mains_result_is_found_in_a_trace_of_the_users(traced) -> None:
 
 
 def test_only_what_began_within_a_time_is_read(recorded, monkeypatch) -> None:
-    assert len(as_json("--since", "1h")["configs"]) == 3
+    assert len(as_json("--since", "1h")["cases"]) == 3
     now = spearmint.cli.traces.time.time
     monkeypatch.setattr(spearmint.cli.traces.time, "time", lambda: now() + 7200)
-    assert as_json("--since", "1h")["configs"] == []
+    assert as_json("--since", "1h")["cases"] == []
 
 
 def test_a_limit_is_told(recorded) -> None:
     result = invoke("--limit", "2", "--format", "json")
-    assert sum(line["executions"] for line in json.loads(result.stdout)["configs"]) == 2
+    assert sum(line["executions"] for line in json.loads(result.stdout)["cases"]) == 2
     assert result.stderr == "There are more than 2 executions; --limit reads more, --since fewer.\n"
 
 
@@ -111,7 +150,7 @@ def test_nothing_recorded_is_said_to_be_so(traced) -> None:
     ("args", "status", "problem"),
     [
         (("--since", "soon"), 2, "'soon' is no span of time. Give a number and s, m, h, d or w, such as 30m."),
-        (("--mlflow-experiment", "x"), 1, "Cannot read traces: Cannot read MLflow experiment 'x': there is none"),
+        (("--mlflow-experiment", "x"), 1, "Cannot read MLflow experiment 'x': there is none"),
     ],
 )
 def test_what_cannot_be_read_is_told(traced, args, status, problem) -> None:

@@ -24,9 +24,12 @@ def times(x, config: Config):
 
 @contextmanager
 def server_that_answers(traces, spans) -> Iterator[str]:
-    """Serve two answers: one to the beginning of a trace, one to its spans."""
+    """Serve two answers: one to the beginning of a trace and to what is asked, one to its spans."""
 
     class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.do_POST()
+
         def do_POST(self):
             self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, kind, body = spans if self.path == "/v1/traces" else traces
