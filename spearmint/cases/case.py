@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.edge import ExperimentRef
 from spearmint.cases.join_log import Assignments, JoinLog
-from spearmint.cases.varying import varying_paths
+from spearmint.cases.varying import varying_paths_of
 from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
@@ -198,7 +198,7 @@ class ExperimentCase:
         return {
             f"{label}{path}": values[path]
             for experiment, label, values in self._labelled()
-            for path in varying_paths(experiment, self.plan.options.get(experiment, ()))
+            for path in varying_paths_of(experiment, self.plan.options.get(experiment, ()))
             if path in values
         }
 

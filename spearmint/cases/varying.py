@@ -12,7 +12,7 @@ _known: "weakref.WeakKeyDictionary[ExperimentRef, tuple[Any, frozenset[BoundConf
 _known = weakref.WeakKeyDictionary()
 
 
-def varying_paths(experiment: ExperimentRef, given: Sequence[BoundConfig]) -> list[str]:
+def varying_paths_of(experiment: ExperimentRef, given: Sequence[BoundConfig]) -> list[str]:
     """Return the paths at which not all configs of an experiment hold the same.
 
     Args:
