@@ -41,6 +41,16 @@ def test_the_page_of_a_part_leads_to_all_its_pages(folder):
     assert missing == []
 
 
+def test_words_are_explained_once_and_used():
+    text = (DOCS / "index.md").read_text(encoding="utf-8").partition("## Words")[2]
+    words = re.findall(r"^\| (?!word)([a-z ]+) \|", text, re.MULTILINE)
+    assert {"experiment", "config", "main", "variant", "case", "plan"} <= set(words)
+    assert len(words) == len(set(words)) >= 18
+    pages = " ".join(page.read_text(encoding="utf-8") for page in DOCS.glob("*/**/*.md")).lower()
+    unused = [word for word in words if word.removeprefix("to ") not in pages]
+    assert unused == []
+
+
 def test_contributing_names_files_that_exist():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = re.findall(r"[`(]((?:spearmint|tests|docs|benchmarks)/[\w/.-]+)", text)
