@@ -11,6 +11,7 @@ from spearmint.suggest import did_you_mean
 
 # From each subcommand to the module that has it, as ``<subcommand>_command``.
 _COMMANDS: dict[str, str] = {
+    "autostart": "spearmint.cli.autostart",
     "check": "spearmint.cli.check",
     "completion": "spearmint.cli.completion",
     "configs": "spearmint.cli.configs",

@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 from spearmint.cli.launch import Launch
 from spearmint.cli.output import examples, fail
 from spearmint.errors import SettingsError
+from spearmint.instrument.child_processes.lazy_finder import remove_lazy_finder
 
 _TAKES_VALUE = ("--config",)
 _PROGRAMS = ("-m", "-c")
@@ -61,6 +62,7 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
     help="Settings file. Default: $SPEARMINT_CONFIG, else spearmint.yaml or [tool.spearmint] in pyproject.toml.",
 )
 @click.option("--report", is_flag=True, help="At exit, tell on stderr what became of each module and target.")
+@click.option("--inherits", is_flag=True, hidden=True)  # The parent's settings are in force already.
 @click.option("-m", "module", metavar="MODULE", help="Run a module or package, as `python -m` does.")
 @click.option("-c", "code", metavar="CODE", help="Run a program that is given as text, as `python -c` does.")
 @click.argument(
@@ -71,7 +73,13 @@ def _with_end_of_options(args: Sequence[str]) -> list[str]:
     shell_complete=lambda _ctx, _parameter, incomplete: [CompletionItem(incomplete, type="file")],
 )
 def run_command(
-    config: Path | None, module: str | None, code: str | None, program: tuple[str, ...], *, report: bool
+    config: Path | None,
+    module: str | None,
+    code: str | None,
+    program: tuple[str, ...],
+    *,
+    report: bool,
+    inherits: bool,
 ) -> None:
     """Run a program with what the settings name under experiment.
 
@@ -87,15 +95,17 @@ def run_command(
     # Opening the hook takes a while, which `--help` need not.
     from spearmint.cli.run_program import run_code, run_module, run_script, run_stdin  # noqa: PLC0415
     from spearmint.instrument.importing.main_module import no_main  # noqa: PLC0415
-    from spearmint.instrument.install import install  # noqa: PLC0415
+    from spearmint.instrument.install import install_for_program  # noqa: PLC0415
 
-    try:
-        with no_main():
-            handle = install(config)
-    except SettingsError as error:
-        raise fail(str(error), 2) from error
+    if not inherits:
+        remove_lazy_finder()  # What a parent has asked for; the settings of the command count.
+        try:
+            with no_main():
+                install_for_program(config)
+        except SettingsError as error:
+            raise fail(str(error), 2) from error
     if report:
-        atexit.register(lambda: click.echo(handle.report(raises=False), err=True))
+        atexit.register(_print_reports)
     args = list(program)
     if module is not None:
         raise Launch(partial(run_module, module, args))
@@ -104,6 +114,13 @@ def run_command(
     if args[0] == _STDIN:
         raise Launch(partial(run_stdin, args[1:]))
     raise Launch(partial(run_script, args[0], args[1:]))
+
+
+def _print_reports() -> None:
+    from spearmint.instrument.install import installed  # noqa: PLC0415 - as above
+
+    for handle in installed():
+        click.echo(handle.report(raises=False), err=True)
 
 
 def _refuse_script(program: Sequence[str]) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from spearmint.instrument.child_processes.lazy_finder import CHILD_VARIABLE, PROGRAM_VARIABLE
+from spearmint.instrument.child_processes.python_command import parse_python_command
 from spearmint.instrument.importing.main_module import code_of, code_of_text, loader_of
 
 _TEXT = "<string>"
@@ -32,7 +34,9 @@ def run_script(script: str, args: list[str]) -> None:
     Raises:
         SystemExit: As the program says, or with status 1 when it raised something else, which has been told by then.
     """
-    sys.argv = [script, *args]
+    _set_arguments([script, *args])
+    if CHILD_VARIABLE in os.environ:
+        os.environ[PROGRAM_VARIABLE] = os.path.realpath(script)
     if pkgutil.get_importer(script) is not None:
         _set_first_path(os.path.join(Path.cwd(), script))  # noqa: PTH118 - python leaves dots in it
         _run(lambda: _run_module("__main__", alters_argv=False))
@@ -51,7 +55,7 @@ def run_module(name: str, args: list[str]) -> None:
     Raises:
         SystemExit: As `run_script`.
     """
-    sys.argv = ["-m", *args]
+    _set_arguments(["-m", *args], "-m", name, *args)
     _set_first_path(str(Path.cwd()))
     _run(lambda: _run_module(name, alters_argv=True))
 
@@ -66,7 +70,7 @@ def run_code(code: str, args: list[str]) -> None:
     Raises:
         SystemExit: As `run_script`.
     """
-    sys.argv = ["-c", *args]
+    _set_arguments(["-c", *args], "-c", code, *args)
     _set_first_path("")
     if sys.version_info >= (3, 14):
         code = textwrap.dedent(code)
@@ -84,9 +88,16 @@ def run_stdin(args: list[str]) -> None:
     Raises:
         SystemExit: As `run_script`.
     """
-    sys.argv = ["-", *args]
+    _set_arguments(["-", *args])
     _set_first_path("")
     _run(lambda: _run_text(sys.stdin.buffer.read(), "<stdin>", __file__="<stdin>", **_CACHED))
+
+
+def _set_arguments(argv: list[str], *original: str) -> None:
+    """Give the program the arguments that it would have under ``python``, and those with which to start it again."""
+    interpreter = sys.orig_argv[:1] or [sys.executable]
+    sys.orig_argv[:] = [*interpreter, *parse_python_command(sys.orig_argv).options, *(original or argv)]
+    sys.argv = argv
 
 
 def _set_first_path(folder: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.main_module import code_of, loader_of, no_main
-from spearmint.instrument.install import install
+from spearmint.instrument.install import install_for_program
 
 
 def install_in_child(config: Any, packages: Sequence[str], propagate_threads: Any, *, is_start: bool) -> None:
@@ -22,7 +22,7 @@ def install_in_child(config: Any, packages: Sequence[str], propagate_threads: An
         is_start: Whether the child's main module is still to run.
     """
     with no_main() if is_start else nullcontext():
-        install(config, packages=packages, propagate_threads=propagate_threads)
+        install_for_program(config, packages=packages, propagate_threads=propagate_threads)
     # A child of multiprocessing runs the script of its parent anew, without asking any finder.
     is_worker = any("multiprocessing" in argument for argument in sys.orig_argv)
     if is_worker and any("__main__" in one.targets.roots for one in hook.installations):

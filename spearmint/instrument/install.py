@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -30,9 +31,10 @@ from spearmint.warn import warn
 class Handle:
     """What `install` returns. It takes the installation back, as the end of ``with`` does."""
 
-    def __init__(self, loaded: LoadedSettings) -> None:
+    def __init__(self, loaded: LoadedSettings, *, reaches_children: bool) -> None:
         self.loaded = loaded
         self.claims = 1
+        self._reaches_children = reaches_children
         self._installation = Installation(loaded)
         self._undo = ExitStack()
 
@@ -86,7 +88,7 @@ class Handle:
                 recorder.set_options(settings.tracing or {})
                 variant_pool.configure(**settings.background or {})
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
-            if settings.propagate_children:
+            if self._reaches_children:
                 undo.callback(propagate_to_children(self.loaded))
             preparation = partial(_install_there, self.loaded)
             worker_initializers.append(preparation)
@@ -122,17 +124,17 @@ class _Handles:
         self._handles: list[Handle] = []
         self._tells_at_exit = False
 
-    def claim(self, loaded: LoadedSettings) -> tuple[Handle, bool]:
+    def claim(self, loaded: LoadedSettings, *, reaches_children: bool) -> tuple[Handle, bool]:
         """Return the handle for settings, and whether it is a new one."""
         with hook.lock:
             if not self._tells_at_exit:
                 self._tells_at_exit = True
                 atexit.register(self._tell_at_exit)
             for handle in self._handles:
-                if handle.loaded.settings == loaded.settings and handle.loaded.origin.path == loaded.origin.path:
+                if handle.loaded.settings == loaded.settings and _file(handle.loaded) == _file(loaded):
                     handle.claims += 1
                     return handle, False
-            handle = Handle(loaded)
+            handle = Handle(loaded, reaches_children=reaches_children)
             self._handles.append(handle)
             return handle, True
 
@@ -182,7 +184,40 @@ def install(
     loaded = read_settings(config, packages=packages)
     if propagate_threads:
         loaded = replace(loaded, settings=loaded.settings.model_copy(update={"propagate_threads": True}))
-    handle, is_new = _handles.claim(loaded)
+    return _install(loaded, reaches_children=loaded.settings.propagate_children)
+
+
+def install_for_program(
+    config: str | os.PathLike[str] | Mapping[str, Any] | None = None,
+    *,
+    packages: Iterable[str] = (),
+    propagate_threads: bool = False,
+) -> Handle:
+    """Do what `install` does, with children instrumented too unless the settings say otherwise.
+
+    This is for ``spearmint run``, and for the children themselves.
+
+    Args:
+        config: As for `install`.
+        packages: The same.
+        propagate_threads: The same.
+
+    Returns:
+        The handle.
+
+    Raises:
+        SettingsError: As `install`.
+    """
+    loaded = read_settings(config, packages=packages)
+    settings = loaded.settings
+    if propagate_threads:
+        loaded = replace(loaded, settings=settings.model_copy(update={"propagate_threads": True}))
+    reaches_children = settings.propagate_children or "propagate_children" not in settings.model_fields_set
+    return _install(loaded, reaches_children=reaches_children)
+
+
+def _install(loaded: LoadedSettings, *, reaches_children: bool) -> Handle:
+    handle, is_new = _handles.claim(loaded, reaches_children=reaches_children)
     if is_new:
         _warn_if_unsupported()
         try:
@@ -205,6 +240,11 @@ def uninstall() -> None:
         handle.uninstall()
 
 
+def _file(loaded: LoadedSettings) -> Path | None:
+    path = loaded.origin.path
+    return path and loaded.origin.folder / path.name
+
+
 def _set_process(limits: PoolLimits, options: TracingOptions) -> None:
     """Let what `spearmint.configure` sets be what it was."""
     variant_pool.configure(**asdict(limits))
@@ -214,7 +254,7 @@ def _set_process(limits: PoolLimits, options: TracingOptions) -> None:
 
 def _install_there(loaded: LoadedSettings) -> None:
     """Install, in a worker process, what the process that sends it work has installed."""
-    handle, is_new = _handles.claim(loaded)
+    handle, is_new = _handles.claim(loaded, reaches_children=loaded.settings.propagate_children)
     if is_new:
         handle.put_in_place()
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from spearmint.errors import SettingsError
-from spearmint.instrument.child_processes.lazy_finder import CHILD_VARIABLE
+from spearmint.instrument.child_processes.lazy_finder import CHILD_VARIABLE, STARTUP_FOLDER
+from spearmint.instrument.child_processes.unreachable import watch_children
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
-
-_STARTUP = str(Path(__file__).parent / "startup")
 
 
 def propagate_to_children(loaded: LoadedSettings) -> Callable[[], None]:
     """Have the Python processes that this one starts from now on install the same settings.
 
-    Forks need none of it. Those that do not inherit the environment, or run with ``-I`` or ``-E``, learn nothing.
+    Forks need none of it. Those that do not inherit the environment, or run with ``-I`` or ``-E``, learn nothing, of
+    which the first is told.
 
     Args:
         loaded: The settings.
@@ -29,8 +29,11 @@ def propagate_to_children(loaded: LoadedSettings) -> Callable[[], None]:
     Raises:
         SettingsError: If the settings hold objects, which cannot be written down for another process.
     """
-    paths = os.pathsep.join([_STARTUP, *filter(None, [os.environ.get("PYTHONPATH")])])
+    before = os.environ.get("PYTHONPATH")
+    others = before.split(os.pathsep) if before else []
+    paths = os.pathsep.join([STARTUP_FOLDER, *(one for one in others if one != STARTUP_FOLDER)])
     with ExitStack() as undo:
+        undo.callback(watch_children())
         for name, value in ((CHILD_VARIABLE, _message(loaded)), ("PYTHONPATH", paths)):
             undo.callback(_set, name, os.environ.get(name))
             os.environ[name] = value

@@ -13,11 +13,22 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
+from zipimport import ZipImportError, zipimporter
+
+from spearmint.instrument.child_processes.python_command import parse_python_command
 
 CHILD_VARIABLE = "SPEARMINT_CHILDREN"
 """The environment variable that tells a child what to install: as JSON, names of packages, and arguments."""
 
+PROGRAM_VARIABLE = "SPEARMINT_PROGRAM"
+"""The environment variable that tells a child which script `spearmint run` runs, by its real path."""
+
+STARTUP_FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")  # noqa: PTH100, PTH118, PTH120
+"""The folder on ``PYTHONPATH`` of children, with a ``sitecustomize`` that begins it all."""
+
 _CHILD = "spearmint.instrument.child_bootstrap"
+_started: list[str] = []
+"""The message that this process has been started with, once that has been read."""
 
 
 class LazyFinder:
@@ -55,9 +66,13 @@ class LazyFinder:
 
 
 def install_lazy_finder() -> None:
-    """Install at the start of a child what its parent has installed, or wait until there is use for it."""
-    if not (message := os.environ.get(CHILD_VARIABLE)):
+    """Install at the start of a child what its parent has installed, or wait until there is use for it.
+
+    Both the `sitecustomize` of ours and `spearmint autostart` call it; the second call does nothing.
+    """
+    if not (message := os.environ.get(CHILD_VARIABLE)) or _started:
         return
+    _started.append(message)
     roots, arguments = json.loads(message)
 
     is_start = "__main__" in roots  # It is about to run.
@@ -66,10 +81,25 @@ def install_lazy_finder() -> None:
         importlib.import_module(_CHILD).install_in_child(*arguments, is_start=is_start)
 
     if is_start:
+        _run_again_if_program()
         install()
         return
     position = next((index for index, one in enumerate(sys.meta_path) if one is PathFinder), len(sys.meta_path))
     sys.meta_path.insert(position, LazyFinder(roots, lambda: _report_failure(install)))
+
+
+def _run_again_if_program() -> None:
+    """Have `spearmint run` run the script of the parent, since Python asks no finder for a script."""
+    command = parse_python_command(sys.orig_argv)
+    script = command.program[0] if command.program else "-"
+    known = os.environ.get(PROGRAM_VARIABLE)
+    if script.startswith("-") or os.path.realpath(script) != known or not os.path.isfile(script):  # noqa: PTH113
+        return
+    try:
+        zipimporter(script)  # That one is a module, found as others are.
+    except ZipImportError:
+        ours = ("-m", "spearmint", "run", "--inherits")
+        os.execv(sys.executable, [sys.orig_argv[0], *command.options, *ours, *command.program])  # noqa: S606
 
 
 def remove_lazy_finder() -> None:
