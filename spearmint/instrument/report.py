@@ -13,6 +13,7 @@ from spearmint.instrument.settings.model import PackageEntry
 
 _PAST = "another hook has loaded it and asked no finder behind it"
 _NAMESPACE = ModuleOutcome("left", "it is a folder, without code of its own")
+_OTHER_PROGRAM = ModuleOutcome("left", "it is not the program that spearmint run runs")
 _NOT_IMPORTED = ModuleOutcome("not_imported")
 
 
@@ -113,6 +114,8 @@ def _outcome(installation: Installation, name: str, module: ModuleType) -> Modul
     if name in account.already_imported:
         return ModuleOutcome("left", EARLIER)
     if name not in installation.modules:
+        if name == "__main__":  # As in a child that runs another script.
+            return _OTHER_PROGRAM
         return ModuleOutcome("left", _PAST)
     loader: Any = vars(module).get("__loader__")
     kind = type(loader)
