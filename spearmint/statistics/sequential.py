@@ -36,7 +36,7 @@ def mixture_precision(horizon: float, alpha: float = ALPHA, *, is_one_sided: boo
     return (log + math.log1p(log)) / horizon
 
 
-def half_width(error: float, n: int, rho2: float, alpha: float = ALPHA, *, is_one_sided: bool = False) -> float:
+def half_width(error: float, n: float, rho2: float, alpha: float = ALPHA, *, is_one_sided: bool = False) -> float:
     """Return half the width of the interval around an estimate.
 
     Args:
