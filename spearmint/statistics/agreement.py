@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from spearmint.statistics.intervals import Estimate, wilson
 
-Mark = Hashable | None
+Judgement = Hashable | None
 """What a judge says of a row; None where it says nothing."""
 
 _PAIR = 2
 
 
-def cohens_kappa(one: Sequence[Mark], other: Sequence[Mark]) -> float:
+def cohens_kappa(one: Sequence[Judgement], other: Sequence[Judgement]) -> float:
     """Return how far two judges agree beyond chance, from 1 for always to 0 for as often as chance would have it.
 
     From J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20, 1960,
@@ -39,7 +39,7 @@ def cohens_kappa(one: Sequence[Mark], other: Sequence[Mark]) -> float:
     return math.nan if by_chance == 1 else (agreed - by_chance) / (1 - by_chance)
 
 
-def krippendorffs_alpha(judges: Sequence[Sequence[Mark]], *, is_interval: bool = False) -> float:
+def krippendorffs_alpha(judges: Sequence[Sequence[Judgement]], *, is_interval: bool = False) -> float:
     """Return how far any number of judges agree beyond chance, rows that some of them leave out included.
 
     From K. Krippendorff, "Content analysis", 4th edition, 2018, chapter 12.
@@ -57,7 +57,7 @@ def krippendorffs_alpha(judges: Sequence[Sequence[Mark]], *, is_interval: bool =
     if len({len(marks) for marks in judges}) > 1:
         lengths = [len(marks) for marks in judges]
         raise ValueError(f"Cannot compare judges of {lengths} rows: give a mark, or None, of each row from each.")
-    distance: Callable[[Mark, Mark], float] = _squared if is_interval else _differs
+    distance: Callable[[Judgement, Judgement], float] = _squared if is_interval else _differs
     rows = [[mark for mark in row if mark is not None] for row in zip(*judges, strict=True)]
     rows = [row for row in rows if len(row) >= _PAIR]
     total = sum(len(row) for row in rows)
@@ -101,21 +101,21 @@ def accuracy(judge: Sequence[bool | None], people: Sequence[bool | None]) -> Acc
     return Accuracy(wilson(sum(passing), len(passing)), wilson(sum(failing), len(failing)))
 
 
-def _pairs(one: Sequence[Mark], other: Sequence[Mark]) -> list[tuple[Mark, Mark]]:
+def _pairs(one: Sequence[Judgement], other: Sequence[Judgement]) -> list[tuple[Judgement, Judgement]]:
     if len(one) != len(other):
         raise ValueError(f"Cannot compare marks of {len(one)} and {len(other)} rows: give both of the same rows.")
     return [(a, b) for a, b in zip(one, other, strict=True) if a is not None and b is not None]
 
 
-def _disagreement(counts: Mapping[Mark, int], distance: Callable[[Mark, Mark], float]) -> float:
+def _disagreement(counts: Mapping[Judgement, int], distance: Callable[[Judgement, Judgement], float]) -> float:
     """Return the sum of the distances of all ordered pairs of marks."""
     marks = list(counts)
     return sum(counts[a] * counts[b] * distance(a, b) for a in marks for b in marks)
 
 
-def _differs(one: Mark, other: Mark) -> float:
+def _differs(one: Judgement, other: Judgement) -> float:
     return float(one != other)
 
 
-def _squared(one: Mark, other: Mark) -> float:
+def _squared(one: Judgement, other: Judgement) -> float:
     return (float(one) - float(other)) ** 2  # type: ignore[arg-type]  # The caller has said that they are numbers.

@@ -1,7 +1,7 @@
 """How much data a question takes: the smallest difference that can be seen, and the units that one needs.
 
 From J. Cohen, "Statistical power analysis for the behavioral sciences", 1988; the sequential figures invert the
-interval of `spearmint.statistics.sequential` for an estimate that lies above the truth with the probability of the power.
+interval of `spearmint.statistics.sequential` for estimates that are as high as the power allows.
 """
 
 import math
