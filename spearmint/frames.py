@@ -11,11 +11,7 @@ HIDDEN = "importlib._bootstrap"
 
 
 def hide_frames(namespace: dict[str, Any]) -> None:
-    """Hide the frames of all functions of a module.
-
-    Args:
-        namespace: The module's ``globals()``, once it has defined them.
-    """
+    """Hide the frames of all functions of a module, given its ``globals()`` once they are defined."""
     namespace["__tracebackhide__"] = True
     owners = [value for value in namespace.values() if isinstance(value, type)]
     for held in (namespace, *map(vars, owners)):

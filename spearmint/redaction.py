@@ -54,7 +54,7 @@ _GO_DSN = re.compile(r"(?<![\w.-])(?P<user>[\w.-]{1,64}):(?P<password>[^\s@'\"]{
 _SIGNED = re.compile(r"(?i)(?<=[?&])(?P<name>sig|signature|x-amz-signature|x-goog-signature)=[^\s&'\"]+")
 _BASIC = re.compile(r"\b(?P<scheme>[Bb]asic\s+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})")
 _BEARER = re.compile(r"(?i)\b(?P<scheme>bearer\s+)(?:(?=[\w.~+/=-]*\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})")
-# What the large providers give out, and what is a key whoever gave it out.
+# Keys as the large providers write them, and forms that are a key of any provider.
 _TOKENS = re.compile(
     r"(?<![\w-])(?:"
     r"sk-(?=[\w-]*\d)[\w-]{16,}"
@@ -135,12 +135,7 @@ class Redactor:
         return isinstance(text, str) and _NAME.fullmatch(text) is not None and self.is_secret(text)
 
     def hide(self, text: str, secrets: Iterable[str] = ()) -> str:
-        """Return a text without what looks like a secret in it, or is one.
-
-        Args:
-            text: Any text, such as an exception's message.
-            secrets: Values that are known to be secret.
-        """
+        """Return a text without what looks like a secret in it, or is known to be one."""
         for secret in sorted(secrets, key=len, reverse=True):
             if len(secret) >= _SHORTEST:
                 text = text.replace(secret, MASK)
@@ -260,11 +255,7 @@ _current = _Current()
 
 
 def set_patterns(patterns: Iterable[str]) -> None:
-    """Set, for the process, the names that secrets have; see `Redactor`.
-
-    Raises:
-        ConfigError: If a pattern is no regular expression.
-    """
+    """Set, for the process, the names that secrets have; see `Redactor`."""
     _current.set_patterns(patterns)
 
 

@@ -29,13 +29,7 @@ def tree(nodes: Sequence[tuple[int, str]]) -> Iterator[str]:
 
 
 def html_table(columns: Iterable[str], rows: Iterable[Iterable[object]], *, caption: str = "") -> str:
-    """Return an HTML table whose texts are escaped.
-
-    Args:
-        columns: The heads.
-        rows: The cells of each row; None is an empty one.
-        caption: What stands above it; empty for nothing.
-    """
+    """Return an HTML table whose texts are escaped; a cell that is None is empty."""
     head = "".join(f'<th scope="col">{html.escape(column)}</th>' for column in columns)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
     above = f"<caption>{html.escape(caption)}</caption>" if caption else ""

@@ -42,16 +42,7 @@ PENDING = Outcome("pending")
 
 
 def outcome_of(error: BaseException, duration: float, *, own_frames: int = 1) -> Outcome:
-    """Return the outcome of an execution that raised.
-
-    Args:
-        error: What it raised.
-        duration: Seconds that it took.
-        own_frames: Frames from the one that caught it to the function, which is not counted.
-
-    Returns:
-        A failed outcome, or a cancelled one. The traceback begins in the function, without those frames.
-    """
+    """Return the outcome of an execution that raised; its traceback begins after ``own_frames`` of Spearmint's."""
     trace = error.__traceback__
     for _ in range(own_frames):
         # Nothing is left of one that the call itself raised, for arguments that do not fit.

@@ -40,9 +40,6 @@ def warn(message: str) -> None:
 
     Under ``-W error`` a warning becomes an exception, which would end a call or an import of the user's program for
     something that is no error. There, the message goes to the logger ``"spearmint"``.
-
-    Args:
-        message: What happened, and what the caller can do about it.
     """
     frame = _callers_frame()
     names = {} if frame is None else frame.f_globals

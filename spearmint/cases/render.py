@@ -34,13 +34,7 @@ class PlanNode:
 def plan_nodes(
     root: ExperimentRef, edges: Iterable[Edge], option_ids: Mapping[ExperimentRef, tuple[str, ...]]
 ) -> list[PlanNode]:
-    """Return the experiments of a plan, each below the one that leads to it.
-
-    Args:
-        root: The experiment that is called.
-        edges: How the others are reached; of several edges to one, the first counts.
-        option_ids: The ids of the options of those that have some.
-    """
+    """Return the experiments of a plan, each below the one that leads to it; of several edges, the first counts."""
     below: dict[ExperimentRef, list[Edge]] = {}
     seen = {root}
     for edge in edges:
@@ -58,12 +52,7 @@ def plan_nodes(
 
 
 def plan_tree(parts: Sequence[PlanNode], count: int) -> str:
-    """Draw the parts of a plan as a tree.
-
-    Args:
-        parts: The parts, each below the one that leads to it.
-        count: How many cases it holds.
-    """
+    """Draw the parts of a plan as a tree."""
     return "\n".join([*tree([(part.depth, f"{part.name}{_how(part)}: {_ids(part)}") for part in parts]), _cases(count)])
 
 

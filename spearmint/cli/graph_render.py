@@ -110,15 +110,7 @@ class Drawing:
 
 
 def draw(function: Callable[..., Any], owner: type | None = None) -> Drawing:
-    """Find what a function reaches.
-
-    Args:
-        function: A function or method, an experiment or not.
-        owner: The class of which it is a method, whose instances its first parameter stands for.
-
-    Returns:
-        The drawing. An experiment and the function inside it are one box.
-    """
+    """Find what a function, or a method of ``owner``, reaches. An experiment and the function inside it are one box."""
     receiver = MISSING if owner is None else Instance(owner)
     found = reach(function, receiver, is_kept=lambda one: isinstance(one, ExperimentProxy))
     inside = _unwrapped_nodes(found)

@@ -20,11 +20,6 @@ def examples(*lines: str) -> str:
 
 
 def fail(message: str, status: int) -> click.exceptions.Exit:
-    """Tell on stderr why a command ends, and return what ends it.
-
-    Args:
-        message: One or more lines.
-        status: The exit status.
-    """
+    """Tell on stderr why a command ends, and return what ends it."""
     click.echo(f"Error: {message}", err=True)
     return click.exceptions.Exit(status)

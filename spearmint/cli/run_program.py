@@ -25,15 +25,7 @@ _OURS = ("spearmint.cli.", "spearmint.instrument.")
 
 
 def run_script(script: str, args: list[str]) -> None:
-    """Run a script, or the ``__main__`` of a folder or zip file.
-
-    Args:
-        script: Its path.
-        args: Its arguments.
-
-    Raises:
-        SystemExit: As the program says, or with status 1 when it raised something else, which has been told by then.
-    """
+    """Run a script, or the ``__main__`` of a folder or zip file; a `SystemExit` says how it ended."""
     _set_arguments([script, *args])
     if CHILD_VARIABLE in os.environ:
         os.environ[PROGRAM_VARIABLE] = os.path.realpath(script)
@@ -46,30 +38,14 @@ def run_script(script: str, args: list[str]) -> None:
 
 
 def run_module(name: str, args: list[str]) -> None:
-    """Run a module, or the ``__main__`` of a package, as ``python -m`` does.
-
-    Args:
-        name: Its name.
-        args: Its arguments.
-
-    Raises:
-        SystemExit: As `run_script`.
-    """
+    """Run a module, or the ``__main__`` of a package, as ``python -m`` does."""
     _set_arguments(["-m", *args], "-m", name, *args)
     _set_first_path(str(Path.cwd()))
     _run(lambda: _run_module(name, alters_argv=True))
 
 
 def run_code(code: str, args: list[str]) -> None:
-    """Run a program that is given as text, as ``python -c`` does.
-
-    Args:
-        code: The program.
-        args: Its arguments.
-
-    Raises:
-        SystemExit: As `run_script`.
-    """
+    """Run a program that is given as text, as ``python -c`` does."""
     _set_arguments(["-c", *args], "-c", code, *args)
     _set_first_path("")
     if sys.version_info >= (3, 14):
@@ -80,14 +56,7 @@ def run_code(code: str, args: list[str]) -> None:
 
 
 def run_stdin(args: list[str]) -> None:
-    """Run the program that standard input holds, as ``python -`` does.
-
-    Args:
-        args: Its arguments.
-
-    Raises:
-        SystemExit: As `run_script`.
-    """
+    """Run the program that standard input holds, as ``python -`` does."""
     _set_arguments(["-", *args])
     _set_first_path("")
     _run(lambda: _run_text(sys.stdin.buffer.read(), "<stdin>", __file__="<stdin>", **_CACHED))
@@ -101,7 +70,7 @@ def _set_arguments(argv: list[str], *original: str) -> None:
 
 
 def _set_first_path(folder: str) -> None:
-    """Put the program's folder where that of ours stands."""
+    """Put the program's folder in place of the command's own on ``sys.path``."""
     if not sys.flags.safe_path:
         sys.path[0] = folder
 

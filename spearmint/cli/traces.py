@@ -141,11 +141,7 @@ def _is_named(name: str, wanted: str) -> bool:
 
 
 def _compare_cases(executions: Iterable[Any]) -> list[Line]:
-    """Return a line per experiment, role and case, those of main first.
-
-    Args:
-        executions: `spearmint.tracing.mlflow.search.TracedExecution` objects.
-    """
+    """Return a line per experiment, role and case, those of main first."""
     groups: dict[tuple[str, str, str], list[Any]] = defaultdict(list)
     for one in executions:
         groups[one.experiment, one.role, one.case_id].append(one)

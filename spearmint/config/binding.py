@@ -90,16 +90,7 @@ class Binder:
     def fill(
         self, values: Sequence[Supplier | None], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of a call with the config's values in their places.
-
-        Args:
-            values: What `bind` returned for the config.
-            args: Positional arguments as the caller gave them.
-            kwargs: Keyword arguments as the caller gave them; left as they are.
-
-        Returns:
-            Positional and keyword arguments to call the function with.
-        """
+        """Return positional and keyword arguments of a call with the config's values in their places."""
         filled = dict(kwargs)
         for slot, value in zip(self.slots, values, strict=True):
             is_given = slot.is_given(args, kwargs)

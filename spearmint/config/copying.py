@@ -67,12 +67,6 @@ _ATTRIBUTES_OF_ALL = (
 def value_factory(value: Any) -> Callable[[], Any]:
     """Return a callable that gives each execution the value: itself when it is immutable, else a copy of its own.
 
-    Args:
-        value: What a config binds to a parameter.
-
-    Returns:
-        A callable without parameters, safe to call from several threads.
-
     Raises:
         Exception: Whatever copying the value raises; it is tried once here, so that no call meets it first.
     """

@@ -50,11 +50,7 @@ def generate_configurations(config: Mapping[str, Any]) -> Iterator[Config]:
 
 
 def expand(config: Mapping[str, Any], limit: int | None) -> Iterator[Config]:
-    """Do what `generate_configurations` does, and refuse more configs than a limit allows; None for no limit.
-
-    Raises:
-        ConfigError: As `generate_configurations`; before the first config where the sizes of the sweeps are known.
-    """
+    """Do what `generate_configurations` does, and refuse more configs than a limit allows; None for no limit."""
     axes: list[_Axis] = []
     template = _template(dict(config), (), axes)
     if limit is not None:

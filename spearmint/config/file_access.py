@@ -30,12 +30,7 @@ _Inode = tuple[int, int]
 
 @contextmanager
 def open_regular(path: Path) -> Iterator[BinaryIO]:
-    """Open a regular file for reading.
-
-    Raises:
-        ConfigError: It is a FIFO, a device, a socket or a folder, which may have no end.
-        OSError: It cannot be opened.
-    """
+    """Open a regular file; a FIFO, device, socket or folder, which may have no end, is a `ConfigError`."""
     with open(path, "rb", opener=_open_without_waiting) as file:
         kind = stat.S_IFMT(os.fstat(file.fileno()).st_mode)
         if kind != stat.S_IFREG:
@@ -44,12 +39,7 @@ def open_regular(path: Path) -> Iterator[BinaryIO]:
 
 
 def read_bounded(path: Path) -> bytes:
-    """Return the bytes of a regular file.
-
-    Raises:
-        ConfigError: It is no regular file, or larger than `MAX_FILE_BYTES`.
-        OSError: It cannot be read.
-    """
+    """Return the bytes of a regular file of at most `MAX_FILE_BYTES`."""
     with open_regular(path) as file:
         # The size comes first: what /proc holds has none, and is read up to the limit.
         size = os.fstat(file.fileno()).st_size
@@ -60,12 +50,7 @@ def read_bounded(path: Path) -> bytes:
 
 
 def read_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a regular file of any size, one by one.
-
-    Raises:
-        ConfigError: It is no regular file, or a line is longer than `MAX_FILE_BYTES`.
-        OSError: It cannot be read.
-    """
+    """Yield the lines of a regular file of any size, each of at most `MAX_FILE_BYTES`."""
     with open_regular(path) as file:
         number = 0
         while line := file.readline(MAX_FILE_BYTES + 1):
@@ -77,10 +62,6 @@ def read_lines(path: Path) -> Iterator[bytes]:
 
 def files_below(folder: Path, source: str) -> list[Path]:
     """Return the files in a folder and its subfolders, without hidden ones; links to folders are not followed.
-
-    Args:
-        folder: The folder.
-        source: Where it was given, for messages.
 
     Raises:
         ConfigError: A folder cannot be read, or there are more than `MAX_ENTRIES` files and folders.
@@ -101,11 +82,6 @@ def files_below(folder: Path, source: str) -> list[Path]:
 
 def files_matching(pattern: str, base: Path, source: str) -> list[Path]:
     """Return what a glob matches, as `glob.glob(recursive=True)` does, in a bounded search.
-
-    Args:
-        pattern: The glob; ``**`` stands for any folders, and follows links to them.
-        base: The folder that a relative glob starts from.
-        source: Where it was given, for messages.
 
     Raises:
         ConfigError: A link leads back to a folder around it, or more than `MAX_ENTRIES` files and folders are met.

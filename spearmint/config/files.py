@@ -15,16 +15,6 @@ def read_file(path: Path) -> Iterator[LocatedMapping]:
 
     A ``.yaml``, ``.yml`` or ``.json`` file holds one, a list of them, or several documents; a ``.jsonl`` file one in
     each line, and is read line by line.
-
-    Args:
-        path: The file; its suffix tells how it is read.
-
-    Yields:
-        Each mapping, with its place.
-
-    Raises:
-        ConfigError: The file cannot be opened, is no regular file, is too large, not in its format, or holds something
-            other than mappings; with line and column.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
@@ -38,16 +28,7 @@ def read_file(path: Path) -> Iterator[LocatedMapping]:
 
 
 def decode(data: bytes, source: str, *, line: int = 1) -> str:
-    """Return the text of a file in UTF-8, or in what its byte order mark says.
-
-    Args:
-        data: The bytes.
-        source: What to call them in errors.
-        line: The line in which they begin.
-
-    Raises:
-        ConfigError: They are no such text; with line and column.
-    """
+    """Return the text of a file in UTF-8, or in what its byte order mark says; ``line`` is where the bytes begin."""
     encoding = json.detect_encoding(data)
     try:
         return data.decode(encoding)

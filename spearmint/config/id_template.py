@@ -17,11 +17,7 @@ _formatter = Formatter()
 
 
 def fill_id_template(config: Config) -> None:
-    """Put a config's values into its id, where the id names some.
-
-    Raises:
-        ConfigError: The template is malformed, or names what the config does not hold or what is no single value.
-    """
+    """Put a config's values into its id, where the id names some."""
     template = given_id(config)
     if template is None or ("{" not in template and "}" not in template):
         return

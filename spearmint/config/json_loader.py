@@ -13,18 +13,7 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def load_json(text: str, source: str) -> Iterator[LocatedMapping]:
-    """Read a JSON text: a mapping, a list of mappings, or several documents of these kinds, one after the other.
-
-    Args:
-        text: The text.
-        source: What to call it in errors, such as its path.
-
-    Yields:
-        Each mapping, with its place.
-
-    Raises:
-        ConfigError: The text is not in the format, has a key twice, or holds something else; with line and column.
-    """
+    """Yield the mappings of a JSON text: a mapping, a list of mappings, or several documents of these kinds."""
     reader = _Reader(text, source)
     start = reader.next_token(0)
     if start == len(text):
@@ -41,16 +30,7 @@ def load_json(text: str, source: str) -> Iterator[LocatedMapping]:
 
 
 def load_json_line(text: str, source: str, line: int) -> LocatedMapping:
-    """Read one line of a JSONL file, which holds one mapping.
-
-    Args:
-        text: The line, not blank.
-        source: What to call the file in errors.
-        line: Number of the line, counted from 1.
-
-    Raises:
-        ConfigError: The line is no mapping in JSON; with line and column.
-    """
+    """Read one line of a JSONL file, which is not blank and holds one mapping."""
     reader = _Reader(text, source, line)
     data, end = reader.mapping(reader.next_token(0))
     if (after := reader.next_token(end)) < len(text):

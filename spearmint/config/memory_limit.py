@@ -26,21 +26,13 @@ class MemoryLimit:
         self._counted: set[int] = set()
 
     def add_item(self, place: str) -> None:
-        """Count an item of an iterable of sources, which may hold no config at all.
-
-        Raises:
-            ConfigError: There are more than `MAX_CONFIGS`.
-        """
+        """Count an item of an iterable of sources, which may hold no config at all."""
         self._items += 1
         if self._items > MAX_CONFIGS:
             raise _too_many(f"there are more than {MAX_CONFIGS:,} of them", place)
 
     def add_config(self, config: Mapping[str, Any], place: str) -> None:
-        """Count a config that is kept.
-
-        Raises:
-            ConfigError: With it, the configs take more than `MAX_BYTES`.
-        """
+        """Count a config that is kept."""
         waiting: list[Any] = [config]
         while waiting:
             value = waiting.pop()

@@ -153,12 +153,7 @@ _set_origin = Config.__dict__["_origin"].__set__
 
 
 def assemble(items: Mapping[str, Any] | Iterable[tuple[str, Any]], config_id: str | None = None) -> Config:
-    """Return a config of items that are its own already: nothing is normalised, no key is taken out.
-
-    Args:
-        items: Keys and values.
-        config_id: The config's id; None to compute it from the content when it is asked for.
-    """
+    """Return a config of items that are its own already: nothing is normalised, no key is taken out."""
     made = _new(Config)
     _update(made, items)
     _set_id(made, config_id)
@@ -182,21 +177,13 @@ def assign_origin(config: Config, origin: Origin | None) -> Config:
 
 
 def take_id(config: Config) -> None:
-    """Take the key ``"__config_id__"`` out of a config, where there is one, and let the config have that id.
-
-    Raises:
-        ConfigError: The id is not a non-empty string.
-    """
+    """Take the key ``"__config_id__"`` out of a config, where there is one, and let the config have that id."""
     if ID_KEY in config:
         give_id(config, config.pop(ID_KEY))
 
 
 def give_id(config: Config, config_id: Any) -> None:
-    """Let a config have an id that the user chose.
-
-    Raises:
-        ConfigError: The id is not a non-empty string.
-    """
+    """Let a config have an id that the user chose."""
     _set_id(config, GivenId(_checked_id(config_id)))
 
 

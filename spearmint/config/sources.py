@@ -164,16 +164,7 @@ def _expanded(mapping: Mapping[Any, Any], memory: MemoryLimit | None, place_of: 
 
 
 def find_files(text: str, place: str, base: Path | None) -> list[Path]:
-    """Return the files that a path stands for: itself, those in a folder, or those that match a glob.
-
-    Args:
-        text: The path, folder or glob.
-        place: Where it was given, for messages.
-        base: The folder that relative paths start from; None for the working directory.
-
-    Raises:
-        ConfigError: If there are none; the message names what is close.
-    """
+    """Return the files that a path stands for: itself, those in a folder, or those that match a glob; never none."""
     # The functions of os.path say no where pathlib raises: names that are too long, no home, no permission.
     root = Path(base or "")
     expanded = os.path.expanduser(text)  # noqa: PTH111

@@ -23,7 +23,7 @@ class DynamicValue(Generic[T]):
     """Alternatives for one place in a config: each config of the expansion has one of them there.
 
     An alternative may hold further alternatives. What can be iterated only once, such as a generator, is consumed as
-    far as it is needed and remembered, so that a second use gives the same values; it may be endless where nobody asks
+    far as it is needed and remembered, so that a second use gives the same values; it may be endless where nothing asks
     for its end. A set has no order that is the same in every process: sort it first.
 
     Args:
@@ -159,11 +159,7 @@ class RangeError(ValueError):
 
 
 def make_range(limits: Any) -> Sequence[float]:
-    """Return the numbers of a range as files say it: a mapping with ``stop`` and perhaps ``start`` and ``step``.
-
-    Raises:
-        RangeError: It is malformed.
-    """
+    """Return the numbers of a range as files say it: a mapping with ``stop`` and perhaps ``start`` and ``step``."""
     if not isinstance(limits, dict):
         raise RangeError(f"{RANGE_KEY!r} has {limits!r}", "Give it a mapping with start, stop and step")
     unknown = [key for key in limits if key not in _RANGE_KEYS]

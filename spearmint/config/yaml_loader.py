@@ -68,18 +68,7 @@ def load_mapping(text: str, source: str, positions: PositionMap | None = None) -
 
 
 def load_mappings(text: str, source: str) -> Iterator[LocatedMapping]:
-    """Read the mappings of a YAML text: each of its documents holds one, or a list of them.
-
-    Args:
-        text: The text.
-        source: What to call it in errors, such as its path.
-
-    Yields:
-        Each mapping, with its place.
-
-    Raises:
-        ConfigError: As `load_mapping`; and where an item of a list, or a document, is no mapping.
-    """
+    """Yield the mappings of a YAML text: each of its documents holds one, or a list of them."""
     with _syntax_errors(text, source):
         yield from _Reader(text, source, {}).mappings()
 

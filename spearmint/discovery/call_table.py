@@ -1,4 +1,4 @@
-"""The calls of a scope, in one form, whoever found them."""
+"""The calls of a scope, in one form for both extractors."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -45,24 +45,13 @@ def is_supported() -> bool:
 
 
 def compiler_facts() -> CompilerFacts:
-    """Look up the running interpreter's compiler.
-
-    Returns:
-        The facts of the running version.
-
-    Raises:
-        NotImplementedError: If the interpreter is not one that `is_supported` knows.
-    """
+    """Look up the running interpreter's compiler; one that `is_supported` does not know is a `NotImplementedError`."""
     require_support()
     return COMPILERS[sys.version_info[:2]]
 
 
 def require_support() -> None:
-    """Refuse an interpreter whose compiler and opcodes are not described here.
-
-    Raises:
-        NotImplementedError: If `is_supported` says no.
-    """
+    """Refuse an interpreter whose compiler and opcodes are not described here, with a `NotImplementedError`."""
     if not is_supported():
         running = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
         known = ", ".join(f"{major}.{minor}" for major, minor in COMPILERS)

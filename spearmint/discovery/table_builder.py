@@ -31,18 +31,7 @@ class ScopeCalls:
     def call(
         self, line: int, column: int, callee: Value, arguments: Iterable[Value], unpacked: Iterable[Value] = ()
     ) -> Value:
-        """Note a call.
-
-        Args:
-            line: Line of the call.
-            column: Column of the call.
-            callee: What is called.
-            arguments: The arguments that are passed as they are.
-            unpacked: The arguments behind `*` and `**`: what they hold is passed, they are not.
-
-        Returns:
-            The value of the call.
-        """
+        """Note a call, and return its value; of what stands behind ``*`` and ``**``, the items are passed."""
         if callee is Marker.INTERNAL:
             return None
         for name in names_of(callee):
@@ -81,14 +70,6 @@ def scope_name(owner: str, name: str, *, owner_is_class: bool) -> str:
 
     Comprehensions and the scopes of type parameters own nothing here: what they define is named after their owner, so
     that the name does not depend on whether the running CPython inlines them.
-
-    Args:
-        owner: Qualified name of the scope that defines it.
-        name: Its own name.
-        owner_is_class: Whether the owner is a class body.
-
-    Returns:
-        The qualified name.
     """
     if owner == MODULE:
         return name
@@ -96,14 +77,7 @@ def scope_name(owner: str, name: str, *, owner_is_class: bool) -> str:
 
 
 def tables_by_name(scopes: Iterable[ScopeCalls]) -> Mapping[str, CallTable]:
-    """Key the tables by qualified name; from the second definition of a name on, `#2`, `#3`... are appended.
-
-    Args:
-        scopes: The scopes of a module, in any order.
-
-    Returns:
-        The tables in the order of the source.
-    """
+    """Key the tables by qualified name; from the second definition of a name on, `#2`, `#3`... are appended."""
     tables: dict[str, CallTable] = {}
     counts: dict[str, int] = {}
     for scope in sorted(scopes, key=lambda scope: scope.position):

@@ -50,25 +50,13 @@ class Dataset:
     read: Callable[[], Iterator[tuple[str, Any]]]
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows, one by one as they are asked for.
-
-        Raises:
-            EvaluationError: If a row cannot be read, when the iteration comes there.
-        """
+        """Yield the rows as they are asked for; one that cannot be read is an `EvaluationError` then."""
         for number, (place, raw) in enumerate(self.read()):
             yield _row(number, place, raw)
 
 
 def open_dataset(data: Any) -> Dataset:
-    """Return the rows of whatever the user has.
-
-    Args:
-        data: The path of a JSONL file, which is streamed; an iterable of mappings; a pandas data frame; or a dataset of
-            MLflow.
-
-    Raises:
-        EvaluationError: If it is none of these, or the file is missing.
-    """
+    """Return the rows of a JSONL file (streamed), an iterable of mappings, a data frame, or a dataset of MLflow."""
     if isinstance(data, str | os.PathLike):
         return _from_path(Path(data).expanduser())
     if _is_frame(data):

@@ -33,14 +33,7 @@ class Scorer:
 
 
 def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
-    """Read scorers.
-
-    Args:
-        scorers: Callables or MLflow scorers, or a mapping from names to those.
-
-    Raises:
-        EvaluationError: If there is none, one cannot be called, takes what no scorer gets, or two share a name.
-    """
+    """Read callables or MLflow scorers, or a mapping from names to those."""
     if isinstance(scorers, Mapping):
         named = [(str(name), scorer) for name, scorer in scorers.items()]
     elif isinstance(scorers, Iterable) and not isinstance(scorers, str):
@@ -58,20 +51,7 @@ def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
 
 
 def metrics(scorer: Scorer, result: Any) -> dict[str, float]:
-    """Return what a scorer's result counts as.
-
-    Args:
-        scorer: The scorer.
-        result: A number, a bool, a dict of those, None for no score, or what an MLflow scorer returns.
-
-    Returns:
-        From each metric to its value; a bool counts as 0 or 1.
-
-    Raises:
-        TypeError: If it is something else.
-        ValueError: If a number is not finite.
-        Exception: What the feedback of an MLflow scorer reports as its error.
-    """
+    """Return what a scorer's result counts as, by metric; a bool counts as 0 or 1, and None is no score."""
     if result is None:
         return {}
     if isinstance(result, Mapping):

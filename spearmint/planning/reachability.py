@@ -66,11 +66,7 @@ class Reachability:
         self._changes = changes
 
     def is_valid(self, *, full_check: bool) -> bool:
-        """Tell whether everything is as it was.
-
-        Args:
-            full_check: Whether to look at every name that mattered, rather than at some of them in turn.
-        """
+        """Tell whether everything is as it was; without ``full_check``, look at some of the names in turn."""
         changes = epoch.changes
         if changes != self._changes:
             full_check = True

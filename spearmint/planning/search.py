@@ -25,15 +25,7 @@ _MANY_REACHABILITIES = 64  # for one experiment, by what matters of its receiver
 
 
 def find_reachable(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Reachability:
-    """Find what a call reaches, and keep it with the experiment.
-
-    Args:
-        experiment: The experiment that is called.
-        args: The positional arguments, of which the first may be a receiver.
-
-    Returns:
-        The reachability.
-    """
+    """Find what a call reaches, and keep it with the experiment; the first argument may be a receiver."""
     receiver = _receiver(experiment, args)
     found = _Search(experiment, receiver).reachability()
     state = experiment.state

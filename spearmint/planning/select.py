@@ -143,14 +143,6 @@ def _reachability_of(
 
     It is looked for anew when an experiment in it has recorded a dynamic call, or when a name that mattered has
     another value, as after a reload. Where there are many names, some are looked at each time, in turn.
-
-    Args:
-        experiment: The experiment that is called.
-        args: The positional arguments, of which the first may be a receiver.
-        full_check: Whether to look at every name.
-
-    Returns:
-        The reachability.
     """
     state = experiment.state
     key = None if state.key_of is None or not args else state.key_of(args[0])

@@ -109,15 +109,7 @@ _TRACED_STREAM = """\
 
 
 def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) -> Callable[..., Any]:
-    """Write the function that a call of an experiment runs.
-
-    Args:
-        experiment: The experiment.
-        perform: Runs a call that has variants.
-
-    Returns:
-        A function, or coroutine function, that takes what the experiment's function takes.
-    """
+    """Write the function that a call of an experiment runs; it hands calls with variants to ``perform``."""
     is_async = experiment.kind == "coroutine"
     is_stream = experiment.kind in ("generator", "async_generator")
     performs_async = experiment.kind in ("coroutine", "async_generator")

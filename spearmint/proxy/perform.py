@@ -60,12 +60,9 @@ def _is_collected(experiment: ExperimentFunction, outcome: Outcome) -> bool:
 
 
 def release_callers(error: BaseException | None) -> None:
-    """Empty the finished frames of ours behind an exception: they hold the call, whose results hold the exception.
+    """Empty the finished frames of Spearmint behind an exception: they hold the call, whose results hold the exception.
 
     A traceback keeps the frame that raised, and that one keeps, since CPython 3.11, the frames that called it.
-
-    Args:
-        error: What main raised, about to be raised again.
     """
     trace = None if error is None else error.__traceback__
     frame = None if trace is None else trace.tb_frame.f_back
@@ -85,14 +82,7 @@ def begin_stream(
 
 
 def open_stream(call: Call) -> Any:
-    """Create main's stream, which nothing runs until somebody iterates it.
-
-    Args:
-        call: The call of a generator or async generator function.
-
-    Returns:
-        The generator or async generator.
-    """
+    """Create main's stream, which runs nothing until it is iterated."""
     args, kwargs = call.main_arguments
     made = call.experiment.function(*args, **kwargs)
     begin_main = None if call.decision is None else functools.partial(call.begin_main, args, kwargs)

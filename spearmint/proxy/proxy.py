@@ -41,7 +41,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
     # A slot of that name makes the interpreter call what stands in it, with no Python frame of the proxy's own.
     __slots__ = ("__call__", "_self_experiment")
 
-    # Whoever asks a class for its annotations leaves an empty dict in it, which would hide those of every function.
+    # A read of a class's annotations leaves an empty dict in the class, which would hide those of every function.
     __annotations__ = _ANNOTATIONS
 
     # `contextlib.ExitStack.push` takes whatever has these for a context manager, and calls everything else. Annotated,
@@ -95,18 +95,7 @@ class UnboundProxy(ExperimentProxy):
 
 
 def wrap_function(target: Any, declare: Callable[[Callable[..., Any]], ExperimentFunction]) -> Any:
-    """Put a proxy around a function, or around the one inside a static or class method or property.
-
-    Args:
-        target: What is decorated.
-        declare: Makes an experiment of a function.
-
-    Returns:
-        The same kind of thing, with a proxy at its heart.
-
-    Raises:
-        DeclarationError: If there is no function in it.
-    """
+    """Put a proxy around a function, or around the one inside a static or class method or property."""
     if isinstance(target, staticmethod | classmethod):
         return type(target)(wrap_function(target.__func__, declare))
     if isinstance(target, property):

@@ -92,7 +92,7 @@ class ExperimentRunner(_Runner[P, R]):
     def _refuse_running_loop(self) -> None:
         name = self._experiment.name
         if self._opens_stream():
-            message = f"Cannot run {name} here: its stream needs the loop of whoever iterates it. "
+            message = f"Cannot run {name} here: its stream needs the event loop of the code that iterates it. "
             raise ExecutionError(message + "Use `async with Spearmint.arun(...)`.")
         try:
             asyncio.get_running_loop()

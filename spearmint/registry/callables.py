@@ -11,11 +11,7 @@ Kind = Literal["function", "coroutine", "generator", "async_generator"]
 
 
 def name_of(function: Callable[..., Any]) -> str:
-    """Return a function's name, ``"module:qualified.name"``.
-
-    Raises:
-        DeclarationError: If it is not a function.
-    """
+    """Return a function's name, ``"module:qualified.name"``; what is no function is a `DeclarationError`."""
     name = getattr(function, "__qualname__", None)
     if not inspect.isroutine(function) or not isinstance(name, str):
         what = "a class" if isinstance(function, type) else f"an object of type {type(function).__qualname__}"

@@ -21,11 +21,7 @@ def bad_setting(name: str, value: Any, wanted: str) -> DeclarationError:
 
 
 def check_tracing(tracing: Any) -> None:
-    """Refuse what ``tracing`` of an experiment cannot be.
-
-    Raises:
-        DeclarationError: If it is neither a truth value, nor None, nor a mapping of what an experiment may say.
-    """
+    """Refuse what ``tracing`` of an experiment cannot be."""
     held = tracing if isinstance(tracing, Mapping) else {"enabled": tracing}
     if not set(held) <= {"enabled", "sample_rate"} or held.get("enabled") not in (True, False, None):
         wanted = "True, False, None, or a mapping with 'enabled' and 'sample_rate'; configure(tracing=...) has the rest"

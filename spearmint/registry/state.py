@@ -34,12 +34,7 @@ class CallState:
         self._is_tracked = False
 
     def cache_case(self, case: ExperimentCase, owner: type | None = None) -> None:
-        """Let calls outside a case run in this one, until it is forgotten.
-
-        Args:
-            case: The case.
-            owner: The class whose instances' calls run in it; None for all calls.
-        """
+        """Let calls outside a case run in this one until it is forgotten; with ``owner``, those on its instances."""
         if owner is None:
             self.cached_case[0] = case
         else:

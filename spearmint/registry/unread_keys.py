@@ -16,13 +16,7 @@ _MOST_COMPARED = 1000  # configs that are looked into
 
 
 def unread_keys(options: Sequence[BoundConfig], readers: Iterable[ExperimentFunction]) -> list[str]:
-    """Return the paths in which configs differ and that reach no parameter.
-
-    Args:
-        options: The configs.
-        readers: The experiments that may run under them. A parameter that gets the whole config reads every key; a
-            model, those that it has fields for.
-    """
+    """Return the paths in which configs differ and that no parameter of the readers gets."""
     varying = varying_paths([option.config for option in options])
     if not varying:
         return []

@@ -651,5 +651,8 @@ def test_a_run_of_an_async_stream_needs_a_loop() -> None:
     async def stream(config: Config) -> Any:
         yield 1
 
-    with Spearmint.run(stream) as runner, pytest.raises(ExecutionError, match="its stream needs the loop of whoever"):
+    with (
+        Spearmint.run(stream) as runner,
+        pytest.raises(ExecutionError, match="the event loop of the code that iterates it"),
+    ):
         runner()

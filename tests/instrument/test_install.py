@@ -132,7 +132,7 @@ def test_uninstall_leaves_modules_and_loaders_untouched(project):
     assert rank.Ranker.whole() == ("Ranker", 1)
     assert kept("ab") == 2, "who kept the experiment calls the function"
     assert not table_store.is_instrumented("shop.rank")
-    assert table_store.table_of(rank.score) is None
+    assert table_store.get("shop.rank", rank.score.__code__) == ()
 
 
 def test_installing_again_after_uninstall_wraps_what_is_there(project):

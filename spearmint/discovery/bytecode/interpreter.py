@@ -16,10 +16,6 @@ _EXTENDED_ARG = dis.EXTENDED_ARG
 def loaded_code(code: CodeType, scope: ScopeCalls) -> list[tuple[CodeType, tuple[int, int]]]:
     """Run a code object over names, and note its calls.
 
-    Args:
-        code: The code object. Those nested in it are not run.
-        scope: The scope that the calls are counted for.
-
     Returns:
         The code objects that the code loads, each with line and column of the place.
 

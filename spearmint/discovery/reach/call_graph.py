@@ -53,8 +53,8 @@ class CallEdge:
     Attributes:
         caller: Whose body names the callee.
         callee: What is called.
-        kind: ``"call"``; ``"reference"`` where it is handed on, to be called by somebody else; ``"wraps"`` from a
-            decorated function to the one inside.
+        kind: ``"call"``; ``"reference"`` where it is passed as an argument; ``"wraps"`` from a decorated function to
+            the one inside.
         target: The dotted name that the body uses; empty for ``"wraps"``.
     """
 
@@ -158,12 +158,7 @@ class Explorer:
         self._ways: dict[Node, list[CallEdge]] = {}
 
     def reach(self, function: Any, receiver: Any) -> Reach:
-        """Find what a function reaches.
-
-        Args:
-            function: A function or wrapper.
-            receiver: What its first parameter stands for, `MISSING` if nothing is known of it.
-        """
+        """Find what a function or wrapper reaches; with `MISSING` nothing is known of its receiver."""
         root = self._node(function, receiver)
         edges: list[CallEdge] = []
         passed = {root}

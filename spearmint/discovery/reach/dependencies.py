@@ -33,7 +33,7 @@ class Dependencies:
         watched[1][name] = value
 
     def add_read(self, read: Read, arguments: tuple[Any, ...], value: Any) -> None:
-        """Watch what a function gives, which is quick and runs nothing of anybody else's."""
+        """Watch what a function gives, which is quick and runs no code of the user's."""
         self._readings[(read, *(argument if isinstance(argument, str) else id(argument) for argument in arguments))] = (
             read,
             arguments,

@@ -61,14 +61,7 @@ _results: weakref.WeakKeyDictionary[CodeType, ScanResult | None] = weakref.WeakK
 
 
 def fast_scan(code: CodeType) -> ScanResult | None:
-    """Look along a function's code.
-
-    Args:
-        code: The code object.
-
-    Returns:
-        What is seen; None where it takes the extractor to tell.
-    """
+    """Scan a function's code; None where it takes the extractor to tell."""
     try:
         return _results[code]
     except KeyError:

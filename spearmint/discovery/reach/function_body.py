@@ -27,7 +27,7 @@ class Site:
             it is not.
         target: The whole name.
         place: Line of the call, counted from 1, and column; what is handed to a call has its place.
-        is_reference: Whether the name is an argument, to be called by somebody else.
+        is_reference: Whether the name is an argument, to be called by other code.
     """
 
     root: str
@@ -83,14 +83,7 @@ _bodies: weakref.WeakKeyDictionary[CodeType, FunctionBody] = weakref.WeakKeyDict
 
 
 def body_of(function: FunctionType) -> FunctionBody:
-    """Return what a function's body names, from what import time has left, else from its code.
-
-    Args:
-        function: A plain function.
-
-    Returns:
-        The body; it has no scopes where the code cannot be read.
-    """
+    """Return what a function's body names, from what import time has left, else from its code, if readable."""
     code = function.__code__
     found = _bodies.get(code)
     if found is None:
@@ -126,7 +119,7 @@ def _own_tables(code: CodeType) -> Mapping[str, CallTable]:
         return {}
     try:
         return calls_in_code(code)
-    except ValueError:  # Somebody else has rewritten it, with opcodes that no compiler emits.
+    except ValueError:  # Another tool has rewritten it, with opcodes that no compiler emits.
         return {}
 
 

@@ -112,12 +112,7 @@ class Resolver:
         self._is_followed = is_followed
 
     def calls_of(self, function: FunctionType, receiver: Any) -> Iterable[Called]:
-        """Return what a function's body calls or hands on, those of nested functions last.
-
-        Args:
-            function: The function.
-            receiver: What its first parameter stands for, `MISSING` if nothing is known of it.
-        """
+        """Return what a function's body calls or passes on, those of nested functions last."""
         if function.__closure__ is None and not has_tables(function):
             defaults = (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
             glance = None if any(map(self.leads_on, defaults)) else fast_scan(function.__code__)
@@ -188,7 +183,7 @@ class Resolver:
         if site.called is None or value is MISSING:
             return value
         if not is_class(value):
-            return MISSING  # Nobody knows what a function returns.
+            return MISSING  # What a function returns is not known.
         return self._along(Instance(value), site.called or ("__call__",))
 
     def _through_receiver(self, site: Site, frame: "_Frame") -> Any:

@@ -31,7 +31,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Getter:
-    """What reading a property runs. Nobody knows what it gives."""
+    """What reading a property runs. What it gives is not known."""
 
     function: Any
     receiver: Any
@@ -39,10 +39,6 @@ class Getter:
 
 def attribute_of(owner: Any, name: str) -> Any:
     """Find what ``owner.name`` would be.
-
-    Args:
-        owner: A module, a class, an instance or an `Instance`.
-        name: The name.
 
     Returns:
         The value; a `Bound` where the interpreter would bind it; a `Getter` for a property; `MISSING` where there is
@@ -87,16 +83,7 @@ def in_class(owner: type, name: str) -> Any:
 
 
 def after_class(receiver: Any, owner: type, name: str) -> Any:
-    """Find what ``super().name`` would be in a method of a class.
-
-    Args:
-        receiver: The first argument of the method.
-        owner: The class whose body defines the method.
-        name: The name.
-
-    Returns:
-        As `attribute_of`.
-    """
+    """Find what ``super().name`` would be in a method of ``owner``, as `attribute_of` does."""
     start = receiver_class(receiver)
     order = _mro_of_class(start)
     if owner not in order:
@@ -140,7 +127,7 @@ def own_attributes(value: Any) -> dict[str, Any] | None:
 
 def wrapped_in(value: Any) -> Any:
     """Return what a decorated function or a proxy stands for, `MISSING` if it says of nothing."""
-    if type(value) is FunctionType:  # Which nobody can derive from.
+    if type(value) is FunctionType:  # Which has no subclasses.
         return getattr(value, "__wrapped__", MISSING)
     own = own_attributes(value)
     if own is not None and "__wrapped__" in own:
@@ -176,14 +163,7 @@ def cell_contents(cell: Any) -> Any:
 
 
 def callables_in(value: Any) -> Iterator[tuple[Any, Any, bool]]:
-    """Take off what stands around the functions that calling a value runs.
-
-    Args:
-        value: What is called: anything at all, a `Bound` or a `Getter`.
-
-    Yields:
-        Function or wrapper, receiver or `MISSING`, and whether it is merely an argument that may be called.
-    """
+    """Yield the functions and wrappers that calling a value runs, each with its receiver and whether it is passed."""
     waiting: list[tuple[Any, Any, bool]] = [(value, MISSING, False)]
     while waiting:
         one, receiver, is_reference = waiting.pop()

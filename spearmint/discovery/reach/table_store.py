@@ -13,7 +13,7 @@ class TableStore:
         self._packages: dict[str, int] = {}
         self._tables: dict[str, Mapping[str, CallTable]] = {}
         # The same by own name and line, made when it is first asked for.
-        self._places: dict[str, dict[tuple[str, int], list[tuple[str, CallTable]]]] = {}
+        self._places: dict[str, dict[tuple[str, int], list[CallTable]]] = {}
 
     def add_packages(self, names: Iterable[str]) -> None:
         """Count packages as instrumented; their submodules are too. Each `add_packages` wants its `drop_packages`."""
@@ -41,32 +41,8 @@ class TableStore:
         self._tables.pop(module, None)
         self._places.pop(module, None)
 
-    def table_of(self, function: FunctionType) -> CallTable | None:
-        """Return the call table that import time left for a function.
-
-        Args:
-            function: A plain function.
-
-        Returns:
-            The table of the definition on the function's line; None where import time has left none.
-        """
-        code = function.__code__
-        found = self._tables_on(module_of(function), code.co_name, code.co_firstlineno)
-        return next((table for name, table in found if name.partition("#")[0] == code.co_qualname), None)
-
     def get(self, module: str, code: CodeType) -> Sequence[CallTable]:
-        """Return the call tables that import time left for a code object, which may be that of a nested function.
-
-        Args:
-            module: Name of the module that it belongs to.
-            code: The code object.
-
-        Returns:
-            The tables of what is defined by that name on that line: several only for lambdas on one line.
-        """
-        return [table for _, table in self._tables_on(module, code.co_name, code.co_firstlineno)]
-
-    def _tables_on(self, module: str, name: str, line: int) -> Sequence[tuple[str, CallTable]]:
+        """Return the call tables that import time left for a code object: several only for lambdas on one line."""
         tables = self._tables.get(module)
         if tables is None:
             return ()
@@ -75,9 +51,9 @@ class TableStore:
             places = {}
             for scope, table in tables.items():
                 own_name = scope.partition("#")[0].rpartition(".")[2]
-                places.setdefault((own_name, table.first_line), []).append((scope, table))
+                places.setdefault((own_name, table.first_line), []).append(table)
             self._places[module] = places
-        return places.get((name, line), ())
+        return places.get((code.co_name, code.co_firstlineno), ())
 
 
 def module_of(function: FunctionType) -> str:

@@ -44,16 +44,7 @@ _BINARY: Mapping[type[ast.operator], Callable[[Any, Any], object]] = MappingProx
 
 
 def truth_of(node: ast.expr, optimize: int, facts: CompilerFacts) -> bool | None:
-    """Tell which way the compiler decides a condition.
-
-    Args:
-        node: The condition.
-        optimize: Optimisation level of the compilation, 0 to 2.
-        facts: The compiler.
-
-    Returns:
-        The constant truth of the expression, or None if the running program decides.
-    """
+    """Tell which way the compiler decides a condition, or None if the running program decides."""
     if isinstance(node, ast.Constant):
         return bool(node.value)
     if isinstance(node, ast.Name):

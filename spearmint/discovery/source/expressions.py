@@ -46,12 +46,7 @@ def _joined(values: Sequence[Value]) -> Value:
 
 
 class Expressions:
-    """Reads the expressions of one scope.
-
-    Args:
-        unit: The module.
-        scope: The scope.
-    """
+    """Reads the expressions of one scope."""
 
     __slots__ = ("scope", "unit")
 
@@ -60,14 +55,7 @@ class Expressions:
         self.scope = scope
 
     def value(self, node: ast.expr) -> Value:
-        """Note the calls of an expression.
-
-        Args:
-            node: The expression.
-
-        Returns:
-            What it may evaluate to.
-        """
+        """Note the calls of an expression, and return what it may evaluate to."""
         return self._readers[type(node)](self, node)
 
     def values(self, nodes: Iterable[ast.expr | None]) -> None:
@@ -81,14 +69,7 @@ class Expressions:
         return truth_of(node, self.unit.optimize, self.unit.facts)
 
     def condition(self, node: ast.expr) -> tuple[bool, bool]:
-        """Note the calls of an expression that decides where control goes.
-
-        Args:
-            node: The expression.
-
-        Returns:
-            Whether it can be true, and whether it can be false.
-        """
+        """Note the calls of a condition, and tell whether it can be true, and whether it can be false."""
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             can_be_true, can_be_false = self.condition(node.operand)
             return can_be_false, can_be_true
@@ -105,18 +86,7 @@ class Expressions:
     def define(
         self, name: str, node: ast.AST, body: Body, *, first_line: int | None = None, private: str | None = None
     ) -> Scope:
-        """Find a scope that this one defines.
-
-        Args:
-            name: Its own name.
-            node: Where it is defined.
-            body: What it runs.
-            first_line: The line on which it starts, if that is not the node's.
-            private: The class whose body it is, if it is one.
-
-        Returns:
-            The scope.
-        """
+        """Note a scope that this one defines; ``private`` is the class whose body it is, if it is one."""
         owner = self.scope
         line: int = getattr(node, "lineno", 1)
         column: int = getattr(node, "col_offset", 0)

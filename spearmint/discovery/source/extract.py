@@ -35,18 +35,7 @@ def calls_in_source(source: str | bytes, filename: str, *, optimize: int = -1) -
 
 
 def calls_in_tree(tree: ast.Module, *, optimize: int = -1) -> Mapping[str, CallTable]:
-    """Find what each scope of a module calls, from a tree that is parsed already and is left as it is.
-
-    Args:
-        tree: The module.
-        optimize: Optimisation level as for `compile()`: -1 is the interpreter's own.
-
-    Returns:
-        The same as `calls_in_source`.
-
-    Raises:
-        NotImplementedError: If the interpreter is not one that `is_supported` knows.
-    """
+    """Do what `calls_in_source` does for a tree that is parsed already, and leave the tree as it is."""
     unit = Unit(tree, compiler_facts(), sys.flags.optimize if optimize < 0 else optimize)
     module = ScopeCalls(MODULE, 1, (0, 0))
     unit.found.append(module)

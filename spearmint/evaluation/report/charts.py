@@ -80,14 +80,7 @@ class Scatter:
 
 
 def scores_chart(metric: str, labels: Sequence[str], told: Sequence[Summary], shown: int) -> Chart:
-    """Show means with their intervals, with main's mean as the line to compare with.
-
-    Args:
-        metric: Name of the metric.
-        labels: Of the cases, main first.
-        told: What each did, in the same order.
-        shown: How many are shown at once; the others are when asked for.
-    """
+    """Show means with their intervals, and main's mean as a line; beyond ``shown`` cases, the others when asked for."""
     scale = _scale([value for one in told for value in (one.estimate.value, one.estimate.low, one.estimate.high)])
     marks = []
     for label, one in zip(labels, told, strict=True):
@@ -105,12 +98,7 @@ def scores_chart(metric: str, labels: Sequence[str], told: Sequence[Summary], sh
 
 
 def effects_chart(metric: str, effects: Sequence[Effect]) -> Chart:
-    """Show how far each value of each parameter is from main's, with all else equal.
-
-    Args:
-        metric: Name of the metric.
-        effects: Its effects.
-    """
+    """Show how far each value of each parameter is from main's, with all else equal."""
     found = [one.difference for one in effects if one.difference is not None]
     scale = _scale([0.0, *(value for one in found for value in (one.value, one.low, one.high))])
     groups = []
@@ -132,12 +120,7 @@ def effects_chart(metric: str, effects: Sequence[Effect]) -> Chart:
 
 
 def latency_chart(labels: Sequence[str], told: Sequence[Summary]) -> Chart:
-    """Show how long the function took: a bar from the median to the 95th percentile.
-
-    Args:
-        labels: Of the cases that are shown.
-        told: What each did by any metric.
-    """
+    """Show how long the function took: a bar from the median to the 95th percentile."""
     scale = scale_over([0.0, *(one.p95 for one in told)], _MARGIN, 100 - _MARGIN)
     scale = Scale(0.0, scale.high, _MARGIN, 100 - _MARGIN)
     marks = []
@@ -150,16 +133,7 @@ def latency_chart(labels: Sequence[str], told: Sequence[Summary]) -> Chart:
 
 
 def latency_scatter(metric: str, labels: Sequence[str], told: Sequence[Summary]) -> Scatter | None:
-    """Show a metric against the median latency; main, and cases that none beats in both, are named.
-
-    Args:
-        metric: Name of the metric, of which more is taken to be better.
-        labels: Of all cases.
-        told: What each did.
-
-    Returns:
-        The plot; None where fewer than two cases have both.
-    """
+    """Show a metric against the median latency; main, and cases that none beats in both, are named."""
     known = [one for one in range(len(told)) if not math.isnan(told[one].estimate.value + told[one].p50)]
     if len(known) < 2:  # noqa: PLR2004 - there is nothing to compare
         return None

@@ -48,13 +48,7 @@ class Effect:
 
 
 def effects_of(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Effect]:
-    """Return the effect of each value of each parameter that varies, main's value first.
-
-    Args:
-        ledger: The results.
-        cases: The cases, main first.
-        metric: Name of a metric, or ``"latency"``.
-    """
+    """Return the effect of each value of each parameter that varies, main's value first."""
     varying = varying_parameters(cases)
     tests: list[PairedTest] = []
     found: list[tuple[str, Any, Estimate, int | None]] = []

@@ -16,15 +16,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text beside a file and rename it over the file, so that a failure leaves what stood there.
-
-    Args:
-        path: The file; a link is followed.
-        text: The text, which a file takes: see `readable`.
-
-    Raises:
-        EvaluationError: If it cannot be written, as on a full disk.
-    """
+    """Write a text beside a file and rename it over the file, so that a failure leaves what stood there."""
     target = Path(os.path.realpath(path))
     aside = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.tmp")
     try:
@@ -50,9 +42,6 @@ def csv_of(rows: Iterable[Mapping[str, Any]]) -> str:
 
     A text that begins as a formula does gets an apostrophe in front, as OWASP advises
     (https://owasp.org/www-community/attacks/CSV_Injection); texts have bounded length.
-
-    Args:
-        rows: From each column to its value.
     """
     listed = list(rows)
     names = list(dict.fromkeys(name for row in listed for name in row))

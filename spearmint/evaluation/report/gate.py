@@ -48,15 +48,7 @@ class GateResult:
 
 
 def parse_gate(text: str, lower: tuple[str, ...] = ()) -> Gate:
-    """Read a gate such as ``"accuracy=-0.02"``.
-
-    Args:
-        text: ``METRIC=MARGIN``.
-        lower: Metrics of which less is better, beside latency.
-
-    Raises:
-        EvaluationError: If it is something else.
-    """
+    """Read a gate such as ``"accuracy=-0.02"``; of the metrics in ``lower``, and of latency, less is better."""
     metric, equals, margin = text.rpartition("=")
     try:
         number = float(margin)
@@ -75,13 +67,6 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
     and is a regression if even the better bound is worse. The interval is that of the report: at 95 % for one config,
     and adjusted for all where there are several. Between the two, with too few rows, or where it
     fails on rows that main did, the data cannot tell.
-
-    Args:
-        report: The report.
-        gate: The gate.
-
-    Raises:
-        EvaluationError: If there is no such metric, or nothing to compare with main.
     """
     told = report.summary(gate.metric)
     if len(told) < 2:  # noqa: PLR2004 - main and another

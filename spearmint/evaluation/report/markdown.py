@@ -14,11 +14,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~!])")
 
 
 def effects_markdown(effects: Mapping[str, Sequence[Effect]]) -> str:
-    """Return a table for each metric, the parameter with the clearest difference first; of bounded length.
-
-    Args:
-        effects: What each value of each parameter does, by metric.
-    """
+    """Return a table for each metric, the parameter with the clearest difference first; of bounded length."""
     lines: list[str] = []
     length = 0
     for line in _lines(effects):

@@ -49,15 +49,7 @@ class Parallel:
 
 
 def parallel(cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary]]) -> Parallel | None:
-    """Draw each case as a line through its parameters and its means, coloured by the first metric.
-
-    Args:
-        cases: The cases to draw.
-        told: What each did, by metric.
-
-    Returns:
-        The plot; None where there is nothing to compare.
-    """
+    """Draw each case as a line through its parameters and its means, coloured by the first metric; None without any."""
     varying = varying_parameters(cases)
     if not varying or len(cases) < 2:  # noqa: PLR2004
         return None

@@ -43,14 +43,7 @@ class Scale:
 
 
 def scale_over(values: Sequence[float], start: float, end: float, *, room: float = 0.05) -> Scale:
-    """Return a scale that holds values, with some room at either end.
-
-    Args:
-        values: The values; those that are not finite do not count.
-        start: The first pixel.
-        end: The last.
-        room: Share of the range to leave free at either end.
-    """
+    """Return a scale from pixel to pixel that holds all finite values, with a share of the range free at either end."""
     finite = [value for value in values if math.isfinite(value)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 1.0)
     if low == high:

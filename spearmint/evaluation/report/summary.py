@@ -47,13 +47,7 @@ class Summary:
 
 
 def summarize(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
-    """Return what each case did by a metric, in their order; differences are adjusted for all of them.
-
-    Args:
-        ledger: The results.
-        cases: The cases, main first.
-        metric: Name of a metric, or ``"latency"``.
-    """
+    """Return what each case did by a metric, in their order; differences are adjusted for all of them."""
     values = [ledger.values(case.position, metric) for case in cases]
     told = [None, *differences(values[1:], values[0])]
     return [
@@ -84,11 +78,6 @@ def disagreements(ledger: ResultTable, metrics: Sequence[str], count: int) -> li
     """Return the rows on which the cases differ most, the most different first.
 
     Each metric counts by its spread among the cases on a row, relative to its whole range.
-
-    Args:
-        ledger: The results.
-        metrics: Which metrics count.
-        count: How many rows at most.
     """
     cases, rows, _ = ledger.shape
     spread = np.zeros(rows)
@@ -106,12 +95,7 @@ def disagreements(ledger: ResultTable, metrics: Sequence[str], count: int) -> li
 
 
 def best_first(told: Sequence[Summary], *, lower: bool = False) -> list[int]:
-    """Return the positions of cases by one metric: main, then the others from the best mean to the worst.
-
-    Args:
-        told: What each did by the metric.
-        lower: Whether less of it is better.
-    """
+    """Return the positions of cases by one metric: main, then the others from the best mean to the worst."""
 
     def rank(position: int) -> tuple[bool, float]:
         value = told[position].estimate.value

@@ -38,13 +38,7 @@ _CAPTION = (
 
 
 def columns_of(case: EvaluatedCase, told: Sequence[Summary], ledger: ResultTable) -> dict[str, Any]:
-    """Return everything about a case as plain values by column.
-
-    Args:
-        case: The case.
-        told: What it did by each metric.
-        ledger: The results.
-    """
+    """Return everything about a case as plain values by column."""
     p50, p95 = latencies(ledger, case.position)
     row: dict[str, Any] = {"case": case.case_id, "is_main": case.is_main}
     if len(case.assignment) > 1:
@@ -79,15 +73,7 @@ def tables_of(
     effects: Mapping[str, Sequence[Effect]],
     ledger: ResultTable,
 ) -> Iterator[Table | Text]:
-    """Lay a report out for a terminal: for each metric which parameter matters, then main and the best cases.
-
-    Args:
-        title: What was evaluated.
-        cases: The cases, main first.
-        told: What each did, by metric.
-        effects: What each value of each parameter does, by metric.
-        ledger: The results.
-    """
+    """Lay a report out for a terminal: for each metric which parameter matters, then main and the best cases."""
     yield Text(readable(title), style="bold")
     if len(varying_parameters(cases)) > 1:  # with one parameter, the table of cases says the same
         for metric, found in effects.items():

@@ -126,16 +126,7 @@ def run_cells(
     budget: float,
     is_stopped: Callable[[], bool] = bool,
 ) -> ChunkResult:
-    """Run cells, one after another, each in a copy of a context.
-
-    Args:
-        subject: What is evaluated.
-        cases: The cases by position.
-        cells: What to run.
-        context: The context variables that they begin with.
-        budget: Seconds after which no further cell is begun.
-        is_stopped: Tells when to leave the rest since the run has ended.
-    """
+    """Run cells one after another, each in a copy of a context, until the budget of seconds is spent."""
     results: list[CellResult] = []
     started = now = perf_counter()
     for cell in cells:
@@ -147,11 +138,7 @@ def run_cells(
 
 
 def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
-    """Run one cell, or add to its known result the scores that it lacks.
-
-    Raises:
-        KeyboardInterrupt: If it is interrupted; all else is the cell's result.
-    """
+    """Run one cell, or add to its known result the scores that it lacks; only an interruption is raised."""
     if cell.known is not None and cell.known.stored is not None:
         with suppress(Exception):  # A class in the output is another by now: the function runs again.
             output = decode_output(cell.known.stored)

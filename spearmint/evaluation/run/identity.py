@@ -53,17 +53,7 @@ class Identity:
 def identify(
     function: Callable[..., Any], cases: Sequence[EvaluatedCase], dataset: Dataset, scorers: Iterable[Scorer]
 ) -> Identity:
-    """Return what the results of an evaluation are recognised by.
-
-    Args:
-        function: What is evaluated, as it was given.
-        cases: The cases.
-        dataset: The rows, all of which are read.
-        scorers: The scorers.
-
-    Raises:
-        EvaluationError: If a row holds a value that has no form that is the same in every process.
-    """
+    """Return what the results of an evaluation are recognised by; it reads all rows."""
     plan = cases[0].case.plan
     reached = [one.function for one in plan.discovered if isinstance(one, ExperimentFunction)]
     equal_inputs: Counter[str] = Counter()

@@ -97,11 +97,7 @@ class Journal:
         return self._file
 
     def stored(self) -> Iterator[StoredCell]:
-        """Yield what is there, in the order of the file.
-
-        Raises:
-            EvaluationError: If a line is no result.
-        """
+        """Yield what is there, in the order of the file."""
         with self.path.open("rb") as file:
             offset = len(file.readline())
             for number, line in enumerate(file, start=2):
@@ -109,21 +105,13 @@ class Journal:
                 offset += len(line)
 
     def read(self, offset: int) -> StoredCell:
-        """Return the result whose line begins at an offset.
-
-        Raises:
-            EvaluationError: If it is no result any more.
-        """
+        """Return the result whose line begins at an offset."""
         assert self._reader is not None  # noqa: S101 - it is used inside `with` only
         self._reader.seek(offset)
         return self._parsed(self._reader.readline(), offset, f" at byte {offset}")
 
     def write(self, identity: Identity, cells: Sequence[Cell], results: Sequence[CellResult]) -> None:
-        """Write results; they outlive this process from here on.
-
-        Raises:
-            EvaluationError: If the disk is full, or the like.
-        """
+        """Write results; they outlive this process from here on."""
         lines = []
         for cell, result in zip(cells, results, strict=True):
             row = identity.rows[cell.row.number]

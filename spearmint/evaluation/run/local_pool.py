@@ -11,11 +11,7 @@ _Job = tuple["Future[Any]", Callable[[], Any]]
 
 
 class DaemonThreadPool(Executor):
-    """An executor on daemon threads, which start as they are needed.
-
-    Args:
-        size: How many threads it has at most.
-    """
+    """An executor on daemon threads, at most ``size``, which start as they are needed."""
 
     def __init__(self, size: int) -> None:
         self._max_workers = size
@@ -51,19 +47,7 @@ class DaemonThreadPool(Executor):
 
 
 def call_within(seconds: float | None, call: Callable[[], Any]) -> Any:
-    """Make a call that may take so long; what takes longer goes on on a daemon thread that is left alone.
-
-    Args:
-        seconds: How long; None for no bound, which needs no thread.
-        call: What to call; it sees the caller's context variables.
-
-    Returns:
-        What it returns.
-
-    Raises:
-        TimeoutError: If it has not ended in time.
-        BaseException: What it raises.
-    """
+    """Make a call that may take so many seconds, in the caller's context; one that takes longer is left alone."""
     if seconds is None:
         return call()
     future: Future[Any] = Future()

@@ -106,11 +106,7 @@ def settings_to_send(settings: ExperimentSettings) -> ExperimentSettings:
 def run_remote_cells(
     payload: bytes, cases: Mapping[int, bytes], rows: bytes, refs: Sequence[CellRef], budget: float
 ) -> ChunkResult:
-    """Run cells that came from another process.
-
-    Raises:
-        EvaluationError: If they cannot be unpacked here.
-    """
+    """Run cells that came from another process."""
     try:
         subject, concurrency = _unpacked(payload)
         here = {position: _case_of(subject.experiment, case) for position, case in cases.items()}
@@ -159,11 +155,7 @@ def _unpacked(payload: bytes) -> tuple[Subject, int]:
 
 
 def target_of(payload: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
-    """Return the experiment to evaluate, and the arguments that every call of it gets first.
-
-    Raises:
-        DeclarationError: If it is none, and none can be made of it.
-    """
+    """Return the experiment to evaluate, and the arguments that every call of it gets first."""
     if not payload.is_made:
         # A function of a script or a notebook travels by value, and the experiment around it stays behind.
         with suppress(DeclarationError):

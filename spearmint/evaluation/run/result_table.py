@@ -81,11 +81,7 @@ class ResultTable:
         return bool(self._status[place.case, place.row, place.repeat] != _MISSING)
 
     def record(self, place: CellKey, result: CellResult) -> bool:
-        """Keep the result of a cell, once.
-
-        Returns:
-            Whether it was its first; a second one counts for nothing.
-        """
+        """Keep the result of a cell, and tell whether it was its first; a second one counts for nothing."""
         index = place.case, place.row, place.repeat
         if self._status[index] != _MISSING:
             return False

@@ -94,11 +94,7 @@ class Resumption:
         return len(self._lost)
 
     def cells(self, rows: Iterable[Row]) -> Iterator[Cell]:
-        """Yield the cells to be run, row by row, so that a run that ends early has whole rows to compare.
-
-        Args:
-            rows: The rows.
-        """
+        """Yield the cells to be run, row by row, so that a run that ends early has whole rows to compare."""
         return (cell for index, cell in self._left(rows) if index not in self._lost)
 
     def lost_cells(self, rows: Iterable[Row]) -> Iterator[Cell]:

@@ -39,15 +39,7 @@ class Arguments:
         self._needed = [one.name for one in needed if one.default is one.empty and one.name not in filled]
 
     def check(self, row: Row, filled: Mapping[str, str]) -> None:
-        """Refuse a row that the function could not be called with, or that would win over the configs.
-
-        Args:
-            row: The row.
-            filled: From each parameter that a config fills to where its value stands, for messages.
-
-        Raises:
-            EvaluationError: If a name is no parameter, or one that configs fill, or a parameter gets no value.
-        """
+        """Refuse a row that the function could not be called with, or that would win over the configs."""
         for name in row.inputs:
             if name in filled:
                 cause = f"it gives {name!r}, which {filled[name]} fills too, so that every config would come out equal"

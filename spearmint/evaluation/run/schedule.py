@@ -51,15 +51,7 @@ class Schedule:
     options: EvaluationOptions
 
     def run(self) -> tuple[str, ...]:
-        """Run every cell that has no result that counts.
-
-        Returns:
-            What is to be said of stored results that did not count, in sentences.
-
-        Raises:
-            EvaluationError: If the run cannot begin, or cannot go on.
-            KeyboardInterrupt: If it is interrupted; a note says how to go on.
-        """
+        """Run every cell that has no result that counts; return what is to be said of stored results that did not."""
         try:
             if self.options.resume is None:
                 self._run(self._cells())
@@ -125,11 +117,7 @@ class Schedule:
                     yield Cell(case, row, repeat)
 
     def _rows(self) -> Iterator[Row]:
-        """Yield the rows that were counted.
-
-        Raises:
-            EvaluationError: If there are fewer by now.
-        """
+        """Yield the rows that were counted; fewer by now are an `EvaluationError`."""
         _, rows, _ = self.table.shape
         seen = 0
         for row in self.dataset.rows():

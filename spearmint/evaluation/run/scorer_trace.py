@@ -10,16 +10,7 @@ from spearmint.results import Outcome
 
 
 def traced(name: str, inputs: Mapping[str, Any], call: Callable[[], Outcome]) -> tuple[Outcome, Any]:
-    """Make a call under a live span, and return its outcome and its trace.
-
-    Args:
-        name: Name of the function, for the span.
-        inputs: The inputs of the row.
-        call: Makes the call; it raises nothing but interruptions.
-
-    Returns:
-        The outcome, and MLflow's trace; None, with a warning, where MLflow could not make one.
-    """
+    """Make a call under a live span, and return its outcome and MLflow's trace; None, with a warning, without one."""
     import mlflow  # noqa: PLC0415 - it takes seconds, and few scorers take traces
     from mlflow.pyfunc.context import Context, set_prediction_context  # noqa: PLC0415
 

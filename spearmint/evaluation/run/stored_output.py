@@ -43,11 +43,7 @@ def encode_output(value: Any) -> str | None:
 
 
 def decode_output(text: str) -> Any:
-    """Return the output again.
-
-    Raises:
-        Exception: If a class in it is not there any more, or is another.
-    """
+    """Return the output again; it raises where a class in it is not there any more, or is another."""
     return _decoded(json.loads(text))
 
 

@@ -1,6 +1,6 @@
 """What import time leaves is found again by module and function."""
 
-from spearmint.discovery import CallTable, calls_in_source
+from spearmint.discovery import calls_in_source
 from spearmint.discovery.reach.table_store import TableStore
 
 SOURCE = """
@@ -36,10 +36,9 @@ def test_the_table_of_a_function_is_that_of_its_definition():
     namespace = {"__name__": "shop"}
     exec(compile(SOURCE, "shop.py", "exec"), namespace)
     function = namespace["f"]
-    assert known.table_of(function) is None
+    assert known.get("shop", function.__code__) == ()
     known.put("shop", calls_in_source(SOURCE, "shop.py"))
-    table = known.table_of(function)
-    assert isinstance(table, CallTable)
+    (table,) = known.get("shop", function.__code__)
     assert table.targets == {"two"}
     known.forget_tables("shop")
-    assert known.table_of(function) is None
+    assert known.get("shop", function.__code__) == ()

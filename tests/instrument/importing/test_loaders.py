@@ -87,9 +87,10 @@ def test_the_call_tables_of_every_form_are_left_and_equal(project, form):
     project.pack(form)
     project.install("lib.deep.tools:Tool.use", packages=["lib"])
     tools = project.load("lib.deep.tools")
-    table = table_store.table_of(tools.Tool.use.__wrapped__)
+    (table,) = table_store.get("lib.deep.tools", tools.Tool.use.__code__)
     assert table.targets == {"helper"}
-    assert table_store.table_of(tools.Tool.shown).targets == {"self._Tool__hidden"}
+    (shown,) = table_store.get("lib.deep.tools", tools.Tool.shown.__code__)
+    assert shown.targets == {"self._Tool__hidden"}
 
 
 def form_of(module):
