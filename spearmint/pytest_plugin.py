@@ -171,14 +171,18 @@ def config_names(configs: list[Any]) -> list[str]:
         Names such as ``"model=small,temperature=0.5"``.
     """
     from spearmint.config.flatten import differing_paths, flatten  # noqa: PLC0415
-    from spearmint.config.model import given_id  # noqa: PLC0415 - few sessions need it
+    from spearmint.config.model import given_id  # noqa: PLC0415
+    from spearmint.redaction import MASK, redactor  # noqa: PLC0415 - few sessions need it
 
     flat = [flatten(config) for config in configs]
     differing = differing_paths(flat)
     names = []
     for config, leaves in zip(configs, flat, strict=True):
-        label = ",".join(f"{key}={leaves[key]}" for key in differing or leaves if key in leaves)
-        is_readable = 0 < len(label) <= _LONGEST_ID and label.isprintable() and " at 0x" not in label
+        shown = redactor().redact(leaves)  # An id stands in logs.
+        label = ",".join(f"{key}={shown[key]}" for key in differing or leaves if key in leaves)
+        is_readable = (
+            MASK not in label and 0 < len(label) <= _LONGEST_ID and label.isprintable() and " at 0x" not in label
+        )
         names.append(given_id(config) or (label if is_readable else config.config_id))
     return names
 

@@ -152,6 +152,17 @@ class Redactor:
         text = _BASIC.sub(_basic, text)
         return _BEARER.sub(rf"\g<scheme>{MASK}", text)
 
+    def excerpt(self, text: str, length: int, secrets: Iterable[str] = ()) -> str:
+        """Return the beginning of a text, without secrets, as `hide` does.
+
+        Args:
+            text: Any text.
+            length: Characters to return at most, beside three dots after what is cut.
+            secrets: Values that are known to be secret.
+        """
+        hidden = self.hide(text[: 10 * length], secrets)  # A secret that the cut parts is beyond what is shown.
+        return hidden if len(text) <= 10 * length and len(hidden) <= length else f"{hidden[:length]}..."
+
     def _header(self, found: re.Match[str]) -> str:
         if not self.is_secret(found["name"]):
             return found[0]
@@ -165,6 +176,11 @@ class Redactor:
             secrets: Values that are known to be secret, as `secrets_in` finds them.
         """
         return self._redact(value, tuple(secrets), 0)
+
+    def redact_together(self, *values: Any) -> list[Any]:
+        """Return values as `redact` does, where a secret of one shows in none of the others either."""
+        secrets = self.secrets_in(values)
+        return [self.redact(value, secrets) for value in values]
 
     def _redact(self, value: Any, secrets: tuple[str, ...], depth: int) -> Any:
         if isinstance(value, str):

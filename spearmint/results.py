@@ -294,17 +294,18 @@ class ExperimentResults(Generic[R]):
         """Return the table that a notebook shows."""
         parameters = [one.experiment_case.parameters for one in self]
         varying = differing_paths(parameters)
-        hidden = redactor().redact  # A notebook is kept with its outputs.
-        rows = ({**hidden(own), **_row(one), **_shown(one)} for one, own in zip(self, parameters, strict=True))
+        hide = redactor()  # A notebook is kept with its outputs.
+        secrets = hide.secrets_in([*parameters, [one.result for one in self]])
+        hidden = [hide.redact(own, secrets) for own in parameters]
+        rows = ({**own, **_row(one), **_shown(one, secrets)} for one, own in zip(self, hidden, strict=True))
         columns = ("role", "case_id", *varying, "status", "duration", "result")
         return html_table(columns, ([row.get(column, "") for column in columns] for row in rows))
 
 
 def _row(one: FunctionResult) -> dict[str, Any]:
-    ids = {"case_id": one.case_id, "config_id": one.config_id}
-    return {"role": one.role, **ids, "status": one.status, "duration": one.duration}
+    return {name: getattr(one, name) for name in ("role", "case_id", "config_id", "status", "duration")}
 
 
-def _shown(one: FunctionResult) -> dict[str, str]:
+def _shown(one: FunctionResult, secrets: set[str]) -> dict[str, str]:
     shown = one.result if one.exception is None else one.exception
-    return {"duration": f"{one.duration:.3f} s", "result": f"{shown!r:.200}"}
+    return {"duration": f"{one.duration:.3f} s", "result": redactor().excerpt(repr(shown), 200, secrets)}

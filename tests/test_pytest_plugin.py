@@ -408,6 +408,7 @@ print(*set(sys.modules) - before)
         ([{}, {"a": {}}], ["44136fa355b3678a", "a={}"]),
         ([{"a": "x" * 100}, {"a": "y"}], ["62836b1d2ee718c7", "a=y"]),
         ([{"a": "x\ny"}, {"a": "y"}], ["8edddbd4f105465f", "a=y"]),
+        ([{"token": "x-123456"}, {"a": "y"}], ["11a3abbca09aba6a", "a=y"]),
     ],
 )
 def test_a_name_tells_a_config_from_the_others(configs, names):

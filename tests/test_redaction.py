@@ -186,3 +186,16 @@ def test_hiding_in_odd_text_takes_linear_time(text) -> None:
     began = perf_counter()
     redactor.hide(text)
     assert perf_counter() - began < TEXT_SECONDS
+
+
+def test_excerpt_ends_before_a_secret_that_it_parts() -> None:
+    assert Redactor().excerpt("x" * 8 + " password=hunter22", 12) == "x" * 8 + " pas..."
+    assert Redactor().excerpt("by hunter22", 12, ["hunter22"]) == f"by {MASK}"[:12] + "..."
+    assert Redactor().excerpt("short", 12) == "short"
+
+
+def test_redact_together_hides_a_secret_of_one_in_all() -> None:
+    assert Redactor().redact_together({"password": "pw-123456"}, ["is pw-123456"]) == [
+        {"password": MASK},
+        [f"is {MASK}"],
+    ]

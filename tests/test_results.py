@@ -127,6 +127,22 @@ def test_notebook_table_shows_what_varies_without_secrets() -> None:
     assert "s3cret" not in table
 
 
+def test_notebook_table_shows_no_secret_in_results() -> None:
+    configs = [{"api_key": "s3cret-1", "n": n} for n in (0, 1, 2)]
+
+    @Spearmint(configs=configs, strategy=MultiBranchStrategy).experiment
+    def ask(config: Config) -> Any:
+        if config.n == 0:
+            return {"token": "t0ken-77", "echo": "t0ken-77 for s3cret-1"}
+        if config.n == 1:
+            return "x" * 195 + "password=hunter22"
+        raise ValueError(f"{config.api_key} refused by http://ann:pw-5566@host")
+
+    table = ask()._repr_html_()
+    assert [one for one in ("s3cret-1", "t0ken-77", "hunter", "pw-5566") if one in table] == []
+    assert "refused by http://ann:**********@host" in table
+
+
 def test_the_data_frame_has_a_row_for_each_execution(failing) -> None:
     pytest.importorskip("pandas")
     results = failing(8)

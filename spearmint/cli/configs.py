@@ -12,6 +12,7 @@ from spearmint.cli.output import console, examples
 from spearmint.config import Config, parse_configs
 from spearmint.config.flatten import flatten
 from spearmint.config.sources import iter_configs
+from spearmint.redaction import redactor
 
 _MISSING = object()
 _MANY_COLUMNS = 8
@@ -40,7 +41,7 @@ def configs_command(sources: tuple[str, ...], form: str, limit: int) -> None:
     """List the configs of SOURCES with their ids, sweeps expanded.
 
     A source is a .yaml, .yml, .json or .jsonl file, a folder, or a glob; a file may hold several configs. The table has
-    a column for each value in which the configs differ; what they share stands below it.
+    a column for each value in which the configs differ; what they share stands below it. Secrets are masked.
     """
     has_more = False
     if limit == 0:
@@ -51,7 +52,7 @@ def configs_command(sources: tuple[str, ...], form: str, limit: int) -> None:
         shown = parse_configs(list(itertools.islice(found, limit)))
         has_more = next(found, None) is not None
     if form == "json":
-        entries = [{"id": config.config_id, "config": config} for config in shown]
+        entries = [{"id": config.config_id, "config": redactor().redact(config)} for config in shown]
         click.echo(json.dumps(entries, indent=2, default=str, ensure_ascii=False))
     elif form == "ids":
         click.echo("\n".join(config.config_id for config in shown))
@@ -62,9 +63,10 @@ def configs_command(sources: tuple[str, ...], form: str, limit: int) -> None:
 
 
 def _print_table(shown: Sequence[Config]) -> None:
-    flat = [flatten(config, lists=True) for config in shown]
+    whole = [flatten(config, lists=True) for config in shown]
+    flat: list[Any] = [redactor().redact(values) for values in whole]
     paths = list(dict.fromkeys(itertools.chain.from_iterable(flat)))
-    shared = [path for path in paths if _is_shared(path, flat)]
+    shared = [path for path in paths if _is_shared(path, whole)]
     own = [path for path in paths if path not in shared]
     table = Table(title=f"{len(shown)} config{'s' * (len(shown) != 1)}", title_justify="left", box=None, pad_edge=False)
     table.add_column("id", no_wrap=True, style="bold")

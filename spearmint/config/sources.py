@@ -19,6 +19,7 @@ from spearmint.config.located import LocatedMapping
 from spearmint.config.memory_limit import MAX_CONFIGS, MemoryLimit
 from spearmint.config.model import Config, assign_id, assign_origin, generate_config_id, given_id, origin_of
 from spearmint.errors import ConfigError
+from spearmint.redaction import redactor
 
 _ROOT = "configs"
 _PATHS = f"the path of a {', '.join(SUFFIXES)} file or of a folder, or a glob"
@@ -202,8 +203,7 @@ def _why_missing(path: Path) -> str:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return redactor().excerpt(repr(redactor().redact(value)), _SHOWN)
 
 
 def _computed_id(config: Config, place: str) -> str:

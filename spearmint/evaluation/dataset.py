@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spearmint.errors import EvaluationError
+from spearmint.redaction import redactor
 
 EXPECTED = "expected"
 _FRAME_ROWS = 1000  # turned into dicts at a time
@@ -147,8 +148,7 @@ def _is_nan(value: Any) -> bool:
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return redactor().excerpt(repr(redactor().redact(value)), _SHOWN)
 
 
 def _kind(value: Any) -> str:

@@ -114,15 +114,13 @@ def _dataset(mlflow: Any, report: Report) -> Any:
     import pandas as pd  # noqa: PLC0415
 
     rows = itertools.islice(report.dataset.rows(), _LOGGED_ROWS)
-    frame = pd.DataFrame(
-        [{"inputs": _json(row.inputs), "expectations": _json(row.expectations)} for row in rows], dtype="object"
-    )
+    shown = (redactor().redact_together(row.inputs, row.expectations) for row in rows)
+    frame = pd.DataFrame([{"inputs": _json(one), "expectations": _json(other)} for one, other in shown], dtype="object")
     return mlflow.data.from_pandas(frame, name=_name(report.dataset.name))
 
 
 def _json(value: Any) -> str:
-    hide = redactor()
-    return hide.hide(json.dumps(hide.redact(value), default=repr, sort_keys=True))
+    return redactor().hide(json.dumps(value, default=repr, sort_keys=True))
 
 
 def _name(text: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from spearmint.config.model import Config
 from spearmint.errors import StrategyError
+from spearmint.redaction import redactor
 from spearmint.strategies.split import SplitStrategy
 from spearmint.suggest import did_you_mean
 
@@ -219,8 +220,9 @@ def strategy_error(strategy: Callable[..., Choice], error: Exception, function: 
 
 def invalid_choice_error(strategy: Callable[..., Choice], choice: Any, function: str) -> StrategyError:
     """Return the error for a choice that is none."""
+    shown = redactor().excerpt(repr(choice), 200)  # A config may hold secrets.
     return StrategyError(
-        f"Cannot choose a config for {function}: {_label(strategy)} returned {choice!r:.200}. "
+        f"Cannot choose a config for {function}: {_label(strategy)} returned {shown}. "
         "Return (main, variants): a config and a list of configs, each one of those it was given."
     )
 

@@ -85,3 +85,12 @@ def test_file_of_several_configs_lists_each(invoke, write):
     write(a___yaml="- {k: 1}\n- {k: !sweep [2, 3], __config_id__: 'k{k}'}\n---\nk: 4\n")
     ids = invoke("configs", "a.yaml", "--format", "ids").stdout.split()
     assert ids == [generate_config_id({"k": 1}), "k2", "k3", generate_config_id({"k": 4})]
+
+
+def test_secrets_are_masked_in_every_form(invoke, write):
+    write(a___yaml="llm: {api_key: !sweep [k-111111, k-222222]}\ndb: postgresql://ann:pw-333333@db/shop\n")
+    for form in ("table", "json"):
+        text = invoke("configs", "a.yaml", "--format", form).stdout
+        assert [one for one in ("k-111111", "k-222222", "pw-333333") if one in text] == []
+        assert text.count("**********") >= 3
+    assert "llm.api_key" in invoke("configs", "a.yaml").stdout.splitlines()[1]

@@ -183,6 +183,15 @@ def test_what_is_no_source_is_named_with_its_position(wrong):
     assert refusal(wrong).startswith("configs: ")
 
 
+def test_secret_in_what_is_no_source_is_not_shown():
+    class Login:
+        def __repr__(self):
+            return "Login(password='pw-123456')"
+
+    message = refusal([Login()])
+    assert "Cannot read a config from Login(password=**********)" in message
+
+
 def test_a_list_that_contains_itself_is_refused():
     circle = []
     circle.append(circle)

@@ -67,6 +67,7 @@ def test_rows_can_be_read_again():
         (b'{"q": "\xff"}\n', r"qa\.jsonl:1: .*utf-8"),
         (b"[1]\n", r"qa\.jsonl:1: \[1\] is a list. Give an object"),
         (b'{"inputs": {}, "expectations": 3}', r"qa\.jsonl:1: its expectations 3 are an int. Give a mapping"),
+        (b'[["password", "pw-123456"]]\n', r"qa\.jsonl:1: \[\['password', \*+\]\] is a list. Give an object"),
     ],
 )
 def test_a_bad_line_is_told_with_its_place(tmp_path, text, message):

@@ -11,21 +11,31 @@ pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own, of what it i
 KEY = "k-4f9a77b1c2"
 PASSWORD = "pg-pass-77"
 CONFIGS = [{"llm": {"api_key": KEY}, "db": f"postgresql://ann:{PASSWORD}@db/shop", "n": n} for n in (1, 2)]
-ROWS = [{"inputs": {"x": x, "headers": [["Authorization", "row-secret-5"]]}} for x in (1, 2, 3)]
-SECRETS = (KEY, PASSWORD, "row-secret-5", "out-secret-9")
+ROWS = [
+    {
+        "inputs": {"question": "why row-secret-5", "x": x, "headers": [["Authorization", "row-secret-5"]]},
+        "expectations": {"password": "want-secret-7", "answer": f"row-secret-5 as want-secret-7 of {x}"},
+    }
+    for x in range(1, 7)
+]
+SECRETS = (KEY, PASSWORD, "row-secret-5", "out-secret-9", "want-secret-7")
 
 
 @Spearmint(configs=CONFIGS).experiment()
-def answer(x, headers, config: Config):
+def answer(question, x, headers, config: Config):
     if x == 3:
-        raise ValueError(f"{config.llm.api_key} was refused by {config.db}; token=out-secret-9")
-    return {"echo": config.llm.api_key, "token": "out-secret-9", "db": config.db}
+        raise ValueError(f"{config.llm.api_key} was refused by {config.db}; token=out-secret-9; {question}")
+    return {
+        "echo": f"{config.llm.api_key}, {headers[0][1]}, out-secret-9",
+        "token": "out-secret-9",
+        "db": config.db,
+    }
 
 
-def right(outputs, config):
-    if config.n == 2:
-        raise KeyError(f"no {outputs['echo']}")
-    return 1.0
+def right(outputs, expectations, inputs, config):
+    if config.n == 2 and inputs["x"] < 3:
+        raise KeyError(f"no {outputs['echo']} but {expectations['answer']}")
+    return float(config.n == 1 or inputs["x"] % 2)
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +58,9 @@ def test_saved_report_shows_no_secret(evaluated, tmp_path, name) -> None:
     report, _ = evaluated
     text = report.save(tmp_path / name).read_text(encoding="utf-8")
     assert MASK in text
+    if name == "report.html":
+        assert f"why {MASK}" in text
+        assert f"{MASK} as {MASK} of 4" in text
     assert [one for one in SECRETS if one in text] == []
 
 

@@ -424,6 +424,13 @@ def test_invalid_choice_is_an_error_in_a_call_and_in_a_run(choice):
         )
 
 
+def test_error_of_a_choice_shows_no_secret():
+    ask = made(lambda configs: ({"api_key": "k-123456"}, []))
+    with pytest.raises(StrategyError) as caught:
+        ask()
+    assert "returned ({'api_key': **********}, [])" in str(caught.value)
+
+
 def test_plain_dicts_equal_to_its_configs_may_be_chosen():
     ask = made(lambda configs: (dict(configs[1]), [dict(configs[0])]))
     assert ran(ask) == ["b", "a"]

@@ -208,7 +208,7 @@ def _disagreeing(content: Content, labels: Sequence[str]) -> Iterator[dict[str, 
         order = sorted(range(len(content.cases)), key=lambda one: [-_known(scores[metric][one]) for metric in metrics])
         if len(order) > _CASES_OF_A_ROW:
             order = [*order[: _CASES_OF_A_ROW // 2], *order[-_CASES_OF_A_ROW // 2 :]]
-        inputs, expectations = (redactor().redact(values) for values in (row.inputs, row.expectations))
+        inputs, expectations = redactor().redact_together(row.inputs, row.expectations)
         outputs = [content.ledger.output(CellKey(one, row.number, 0)) or "" for one in order]
         yield {
             "number": row.number,

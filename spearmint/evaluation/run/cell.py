@@ -152,13 +152,15 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
     if outcome.status != "success":
         error = outcome.exception or RuntimeError(outcome.status)
         status: CellStatus = "timed_out" if outcome.status == "timed_out" else "failed"
-        return CellResult(outcome.duration, error_text(error, case), {}, {}, None, status, attempt=cell.attempt)
+        return CellResult(
+            outcome.duration, error_text(error, case, cell.row), {}, {}, None, status, attempt=cell.attempt
+        )
     result = CellResult(
         outcome.duration,
         None,
         {},
         {},
-        _preview(outcome.value, case) if subject.keeps_output else None,
+        _preview(outcome.value, case, cell.row) if subject.keeps_output else None,
         stored=encode_output(outcome.value) if subject.stores_output else None,
         attempt=cell.attempt,
     )
@@ -186,7 +188,7 @@ def _scored(
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
-            errors[scorer.name] = error_text(error, case)
+            errors[scorer.name] = error_text(error, case, row, output)
     return result._replace(scores=scores, scorer_errors=errors)
 
 
@@ -231,26 +233,25 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     return outcome
 
 
-def error_text(error: BaseException, case: ExperimentCase) -> str:
+def error_text(error: BaseException, case: ExperimentCase, row: Row, output: Any = None) -> str:
     """Return what is kept of an exception, without secrets."""
     try:
         text = f"{type(error).__name__}: {error}"
     except Exception:  # noqa: BLE001 - a __str__ that raises
         text = type(error).__name__
-    return _shown(text, case)
+    return _shown(text, case, row, output)
 
 
-def _shown(text: str, case: ExperimentCase) -> str:
-    """Return the beginning of a text, without secrets: neither those of the case's configs nor others."""
+def _shown(text: str, case: ExperimentCase, row: Row, output: Any) -> str:
+    """Return the beginning of a text, without secrets, such as those of the configs, the row and the output."""
     hide = redactor()
-    configs = [case.get_config(name) for name in case.assignment]
-    hidden = hide.hide(text[: 10 * _LONGEST], hide.secrets_in(configs))  # A secret that the cut parts is beyond it.
-    return hidden if len(text) <= _LONGEST and len(hidden) <= _LONGEST else f"{hidden[:_LONGEST]}..."
+    known = hide.secrets_in([*case.assignment.values(), row.inputs, row.expectations, output])
+    return hide.excerpt(text, _LONGEST, known)
 
 
-def _preview(value: Any, case: ExperimentCase) -> str:
+def _preview(value: Any, case: ExperimentCase, row: Row) -> str:
     try:
         text = str(value) if type(value) in ATOMS else _shorten.repr(value)
     except Exception as error:  # noqa: BLE001 - a __repr__ that raises
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-    return _shown(text, case)
+    return _shown(text, case, row, value)
