@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from spearmint.instrument.importing.already_imported import EARLIER, covered_modules
+from spearmint.instrument.importing.already_imported import EARLIER, PAST, covered_modules
 from spearmint.instrument.importing.installation import Installation
 from spearmint.instrument.rewrite.result import ModuleOutcome, ModuleState
 from spearmint.instrument.settings.model import PackageEntry
 
-_PAST = "another hook has loaded it and asked no finder behind it"
 _NAMESPACE = ModuleOutcome("left", "it is a folder, without code of its own")
 _OTHER_PROGRAM = ModuleOutcome("left", "it is not the program that spearmint run runs")
 _NOT_IMPORTED = ModuleOutcome("not_imported")
@@ -91,7 +90,7 @@ def report_on(installation: Installation) -> InstallationReport:
             continue
         found[name] = _outcome(installation, name, module)
         targets = installation.targets.of(name)
-        is_past = found[name].reason.startswith(_PAST) and targets is not None and targets.rules
+        is_past = found[name].reason.startswith(PAST) and targets is not None and targets.rules
         if is_past or name in installation.account.already_imported:
             missed.add(name)  # Of a package without experiments, hooks that come first hide nothing.
     modules = (
@@ -116,10 +115,10 @@ def _outcome(installation: Installation, name: str, module: ModuleType) -> Modul
     if name not in installation.modules:
         if name == "__main__":  # As in a child that runs another script.
             return _OTHER_PROGRAM
-        return ModuleOutcome("left", _PAST)
+        return ModuleOutcome("left", PAST)
     loader: Any = vars(module).get("__loader__")
     kind = type(loader)
-    return ModuleOutcome("left", f"{_PAST}: {kind.__module__}.{kind.__qualname__} has made its code")
+    return ModuleOutcome("left", f"{PAST}: {kind.__module__}.{kind.__qualname__} has made its code")
 
 
 def _targets(installation: Installation) -> Iterator[TargetAccount]:

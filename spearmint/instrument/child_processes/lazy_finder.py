@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from importlib.machinery import ModuleSpec, PathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 from zipimport import ZipImportError, zipimporter
@@ -32,7 +32,7 @@ _started: list[str] = []
 
 
 class LazyFinder:
-    """A finder that installs as soon as something is imported that the settings are about.
+    """A finder that installs as soon as something is imported that the settings are about. It stands first.
 
     Args:
         roots: Names at the top of the modules that they are about.
@@ -48,16 +48,15 @@ class LazyFinder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find what the finders behind it find, with the settings in force; nothing where they are about nothing."""
-        if fullname.partition(".")[0] not in self._roots:
+        """Find what the other finders find, with the settings in force; nothing where they are about nothing."""
+        if not self._is_waiting or fullname.partition(".")[0] not in self._roots:
             return None
         with self._lock:  # Nothing that is imported to install comes back here: settings are not about Spearmint.
             if self._is_waiting:
                 self._is_waiting = False
                 self._install()
-        # The import system, which asks the finders in turn, has passed the place where the new one stands.
-        behind = sys.meta_path[sys.meta_path.index(self) + 1 :] if self in sys.meta_path else []
-        for finder in behind:
+        # The import system, which asks the finders in turn, has passed the places where the new ones stand.
+        for finder in [one for one in sys.meta_path if one is not self]:
             find: Callable[..., Any] | None = getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
             if spec is not None:
@@ -84,8 +83,7 @@ def install_lazy_finder() -> None:
         _run_again_if_program()
         install()
         return
-    position = next((index for index, one in enumerate(sys.meta_path) if one is PathFinder), len(sys.meta_path))
-    sys.meta_path.insert(position, LazyFinder(roots, lambda: _report_failure(install)))
+    sys.meta_path.insert(0, LazyFinder(roots, lambda: _report_failure(install)))
 
 
 def _run_again_if_program() -> None:

@@ -15,6 +15,7 @@ _LazyModule: type = importlib.util._LazyModule  # type: ignore[attr-defined]  # 
 _SHOWN = 10
 
 EARLIER = "it was imported before install()"
+PAST = "another hook has loaded it and asked no finder behind it"
 
 
 def wrap_imported_modules(
@@ -63,6 +64,24 @@ def wrap_imported_modules(
         "decorators have kept, and functions inside functions, stay as they are. Call install() first."
     )
     warn(message)
+
+
+def wrap_missed_modules(installation: Installation) -> None:
+    """Wrap in place what the settings want of modules that another hook has loaded past our finders.
+
+    Args:
+        installation: The settings in force, and what keeps account.
+    """
+    account = installation.account
+    for name, module, is_pending in covered_modules(installation):
+        known = (
+            is_pending or name in installation.modules or name in account.modules or name in account.already_imported
+        )
+        found = installation.targets.of(name)
+        if known or name == "__main__" or _is_running(module) or found is None or not found.rules:
+            continue
+        if installation.wrap_in_place(module, name, is_whole=False).wrapped:
+            account.modules[name] = ModuleOutcome("wrapped_after", PAST)
 
 
 def covered_modules(installation: Installation) -> Iterator[tuple[str, ModuleType, bool]]:

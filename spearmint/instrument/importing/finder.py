@@ -1,6 +1,7 @@
-"""The finder on `sys.meta_path`: filter by name, ask the finders behind it, swap the loader."""
+"""The finders on `sys.meta_path`: filter by name, ask the finders behind, swap the loader."""
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -17,6 +18,9 @@ class Chooser(Protocol):
             name: Name of the module.
             spec: What another finder has found.
         """
+
+    def catch_up(self) -> None:
+        """See to what was found by finders in front of ours."""
 
 
 class SpearmintFinder:
@@ -52,14 +56,68 @@ class SpearmintFinder:
         return None
 
 
-def insert(finder: SpearmintFinder) -> None:
-    """Put a finder on `sys.meta_path`, directly before `PathFinder`; first, where that is missing."""
+class FrontFinder:
+    """Sees what finders in front of `SpearmintFinder` find: editable installs', frozen modules', other hooks'.
+
+    It stands first, and moves there again when another finder has been put in front of it. A finder that asks all
+    others comes back here; it is given nothing then, so that it finds what it would find without us.
+
+    Args:
+        inner: The finder directly before `PathFinder`, which knows the roots.
+        chooser: Swaps the loaders.
+    """
+
+    def __init__(self, inner: SpearmintFinder, chooser: Chooser) -> None:
+        self._inner = inner
+        self._chooser = chooser
+        self._asking = threading.local()
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Find a module, as `importlib.abc.MetaPathFinder` documents it."""
+        behind = sys.meta_path[sys.meta_path.index(self) + 1 :]  # Those in front have been asked, or ask just now.
+        if sys.meta_path[0] is not self:
+            move_to_front(self)
+            self._chooser.catch_up()
+        if fullname.partition(".")[0] not in self._inner.roots:
+            return None
+        asked: set[str] = vars(self._asking).setdefault("names", set())
+        if fullname in asked:
+            return None
+        asked.add(fullname)
+        try:
+            return self._find(behind, fullname, path, target)
+        finally:
+            asked.discard(fullname)
+
+    def _find(
+        self, behind: Sequence[Any], fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> ModuleSpec | None:
+        for finder in behind:
+            find: Callable[..., Any] | None = getattr(finder, "find_spec", None)
+            spec: ModuleSpec | None = None if find is None else find(fullname, path, target)
+            if finder is self._inner:
+                return spec  # It has asked all that stand behind it.
+            if spec is not None:
+                self._chooser.swap(fullname, spec)
+                return spec
+        return None
+
+
+def insert(finder: SpearmintFinder, front: FrontFinder) -> None:
+    """Put a finder on `sys.meta_path`, directly before `PathFinder`, and another one first."""
     path = sys.meta_path
     if finder not in path:
         path.insert(next((index for index, one in enumerate(path) if one is PathFinder), 0), finder)
+    move_to_front(front)
 
 
-def remove(finder: SpearmintFinder) -> None:
-    """Take a finder off `sys.meta_path`, if it is there."""
-    if finder in sys.meta_path:
-        sys.meta_path.remove(finder)
+def move_to_front(front: FrontFinder) -> None:
+    """Put a finder first, in one step, so that an import under way on another thread passes none over."""
+    sys.meta_path[:] = [front, *(one for one in sys.meta_path if one is not front)]
+
+
+def remove(*finders: object) -> None:
+    """Take finders off `sys.meta_path`, those that are there."""
+    sys.meta_path[:] = [one for one in sys.meta_path if one not in finders]

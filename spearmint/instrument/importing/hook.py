@@ -1,34 +1,28 @@
 """The one hook of the process: which installations it serves, and what it does with a module that has been found."""
 
-import os
 import threading
 from collections.abc import Callable, Iterable
-from importlib.machinery import (
-    ExtensionFileLoader,
-    ModuleSpec,
-    NamespaceLoader,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
+from importlib.machinery import ModuleSpec, NamespaceLoader
+from importlib.util import LazyLoader
 from types import ModuleType
 from typing import Any
-from zipimport import zipimporter
 
 from spearmint.discovery import is_supported
-from spearmint.instrument.importing.finder import SpearmintFinder, insert, remove
-from spearmint.instrument.importing.installation import Installation
-from spearmint.instrument.importing.loaders import (
-    AfterLoader,
-    InstrumentedSourcelessLoader,
-    InstrumentedSourceLoader,
-    InstrumentedZipLoader,
+from spearmint.instrument.importing.already_imported import wrap_missed_modules
+from spearmint.instrument.importing.finder import FrontFinder, SpearmintFinder, insert, remove
+from spearmint.instrument.importing.foreign_loaders import (
+    OWN_LOADERS,
+    asks_for_code,
+    has_code,
+    rewrite_code_of,
+    rewriting_loader,
 )
+from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.importing.loaders import AfterLoader
 from spearmint.instrument.rewrite.injected import entry
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
 from spearmint.instrument.rewrite.result import ModuleOutcome
 from spearmint.warn import warn
-
-_OURS = (InstrumentedSourceLoader, InstrumentedSourcelessLoader, InstrumentedZipLoader, AfterLoader)
 
 
 class Hook:
@@ -48,6 +42,7 @@ class Hook:
         self._record = self.record_outcome
         self._can_rewrite = False
         self._finder = SpearmintFinder(self)
+        self._front = FrontFinder(self._finder, self)
 
     def add(self, installation: Installation) -> None:
         """Serve an installation."""
@@ -63,9 +58,9 @@ class Hook:
         self._finder.roots = frozenset().union(*(one.targets.roots for one in installations))
         if installations:
             entry.on_function = self.dispatch
-            insert(self._finder)
+            insert(self._finder, self._front)
         else:
-            remove(self._finder)
+            remove(self._finder, self._front)
             entry.on_function = None
 
     def dispatch(self, function: Callable[..., Any], module: str, name: str) -> Any:
@@ -100,27 +95,43 @@ class Hook:
 
     def _loader(self, name: str, loader: Any, matched: list[Installation], rewriter: ModuleRewriter) -> Any:
         kind = type(loader)
-        if self._can_rewrite:
-            if kind is SourceFileLoader:
-                return InstrumentedSourceLoader(loader.name, loader.path, rewriter)
-            if kind is SourcelessFileLoader:
-                return InstrumentedSourcelessLoader(loader.name, loader.path, rewriter)
-            if kind is zipimporter:
-                return InstrumentedZipLoader(os.path.join(loader.archive, loader.prefix).rstrip(os.sep), rewriter)  # noqa: PTH118
-        if loader is None or kind is NamespaceLoader or isinstance(loader, _OURS):
+        if loader is None or kind is NamespaceLoader or isinstance(loader, OWN_LOADERS):
             return None  # A namespace package has no code; what is in it is found on its own.
-        reason = f"its loader is a {kind.__module__}.{kind.__qualname__}"
+        if kind is LazyLoader:
+            loader.loader = self._loader(name, loader.loader, matched, rewriter) or loader.loader
+            return loader
+        if self._can_rewrite and (made := rewriting_loader(loader, rewriter)) is not None:
+            return made
+        is_hooked = self._can_rewrite and rewrite_code_of(loader, name, rewriter)
+        if is_hooked and asks_for_code(loader):
+            return loader
+        named = loader if isinstance(loader, type) else kind
+        reason = f"its loader is a {named.__module__}.{named.__qualname__}"
         if not rewriter.has_targets or not hasattr(loader, "exec_module"):
-            for one in matched:
+            for one in matched:  # Where its code is asked for, that is noted later.
                 one.account.modules[name] = ModuleOutcome("left", reason)
-            return None
-        if self._can_rewrite and kind is not ExtensionFileLoader:
+            return loader if is_hooked else None
+        return AfterLoader(loader, lambda module: self._wrap_after(module, rewriter, reason, has_code=has_code(loader)))
+
+    def _wrap_after(self, module: ModuleType, rewriter: ModuleRewriter, reason: str, *, has_code: bool) -> None:
+        """Wrap what the settings want of a module that has run, unless its own loader has run rewritten code."""
+        if rewriter.is_published:
+            return
+        if self._can_rewrite and has_code:
             message = (
-                f"Cannot rewrite module {name!r}: {reason}. Its functions are wrapped once it has run; what decorators "
-                "have kept of them by then, and functions inside functions, are not."
+                f"Cannot rewrite module {rewriter.name!r}: {reason}. Its functions are wrapped once it has run; what "
+                "decorators have kept of them by then, and functions inside functions, are not."
             )
             warn(message)
-        return AfterLoader(loader, lambda module: self.wrap_in_place(module, name, reason))
+        self.wrap_in_place(module, rewriter.name, reason)
+
+    def catch_up(self) -> None:
+        """Wrap what the settings want of modules that a hook has loaded which came in front of ours."""
+        for installation in self.installations:
+            try:
+                wrap_missed_modules(installation)
+            except Exception as error:  # noqa: BLE001 - the import that is under way has nothing to do with it
+                warn(f"Cannot wrap what another hook has loaded: {error}")
 
     def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str]) -> None:
         """Raise an error if the settings in force name something in a module that is not there."""

@@ -10,7 +10,7 @@ from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.declare.declarations import Declarations
 from spearmint.instrument.declare.patch_module import ModulePatch, names_in, release, wrap_in_place
 from spearmint.instrument.importing.account import Account
-from spearmint.instrument.importing.loaders import restore_loader
+from spearmint.instrument.importing.foreign_loaders import restore_loader
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
 from spearmint.instrument.settings.target import parse_target

@@ -168,10 +168,7 @@ class InstrumentedZipLoader(zipimporter):
 
     def get_code(self, fullname: str) -> CodeType:
         """Return the rewritten code of the module, and publish its call tables."""
-        code = super().get_code(fullname)
-        cached = self._rewriter.from_code(code)
-        self._rewriter.publish_tables(cached)
-        return cached.code if cached else code
+        return self._rewriter.rewrite_and_publish(super().get_code(fullname))
 
 
 class AfterLoader:
@@ -204,20 +201,3 @@ class AfterLoader:
             module.__loader__ = self._loader
         self._loader.exec_module(module)
         self._then(module)
-
-
-def restore_loader(module: ModuleType) -> None:
-    """Give a module the stock loader that would have loaded it without us."""
-    loader = getattr(module, "__loader__", None)
-    stock: Any = None
-    if isinstance(loader, InstrumentedSourceLoader):
-        stock = SourceFileLoader(loader.name, loader.path)
-    elif isinstance(loader, InstrumentedSourcelessLoader):
-        stock = SourcelessFileLoader(loader.name, loader.path)
-    elif isinstance(loader, InstrumentedZipLoader):
-        stock = zipimporter(loader.whole_path)
-    if stock is None:
-        return
-    module.__loader__ = stock
-    if module.__spec__ is not None:
-        module.__spec__.loader = stock

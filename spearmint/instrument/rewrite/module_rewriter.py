@@ -37,9 +37,10 @@ class ModuleRewriter:
     Attributes:
         name: Name of the module.
         key: 16 bytes that stand for the settings and the rewriter.
+        is_published: Whether the module's code has been asked for.
     """
 
-    __slots__ = ("_record_outcome", "_refusal", "_rules", "_targets", "_verify_targets", "key", "name")
+    __slots__ = ("_record_outcome", "_refusal", "_rules", "_targets", "_verify_targets", "is_published", "key", "name")
 
     def __init__(
         self, targets: Sequence[ModuleTargets], verify_targets: VerifyTargets, record_outcome: RecordOutcome
@@ -51,6 +52,7 @@ class ModuleRewriter:
         self._verify_targets = verify_targets
         self._record_outcome = record_outcome
         self._refusal = ""
+        self.is_published = False
 
     @property
     def has_targets(self) -> bool:
@@ -109,6 +111,16 @@ class ModuleRewriter:
             return None
         return CachedModule(rewritten.code, rewritten.wrapped, tables)
 
+    def rewrite_and_publish(self, code: CodeType) -> CodeType:
+        """Return the rewritten code of a module that is about to run, and make its call tables known.
+
+        Args:
+            code: The code of the module, which stays as it is when it cannot be rewritten.
+        """
+        cached = self.from_code(code)
+        self.publish_tables(cached)
+        return cached.code if cached else code
+
     def publish_tables(self, cached: CachedModule | None, *, is_from_cache: bool = False) -> None:
         """Make the call tables of the module known, and check that what the settings name is in it.
 
@@ -116,6 +128,7 @@ class ModuleRewriter:
             cached: Its code and what goes with it; None when the module stays as it is.
             is_from_cache: Whether an earlier import has made the code.
         """
+        self.is_published = True
         if cached is None:
             table_store.forget_tables(self.name)
             self._record_outcome(self.name, ModuleOutcome("left", self._refusal))

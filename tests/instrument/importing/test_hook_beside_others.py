@@ -3,13 +3,12 @@
 import importlib
 import sys
 import warnings
-from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.machinery import PathFinder
 
 import pytest
 import wrapt
 
-from spearmint.errors import SpearmintWarning
-from spearmint.instrument.importing.finder import SpearmintFinder
+from spearmint.instrument.importing.finder import FrontFinder, SpearmintFinder
 from spearmint.proxy.proxy import ExperimentProxy
 
 SHOP = {
@@ -110,17 +109,17 @@ def test_typeguard_checks_its_packages_and_ours_the_others(project, clean_finder
 def test_beartype_keeps_its_loader_and_its_checks(project, clean_finders):
     claw = pytest.importorskip("beartype.claw")
     project.write(SHOP)
-    project.install("shop.rank:score")
+    handle = project.install("shop.rank:score")
     claw.beartype_package("shop")
     try:
         importlib.invalidate_caches()
         sys.path_importer_cache.clear()
-        with pytest.warns(SpearmintWarning, match=r"Cannot rewrite module 'shop\.rank': its loader is a beartype"):
-            rank = project.load("shop.rank")
+        rank = project.load("shop.rank")
     finally:
         sys.path_importer_cache.clear()
     assert rank.score("ab") == 6
     assert "beartype" in type(rank.__loader__).__module__
+    assert "shop.rank  rewritten" in str(handle.report())
     with pytest.raises(Exception, match="violates type hint"):
         rank.score(5)
 
@@ -187,22 +186,63 @@ def test_finder_of_the_old_kind_is_passed_over(project, clean_finders):
 def test_uninstalling_takes_only_our_finder_off(project, in_order, clean_finders):
     watchdog = Watchdog()
     in_order(lambda: sys.meta_path.insert(0, watchdog))
-    before = [one for one in sys.meta_path if not isinstance(one, SpearmintFinder)]
+    before = [one for one in sys.meta_path if not isinstance(one, SpearmintFinder | FrontFinder)]
     project.install("shop.rank:score", packages=["shop"]).uninstall()
     assert sys.meta_path == before
     assert watchdog in sys.meta_path
 
 
-def test_module_found_by_an_earlier_hook_is_left_and_reported(project, clean_finders):
-    class Greedy:
-        @staticmethod
-        def find_spec(fullname, path=None, target=None):
-            return PathFinder.find_spec(fullname, path, target) if fullname.startswith("shop") else None
+class Greedy:
+    """Finds as `PathFinder` does, and asks nobody behind it."""
 
+    @staticmethod
+    def find_spec(fullname, path=None, target=None):
+        return PathFinder.find_spec(fullname, path, target) if fullname.startswith("shop") else None
+
+
+def test_module_found_in_front_of_us_is_rewritten(project, clean_finders):
     project.write(SHOP)
+    sys.meta_path.insert(0, Greedy)
+    handle = project.install("shop.rank:score")
+    assert project.load("shop.rank").score("ab") == 6
+    assert dict(handle.skipped) == {}
+
+
+def test_finder_moves_in_front_of_a_later_one(project, clean_finders):
+    project.write({**SHOP, "other.py": ""})
+    handle = project.install("shop.rank:score")
+    sys.meta_path.insert(0, Greedy)
+    project.load("other")
+    assert isinstance(sys.meta_path[0], FrontFinder)
+    assert project.load("shop.rank").score("ab") == 6
+    assert dict(handle.skipped) == {}
+
+
+def test_module_found_by_a_later_hook_is_wrapped_late(project, clean_finders):
+    project.write({**SHOP, "other.py": ""})
     handle = project.install("shop.rank:score")
     sys.meta_path.insert(0, Greedy)
     rank = project.load("shop.rank")
-    assert type(rank.__loader__) is SourceFileLoader
     assert not isinstance(rank.score, ExperimentProxy)
     assert dict(handle.skipped) == {"shop.rank": "another hook has loaded it and asked no finder behind it"}
+    project.load("other")  # With the next import, our finder finds out.
+    assert isinstance(rank.score, ExperimentProxy)
+    assert "shop.rank  wrapped_after (another hook has loaded it" in str(handle.report())
+
+
+def test_finder_that_asks_all_others_ends(project, clean_finders):
+    class AsksAll:
+        def find_spec(self, fullname, path=None, target=None):
+            if fullname.startswith("shop"):
+                for finder in sys.meta_path:
+                    if finder is not self and (spec := finder.find_spec(fullname, path, target)) is not None:
+                        return spec
+            return None
+
+    project.write(SHOP)
+    project.install("shop.rank:score")
+    sys.meta_path.insert(0, AsksAll())
+    assert project.load("shop.rank").score("ab") == 6
+    assert project.load("shop.rank").score("ab") == 6
+    with pytest.raises(ModuleNotFoundError):
+        project.load("shop.missing")
