@@ -16,6 +16,7 @@ _MODULES = {
     "ExperimentCase": "spearmint.cases",
     "ExperimentResults": "spearmint.results",
     "ExperimentRunner": "spearmint.proxy.runner",
+    "ExposureStats": "spearmint.online.options",
     "FunctionResult": "spearmint.results",
     "INJECTED": "spearmint.config",
     "RuntimeContext": "spearmint.context",
@@ -27,9 +28,12 @@ _MODULES = {
     "code_version": "spearmint.discovery.reach.code_version",
     "configure": "spearmint.process",
     "experiment": "spearmint.api",
+    "exposure_stats": "spearmint.process",
     "flush": "spearmint.process",
     "install": "spearmint.instrument.install",
+    "token": "spearmint.online.outcomes",
     "tracing_stats": "spearmint.process",
+    "track": "spearmint.online.outcomes",
     "uninstall": "spearmint.instrument.install",
 }
 

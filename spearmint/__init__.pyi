@@ -7,8 +7,10 @@ from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
+from spearmint.online.options import ExposureStats
+from spearmint.online.outcomes import token, track
 from spearmint.planning.capture import capture
-from spearmint.process import aflush, background_stats, configure, flush, tracing_stats
+from spearmint.process import aflush, background_stats, configure, exposure_stats, flush, tracing_stats
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.tracing.options import TracingStats
@@ -23,6 +25,7 @@ __all__ = [
     "ExperimentCase",
     "ExperimentResults",
     "ExperimentRunner",
+    "ExposureStats",
     "FunctionResult",
     "RuntimeContext",
     "Spearmint",
@@ -33,9 +36,12 @@ __all__ = [
     "code_version",
     "configure",
     "experiment",
+    "exposure_stats",
     "flush",
     "install",
+    "token",
     "tracing_stats",
+    "track",
     "uninstall",
 ]
 

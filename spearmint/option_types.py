@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Protocol, TypedDict
+from typing import Any, ClassVar, Literal, Protocol, TypedDict
 
 from pydantic import BaseModel
 
@@ -10,6 +10,7 @@ from spearmint.cases.plan import Combine
 from spearmint.config.model import Config
 from spearmint.config.signature import Bindings
 from spearmint.execution.limits import Overflow
+from spearmint.online.options import RecordSink
 from spearmint.strategies.builtin import Strategy
 from spearmint.tracing.options import Mode
 
@@ -64,6 +65,18 @@ class BackgroundChanges(TypedDict, total=False):
     exit_timeout: float
     stream_items: int
     stream_seconds: float
+
+
+class OnlineChanges(TypedDict, total=False):
+    """Options of exposures and outcomes, as `spearmint.online.options.OnlineOptions` says what they are."""
+
+    journal: str | os.PathLike[str] | None
+    sink: RecordSink | Literal["otel"] | None
+    queue_size: int
+    rotate_bytes: int
+    hash_units: str | None
+    flush_every: float
+    dedupe: int
 
 
 class TracingChanges(TypedDict, total=False):

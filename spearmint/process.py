@@ -4,7 +4,9 @@ from time import monotonic
 
 from spearmint.execution.limits import BackgroundStats
 from spearmint.execution.pool import variant_pool
-from spearmint.option_types import BackgroundChanges, TracingChanges
+from spearmint.online.options import ExposureStats
+from spearmint.online.writer import records
+from spearmint.option_types import BackgroundChanges, OnlineChanges, TracingChanges
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter as traces
 from spearmint.tracing.options import TracingStats
@@ -13,10 +15,10 @@ from spearmint.tracing.options import TracingStats
 def flush(timeout: float | None = None) -> bool:
     """Wait for the background work that has been handed over so far; in a variant, for what that variant handed over.
 
-    Then wait for the traces of all of it to be written.
+    Then wait for the traces of all of it to be written, and for exposures and outcomes.
 
     Args:
-        timeout: Seconds to wait at most, for both together; None waits without end.
+        timeout: Seconds to wait at most, for all together; None waits without end.
 
     Returns:
         True when all of it has ended; False after ``timeout``, or when the rest are tasks of an event loop that does
@@ -24,7 +26,8 @@ def flush(timeout: float | None = None) -> bool:
     """
     deadline = None if timeout is None else monotonic() + timeout
     has_ended = variant_pool.flush(timeout)
-    return traces.flush(_left(deadline)) and has_ended
+    is_told = traces.flush(_left(deadline))
+    return records.flush(_left(deadline)) and is_told and has_ended
 
 
 async def aflush(timeout: float | None = None) -> bool:
@@ -38,7 +41,8 @@ async def aflush(timeout: float | None = None) -> bool:
     """
     deadline = None if timeout is None else monotonic() + timeout
     has_ended = await variant_pool.aflush(timeout)
-    return await traces.aflush(_left(deadline)) and has_ended
+    is_told = await traces.aflush(_left(deadline))
+    return await records.aflush(_left(deadline)) and is_told and has_ended
 
 
 def _left(deadline: float | None) -> float | None:
@@ -63,7 +67,21 @@ def tracing_stats() -> TracingStats:
     return traces.stats()
 
 
-def configure(*, background: BackgroundChanges | None = None, tracing: TracingChanges | None = None) -> None:
+def exposure_stats() -> ExposureStats:
+    """Return what became of the exposures and outcomes of this process, as one consistent snapshot.
+
+    Returns:
+        Counts, of which ``submitted`` is the sum of all others but ``missing_unit``.
+    """
+    return records.account.stats()
+
+
+def configure(
+    *,
+    background: BackgroundChanges | None = None,
+    tracing: TracingChanges | None = None,
+    online: OnlineChanges | None = None,
+) -> None:
     """Set what holds for the whole process.
 
     Args:
@@ -72,11 +90,15 @@ def configure(*, background: BackgroundChanges | None = None, tracing: TracingCh
         tracing: Some of ``enabled``, ``sample_rate``, ``mode``, ``experiment``, ``tracking_uri``, ``queue_size``,
             ``max_chars``, ``max_items``, ``mask`` and ``timeout``; `spearmint.tracing.options.TracingOptions` says what
             they are.
+        online: Some of ``journal``, ``sink``, ``queue_size``, ``rotate_bytes``, ``hash_units``, ``flush_every`` and
+            ``dedupe``; `spearmint.online.options.OnlineOptions` says what they are.
 
     Raises:
         ConfigError: If a name is unknown or a value is out of range.
     """
     if tracing is not None:
         recorder.set_options(tracing)
+    if online is not None:
+        records.configure(online)
     if background is not None:
         variant_pool.configure(**background)

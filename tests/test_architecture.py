@@ -52,6 +52,7 @@ HOUSE = (
     (4, "tracing", "options snapshot serialize span equality marks attributes"),
     (4, "tracing.mlflow", "state batch_insert experiment_ids server_store stores readable writer live_span search"),
     (4, "tracing", "live_mode throttle exporter recorder"),
+    (4, "online", "options journal sinks account writer tokens exposures stream_exposures outcomes"),
     (5, "execution", "worker_initializers watchdog limits jobs pool running streams event_loop invoke"),
     (5, "execution", "call thread_driver task_driver"),
     (6, "proxy", "codegen perform proxy runner"),

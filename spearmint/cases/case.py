@@ -290,7 +290,7 @@ class DetachedCase(ExperimentCase):
         """Return a case that tells the same, and that no experiment joins."""
         made = object.__new__(cls)
         fields = case.plan, case._options, case.log, case.current  # noqa: SLF001 - its base
-        made._set(*fields, option=case.option, parent=case.parent, assignments=None)
+        made._set(*fields, option=case.option, parent=case.parent, assignments=case.assignments)
         made.known.clear()
         return made
 

@@ -13,8 +13,10 @@ from spearmint.execution.invoke import INVOCATIONS, Invocation
 from spearmint.execution.jobs import Job, Recording
 from spearmint.execution.pool import variant_pool
 from spearmint.execution.streams import ItemLog
+from spearmint.online.exposures import Exposure, FirstCall, exposures
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome
+from spearmint.strategies.split import Assignment
 from spearmint.tracing.recorder import (
     SamplingDecision,
     begin_root,
@@ -47,14 +49,17 @@ class Call:
 
     Attributes:
         snapshot: Arguments for the variants, when they get copies: taken before main can change them.
+        assignment: The unit and arm that main is an exposure of; None where it is none.
         decision: What ties the traces of main and its variants together; None where tracing is off.
         span: What is recorded of main, once it has begun.
     """
 
     __slots__ = (
         "_base",
+        "_exposure",
         "_results",
         "args",
+        "assignment",
         "decision",
         "experiment",
         "kwargs",
@@ -88,6 +93,8 @@ class Call:
             sample(experiment, compares=plan is not None or waits_for_variants) if is_traced(experiment) else None
         )
         self.span: Any = None
+        self.assignment: Assignment | None = None
+        self._exposure: Exposure | FirstCall | None = None
         if collects_results:
             latch = (
                 None if plan is None and not waits_for_variants else Latch(0 if plan is None else plan.variant_count)
@@ -109,6 +116,8 @@ class Call:
     def settle_main(self, outcome: Outcome) -> None:
         """Record how main ended."""
         end_with(self.span, outcome)
+        if self._exposure is not None:
+            exposures.measure_outcome(self._exposure, outcome)
         if self._results is not None:
             self._results.main_result.settle(outcome)
 
@@ -139,7 +148,7 @@ class Call:
         return self.plan.variants(self.main.log)
 
     def begin_main(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Begin to record main.
+        """Begin to record main, and tell whom it exposes.
 
         Args:
             args: Positional arguments, its config's values in their places.
@@ -148,12 +157,14 @@ class Call:
         Returns:
             What is to be current in `spearmint.tracing.recorder.span_var` while it runs.
         """
-        if not isinstance(self.decision, SamplingDecision):
-            return self.decision
-        self.span = begin_root(self.decision, "main", self.experiment, self.main, (args, kwargs))
-        if self._results is not None:
-            self._results.main_result.trace_id = trace_id_of(self.span)
-        return self.span
+        span: Any = self.decision
+        if isinstance(self.decision, SamplingDecision):
+            self.span = span = begin_root(self.decision, "main", self.experiment, self.main, (args, kwargs))
+            if self._results is not None:
+                self._results.main_result.trace_id = trace_id_of(span)
+        if self.assignment is not None:
+            self._exposure = exposures.expose(self.assignment, self.main, span)
+        return span
 
     def begin_variant(
         self, recording: Recording | None, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -262,7 +273,7 @@ def begin_call(
         is_run or collects
     ) and not main.log.is_captured:  # Results are of this call alone, and so is what joins its cases.
         main = base.main_case(JoinLog())
-    return Call(
+    call = Call(
         experiment,
         args,
         kwargs,
@@ -271,6 +282,9 @@ def begin_call(
         waits_for_variants=waits_for_variants or collects,
         collects_results=is_run or collects,
     )
+    if main.assignments and not experiment.binder.is_fully_bound_by_caller(args, kwargs):
+        call.assignment = main.assignments.get(experiment, (None, None))[0]
+    return call
 
 
 def before_main(call: Call) -> tuple[Step, ...]:

@@ -85,7 +85,8 @@ def open_stream(call: Call) -> Any:
     """Create main's stream, which runs nothing until it is iterated."""
     args, kwargs = call.main_arguments
     made = call.experiment.function(*args, **kwargs)
-    begin_main = None if call.decision is None else functools.partial(call.begin_main, args, kwargs)
+    is_told = call.decision is not None or call.assignment is not None
+    begin_main = functools.partial(call.begin_main, args, kwargs) if is_told else None
     if call.experiment.kind == "async_generator":
         return astream(made, call.main, tasks.TaskDriver(call), begin_main, call.item_log())
     return stream(made, call.main, threads.ThreadDriver(call), begin_main, call.item_log())

@@ -156,7 +156,10 @@ class Split:
         name: The experiment's name.
         main_id: The id of the first config.
         salt: What the buckets depend on beside the unit.
+        set_id: The settings file that declares it; None where code does.
     """
+
+    set_id: str | None = None
 
     def __init__(self, options: SplitStrategy, name: str, configs: Sequence[Config]) -> None:
         self.options = options

@@ -1,0 +1,54 @@
+"""Exposures of streams, which have run nothing until their first step."""
+
+from collections.abc import Callable
+from typing import Any
+
+from spearmint.cases.case import ExperimentCase
+from spearmint.online.exposures import Exposure, FirstCall, exposures
+from spearmint.results import Outcome
+from spearmint.strategies.split import Assignment
+
+
+class StreamExposure:
+    """Tells of a stream when it takes its first step and when it ends, as a `spearmint.execution.streams.Driver` does.
+
+    Args:
+        assignment: The unit and arm of the call.
+        case: The case that it runs in.
+        begin: Begins to record it; None where it is not traced.
+    """
+
+    def __init__(self, assignment: Assignment, case: ExperimentCase, begin: Callable[[], Any] | None) -> None:
+        self._assignment = assignment
+        self._case = case
+        self._begin = begin
+        self._told: Exposure | FirstCall | None = None
+
+    def begin(self) -> None:
+        """Do nothing: `open` comes next."""
+
+    def open(self) -> Any:
+        """Tell the exposure, and return the span of the stream."""
+        span = None if self._begin is None else self._begin()
+        self._told = exposures.expose(self._assignment, self._case, span)
+        return span
+
+    def end(self, outcome: Outcome) -> None:
+        """Take the end of the stream into account."""
+        if self._told is not None:
+            exposures.measure_outcome(self._told, outcome)
+
+
+class AsyncStreamExposure:
+    """The same for an async stream."""
+
+    def __init__(self, assignment: Assignment, case: ExperimentCase, begin: Callable[[], Any] | None) -> None:
+        self._inner = StreamExposure(assignment, case, begin)
+        self.open = self._inner.open
+
+    async def begin(self) -> None:
+        """Do nothing: `open` comes next."""
+
+    async def end(self, outcome: Outcome) -> None:
+        """Take the end of the stream into account."""
+        self._inner.end(outcome)
