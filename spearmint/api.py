@@ -202,6 +202,8 @@ class Spearmint:
         timeout: float | None = None,
         retry: Literal["errors", "none", "all"] = "errors",
         stale: Literal["rerun", "use", "error"] = "rerun",
+        cluster: str | None = None,
+        reduce: str = "mean",
     ) -> "Report":
         """Run every config on every row, score what comes of it, and compare the configs with the main one.
 
@@ -226,6 +228,10 @@ class Spearmint:
             timeout: Seconds that the function may take on one row, and each scorer; by default ``variant_timeout``.
             retry: Which results in the file are made again: ``"errors"``, ``"none"`` or ``"all"``.
             stale: What happens to results of other code in the file: ``"rerun"``, ``"use"`` or ``"error"``.
+            cluster: Where rows that are not independent say so, such as ``"inputs.document"``: errors are then those of
+                clusters, which are wider.
+            reduce: How the repeats of a row become one score: ``"mean"``, ``"median"``, ``"pass_at_k"`` (the best of
+                ``k``) or ``"pass_all_k"`` (the worst of ``k``), averaged over all choices of ``k`` repeats.
 
         Returns:
             The report. It keeps numbers only, and the beginning of the first 50,000 outputs.
@@ -250,6 +256,8 @@ class Spearmint:
             timeout=timeout,
             retry=retry,
             stale=stale,
+            cluster=cluster,
+            reduce=reduce,
         )
         own = None if configs is None else _parsed(configs)
         return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=options)

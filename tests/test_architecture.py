@@ -63,7 +63,11 @@ HOUSE = (
         "row_arguments case_names scorer_trace stored_output local_pool cell dispatcher result_table",
     ),
     (7, "evaluation.run", "identity journal resume options remote process_pool progress schedule"),
-    (7, "evaluation.report", "labels summary effects files table scales charts markdown parallel page report gate"),
+    (
+        7,
+        "evaluation.report",
+        "labels row_values summary effects files table scales charts markdown parallel page report gate",
+    ),
     (7, "evaluation", "tracking evaluate"),
     (8, "option_types", ""),
     (8, "process", ""),

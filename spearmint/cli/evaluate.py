@@ -109,6 +109,14 @@ def _interruption(ctx: click.Context) -> str:
     default="rerun",
     help="What to do with stored results of other code, configs or scorers.",
 )
+@click.option("--cluster", metavar="PLACE", help="Where rows that are not independent say so: inputs.document.")
+@click.option(
+    "--reduce",
+    default="mean",
+    show_default=True,
+    metavar="HOW",
+    help="How repeats become one score: mean, median, pass_at_K, pass_all_K.",
+)
 @click.option("--vary", multiple=True, metavar="MODULE:NAME", help="Compare the configs of this alone; repeatable.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Time for a row, and a scorer."
@@ -138,6 +146,8 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     resume: str | None,
     retry: Any,
     stale: Any,
+    cluster: str | None,
+    reduce: str,
     vary: tuple[str, ...],
     timeout: float | None,
     reports: tuple[str, ...],
@@ -174,6 +184,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     named = [_found(scorer, "--scorer") for scorer in scorers]
     options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
     options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
+    options |= {"cluster": cluster, "reduce": reduce}
     with _executor(processes, dask) as executor:
         configs = list(sources) or None
         report = Spearmint().evaluate(function, data, scorers=named, configs=configs, executor=executor, **options)

@@ -3,10 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from spearmint.cases.plan import Plan
 from spearmint.config.model import Config
+from spearmint.config.paths import look_up
 from spearmint.errors import DeclarationError, EvaluationError
-from spearmint.evaluation.dataset import Dataset, open_dataset
+from spearmint.evaluation.dataset import Dataset, Row, open_dataset
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.run.case_names import EvaluatedCase, evaluated_cases
 from spearmint.evaluation.run.cell import Subject
@@ -57,8 +61,11 @@ def evaluate(
     cases = evaluated_cases(experiment, configs, args, vary=options.vary)
     arguments = Arguments(experiment, args, kwargs)
     dataset = open_dataset(data)
-    rows = _check_rows(dataset, arguments, filled_by(experiment, [case.case for case in cases]))
-    table = ResultTable(len(cases), rows, options.repeats)
+    rows, clusters = _check_rows(
+        dataset, arguments, filled_by(experiment, [case.case for case in cases]), options.cluster
+    )
+    table = ResultTable(len(cases), rows, options.repeats, reduce=options.reduce)
+    table.clusters = clusters
     keeps_output = options.resume is not None or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
     subject = Subject(experiment, arguments, compiled, keeps_output, options.resume is not None, timeout)
@@ -87,15 +94,34 @@ def _unread(cases: Sequence[EvaluatedCase]) -> Iterator[str]:
             yield unread_message(experiment.name, keys, readers)
 
 
-def _check_rows(dataset: Dataset, arguments: Arguments, filled: Mapping[str, str]) -> int:
-    """Read all rows once, so that none stops the run when much has been paid for already; return their number."""
+def _check_rows(
+    dataset: Dataset, arguments: Arguments, filled: Mapping[str, str], cluster: str | None
+) -> tuple[int, NDArray[np.int64] | None]:
+    """Read all rows once, so that none stops the run when much has been paid for already.
+
+    Returns:
+        How many there are, and for each the number of its cluster.
+    """
     count = 0
+    numbers: dict[str, int] = {}
+    clusters = []
     for row in dataset.rows():
         arguments.check(row, filled)
         count += 1
+        if cluster is not None:
+            clusters.append(numbers.setdefault(_cluster_of(row, cluster), len(numbers)))
     if not count:
         raise EvaluationError(f"Cannot evaluate on {dataset.name}: it has no rows. Give some.")
-    return count
+    return count, None if cluster is None else np.array(clusters)
+
+
+def _cluster_of(row: Row, cluster: str) -> str:
+    """Return the text by which a row's cluster is known."""
+    try:
+        found = look_up({"inputs": row.inputs, "expectations": row.expectations}, cluster)
+    except KeyError as error:
+        raise EvaluationError(f"Cannot cluster the row at {row.place} by {cluster!r}: {error.args[0]}") from None
+    return f"{type(found).__name__} {found!r}"
 
 
 def _warn_of_undiscovered(cases: Sequence[EvaluatedCase]) -> None:

@@ -89,4 +89,4 @@ def _test(values: Values, clusters: Sequence[Any]) -> PairedTest:
         p_value = 1.0 if mean == 0 else 0.0
     else:
         p_value = float(2 * stats.t.sf(abs(mean) / error, count - 1))
-    return PairedTest(len(values), mean, p_value, "clustered t", interval)
+    return PairedTest(len(values), mean, p_value, "clustered t", interval, count)

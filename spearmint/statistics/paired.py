@@ -41,6 +41,7 @@ class Difference:
         adjusted: The p-value adjusted for all comparisons of one metric, by Holm's method.
         test: Which test the p-value and the interval come from.
         confidence: Level of the interval, from 0 to 1: 0.95 for one comparison, higher for several.
+        clusters: How many clusters the rows come in; None where each stands for itself.
     """
 
     n: int
@@ -51,11 +52,18 @@ class Difference:
     adjusted: float
     test: str
     confidence: float = CONFIDENCE
+    clusters: int | None = None
+
+    @property
+    def shortage(self) -> str:
+        """What is missing for a verdict, in words; empty where there are rows enough."""
+        count, unit = (self.n, "rows") if self.clusters is None else (self.clusters, "clusters")
+        return f"{count} {unit}, at least {FEWEST_ROWS} are needed" if count < FEWEST_ROWS else ""
 
     @property
     def verdict(self) -> Verdict:
         """What the data say; ``"inconclusive"`` when there are too few rows to say anything."""
-        if self.n < FEWEST_ROWS or math.isnan(self.adjusted):
+        if self.shortage or math.isnan(self.adjusted):
             return "inconclusive"
         if self.adjusted > 1 - CONFIDENCE:
             return "no clear difference"
@@ -72,6 +80,7 @@ class PairedTest:
         p_value: Of no difference.
         name: Name of the test.
         interval: From a level, such as 0.05, to the bounds of the differences that the test does not reject.
+        clusters: How many clusters the rows come in; None where each stands for itself.
     """
 
     n: int
@@ -79,6 +88,7 @@ class PairedTest:
     p_value: float
     name: str
     interval: Callable[[float], Bounds]
+    clusters: int | None = None
 
 
 def differences(others: Sequence[Sequence[float] | Values], main: Sequence[float] | Values) -> list[Difference]:
@@ -109,7 +119,7 @@ def simultaneous(tests: Sequence[PairedTest]) -> list[Difference]:
     adjusted = holm(p_values)
     levels = adjusted_levels(p_values, adjusted, 1 - CONFIDENCE)
     return [
-        Difference(one.n, one.value, *one.interval(level), one.p_value, q, one.name, 1 - level)
+        Difference(one.n, one.value, *one.interval(level), one.p_value, q, one.name, 1 - level, one.clusters)
         for one, q, level in zip(tests, adjusted, levels, strict=True)
     ]
 

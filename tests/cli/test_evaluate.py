@@ -119,7 +119,7 @@ def test_too_few_rows_cannot_tell(invoke, write):
     write(few___jsonl="".join(json.dumps({"x": x}) + "\n" for x in range(10)))
     result = run(invoke, "--gate", "right=-1", "--quiet", data="few.jsonl")
     assert result.exit_code == 2
-    assert "10 rows to compare, at least 20 are needed" in result.stdout
+    assert "10 rows, at least 20 are needed" in result.stdout
 
 
 @pytest.mark.usefixtures("project")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from spearmint.evaluation.report.labels import value_key, varying_parameters
+from spearmint.evaluation.report.row_values import compare, estimate_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
-from spearmint.statistics.intervals import Estimate, Values, estimate
-from spearmint.statistics.paired import FEWEST_ROWS, Difference, PairedTest, paired_test, simultaneous
+from spearmint.statistics.intervals import Estimate, Values
+from spearmint.statistics.paired import Difference, PairedTest, simultaneous
 
 _Groups = dict[tuple[str, ...], dict[str, list[int]]]
 
@@ -42,9 +43,8 @@ class Effect:
             return ""
         if self.difference.n == 0:
             return "inconclusive: it varies with other parameters only"
-        if self.difference.n < FEWEST_ROWS:
-            return f"inconclusive: {self.difference.n} rows, at least {FEWEST_ROWS} are needed"
-        return self.difference.verdict
+        shortage = self.difference.shortage
+        return f"inconclusive: {shortage}" if shortage else self.difference.verdict
 
 
 def effects_of(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Effect]:
@@ -60,7 +60,7 @@ def effects_of(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str)
             chosen = [position for group in groups.values() for position in group.get(key, ())]
             means = _means(ledger, metric, [chosen])
             index = len(tests) if key in others else None
-            found.append((path, value, estimate(means[0][~np.isnan(means[0])]), index))
+            found.append((path, value, estimate_of(ledger, means[0]), index))
             if key in others:
                 pairs = [group for group in groups.values() if main in group and key in group]
                 tests.append(_compare(ledger, metric, [(group[key], group[main]) for group in pairs]))
@@ -120,4 +120,5 @@ def _compare(ledger: ResultTable, metric: str, pairs: Sequence[tuple[list[int], 
         main[known] += other[known]
         counts += known
     with np.errstate(invalid="ignore"):
-        return paired_test(*(np.where(counts > 0, side / counts, np.nan) for side in (ours, main)))
+        sides = (np.where(counts > 0, side / counts, np.nan) for side in (ours, main))
+        return compare(ledger, *sides)

@@ -10,7 +10,6 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.report.scales import percent
 from spearmint.evaluation.report.summary import is_lower_better
-from spearmint.statistics.paired import FEWEST_ROWS
 
 GateVerdict = Literal["pass", "regression", "inconclusive"]
 
@@ -82,8 +81,8 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
         newly = int(np.sum(failed & ~main_failed))
         numbers = f"{found.value:+.4g}, {percent(found.confidence)} interval {found.low:+.4g} to {found.high:+.4g}"
         verdict: GateVerdict = "inconclusive"
-        if found.n < FEWEST_ROWS:
-            reason = f"{found.n} rows to compare, at least {FEWEST_ROWS} are needed"
+        if found.shortage:
+            reason = found.shortage
         elif better < gate.margin:
             verdict, reason = "regression", f"{numbers}, is beyond the margin {gate.margin:+g}"
         elif worse < gate.margin or math.isnan(worse):

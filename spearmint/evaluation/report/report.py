@@ -18,10 +18,13 @@ from spearmint.evaluation.report.effects import Effect, effects_of
 from spearmint.evaluation.report.files import csv_of, write_whole
 from spearmint.evaluation.report.labels import varying_parameters
 from spearmint.evaluation.report.page import Content, notebook_of, page_of
+from spearmint.evaluation.report.row_values import complete, corrected
 from spearmint.evaluation.report.summary import Summary, is_lower_better, summarize
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import LATENCY, ResultTable
+from spearmint.statistics.confidence_set import confidence_set
+from spearmint.statistics.intervals import Estimate
 from spearmint.suggest import did_you_mean
 
 
@@ -34,6 +37,9 @@ class Best:
         assignment: From the name of each experiment that takes part to its config.
         parameters: The values of the parameters that vary between cases, by path.
         summary: What it did.
+        corrected: Its mean and 95 % interval without the flattery of having won: the best of many looks better than it
+            is. NaN where that cannot be told: for clustered rows, or where failures make another case the best on the
+            rows that all cases have a value of.
         nested: Names of the nested experiments whose configs vary.
     """
 
@@ -41,6 +47,7 @@ class Best:
     assignment: Mapping[str, Config]
     parameters: Mapping[str, Any]
     summary: Summary
+    corrected: Estimate
     nested: Sequence[str] = ()
 
     @property
@@ -147,7 +154,8 @@ class Report:
             EvaluationError: If there is no such metric, or no case has a value of it.
         """
         told = self.summary(metric)
-        sign = -1 if lower or is_lower_better(metric, ()) else 1
+        lower = lower or is_lower_better(metric, ())
+        sign = -1 if lower else 1
         known = [position for position, one in enumerate(told) if not math.isnan(one.estimate.value)]
         if not known:
             raise EvaluationError(f"Cannot tell the best by {metric!r}: no config has a value of it, but errors only.")
@@ -156,7 +164,34 @@ class Report:
         assignment = {name: case.case.get_config(name) for name in case.assignment}
         varying = varying_parameters(self.cases)
         parameters = {path: case.parameters[path] for path in varying if path in case.parameters}
-        return Best(case.case_id, assignment, parameters, told[position], self._nested())
+        honest = corrected(self.ledger, metric, known, position, lower=lower)
+        return Best(case.case_id, assignment, parameters, told[position], honest, self._nested())
+
+    def confidence_set(self, metric: str, *, lower: bool = False, alpha: float = 0.05) -> list[str]:
+        """Return the ids of the cases among which the best one is, with a probability of ``1 - alpha``.
+
+        Args:
+            metric: The metric.
+            lower: Whether less is better; of ``"latency"`` it always is.
+            alpha: How likely the set is to miss the best case.
+
+        Returns:
+            The model confidence set, main first where it is in it: what the data cannot tell from the best. Of cases
+            that failed on some row, only the rows count that all have a value of.
+
+        Raises:
+            EvaluationError: If there is no such metric, fewer than two rows have a value of all cases, or rows come in
+                clusters.
+        """
+        lower = lower or is_lower_better(self._known(metric), ())
+        if self.ledger.clusters is not None:
+            raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: rows come in clusters.")
+        scores = complete(self.ledger, metric, range(len(self.cases)), lower=lower)
+        try:
+            members = confidence_set(scores, alpha).members
+        except ValueError as error:
+            raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: {error}") from error
+        return [self.cases[position].case_id for position in members]
 
     def to_dataframe(self, *, cells: bool = False) -> Any:
         """Return a `pandas.DataFrame`.

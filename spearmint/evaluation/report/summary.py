@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spearmint.evaluation.report.row_values import compare, estimate_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import LATENCY, ResultTable
-from spearmint.statistics.intervals import Estimate, estimate
-from spearmint.statistics.paired import FEWEST_ROWS, Difference, differences
+from spearmint.statistics.intervals import Estimate
+from spearmint.statistics.paired import Difference, simultaneous
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +42,21 @@ class Summary:
         """What the data say of the difference from main, in words; empty for main itself."""
         if self.difference is None:
             return ""
-        if self.difference.n < FEWEST_ROWS:
-            return f"inconclusive: {self.difference.n} rows, at least {FEWEST_ROWS} are needed"
-        return self.difference.verdict
+        shortage = self.difference.shortage
+        return f"inconclusive: {shortage}" if shortage else self.difference.verdict
 
 
 def summarize(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
     """Return what each case did by a metric, in their order; differences are adjusted for all of them."""
     values = [ledger.values(case.position, metric) for case in cases]
-    told = [None, *differences(values[1:], values[0])]
+    told = [None, *simultaneous([compare(ledger, one, values[0]) for one in values[1:]])]
     return [
         Summary(
             case.case_id,
             case.is_main,
             metric,
             ledger.metric_errors(case.position, metric),
-            estimate(one[~np.isnan(one)]),
+            estimate_of(ledger, one),
             compared,
             *latencies(ledger, case.position),
         )

@@ -18,6 +18,7 @@ from spearmint.evaluation.report.labels import (
     value_text,
     varying_parameters,
 )
+from spearmint.evaluation.report.row_values import corrected
 from spearmint.evaluation.report.summary import Summary, best_first, latencies
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
@@ -26,6 +27,7 @@ from spearmint.statistics.intervals import Estimate
 from spearmint.statistics.paired import Difference
 
 _SHOWN_ERRORS = 3
+_FEWEST_TO_WIN = 2  # of which one is main
 _SHOWN_CASES = 12
 _SHOWN_VALUES = 40
 _LONGEST_ERROR = 300
@@ -80,6 +82,7 @@ def tables_of(
             yield _effects_table(metric, found)
     for metric, summaries in told.items():
         yield from _cases_table(metric, cases, summaries)
+        yield from _winner_line(metric, summaries, ledger)
     for case in cases:
         for text, count in ledger.error_samples(case.position)[:_SHOWN_ERRORS]:
             yield Text(
@@ -133,6 +136,20 @@ def _cases_table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequenc
         of = f"with a lower mean of {text_of(metric, _LONGEST_NAME)}"
         rest = f"{len(cases) - len(shown)} more cases {of} are in to_dataframe() and save()."
         yield Text(rest, style="dim")
+
+
+def _winner_line(metric: str, summaries: Sequence[Summary], ledger: ResultTable) -> Iterator[Text]:
+    """Say how good the best case is without the flattery of having won, where there were several to win against."""
+    known = [position for position, one in enumerate(summaries) if not math.isnan(one.estimate.value)]
+    if len(known) <= _FEWEST_TO_WIN:
+        return
+    best = max(known, key=lambda position: summaries[position].estimate.value)
+    found = corrected(ledger, metric, known, best, lower=False)
+    if not math.isnan(found.low):
+        text = (
+            f"The best of {len(known)} has won by luck too: {_number(found.value)} [{_interval(found.low, found.high)}]"
+        )
+        yield Text(f"{text} is its {text_of(metric, _LONGEST_NAME)} corrected for that.", style="dim")
 
 
 def _add_score_columns(table: Table, metric: str, *, has_others: bool) -> None:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.run.resume import Retry, Stale
+from spearmint.statistics.repeats import reducer
 from spearmint.suggest import did_you_mean
 
 
@@ -26,6 +27,8 @@ class EvaluationOptions:
         timeout: Seconds that the function may take on a cell, and each scorer.
         retry: Which stored results run again although they count.
         stale: What happens to stored results of other code, configs or scorers.
+        cluster: Where in a row stands what its cluster is known by; None where rows stand for themselves.
+        reduce: How the repetitions of a row become one score.
 
     Raises:
         EvaluationError: If one is out of range.
@@ -40,6 +43,8 @@ class EvaluationOptions:
     timeout: float | None = None
     retry: Retry = "errors"
     stale: Stale = "rerun"
+    cluster: str | None = None
+    reduce: str = "mean"
 
     def __post_init__(self) -> None:
         for name, value in (("repeats", self.repeats), ("concurrency", self.concurrency)):
@@ -53,6 +58,12 @@ class EvaluationOptions:
             if word not in known:
                 hint = did_you_mean(str(word), known)
                 raise _refused(name, word, f"it is none of {', '.join(map(repr, known))}.{hint} Give one of them")
+        try:
+            reducer(self.reduce, self.repeats)
+        except (ValueError, TypeError) as error:
+            raise EvaluationError(str(error)) from None
+        if self.cluster is not None and str(self.cluster).split(".")[0] not in ("inputs", "expectations"):
+            raise _refused("cluster", self.cluster, "it is no place in a row. Give one such as 'inputs.document'")
         if self.vary is not None and (isinstance(self.vary, str) or not isinstance(self.vary, Sequence)):
             raise _refused("vary", self.vary, "it is no list. Give functions, or names such as 'shop.rank:score'")
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spearmint.evaluation.run.cell import CellResult, CellStatus
+from spearmint.statistics.repeats import reducer
 
 KEPT_OUTPUTS = 50_000
 """Cells whose outputs' beginnings are kept in memory, at most 200 characters each."""
@@ -37,14 +38,18 @@ class ResultTable:
         cases: How many cases there are.
         rows: How many rows.
         repeats: How many repetitions of each.
+        reduce: How the repetitions of a row become one score, as `spearmint.statistics.repeats.reducer` documents.
 
     Attributes:
+        clusters: For each row the number of the cluster that it belongs to; None where rows stand for themselves.
         seconds: How long the function took, by case, row and repetition; NaN where it has not run or failed.
         scorers: From each metric to the scorer that gave it.
     """
 
-    def __init__(self, cases: int, rows: int, repeats: int) -> None:
+    def __init__(self, cases: int, rows: int, repeats: int, *, reduce: str = "mean") -> None:
         self._shape = cases, rows, repeats
+        self._reduce = None if reduce == "mean" else reducer(reduce, repeats)
+        self.clusters: NDArray[np.int64] | None = None
         self._status = np.zeros(self._shape, np.uint8)
         self._attempts = np.zeros(self._shape, np.uint8)
         self.seconds = np.full(self._shape, np.nan)
@@ -104,9 +109,13 @@ class ResultTable:
         return True
 
     def values(self, case: int, metric: str) -> NDArray[np.float64]:
-        """Return a metric's value for each row under a case: the mean of its repetitions, NaN where there is none."""
+        """Return a metric's value for each row under a case: of its repetitions, NaN where there is none."""
         column = self.seconds if metric == LATENCY else self._values.get(metric)
-        return np.full(self._shape[1], np.nan) if column is None else _mean(column[case])
+        if column is None:
+            return np.full(self._shape[1], np.nan)
+        if self._reduce is None or metric == LATENCY:
+            return _mean(column[case])
+        return np.array([self._reduce(row[~np.isnan(row)].tolist()) for row in column[case]])
 
     def failures(self, case: int) -> int:
         """Return how many cells of a case the function failed in."""

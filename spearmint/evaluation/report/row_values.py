@@ -1,0 +1,61 @@
+"""Estimates and tests of values by row, whether rows stand for themselves or come in clusters."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from spearmint.evaluation.run.result_table import ResultTable
+from spearmint.statistics.clusters import clustered_estimate, clustered_test
+from spearmint.statistics.intervals import Estimate, Values, estimate
+from spearmint.statistics.paired import PairedTest, paired_test
+from spearmint.statistics.winner import winner
+
+
+def estimate_of(ledger: ResultTable, values: Values) -> Estimate:
+    """Return the mean of the rows that have a value, with its interval."""
+    known = ~np.isnan(values)
+    if ledger.clusters is None:
+        return estimate(values[known])
+    return clustered_estimate(values[known], ledger.clusters[known].tolist())
+
+
+def compare(ledger: ResultTable, ours: Values, main: Values) -> PairedTest:
+    """Compare two sides on the rows that have a value on both."""
+    known = ~(np.isnan(ours) | np.isnan(main))
+    if ledger.clusters is None or not known.any():
+        return paired_test(ours, main)
+    return clustered_test(ours[known] - main[known], ledger.clusters[known].tolist())
+
+
+def complete(ledger: ResultTable, metric: str, cases: Sequence[int], *, lower: bool = False) -> Values:
+    """Return the values of several cases, one column for each, on the rows on which all have one; higher is better."""
+    table = np.column_stack([ledger.values(case, metric) for case in cases])
+    known: Values = table[~np.isnan(table).any(axis=1)]
+    return -known if lower else known
+
+
+def corrected(ledger: ResultTable, metric: str, cases: Sequence[int], best: int, *, lower: bool) -> Estimate:
+    """Return the mean of the best of several cases without the flattery of its having won.
+
+    Args:
+        ledger: The results.
+        metric: Name of the metric.
+        cases: Positions of the cases.
+        best: Which of them has the best mean.
+        lower: Whether less is better.
+
+    Returns:
+        The estimate; NaN where the best on all rows is not the best on those that every case has a value of, or there
+        are no such rows, or rows come in clusters: nothing of the kind is known of them.
+    """
+    scores = complete(ledger, metric, cases, lower=lower)
+    chosen = list(cases).index(best)
+    unknown = Estimate(len(scores), math.nan, math.nan, math.nan)
+    if ledger.clusters is not None or not len(scores):
+        return unknown
+    means = scores.mean(axis=0)
+    if means[chosen] < means.max():
+        return unknown
+    found = winner(scores, chosen)
+    return Estimate(found.n, -found.value, -found.high, -found.low) if lower else found
