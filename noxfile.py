@@ -1,24 +1,74 @@
-"""What the gate runs, one session at a time, for a developer's machine."""
+"""The gate's stages, a nox session each: `nox` runs them all, `nox -s lint types` two of them, `nox -l` lists them.
+
+`.ci/run` and `.github/workflows/ci.yml` run these sessions and define nothing of their own.
+"""
+
+import os
+import re
+import shlex
+import zipfile
+from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["lint", "types", "tests", "docs"]
-nox.options.error_on_missing_interpreters = False
+nox.needs_version = ">=2026.10.20"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.download_python = "never"
+nox.options.error_on_missing_interpreters = False  # a version that is not there is told as skipped
+nox.options.sessions = ["readme", "lint", "types", "wheel", "docs", "lowest", "suites-3.12", "suites-3.13", "debian"]
+
+# The versions that pyenv keeps, also those that are not active; nox looks for interpreters on the PATH.
+pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, sorted(pyenv.glob("3.*/bin")))])
+
+OLDEST = "3.11"
+PROJECT = nox.project.load_toml("pyproject.toml")["project"]
+
+# What can come out differently on another CPython: all but prose, the house, and whole programs.
+VERSION_BOUND = [
+    "tests",
+    "spearmint",
+    "--ignore=tests/test_docs_snippets.py",
+    "--ignore=tests/test_architecture.py",
+    "--ignore=tests/examples",
+]
+# What can come out differently with another version of a dependency.
+DEPENDENCY_BOUND = [
+    "tests/cases",
+    "tests/cli",
+    "tests/config",
+    "tests/instrument/rewrite",
+    "tests/instrument/settings",
+    "tests/planning",
+    "tests/registry",
+    "tests/statistics",
+    "tests/strategies",
+    "tests/test_proxy.py",
+    "tests/test_proxy_frameworks.py",
+    "tests/test_proxy_methods.py",
+    "tests/test_proxy_pickle.py",
+    "tests/tracing",
+]
+PYTEST = ["python", "-m", "pytest", "-q", "-n", "2"]
+UNREACHABLE = 75  # scripts/newer_pythons.sh says with it that it found no interpreters
 
 
-@nox.session(python=["3.11", "3.12", "3.13"])
-def tests(session: nox.Session) -> None:
-    """Run the tests; what follows ``--`` goes to pytest."""
-    session.install("-e", ".[test]")
-    session.run("python", "-m", "pytest", *session.posargs)
+@nox.session(venv_backend="venv")
+def readme(session: nox.Session) -> None:
+    """Run README's two commands as they stand there: the main job, and the whole suite."""
+    commands = re.findall(r"^```sh *\n(.*?)^``` *$", Path("README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    if len(commands) != 2:
+        session.error(f"README.md has {len(commands)} sh blocks, not two: one to run the main job, one for the tests")
+    for command in commands:
+        session.run("bash", "-euo", "pipefail", "-c", command, external=True)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
     """Check style and format."""
-    session.install("-e", ".[test]")
-    session.run("ruff", "check", ".")
-    session.run("ruff", "format", "--check", ".")
+    session.install(*(one for one in requirements("test") if one.startswith("ruff")))
+    session.run("ruff", "check", "--no-cache", ".")
+    session.run("ruff", "format", "--no-cache", "--check", ".")
 
 
 @nox.session
@@ -29,7 +79,88 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def wheel(session: nox.Session) -> None:
+    """Build the wheel, which holds the package, its types, and nothing else."""
+    session.install("pip")
+    folder = session.create_tmp()
+    session.run("python", "-m", "pip", "wheel", "--no-deps", "--wheel-dir", folder, ".")
+    for path in Path(folder).glob("*.whl"):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+        strangers = [name for name in names if not name.startswith("spearmint/") and ".dist-info/" not in name]
+        if "spearmint/py.typed" not in names or strangers:
+            session.error(f"{path.name} is to hold spearmint with its py.typed and nothing else; it holds {names}")
+        session.log(f"{path.name}: {len(names)} files, py.typed among them")
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation strictly; ``-- serve`` shows it while it is written."""
+    """Build the documentation strictly; `nox -s docs -- serve` shows it while it is written."""
     session.install("-e", ".[docs]")
-    session.run("mkdocs", *(session.posargs or ["build", "--strict"]))
+    site = str(Path(session.create_tmp(), "site"))
+    session.run(
+        *["python", "-m", "mkdocs"],
+        *(session.posargs or ["build", "--quiet", "--strict", "--site-dir", site]),
+        env={"NO_MKDOCS_2_WARNING": "1"},
+    )
+
+
+@nox.session(python=OLDEST)
+def lowest(session: nox.Session) -> None:
+    """Run the suites that depend on dependencies, with the lowest versions that pyproject.toml allows."""
+    if session.venv_backend != "uv":
+        session.skip("no uv, which alone resolves to the lowest versions")
+    lowest = str(Path(session.create_tmp(), "lowest.txt"))
+    # The tools of the tests are no requirement of users: of those the newest that go with the lowest.
+    session.run(
+        *["uv", "pip", "compile", "--quiet", "--no-deps", "--resolution", "lowest-direct"],
+        *["--output-file", lowest, "pyproject.toml"],
+    )
+    session.install("-e", ".[test]", "--constraint", lowest)
+    session.log(", ".join(re.findall(r"^\S+==\S+", Path(lowest).read_text("utf-8"), re.MULTILINE)))
+    session.run(*PYTEST, *(session.posargs or DEPENDENCY_BOUND))
+
+
+@nox.session(python=["3.11", "3.12", "3.13", "3.14", "3.15"])
+def suites(session: nox.Session) -> None:
+    """Run the suites that depend on the CPython version, on one that this machine has."""
+    session.install(*light_requirements())
+    session.install("--no-deps", "-e", ".")
+    for step in version_bound(session):
+        session.run(*step)
+
+
+@nox.session(python=False)
+@nox.parametrize("version", ["3.14", "3.15"])
+def debian(session: nox.Session, version: str) -> None:
+    """Run the same suites on a CPython of Debian's testing suite, which is unpacked into nox's cache."""
+    script, root = "scripts/newer_pythons.sh", Path(session.cache_dir, "newer_pythons")
+    session.run(script, str(root), external=True, success_codes=[0, UNREACHABLE])
+    if not (root / ".complete").exists():
+        session.skip(f"no CPython {version}: Debian's testing suite cannot be unpacked here")
+    steps = [
+        [f"python{version}", "-m", "venv", "--clear", f"/venv-{version}"],
+        [".", f"/venv-{version}/bin/activate"],
+        ["python", "-m", "pip", "install", "uv"],
+        ["uv", "pip", "install", *light_requirements()],
+        ["uv", "pip", "install", "--no-deps", "-e", "."],
+        *version_bound(session),
+    ]
+    session.run(script, str(root), "\n".join(shlex.join(step) for step in steps), external=True)
+
+
+def version_bound(session: nox.Session) -> list[list[str]]:
+    """Return the commands that show what depends on the CPython version; what follows `--` goes to pytest instead."""
+    if session.posargs:
+        return [[*PYTEST, *session.posargs]]
+    return [["python", "benchmarks/parity.py"], [*PYTEST, *VERSION_BOUND]]
+
+
+def requirements(extra: str) -> list[str]:
+    """Return what an extra requires, as pyproject.toml says it."""
+    return list(PROJECT["optional-dependencies"][extra])
+
+
+def light_requirements() -> list[str]:
+    """Return what the version-bound suites need: all but mlflow, which they leave alone and which is large."""
+    return [one for one in PROJECT["dependencies"] + requirements("test") if not one.startswith("mlflow")]

@@ -1,4 +1,4 @@
-"""Small programs and what each scope of them calls; read by the tests, and by scripts/pyodide_discovery.sh."""
+"""Small programs and what each scope of them calls."""
 
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,11 +18,6 @@ class Sample:
     references: Mapping[str, str] = field(default_factory=dict)
     chained: Mapping[str, str] = field(default_factory=dict)
     optimize: int = 0
-
-
-def failures() -> list[str]:
-    """Check every sample of the running version; say what differs."""
-    return [f"{sample.name}: {problem}" for sample in every() for problem in problems(sample)]
 
 
 def every() -> list[Sample]:

@@ -1,7 +1,4 @@
-"""Definitions of every shape, and what rewriting them must give; nothing here needs pytest.
-
-`scripts/pyodide_rewriting.sh` runs `failures` on CPython 3.14.
-"""
+"""Definitions of every shape, and what rewriting them must give."""
 
 import ast
 import sys
@@ -10,7 +7,6 @@ from types import CodeType
 
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
-from spearmint.instrument.rewrite.injected import entry
 
 DOORS = ("source", "code")
 
@@ -230,35 +226,3 @@ def lines_of(code):
 def facts(code):
     """Return what rewriting must leave as it is, for a code object and those in it."""
     return {(one.co_qualname, one.co_firstlineno, one.co_flags, one.co_varnames) for one in codes(code)}
-
-
-def failures():
-    """Run both doors, and return what is not as it must be."""
-    plain = compile(textwrap.dedent(SHAPES), "<m>", "exec", dont_inherit=True)
-    found = []
-    for door in DOORS:
-        declared = []
-
-        def declare(function, module, name, declared=declared):
-            declared.append(f"{module}:{name}")
-            return function
-
-        entry.on_function = declare
-        code, _ = rewritten(SHAPES, door, every)
-        module = run(code)
-        module.outer(1)(2)
-        if declared != DECLARED:
-            found.append(f"{door}: declared {declared}")
-        if module.keys() != run(plain).keys():
-            found.append(f"{door}: names {sorted(module.keys() ^ run(plain).keys())}")
-        if lines_of(code) != lines_of(plain):
-            found.append(f"{door}: lines {sorted(lines_of(code) ^ lines_of(plain))}")
-        removed = {one for one in facts(plain) if one[0] == "chosen" and one[3] == ()}
-        if facts(plain) - removed != facts(code) - removed:
-            found.append(f"{door}: facts {sorted(facts(plain) ^ facts(code))}")
-        child = module.Child()
-        child.size = 5
-        if (child.size, child.once, child.still(2), module.plain(1, d=0)) != (5, "Child", 2, 6):
-            found.append(f"{door}: behaviour")
-        entry.on_function = None
-    return found
