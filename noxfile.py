@@ -15,7 +15,7 @@ nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # a version that is not there is told as skipped
-nox.options.sessions = ["readme", "lint", "types", "wheel", "docs", "lowest", "suites-3.12", "suites-3.13", "debian"]
+nox.options.sessions = ["readme", "lint", "types", "wheel", "docs", "lowest", "suites-3.12", "suites-3.13"]
 
 # The versions that pyenv keeps, also those that are not active; nox looks for interpreters on the PATH.
 pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
