@@ -3,14 +3,14 @@
 import functools
 import logging
 import re
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 import spearmint
-from spearmint import Bind, Config, Spearmint, experiment
-from spearmint.errors import BindingError, ConfigError, DeclarationError, StrategyError
+from spearmint import Config, Spearmint, experiment
+from spearmint.errors import BindingError, ConfigError, DeclarationError
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
 
 CONFIGS = [{"limit": 1}, {"limit": 2}]
@@ -65,16 +65,6 @@ def test_parameter_that_needs_a_config_without_any_is_an_error() -> None:
         f"Cannot fill parameter 'config' of {__name__}:limit_of: it has no configs, and no experiment with one called "
         "it. Give it configs=..., or pass 'config'."
     )
-
-
-def test_without_a_config_of_its_own_it_runs_under_its_callers() -> None:
-    inner = experiment(limit_of)
-
-    @mint.experiment(strategy=RoundRobinStrategy)
-    def outer(config):
-        return inner()
-
-    assert [outer(), outer()] == [1, 2]
 
 
 def test_what_the_caller_passes_wins() -> None:
@@ -184,53 +174,10 @@ def test_tracing_cannot_be_anything_else(declare, tracing) -> None:
         declare(tracing=tracing)
 
 
-def test_uncallable_strategy_is_refused_at_declaration() -> None:
-    with pytest.raises(StrategyError, match=r"^Cannot use 3 as the strategy of .*:limit_of: it cannot be called\."):
-        mint.experiment(strategy=3)(limit_of)
-
-
-def test_strategy_class_needing_arguments_is_refused() -> None:
-    class Choosy:
-        def __init__(self, favourite):
-            self.favourite = favourite
-
-    with pytest.raises(StrategyError, match=r"Cannot make strategy .*Choosy for .*:limit_of: TypeError: .*instance"):
-        mint.experiment(strategy=Choosy)(limit_of)
-
-
 @pytest.mark.parametrize("declare", [Spearmint, mint.experiment, experiment])
 def test_unreadable_configs_are_refused_where_they_are_given(declare) -> None:
     with pytest.raises(ConfigError, match=r"3"):
         declare(configs=[3])
-
-
-def test_two_configs_under_one_id_are_refused() -> None:
-    with pytest.raises(ConfigError, match="'same'"):
-        Spearmint(configs=[{"a": 1, "__config_id__": "same"}, {"a": 2, "__config_id__": "same"}])
-
-
-def test_config_missing_a_parameter_is_refused_at_declaration() -> None:
-    def function(limit: Annotated[int, Bind("paging.limit")]) -> int:
-        return limit
-
-    with pytest.raises(BindingError) as caught:
-        mint.experiment(function)
-    message = str(caught.value)
-    assert message.startswith("Cannot bind parameter 'limit' of ")
-    assert "to 'paging.limit' of config" in message
-    assert "(the keys there: 'limit')" in message
-
-
-def test_binding_of_an_unknown_parameter_names_close_ones() -> None:
-    with pytest.raises(BindingError, match=r"it has no such parameter \(its parameters: 'config'\)\. Did you mean"):
-        mint.experiment(bindings={"confi": "limit"})(limit_of)
-
-
-def test_the_configs_of_an_instance_are_copies() -> None:
-    own = Spearmint(configs=[{"a": [1]}])
-    own.configs[0]["a"].append(2)
-    own.configs.clear()
-    assert own.configs == [{"a": [1]}]
 
 
 def test_text_annotations_may_name_locals_of_the_declaration() -> None:

@@ -392,21 +392,6 @@ def test_a_plan_of_many_cases_holds_few_of_them():
     assert len(first) == 5
 
 
-def test_a_run_over_too_many_tells_the_sizes_and_runs_nothing():
-    calls = []
-    inner = make_inner([{"k": k} for k in range(30)])
-
-    @experiment(configs=[{"k": k} for k in range(40)], strategy=ShadowStrategy)
-    def outer(config):
-        calls.append(inner())
-
-    with pytest.raises(
-        PlanError, match=r"over 1200 cases: max_cases is 1000, and its options are 40 \(.*outer\) x 30 \("
-    ):
-        run(outer)
-    assert calls == []
-
-
 @pytest.mark.parametrize("strategy", [SingleConfigStrategy, ShadowStrategy])
 def test_calls_in_flight_get_the_arm_of_their_own_user(strategy):
     arms = {"ann": 0, "bob": 1}

@@ -16,23 +16,9 @@ from spearmint.context import experiment_case_var
 from spearmint.errors import BindingError, PlanError, StrategyError
 from spearmint.planning import select
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
+from tests.planning.nested import KS, MODELS, make_inner, values
 
-ROOT = Path(__file__).parent.parent
-MODELS = [{"model": "a"}, {"model": "b"}]
-KS = [{"k": 1}, {"k": 2}, {"k": 3}]
-
-
-def results_of(function, *args):
-    with Spearmint.run(function, await_variants=True) as runner:
-        return [one.result for one in runner(*args)]
-
-
-def make_inner(configs=KS, strategy=ShadowStrategy, **settings):
-    @experiment(configs=configs, strategy=strategy, **settings)
-    def inner(config):
-        return config["k"]
-
-    return inner
+ROOT = Path(__file__).parents[2]
 
 
 def make_outer(*inners, configs=MODELS, strategy=ShadowStrategy, **settings):
@@ -74,7 +60,7 @@ def test_an_experiment_without_configs_runs_under_its_callers():
     def outer(config):
         return inner()
 
-    assert results_of(outer) == results_of(outer) == ["a", "b"]
+    assert values(outer) == values(outer) == ["a", "b"]
 
 
 def test_propagation_crosses_plain_functions_and_levels():
@@ -95,7 +81,7 @@ def test_propagation_crosses_plain_functions_and_levels():
     def outer():
         return middle()
 
-    assert results_of(outer) == ["a", "b"]
+    assert values(outer) == ["a", "b"]
 
 
 def test_nearest_caller_with_shared_configs_passes_them_on():
@@ -113,7 +99,7 @@ def test_nearest_caller_with_shared_configs_passes_them_on():
     def outer(config):
         return config["model"], middle()
 
-    assert results_of(outer) == [("a", (1, "a")), ("b", (1, "b"))]
+    assert values(outer) == [("a", (1, "a")), ("b", (1, "b"))]
 
 
 def test_experiment_without_configs_gets_its_nearest_callers():
@@ -145,7 +131,7 @@ def test_own_configs_are_a_dimension_under_one_instance_too():
         return config["model"], inner()
 
     outer()
-    assert results_of(outer) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert values(outer) == [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
 
 
 def test_callers_config_that_misses_a_parameter_is_an_error():
@@ -222,19 +208,7 @@ def test_what_a_call_has_learned_joins_the_plans_of_later_calls():
     inner = make_inner()
     outer = make_outer(inner)
     assert outer() == ("a", 1)
-    assert results_of(outer) == list(itertools.product("ab", (1, 2, 3)))
-
-
-def test_experiment_called_in_a_variant_joins_later_plans():
-    inner = make_inner()
-
-    @experiment(configs=MODELS, strategy=ShadowStrategy)
-    def outer(config):
-        return config["model"], inner() if config["model"] == "b" else None
-
-    results_of(outer)
-    got = results_of(outer)
-    assert got == [("a", None)] * 3 + [("b", 1), ("b", 2), ("b", 3)]
+    assert values(outer) == list(itertools.product("ab", (1, 2, 3)))
 
 
 def test_nested_round_robin_takes_one_turn_per_call():
@@ -246,39 +220,27 @@ def test_nested_round_robin_takes_one_turn_per_call():
 def test_a_nested_multi_branch_gives_a_value():
     inner = make_inner(strategy=MultiBranchStrategy)
     outer = make_outer(inner)
-    assert results_of(outer) == list(itertools.product("ab", (1, 2, 3)))
-
-
-def test_nested_experiments_make_a_product_in_discovery_order():
-    first, second = make_inner(), make_inner(configs=KS[:2])
-    outer = make_outer(first, second)
-    assert results_of(outer) == list(itertools.product("ab", (1, 2, 3), (1, 2)))
-
-
-def test_one_at_a_time_gives_main_and_each_variation_alone():
-    first, second = make_inner(), make_inner(configs=KS[:2])
-    outer = make_outer(first, second, combine="one_at_a_time")
-    assert results_of(outer) == [("a", 1, 1), ("b", 1, 1), ("a", 2, 1), ("a", 3, 1), ("a", 1, 2)]
+    assert values(outer) == list(itertools.product("ab", (1, 2, 3)))
 
 
 def test_inner_experiment_called_alone_has_its_own_plan():
     inner = make_inner()
     make_outer(inner)
-    assert results_of(inner) == [1, 2, 3]
+    assert values(inner) == [1, 2, 3]
 
 
 def test_functions_of_one_name_are_two_experiments():
     first, second = make_inner(), make_inner()
     assert first.__qualname__ == second.__qualname__
     outer = make_outer(first, second)
-    assert len(results_of(outer)) == 2 * 3 * 3
+    assert len(values(outer)) == 2 * 3 * 3
 
 
 def test_the_same_function_by_several_names_is_one_experiment():
     inner = make_inner()
     alias = {"by key": inner}
     outer = make_outer(inner, alias["by key"], lambda: inner())  # noqa: PLW0108 - another function around it
-    assert results_of(outer) == [(model, k, k, k) for model in "ab" for k in (1, 2, 3)]
+    assert values(outer) == [(model, k, k, k) for model in "ab" for k in (1, 2, 3)]
 
 
 def test_recursion_starts_variants_at_the_outermost_call_only():
@@ -293,7 +255,7 @@ def test_recursion_starts_variants_at_the_outermost_call_only():
     assert count(3) == "aaaa"
     assert spearmint.flush(10)
     assert sorted(calls) == sorted(itertools.product("ab", range(4)))
-    assert results_of(count, 2) == ["aaa", "bbb"]
+    assert values(count, 2) == ["aaa", "bbb"]
 
 
 def test_mutual_recursion_keeps_each_experiments_config():
@@ -307,7 +269,7 @@ def test_mutual_recursion_keeps_each_experiments_config():
 
     assert ping(3) == "a1a1"
     assert spearmint.flush(10)
-    assert results_of(ping, 3) == ["a1a1", "a2a2", "b1b1", "b2b2"]
+    assert values(ping, 3) == ["a1a1", "a2a2", "b1b1", "b2b2"]
 
 
 def test_a_learned_experiment_that_is_gone_leaves_the_plan():
@@ -319,12 +281,12 @@ def test_a_learned_experiment_that_is_gone_leaves_the_plan():
 
     outer()
     assert spearmint.flush(10)
-    assert len(results_of(outer)) == 6
+    assert len(values(outer)) == 6
     gone = weakref.ref(inners.pop())
     outer()
     gc.collect()
     assert gone() is None
-    assert results_of(outer) == [("a",), ("b",)]
+    assert values(outer) == [("a",), ("b",)]
 
 
 def test_a_run_inside_a_case_is_a_plan_of_its_own():
@@ -332,7 +294,7 @@ def test_a_run_inside_a_case_is_a_plan_of_its_own():
 
     @experiment(configs=MODELS)
     def outer(config):
-        return results_of(inner)
+        return values(inner)
 
     assert outer() == [1, 2, 3]
 
@@ -357,7 +319,7 @@ def test_threads_that_learn_at_once_agree():
         thread.join(10)
     assert spearmint.flush(10)
     assert seen == [("a", 1)] * 400
-    assert results_of(outer) == [("a", 1), ("a", 2), ("a", 3)]
+    assert values(outer) == [("a", 1), ("a", 2), ("a", 3)]
 
 
 def test_raising_strategy_of_a_nested_experiment_is_an_error():
@@ -380,11 +342,11 @@ def test_raising_strategy_of_a_nested_experiment_is_an_error():
 def test_too_many_cases_of_a_run_are_an_error_with_the_sizes():
     inner = make_inner()
     outer = make_outer(inner, max_cases=6)
-    assert len(results_of(outer)) == 6
+    assert len(values(outer)) == 6
     outer = make_outer(inner, max_cases=5)
     calls = []
     with pytest.raises(PlanError) as caught:
-        calls.append(results_of(outer))
+        calls.append(values(outer))
     names = [f"{one.__module__}:{one.__qualname__}" for one in (outer, inner)]
     assert str(caught.value) == (
         f"Cannot run {names[0]} over 6 cases: max_cases is 5, and its options are 2 ({names[0]}) x 3 ({names[1]}). "
@@ -439,30 +401,16 @@ def test_max_cases_is_1000_by_default_and_none_lifts_it():
 
         return ask
 
-    assert len(results_of(declare(configs[:1000]))) == 1000
+    assert len(values(declare(configs[:1000]))) == 1000
     with pytest.raises(PlanError, match="over 1001 cases: max_cases is 1000"):
-        results_of(declare(configs))
-    assert results_of(declare(configs, max_cases=None)) == list(range(1001))
+        values(declare(configs))
+    assert values(declare(configs, max_cases=None)) == list(range(1001))
 
 
 def test_one_at_a_time_counts_what_it_runs():
     first, second = make_inner(), make_inner()
     outer = make_outer(first, second, combine="one_at_a_time", max_cases=6)
-    assert len(results_of(outer)) == 1 + 1 + 2 + 2
-
-
-def test_a_config_is_chosen_once_per_call_for_main_and_the_plan():
-    asked = []
-
-    def strategy(configs):
-        asked.append(1)
-        return configs[0], configs[1:]
-
-    inner = make_inner(strategy=strategy)
-    outer = make_outer(inner)
-    asked.clear()
-    results_of(outer)
-    assert len(asked) == 1
+    assert len(values(outer)) == 1 + 1 + 2 + 2
 
 
 def test_cases_of_one_call_are_apart_from_those_of_the_next():
