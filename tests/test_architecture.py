@@ -316,3 +316,29 @@ def test_page_names_what_exists():
 @pytest.mark.parametrize("name", ["planning.attic", "planning.select.attic", "api.Spearmint.attic", "planning.attic.f"])
 def test_name_that_is_gone_is_found(name):
     assert not exists(name)
+
+
+# -- The tests mirror the house ---------------------------------------------------------------------------------------
+
+TESTS = ROOT / "tests"
+# Suites that go through many rooms, and suites of what stands beside the package.
+CROSS_CUTTING = {"behaviour", "examples", "faults", "typing"}
+BESIDE_THE_PACKAGE = {"architecture", "docs", "docs_snippets", "package", "suite", "typing", "vocabulary"}
+
+
+def _subjects(folder):
+    """Give the names that suites of a folder may have: its room, and what stands in that at any depth."""
+    room = ROOT / "spearmint" / folder
+    if not folder.parts:
+        return BESIDE_THE_PACKAGE | {path.stem for path in room.glob("*.py")}
+    return {path.stem for path in (room, *room.rglob("*")) if path.exists()}
+
+
+def test_suites_are_named_after_what_they_test():
+    misplaced = []
+    for path in TESTS.rglob("test_*.py"):
+        folder, subject = path.parent.relative_to(TESTS), path.stem.removeprefix("test_")
+        named = any(f"{subject}_".startswith(f"{name}_") for name in _subjects(folder))
+        if not named and CROSS_CUTTING.isdisjoint(folder.parts):
+            misplaced.append(f"{path.relative_to(ROOT)}: spearmint/{folder} holds nothing of that name")
+    assert not misplaced, "\n".join(misplaced)

@@ -1,4 +1,4 @@
-"""Words of an earlier vocabulary, which the field's terms have replaced, stay out of the package."""
+"""Names: retired words stay out of the package, a public name stands for one thing, names of tests are short."""
 
 import ast
 import re
@@ -6,6 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "spearmint"
+LONGEST_NAME = 60  # of a test
 
 # Whole words, in code, comments and docstrings; with the term that is used instead.
 RETIRED = {
@@ -62,3 +63,21 @@ def test_no_public_name_is_defined_in_two_modules():
             modules[name].append(str(path.relative_to(PACKAGE)))
     assert {name: held for name, held in modules.items() if len(held) > 1} == {}
     assert len(modules) > 300
+
+
+def _test_functions(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+def test_names_of_tests_have_at_most_60_characters():
+    paths = [path for room in ("tests", "spearmint", "examples") for path in (PACKAGE.parent / room).rglob("*.py")]
+    names = [(path, node) for path in paths for node in _test_functions(path)]
+    assert len(names) > 1000
+    too_long = [
+        f"{path.relative_to(PACKAGE.parent)}:{node.lineno} {node.name}"
+        for path, node in names
+        if len(node.name) > LONGEST_NAME
+    ]
+    assert not too_long, "\n".join(too_long)

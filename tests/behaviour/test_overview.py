@@ -204,7 +204,7 @@ def test_an_id_is_the_digest_of_the_config_or_the_one_given() -> None:
     assert named == {"model": "gpt-4"}
 
 
-def test_a_failing_variant_is_logged_and_told_to_the_callback(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_variant_is_logged_and_passed_to_the_callback(caplog: pytest.LogCaptureFixture) -> None:
     told: list[BaseException] = []
     mint = Spearmint(
         strategy=ShadowStrategy, configs=[{"model": "good"}, {"model": "bad-model"}], on_variant_error=told.append

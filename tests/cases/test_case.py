@@ -108,7 +108,7 @@ def test_case_of_a_function_without_configs_has_an_empty_config():
     assert ask().config == ask().get_config(ask) == {}
 
 
-def test_a_stranger_is_an_error_that_tells_who_takes_part():
+def test_unknown_experiment_error_lists_those_of_the_case():
     def stranger(): ...
 
     outer, inner = make_two()

@@ -262,7 +262,7 @@ def test_a_builtin_extension_module_is_asked_what_it_holds(problems):
 
 
 @pytest.mark.parametrize("content", [b"", b"no bytecode", b"\x00" * 30])
-def test_bytecode_that_is_none_is_told(problems, shop, content):
+def test_unreadable_bytecode_is_reported(problems, shop, content):
     (shop / "shop" / "bad.pyc").write_bytes(content)
     (told,) = problems('experiments: [{target: "shop.bad:f"}]')
     assert told.startswith("spearmint.yaml:1:16: Cannot read module 'shop.bad': ")

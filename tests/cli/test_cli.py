@@ -31,7 +31,7 @@ def test_an_unknown_command_and_no_command_end_with_status_2(invoke):
     assert invoke().exit_code == 2
 
 
-def test_the_version_is_told(invoke):
+def test_version_is_printed(invoke):
     assert invoke("--version").output == f"spearmint, version {version('spearmint-experiments')}\n"
 
 

@@ -170,7 +170,7 @@ def test_usage_error_has_a_status_that_is_no_verdict(invoke, options, message):
         ({"target": "shop:MODULE"}, "has no attribute 'MODULE'"),
     ],
 )
-def test_what_is_missing_is_told(invoke, changes, message):
+def test_missing_arguments_end_with_status_3(invoke, changes, message):
     result = run(invoke, **changes)
     assert message in result.stderr
     assert result.exit_code == 3

@@ -99,7 +99,7 @@ def test_mermaid_and_dot_write_the_same(program, invoke):
         ("graphed:Ranker.stop", 1, "type object 'Ranker' has no attribute 'stop'"),
     ],
 )
-def test_what_is_not_there_is_told(program, invoke, target, status, message):
+def test_missing_targets_are_reported(program, invoke, target, status, message):
     result = invoke("graph", target)
     assert result.exit_code == status
     assert message in result.stderr

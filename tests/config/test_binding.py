@@ -479,7 +479,7 @@ def test_missing_path_error_names_everything_and_existing_keys():
         ("llm..model", "there is no '' at 'llm' (the keys there: 'model', 'temperature')"),
     ],
 )
-def test_a_path_that_leads_nowhere_is_told_with_what_is_there(path, cause):
+def test_path_that_leads_nowhere_error_lists_what_exists(path, cause):
     def ask(value):
         return value
 
@@ -488,7 +488,7 @@ def test_a_path_that_leads_nowhere_is_told_with_what_is_there(path, cause):
     assert error.path == path
 
 
-def test_an_empty_list_and_an_empty_config_are_told_as_such():
+def test_empty_list_and_empty_config_are_reported():
     with pytest.raises(KeyError, match=r"there is no '0' at 'a', a list of 0\""):
         look_up({"a": []}, "a.0")
     with pytest.raises(KeyError, match=r"at its top level \(the keys there: none\)"):
@@ -512,7 +512,7 @@ def test_invalid_value_error_names_everything_and_the_value():
     assert error.__cause__ is not None
 
 
-def test_a_root_that_is_invalid_is_told_without_a_path():
+def test_invalid_root_is_reported_without_a_path():
     def ask(limits: Limits):
         return limits
 
@@ -582,7 +582,7 @@ def test_uncopyable_config_error_names_function_and_config():
         bound(ask, {"__config_id__": "one", "lock": threading.Lock()})
 
 
-def test_a_binding_of_no_parameter_is_told_with_those_that_exist():
+def test_binding_of_no_parameter_error_lists_the_parameters():
     def ask(text, temperature):
         return text
 
@@ -627,7 +627,7 @@ def test_a_key_that_is_neither_type_nor_name_is_refused():
     assert "a binding's key is a type or a parameter's name" in str(refusal(ask, bindings={3: "x"}))
 
 
-def test_a_parameter_without_config_is_told_when_it_is_called():
+def test_parameter_without_config_is_an_error_when_called():
     @experiment
     def ask(config):
         return config

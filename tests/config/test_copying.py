@@ -342,7 +342,7 @@ def test_a_config_inside_an_execution_keeps_its_id():
     ],
     ids=repr,
 )
-def test_what_nobody_can_change_is_shared(value):
+def test_immutable_values_are_shared(value):
     seen = []
 
     @experiment(configs=[{"__config_id__": "one", "value": value}])
@@ -389,14 +389,14 @@ def test_frozen_model_of_the_config_is_shared_by_all_calls():
     ],
     ids=repr,
 )
-def test_what_somebody_could_change_is_copied(value):
+def test_mutable_values_are_copied(value):
     assert not is_immutable(value)
     make = value_factory(value)
     assert make() is not make()
     assert make() == value
 
 
-def test_a_private_attribute_of_a_frozen_model_is_nobody_elses():
+def test_private_attribute_of_a_frozen_model_is_copied():
     @experiment(configs=[{"held": 1}])
     def ask(model: CountingModel):
         model._count += 1
@@ -406,7 +406,7 @@ def test_a_private_attribute_of_a_frozen_model_is_nobody_elses():
 
 
 @pytest.mark.parametrize("kind", [CachingModel, CachingData])
-def test_what_a_frozen_value_has_cached_is_nobody_elses(kind):
+def test_cache_of_a_frozen_value_is_copied(kind):
     @experiment(configs=[{"held": 1}], bindings={"value": ""})
     def ask(value: kind):
         value.terms.append(2)

@@ -90,7 +90,7 @@ def test_an_empty_id_is_refused(wrong):
         Config({"__config_id__": wrong})
 
 
-def test_an_id_that_nobody_gave_follows_the_content():
+def test_computed_id_follows_the_content():
     config = Config(a=1)
     before = config.config_id
     config["a"] = 2

@@ -70,7 +70,7 @@ def test_rows_can_be_read_again():
         (b'[["password", "pw-123456"]]\n', r"qa\.jsonl:1: \[\['password', \*+\]\] is a list. Give an object"),
     ],
 )
-def test_a_bad_line_is_told_with_its_place(tmp_path, text, message):
+def test_bad_line_is_reported_with_its_place(tmp_path, text, message):
     with pytest.raises(EvaluationError, match=message):
         read(written(tmp_path, text))
 

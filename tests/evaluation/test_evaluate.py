@@ -498,7 +498,7 @@ def test_configs_that_do_not_reach_a_parameter_are_refused():
         mint.evaluate(subjects.times, DOUBLES, scorers=[subjects.exact], configs=[])
 
 
-def test_an_unknown_metric_is_told_with_those_that_there_are():
+def test_unknown_metric_error_lists_the_metrics():
     report = mint.evaluate(subjects.times, DOUBLES, scorers=[subjects.exact])
     with pytest.raises(
         EvaluationError, match=r"Cannot tell metric 'exakt': there are exact, latency. Did you mean 'exa"

@@ -407,7 +407,7 @@ def test_the_default_can_be_the_winner(main):
         ("reranker", "coverage: [", "reranker.yaml"),
     ],
 )
-def test_configs_that_cannot_be_run_are_told_in_a_line(main, monkeypatch, tmp_path, *, step, text, message):
+def test_configs_that_cannot_be_run_are_reported_in_a_line(main, monkeypatch, tmp_path, *, step, text, message):
     for path in CONFIGS.iterdir():
         (tmp_path / path.name).write_text(path.read_text(encoding="utf-8"), encoding="utf-8")
     (tmp_path / f"{step}.yaml").write_text(text, encoding="utf-8")

@@ -81,7 +81,7 @@ def test_caller_who_passes_all_bound_values_gets_no_variants() -> None:
     assert taken(call_of(ShadowStrategy, args=(1, Config(n=9))), DONE) == ["main"]
 
 
-def test_a_call_whose_results_nobody_gets_keeps_none() -> None:
+def test_call_without_a_reader_of_results_keeps_none() -> None:
     call = call_of(ShadowStrategy)
     assert call.job(call.main).result is None
     told = call_of(ShadowStrategy, is_run=True)

@@ -556,7 +556,7 @@ def test_an_async_stream_starts_its_variants_when_it_ends(account, end) -> None:
     assert account() == {"submitted": 1, "finished": 1}
 
 
-def test_an_async_stream_that_nobody_iterates_starts_nothing(account) -> None:
+def test_async_stream_that_is_not_iterated_starts_nothing(account) -> None:
     @shadowed
     async def stream(config: Config) -> Any:
         yield 1

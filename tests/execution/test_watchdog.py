@@ -72,7 +72,7 @@ def test_a_deadline_beyond_what_a_lock_can_wait_is_no_harm() -> None:
     assert told.wait(SECONDS)
 
 
-def test_a_variant_beyond_its_time_is_timed_out_and_told_once(account) -> None:
+def test_variant_beyond_its_time_is_timed_out_and_warns_once(account) -> None:
     gate = threading.Event()
     told = []
 

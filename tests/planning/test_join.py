@@ -44,7 +44,7 @@ def test_run_covers_each_case_of_a_dynamic_call_once():
 
 
 @pytest.mark.parametrize("strategy", [ShadowStrategy, MultiBranchStrategy])
-def test_several_unforeseen_calls_make_the_product(strategy):
+def test_several_dynamic_calls_make_the_product(strategy):
     outer = make_hidden(make_inner(), make_inner(ZS, key="z"), strategy=strategy)
     assert values(outer) == values(outer) == list(itertools.product("ab", (1, 2, 3), "xy"))
 
@@ -54,12 +54,12 @@ def test_a_collecting_call_covers_them_without_a_run():
     assert [one.result for one in outer()] == list(itertools.product("ab", (1, 2, 3)))
 
 
-def test_one_that_only_a_variant_calls_is_covered():
+def test_experiment_that_only_a_variant_calls_is_covered():
     outer = make_hidden(make_inner(), when=lambda config: config["model"] == "b")
     assert values(outer) == [("a",)] * 3 + [("b", 1), ("b", 2), ("b", 3)]
 
 
-def test_unforeseen_calls_below_unforeseen_calls_are_covered_too():
+def test_dynamic_calls_below_dynamic_calls_are_covered_too():
     deepest = make_inner(ZS, key="z")
     table = {"deepest": deepest}
 
@@ -109,7 +109,7 @@ def test_a_run_that_does_not_wait_leaves_them_to_the_next():
     assert len(values(outer)) == 6
 
 
-def test_a_main_that_raises_does_not_keep_variants_from_telling():
+def test_raising_main_does_not_hide_variants_dynamic_calls():
     inner = make_inner()
     table = [inner]
 

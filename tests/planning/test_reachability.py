@@ -88,7 +88,7 @@ def test_experiment_declared_elsewhere_leaves_plans_unchanged():
     assert root.state.cached_case != [None]
 
 
-def test_a_call_that_learns_nothing_keeps_its_case():
+def test_call_without_dynamic_calls_keeps_its_case():
     @experiment
     def inner():
         return 1

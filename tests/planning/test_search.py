@@ -142,7 +142,7 @@ def test_discovered_and_dynamic_calls_cover_every_real_call(source):
 # One plan, on the first call
 
 
-def test_the_first_run_covers_the_product_without_having_learned():
+def test_first_run_covers_the_product_without_earlier_calls():
     first, second = make_inner(), make_inner(ZS, key="z")
 
     def plain():

@@ -190,7 +190,7 @@ def test_dynamic_experiment_takes_part_under_its_main_config():
     assert [one.result for one in results] == [("a", 1, 1), ("b", 1, 1)]
 
 
-def test_an_unforeseen_experiment_is_part_of_the_case():
+def test_dynamic_experiment_is_part_of_the_case():
     inner = make_inner()
     table = [inner]
 
@@ -204,7 +204,7 @@ def test_an_unforeseen_experiment_is_part_of_the_case():
     assert case.config == {"model": "a"}
 
 
-def test_what_a_call_has_learned_joins_the_plans_of_later_calls():
+def test_dynamic_call_joins_the_plans_of_later_calls():
     inner = make_inner()
     outer = make_outer(inner)
     assert outer() == ("a", 1)
@@ -272,7 +272,7 @@ def test_mutual_recursion_keeps_each_experiments_config():
     assert values(ping, 3) == ["a1a1", "a2a2", "b1b1", "b2b2"]
 
 
-def test_a_learned_experiment_that_is_gone_leaves_the_plan():
+def test_unreachable_dynamic_experiment_leaves_the_plan():
     inners = [make_inner()]
 
     @experiment(configs=MODELS, strategy=ShadowStrategy)
@@ -299,7 +299,7 @@ def test_a_run_inside_a_case_is_a_plan_of_its_own():
     assert outer() == [1, 2, 3]
 
 
-def test_threads_that_learn_at_once_agree():
+def test_threads_that_record_dynamic_calls_at_once_agree():
     inner = make_inner()
     barrier = threading.Barrier(8, timeout=10)
     seen = []

@@ -24,7 +24,7 @@ def test_evidence_at_stakes_equals_the_exact_one(rows):
     assert mixed.between() == pytest.approx(exact.between(), abs=1e-8)
 
 
-def test_evidence_goes_over_from_counts_when_a_score_lies_between():
+def test_evidence_leaves_counts_when_a_score_lies_between():
     scores = np.random.default_rng(1).integers(0, 2, (90, 3)).astype(float)
     mixed = PairwiseEvidence(3)
     mixed.update(scores, np.ones(3, dtype=bool))

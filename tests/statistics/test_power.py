@@ -34,7 +34,7 @@ def test_looking_at_any_time_takes_more_units():
     assert 1 < units_to_see_anytime(0.1, 0.5, horizon=2000) / units_to_see(0.1, 0.5) < 3
 
 
-def test_units_without_deviation_are_fewest_and_those_for_nothing_infinite():
+def test_units_are_fewest_without_deviation_infinite_without_gap():
     assert units_to_see_anytime(0.1, 0.0, horizon=100) == 2
     assert units_to_see(1e-9, 1.0) == units_to_see_anytime(1e-9, 1.0, horizon=100) == math.inf
 

@@ -14,7 +14,7 @@ def arms(rng, n=300, lift=0.2, relation=0.8):
     return [moments(y, x) for y, x in zip(values, before, strict=True)], values, before
 
 
-def test_slope_and_gap_are_those_of_a_regression_on_arm_and_covariate():
+def test_slope_and_gap_are_those_of_a_regression():
     both, values, before = arms(np.random.default_rng(0))
     x = np.concatenate(before)
     design = np.column_stack([np.ones(len(x)), np.repeat([1.0, 0.0], [300, 350]), x])

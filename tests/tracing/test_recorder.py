@@ -165,7 +165,7 @@ def test_stream_closed_early_is_cancelled_and_no_error(traces) -> None:
     assert span.outputs == [0]
 
 
-def test_a_stream_that_nobody_iterates_has_no_trace(traces) -> None:
+def test_stream_that_is_not_iterated_has_no_trace(traces) -> None:
     @mint.experiment()
     def count(config):
         yield 1

@@ -59,7 +59,7 @@ def test_it_tries_ever_more_seldom_while_nothing_gets_through(pace, clock):
     assert pace.rests[-2:] == [0.0, 1.0]
 
 
-def test_a_batch_is_small_unless_somebody_waits():
+def test_batch_is_small_unless_a_caller_waits():
     pace = Throttle()
     at_ease = pace.batch_size
     with pace.full_speed():

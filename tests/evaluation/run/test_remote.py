@@ -47,7 +47,7 @@ def test_the_work_is_done_in_other_processes(processes):
     assert os.getpid() not in seen
 
 
-def test_scorers_defined_on_the_spot_travel_by_value(processes):
+def test_local_scorers_are_pickled_by_value(processes):
     bound = 10
     scorers = {"big": lambda outputs: outputs > bound}
     report = mint.evaluate(subjects.times, ROWS, scorers=scorers, executor=processes, configs=[{"factor": 1}])
@@ -70,7 +70,7 @@ def test_experiment_not_importable_is_pickled_by_value(processes):
     assert [one.estimate.value for one in report.summary("exact")] == [1 / 30, 1]
 
 
-def test_what_cannot_travel_is_refused(processes):
+def test_unpicklable_values_are_refused(processes):
     lock = threading.Lock()
 
     @experiment(configs=[{"k": 1}])
@@ -248,7 +248,7 @@ def test_cells_in_flight_are_bounded():
     assert executor.most <= 4
 
 
-def test_an_executor_that_was_shut_down_is_told():
+def test_shut_down_executor_is_reported():
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     with pytest.raises(EvaluationError, match="the executor gave up"):

@@ -63,7 +63,7 @@ def test_a_worker_that_is_killed_in_mid_run_loses_no_cell(client, tmp_path):
     assert len(path.read_bytes().splitlines()) == 91
 
 
-def test_what_the_workers_cannot_import_is_told(client):
+def test_import_error_of_workers_is_reported(client):
     with pytest.raises(EvaluationError, match="Cannot evaluate on this executor: a worker process cannot load it"):
         mint.evaluate(subjects.times, ROWS, scorers=[Unknown()], executor=client.get_executor())
 

@@ -145,7 +145,7 @@ def test_the_file_of_something_else_is_left_alone(tmp_path, text, message):
     assert path.read_text(encoding="utf-8") == text
 
 
-def test_a_damaged_line_is_told_with_its_number(tmp_path):
+def test_damaged_line_is_reported_with_its_number(tmp_path):
     path = tmp_path / "run.jsonl"
     evaluate(path)
     lines = lines_of(path)
@@ -155,7 +155,7 @@ def test_a_damaged_line_is_told_with_its_number(tmp_path):
         evaluate(path)
 
 
-def test_a_file_that_cannot_be_written_is_told(tmp_path):
+def test_unwritable_file_is_reported(tmp_path):
     with pytest.raises(EvaluationError, match=r"Cannot resume from .*: it is no file. Give another path"):
         evaluate(tmp_path)
 
@@ -472,7 +472,7 @@ def test_binary_file_of_something_else_is_left_alone(tmp_path):
 @pytest.mark.parametrize(
     "line", ["null", "[]", '{"case": 1}', "\x00\x01", '{"case": "a", "row": "b"}', "[" * 100_000], ids=range(6)
 )
-def test_strange_line_is_refused_with_its_number(tmp_path, line):
+def test_unexpected_line_is_refused_with_its_number(tmp_path, line):
     path = tmp_path / "run.jsonl"
     evaluate(path)
     with path.open("a", encoding="utf-8") as file:

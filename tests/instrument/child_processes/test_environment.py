@@ -140,7 +140,7 @@ def test_uninstalling_takes_the_environment_back(project, monkeypatch):
     assert dict(os.environ) == before
 
 
-def test_settings_that_hold_an_object_cannot_be_told_to_a_child(project):
+def test_settings_that_hold_an_object_refuse_children(project):
     was_loaded = "spearmint.instrument.child_bootstrap" in sys.modules  # as by the collection of doctests
     for odd in ({"strategy": lambda configs: (configs[0], ())}, {"configs": [object()]}):
         with pytest.raises(SettingsError, match=r"^propagate_children: Cannot tell child processes the settings: "):

@@ -323,7 +323,7 @@ def test_threads_making_a_function_at_once_share_its_turns():
     assert [one() for one in made] == [1, 2, 3, 1]
 
 
-def test_functions_of_one_definition_learn_calls_separately():
+def test_functions_of_one_definition_record_calls_separately():
     declared = declarations({"experiments": [{"target": "m:**", "configs": [{"k": 1}], "bindings": {"k": "k"}}]})
 
     def outer(called):

@@ -67,7 +67,7 @@ def test_only_code_on_the_way_to_a_target_is_another(door):
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_both_doors_tell_the_parameters_of_a_definition(door):
+def test_both_rewriters_read_the_parameters_of_a_definition(door):
     asked = {}
 
     def note(name, parameters):

@@ -189,7 +189,7 @@ def test_invalid_settings_are_refused_with_line_column_and_fix(refusal, text, er
     assert error in message
 
 
-def test_every_error_is_told_at_once_in_the_order_of_the_file(refusal):
+def test_all_errors_are_reported_in_the_order_of_the_file(refusal):
     text = """\
     packages:
       - name: a
@@ -254,7 +254,7 @@ def test_table_of_pyproject_is_read_and_its_errors_name_keys(write, refusal):
     ]
 
 
-def test_a_toml_error_and_a_project_without_the_table_are_told(refusal):
+def test_toml_error_and_missing_table_are_reported(refusal):
     (message,) = refusal("[tool.spearmint\n", "pyproject.toml")
     assert message.startswith("pyproject.toml: Cannot read TOML: ")
     (message,) = refusal("[tool.other]\n", "pyproject.toml")
@@ -292,7 +292,7 @@ def test_a_table_is_found_however_it_is_written(write, text, is_found):
         assert settings.packages or settings.experiments
 
 
-def test_a_pyproject_that_is_no_text_is_nobody_s_settings(folder):
+def test_pyproject_that_is_no_text_holds_no_settings(folder):
     (folder / "pyproject.toml").write_bytes(b"# \xff spearmint\n")
     assert find_settings() is None
 

@@ -140,7 +140,7 @@ def test_unmatched_target_is_an_error_with_close_names(tmp_path):
     assert second.endswith("Did you mean 'g.<locals>.inner'?")
 
 
-def test_a_class_as_target_is_told_from_a_name_that_is_not_there():
+def test_class_as_target_differs_from_a_missing_name():
     (error,) = targets(experiments=["m:Ranker"]).unmatched("m", [], ["Ranker", "Ranker.score"])
     assert "'Ranker' is a class, a stub, or was removed by the compiler; a target names a function." in str(error)
 

@@ -136,7 +136,7 @@ def test_only_what_began_within_a_time_is_read(recorded, monkeypatch) -> None:
     assert as_json("--since", "1h")["cases"] == []
 
 
-def test_a_limit_is_told(recorded) -> None:
+def test_more_executions_than_the_limit_are_reported(recorded) -> None:
     result = invoke("--limit", "2", "--format", "json")
     assert sum(line["executions"] for line in json.loads(result.stdout)["cases"]) == 2
     assert result.stderr == "There are more than 2 executions; --limit reads more, --since fewer.\n"
@@ -153,7 +153,7 @@ def test_nothing_recorded_is_said_to_be_so(traced) -> None:
         (("--mlflow-experiment", "x"), 1, "Cannot read MLflow experiment 'x': there is none"),
     ],
 )
-def test_what_cannot_be_read_is_told(traced, args, status, problem) -> None:
+def test_unreadable_traces_are_reported(traced, args, status, problem) -> None:
     result = invoke(*args)
     assert result.exit_code == status
     assert problem in result.stderr
