@@ -167,6 +167,25 @@ def test_module_is_rewritten_before_it_runs(project, serve, kind, order):
     assert "shop.rank  rewritten" in str(handle.report())
 
 
+def test_finder_behind_ours_has_its_modules_rewritten(project):
+    class Behind:
+        @staticmethod
+        def find_spec(fullname, path=None, target=None):
+            loader = Subclassed(SourceFileLoader(fullname, str(project.folder / "hidden" / "foreign.py")))
+            return importlib.util.spec_from_loader(fullname, loader) if fullname == "foreign" else None
+
+    project.write({"hidden/foreign.py": SHOP["shop/rank.py"]})
+    handle = project.install("foreign:score", packages=["foreign"])
+    sys.meta_path.append(Behind)
+    try:
+        foreign = project.load("foreign")
+    finally:
+        sys.meta_path.remove(Behind)
+    assert foreign.kept[0]("ab") == 6
+    assert isinstance(foreign.__loader__, Subclassed)
+    assert dict(handle.skipped) == {}
+
+
 @pytest.mark.parametrize("kind", WRAPPED)
 def test_module_whose_code_is_out_of_reach_is_wrapped(project, serve, kind):
     serve(kind)

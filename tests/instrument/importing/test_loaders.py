@@ -18,7 +18,6 @@ import pytest
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.errors import SpearmintWarning
 from spearmint.instrument.rewrite import module_rewriter as rewriting
-from spearmint.proxy.proxy import ExperimentProxy
 
 FORMS = ("source", "pyc", "zip", "zip of pyc")
 
@@ -433,32 +432,6 @@ def test_modules_own_error_is_not_taken_for_one_of_ours(project):
     project.install(packages=["raises"])
     with pytest.raises(ImportError, match=r"^mine$"):
         project.load("raises")
-
-
-def test_other_loader_is_kept_and_its_functions_are_wrapped(project):
-    class OtherLoader(SourceFileLoader):
-        pass
-
-    class OtherFinder:
-        @classmethod
-        def find_spec(cls, fullname, path=None, target=None):
-            source = project.folder / "foreign.py"
-            loader = OtherLoader(fullname, str(source))
-            return importlib.util.spec_from_loader(fullname, loader) if fullname == "foreign" else None
-
-    project.write({"foreign.py": "def f(boost=1):\n    return boost\n\n\nkept = f\n"})
-    handle = project.install("foreign:f", packages=["foreign"])
-    sys.meta_path.append(OtherFinder)
-    del sys.path[0]
-    try:
-        with pytest.warns(SpearmintWarning, match="Cannot rewrite module 'foreign': its loader is a .*OtherLoader"):
-            foreign = project.load("foreign")
-    finally:
-        sys.meta_path.remove(OtherFinder)
-    assert type(foreign.__loader__) is type(foreign.__spec__.loader) is OtherLoader
-    assert foreign.f() == foreign.kept() == 3
-    assert isinstance(foreign.f, ExperimentProxy)
-    assert set(handle.skipped) == {"foreign"}
 
 
 def test_module_with_the_prefix_of_a_package_is_not_touched(project):
