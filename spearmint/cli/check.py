@@ -43,6 +43,7 @@ def check_command(settings: Path | None) -> None:
     count = len(list(checker.loaded.entries()))
     entries = "1 entry" if count == 1 else f"{count} entries"
     more = ", and those that ask for a config by annotations" if checker.has_annotated else ""
+    more += ", and those of the script that `spearmint run` runs" if checker.has_script else ""
     found = f"functions that become experiments: {len(checker.experiments)}{more}"
     click.echo(f"{source}: {entries}, nothing wrong; {found}.")
 

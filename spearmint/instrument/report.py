@@ -53,8 +53,10 @@ class TargetAccount:
 
     def __str__(self) -> str:
         count = len(self.functions)
+        moved = f" ({self.functions[0]})" if count == 1 and "*" not in self.target and ":" in self.target else ""
+        moved = moved.replace(f" ({self.target})", "")
         left = "".join(f"; {name} is left: {reason}" for name, reason in self.refused)
-        return f"{self.target}  {count} function{'s' * (count != 1)}{left}"
+        return f"{self.target}  {count} function{'s' * (count != 1)}{moved}{left}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class InstallationReport:
 
 def report_on(installation: Installation) -> InstallationReport:
     """Return what has become, by now, of everything that an installation's settings name."""
-    found = dict.fromkeys(installation.named_modules, _NOT_IMPORTED)
+    found = dict.fromkeys(installation.targets.modules, _NOT_IMPORTED)
     for name in [one for one in found if one in sys.modules]:  # Where there is code, this is not the last word.
         found[name] = _NAMESPACE
     missed = set()

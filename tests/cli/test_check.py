@@ -96,7 +96,10 @@ def test_correct_settings_end_with_status_0_and_counts(shop, write, invoke):
     )
     result = invoke("check")
     assert (result.exit_code, result.stderr) == (0, "")
-    told = "functions that become experiments: 8, and those that ask for a config by annotations"
+    told = (
+        "functions that become experiments: 8, and those that ask for a config by annotations, and those of the script "
+        "that `spearmint run` runs"
+    )
     assert result.stdout == f"spearmint.yaml: 10 entries, nothing wrong; {told}.\n"
 
 
@@ -109,12 +112,9 @@ def test_correct_settings_end_with_status_0_and_counts(shop, write, invoke):
         ("target: shop.rank:scor", "module 'shop.rank' defines no such function. "),
         ("target: shop.rank:scor", "Did you mean 'score'"),
         ("target: shop.rank:inner", "Did you mean 'score.<locals>.inner'?"),
-        ("target: shop.rank:Ranker", "'Ranker' is a class, a stub, or was removed by the compiler; a target names a"),
+        ("target: shop.rank:Ranker", "it is a class; a target names a function. Write 'shop.rank:Ranker.__init__' for"),
         ("target: shop.rank:twice#3", "module 'shop.rank' defines no such function"),
-        ("target: shop:score", "It imports it: write 'shop.rank:score'."),
-        ("target: shop.front:plain", "It imports it: write 'shop.rank:plain'."),
-        ("target: shop.front:dug", "It imports it: write 'shop.deep.er:dig'."),
-        ("target: shop.middle:round", "It imports it: write 'shop.front:round'."),
+        ("target: shop.middle:round", "module 'shop.middle' defines no such function"),
         ("target: os.path:join", f"that is another name of {os.path.__name__!r}. Write {os.path.__name__!r}."),
         ("target: shop.*:nothing", "no module that it covers defines such a function. Correct one of its parts."),
         ("target: shp.*:nothing", "Cannot find the module 'shp' of the target 'shp.*:nothing'"),
@@ -266,3 +266,52 @@ def test_unreadable_bytecode_is_reported(problems, shop, content):
     (shop / "shop" / "bad.pyc").write_bytes(content)
     (told,) = problems('experiments: [{target: "shop.bad:f"}]')
     assert told.startswith("spearmint.yaml:1:16: Cannot read module 'shop.bad': ")
+
+
+STUBS = """
+    from typing import TYPE_CHECKING, overload
+    import dataclasses
+    if TYPE_CHECKING:
+        def unreal(x): ...
+    @overload
+    def f(x: int) -> int: ...
+    @overload
+    def f(x: str) -> str: ...
+    def f(x):
+        return x
+    def g(x):
+        return x
+    def g(x):
+        return -x
+    @dataclasses.dataclass
+    class Item:
+        x: int = 1
+"""
+
+
+COUNTS = {"f": 1, "f#3": 1, "g": 2, "g#1": 1, "*": 3, "**": 3, "Item.__init__": 1, "f#1": None, "unreal": None}
+
+
+@pytest.mark.parametrize("target", COUNTS)
+def test_check_and_run_give_the_same_counts_and_words(write, invoke, start, target):
+    count = COUNTS[target]
+    write(
+        spearmint___yaml=f"experiments: [{{target: 'stubs:{target}'}}]",
+        stubs___py=STUBS,
+        uses___py="import stubs",
+    )
+    checked = invoke("check")
+    ran = start("-m", "spearmint", "run", "--report", "uses.py")
+    if count is None:
+        (told,) = checked.stdout.splitlines()
+        assert told.removeprefix("spearmint.yaml:") in ran.stderr
+    else:
+        assert f"functions that become experiments: {count}." in checked.stdout
+        assert f"stubs:{target}  {count} function" in ran.stderr
+
+
+def test_function_that_cannot_be_changed_is_warned_of(write, invoke):
+    write(spearmint___yaml="experiments: [{target: 'datetime:datetime.now'}]")
+    checked = invoke("check")
+    assert "Warning: spearmint.yaml:1:16: Cannot make an experiment of datetime:datetime.now: it bel" in checked.stderr
+    assert "functions that become experiments: 0." in checked.stdout

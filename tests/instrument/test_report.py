@@ -1,7 +1,7 @@
 """The account of what became of modules and targets."""
 
 import sys
-from importlib.machinery import PathFinder, SourceFileLoader
+from importlib.machinery import PathFinder
 
 import pytest
 
@@ -22,21 +22,6 @@ class Greedy:
     @staticmethod
     def find_spec(fullname, path=None, target=None):
         return PathFinder.find_spec(fullname, path, target) if fullname.startswith("shop") else None
-
-
-class Recompiling:
-    """A finder that takes what the others find, and compiles the source itself, as typeguard's and logfire's do."""
-
-    def find_spec(self, fullname, path=None, target=None):
-        if not fullname.startswith("shop"):
-            return None
-        for finder in sys.meta_path[sys.meta_path.index(self) + 1 :]:
-            spec = finder.find_spec(fullname, path, target)
-            if spec is not None:
-                if isinstance(spec.loader, SourceFileLoader):
-                    spec.loader = SourceFileLoader(fullname, spec.loader.path)
-                return spec
-        return None
 
 
 @pytest.fixture
@@ -113,16 +98,6 @@ def test_report_names_modules_loaded_past_the_hook(project, in_front):
     assert [one.name for one in handle.report().missed] == ["shop.rank"]
 
 
-def test_report_names_modules_that_another_hook_compiled(project, in_front):
-    project.write(SHOP)
-    handle = project.install("shop.rank:score")
-    in_front(Recompiling())
-    assert project.load("shop.rank").score() == 1
-    assert "shop.rank  left (another hook has loaded it" in lines(handle)[0]
-    assert "SourceFileLoader has made its code)" in lines(handle)[0]
-    assert [one.name for one in handle.report().missed] == ["shop.rank"]
-
-
 def test_report_says_of_a_namespace_package_that_it_has_no_code(project):
     project.write({"shop/rank.py": SHOP["shop/rank.py"]})
     handle = project.install(packages=["shop"])
@@ -143,6 +118,30 @@ def test_report_names_functions_of_types_that_do_not_change(project):
         handle = spearmint.install({"experiments": [{"target": "datetime:datetime.now"}]})
     told = lines(handle)[-1]
     assert told.startswith("datetime:datetime.now  0 functions; datetime:datetime.now is left: it belongs to a type")
+
+
+def test_glob_skips_functions_of_types_that_do_not_change(project, recwarn):
+    handle = spearmint.install({"on_missed": "ignore", "experiments": [{"target": "datetime:timed*.*"}]})
+    assert "0 functions; datetime:timedelta.total_seconds is left: it belongs to a type" in lines(handle)[-1]
+    assert list(recwarn) == []
+
+
+def test_glob_skips_what_is_no_function(project, recwarn):
+    source = """
+        from functools import partial
+
+        class A:
+            @property
+            def f(self):
+                return 1
+
+            f = f.setter(partial(print))
+    """
+    project.write({"made.py": source})
+    made = project.load("made")
+    handle = spearmint.install({"on_missed": "ignore", "experiments": [{"target": "made:A.*"}]})
+    assert "made:A.f#2 is left: Cannot make an experiment of functools.partial" in lines(handle)[-1]
+    assert made.A().f == 1
 
 
 @pytest.mark.parametrize("choice", ["warn", "error", "ignore"])

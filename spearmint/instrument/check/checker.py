@@ -1,12 +1,9 @@
 """What is wrong with settings, as far as it can be known without running what they are about."""
 
 import dis
-import importlib
 import itertools
 import os
-import pkgutil
-import sys
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from importlib.machinery import ExtensionFileLoader, ModuleSpec
 from pathlib import Path
 from types import CodeType
@@ -15,24 +12,25 @@ from typing import Any
 from spearmint.config import Config, parse_configs
 from spearmint.config.sources import find_files, iter_configs
 from spearmint.errors import ConfigError, SettingsError
-from spearmint.instrument.check.static_modules import (
+from spearmint.instrument.check.module_definitions import definitions_in_extension, wrappable
+from spearmint.instrument.check.unread_configs import unread_config_keys
+from spearmint.instrument.declare.declarations import unresolvable_bindings
+from spearmint.instrument.declare.patch_module import belongs_to_fixed_type, fixed_type_message
+from spearmint.instrument.naming.missing import missing_module_message
+from spearmint.instrument.naming.public_path import PublicPaths, followed
+from spearmint.instrument.naming.static_modules import (
     UNREADABLE,
     ModuleDefinitions,
     StaticDefinition,
     compiled_code,
-    definitions_in,
     find_module,
-    imported_from,
     matching_modules,
 )
-from spearmint.instrument.check.unread_configs import unread_config_keys
-from spearmint.instrument.declare.declarations import unresolvable_bindings
 from spearmint.instrument.settings.load import LoadedSettings, inspect_settings
 from spearmint.instrument.settings.matching import EVERYTHING, unmatched_message
 from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry, PackageEntry, StrategyEntry
 from spearmint.instrument.settings.origin import SettingsSource
 from spearmint.instrument.settings.target import Target, parse_target
-from spearmint.signatures import parameter_names
 from spearmint.strategies.builtin import BUILT_IN
 from spearmint.suggest import did_you_mean
 
@@ -50,6 +48,7 @@ class Checker:
 
     Attributes:
         experiments: The functions that become experiments, as far as they have been checked.
+        has_script: Whether there are targets in the script that `spearmint run` runs, which is not there yet.
         warnings: What is probably a mistake, and no error, as far as it has been checked.
 
     Raises:
@@ -60,7 +59,9 @@ class Checker:
         self._loaded, self._errors = inspect_settings(config)
         self._known: dict[str, ModuleDefinitions | None] = {}
         self._reported: set[str] = set()
+        self._paths = PublicPaths()
         self.experiments: set[str] = set()
+        self.has_script = False
         self.warnings: list[SettingsError] = []
 
     @property
@@ -127,29 +128,45 @@ class Checker:
         place = (*keys, "target")
         matched: list[StaticDefinition] = []
         names: list[str] = []
-        modules = [target.module] if not target.has_module_glob else list(matching_modules(target.root))
-        if not modules or (not target.has_module_glob and target.module != "__main__" and not find_module(modules[0])):
-            yield self._loaded.origin.error(_no_module(target.module, f"the target {target.text!r}"), place)
+        root = target.root if target.has_module_glob else target.module
+        if root != "__main__" and not find_module(root):
+            message = missing_module_message(target.module, f"the target {target.text!r}")
+            yield self._loaded.origin.error(message, place)
             return matched
         is_known = True
-        for module in filter(target.covers, modules):
-            found = yield from self._definitions(module, place)
-            is_known = is_known and found is not None
-            names += found.names if found else ()
-            here = [one for one in (found.functions if found else ()) if target.matches(one.name)]
-            self.experiments.update(f"{module}:{one.name}" for one in here)
-            matched += here
+        for one, is_late in followed(target, self._paths):
+            modules = matching_modules(one.root) if one.has_module_glob else [one.module]
+            for module in filter(one.covers, modules):
+                found = yield from self._definitions(module, place)
+                is_known = is_known and found is not None
+                names += found.names if found else ()
+                here = [each for each in (found.functions if found else ()) if one.matches(each.name)]
+                if is_late and not here:  # Its parameters are known when it is made.
+                    here = [StaticDefinition(one.name, (), takes_any=True)]
+                matched += here
+                self._count(module, here, place, is_exact=target.is_exact)
+        self.has_script = self.has_script or (target.module == "__main__" and not matched)
         if matched:
             yield from self._of_bindings(keys, entry, matched)
         elif is_known and target.name != EVERYTHING:
-            yield self._loaded.origin.error(_nothing(target, names), place)
+            is_class = self._paths.class_of(target.module, target.name) is not None
+            yield self._loaded.origin.error(_nothing(target, names, is_class=is_class), place)
         return matched
+
+    def _count(self, module: str, found: Sequence[StaticDefinition], place: _Keys, *, is_exact: bool) -> None:
+        """Count functions as experiments, but for those that cannot be changed, of which exact targets are warned."""
+        for one in found:
+            if not belongs_to_fixed_type(module, one.name):
+                self.experiments.add(f"{module}:{one.name}")
+            elif is_exact:
+                message = fixed_type_message(f"{module}:{one.name}")
+                self.warnings.append(self._loaded.origin.error(message, place))
 
     def _of_package(self, keys: _Keys, entry: PackageEntry) -> Iterator[SettingsError]:
         place = (*keys, "name")
         modules = list(matching_modules(entry.name))
         if not modules:
-            yield self._loaded.origin.error(_no_module(entry.name, f"the package {entry.name!r}"), place)
+            yield self._loaded.origin.error(missing_module_message(entry.name, f"the package {entry.name!r}"), place)
             return
         if entry.auto is None:
             return
@@ -192,7 +209,7 @@ class Checker:
         module, _, name = path.partition(":")
         spec = find_module(module)
         if spec is None:
-            yield self._loaded.origin.error(_no_module(module, f"the import path {path!r}"), place)
+            yield self._loaded.origin.error(missing_module_message(module, f"the import path {path!r}"), place)
             return
         try:
             code = compiled_code(spec)
@@ -221,9 +238,9 @@ class Checker:
             yield from self._unreadable(spec, error, place)
             return None
         if code is not None:
-            self._known[module] = definitions_in(code)
+            self._known[module] = wrappable(code)
         elif isinstance(spec.loader, ExtensionFileLoader):
-            self._known[module] = _compiled(module)
+            self._known[module] = definitions_in_extension(module)
         return self._known[module]
 
     def _unreadable(self, spec: ModuleSpec, error: Exception, place: _Keys) -> Iterator[SettingsError]:
@@ -253,56 +270,13 @@ def _placed(error: ConfigError, origin: SettingsSource, keys: _Keys) -> Settings
     return origin.error(error.problem, keys)
 
 
-def _no_module(module: str, owner: str) -> str:
-    """Return what is said of a module that is not there, with what stands in its place."""
-    above, _, _ = module.rpartition(".")
-    real = getattr(sys.modules.get(module), "__name__", module)
-    if real != module:
-        return f"Cannot find the module {module!r} of {owner}: that is another name of {real!r}. Write {real!r}."
-    spec = find_module(above) if above else None
-    if above and spec is None:
-        return _no_module(above, owner)
-    path = spec.submodule_search_locations if spec is not None else None
-    siblings = [found.name for found in pkgutil.iter_modules(None if spec is None else path or ())]
-    full = [f"{above}.{name}" if above else name for name in siblings]
-    where = f"in package {above!r}" if above else "on sys.path, in the working directory or beside the settings"
-    return (
-        f"Cannot find the module {module!r} of {owner}: there is none {where}. "
-        f"Correct the name, or install what has it.{did_you_mean(module, full)}"
-    )
-
-
-def _nothing(target: Target, names: Sequence[str]) -> str:
+def _nothing(target: Target, names: Sequence[str], *, is_class: bool) -> str:
     if target.has_module_glob:
         return (
             f"Cannot find the target {target.text!r}: no module that it covers defines such a function. "
             f"Correct one of its parts.{did_you_mean(target.name, names)}"
         )
-    spec = find_module(target.module)
-    origin = imported_from(spec, target.name) if spec is not None and "." not in target.name else None
-    hint = f" It imports it: write {origin!r}." if origin else ""
-    return unmatched_message(target, names) + hint
-
-
-def _compiled(module: str) -> ModuleDefinitions | None:
-    """Import an extension module, as nothing else tells what it defines."""
-    try:
-        found = importlib.import_module(module)
-    except Exception:  # noqa: BLE001 - that is for who runs the program to see
-        return None
-    functions = [
-        StaticDefinition(name, parameter_names(value), takes_any=not parameter_names(value))
-        for name, value in _callables(vars(found), found.__name__, "")
-    ]
-    return ModuleDefinitions(tuple(functions), tuple(one.name for one in functions))
-
-
-def _callables(namespace: Any, module: str, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-    for name, value in list(namespace.items()):
-        if isinstance(value, type) and value.__module__ == module:
-            yield from _callables(vars(value), module, f"{prefix}{name}.")
-        elif callable(value) and not isinstance(value, type):
-            yield f"{prefix}{name}", value
+    return unmatched_message(target, names, is_class=is_class)
 
 
 def _names_bound_in(code: CodeType) -> tuple[set[str], bool]:

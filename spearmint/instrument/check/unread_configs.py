@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from spearmint.instrument.check.static_modules import StaticDefinition
+from spearmint.instrument.naming.static_modules import StaticDefinition
 from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry
 from spearmint.registry.unread_keys import varying_paths
 from spearmint.suggest import did_you_mean

@@ -39,6 +39,8 @@ class LazyFinder:
         install: Installs, and is called once.
     """
 
+    passes_on = True
+
     def __init__(self, roots: Iterable[str], install: Callable[[], object]) -> None:
         self._roots = frozenset(roots)
         self._install = install

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from spearmint.api import Spearmint
 from spearmint.config import Config, parse_configs
 from spearmint.config.paths import look_up
-from spearmint.errors import BindingError, SettingsError, SpearmintError
+from spearmint.errors import BindingError, DeclarationError, SettingsError, SpearmintError
+from spearmint.instrument.declare.account import Account
 from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type, unreadable_parameters
 from spearmint.instrument.declare.local_functions import LocalFunctionCache
 from spearmint.instrument.settings.matching import Rule, Targets
@@ -34,15 +35,12 @@ class Declarations:
 
     Args:
         targets: What the settings are about.
-        on_declared: Called, for each function that has become an experiment, with where its entry stands in the
-            settings, and ``"module:qualified.name"``.
+        account: Keeps what became of functions.
     """
 
-    def __init__(
-        self, targets: Targets, on_declared: Callable[[tuple[str, int], str], object] = lambda _keys, _name: None
-    ) -> None:
+    def __init__(self, targets: Targets, account: Account | None = None) -> None:
         self._targets = targets
-        self._on_declared = on_declared
+        self._account = Account() if account is None else account
         self._instances: dict[tuple[str, int], Spearmint] = {}
         self._local_functions = LocalFunctionCache()
         self._warned: set[tuple[str, int]] = set()
@@ -82,9 +80,15 @@ class Declarations:
                 raise self._located(error, rule, entry) from error
 
         is_local = "<locals>" in name
-        made = self._local_functions.get_or_declare(function, namespace, make) if is_local else make(function)
-        if made is not function:
-            self._on_declared(rule.keys, f"{module}:{name}")
+        try:
+            made = self._local_functions.get_or_declare(function, namespace, make) if is_local else make(function)
+        except SettingsError as error:
+            is_exact = rule.target is not None and rule.target.is_exact
+            if is_exact or not isinstance(error.__cause__, DeclarationError):
+                raise
+            self._account.refuse_function(rule.keys, f"{module}:{name}", str(error.__cause__))
+            return function
+        self._account.add_function(rule.keys, f"{module}:{name}")
         return made
 
     def _fits(self, rule: Rule, model: type[BaseModel], name: str) -> bool:

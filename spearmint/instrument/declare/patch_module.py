@@ -2,12 +2,17 @@
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
 from spearmint.proxy.proxy import ExperimentProxy, plain_function
+
+FIXED_TYPE = "it belongs to a type that does not change"
+
+_IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +86,73 @@ def wrap_in_place(module: ModuleType, declare: Callable[[Any, str], Any]) -> Mod
         changes.undo()
         raise
     return changes
+
+
+def wrap_path(module: ModuleType, path: str, declare: Callable[[Any, str], Any]) -> ModulePatch:
+    """Wrap what a path leads to in a module that has run, where it is defined.
+
+    Args:
+        module: The module.
+        path: Qualified name of a function; of a named tuple's class, ``__init__`` means its constructor.
+        declare: As for `wrap_in_place`.
+
+    Returns:
+        What has changed; nothing where the path leads to no function.
+    """
+    changes = ModulePatch()
+    *owners, last = path.split(".")
+    owner: Any = module
+    for part in owners:
+        owner = getattr(owner, part, None)
+    holder, attribute, value = _held(owner, last)
+    if not inspect.isroutine(_underlying_function(value)) and not isinstance(value, property):
+        return changes
+    if isinstance(holder, type) and holder.__flags__ & _IMMUTABLE:
+        changes.refused.append(path)
+        return changes
+    changed = _wrapped(value, path, declare)
+    if changed is not value:
+        kept = changes.wrapped if _replace(holder, attribute, changed, changes) else changes.refused
+        kept.append(path)
+        for other in [name for name, one in vars(module).items() if one is value]:
+            _replace(module, other, changed, changes)
+    return changes
+
+
+def belongs_to_fixed_type(module: str, path: str) -> bool:
+    """Tell whether a path leads to a function of a type that does not change, in a module that has been imported."""
+    owner: Any = sys.modules.get(module)
+    *owners, last = path.split(".")
+    for part in owners:
+        owner = inspect.getattr_static(owner, part, None)
+    if not isinstance(owner, type):
+        return False
+    return bool(_held(owner, last)[0].__flags__ & _IMMUTABLE)
+
+
+def fixed_type_message(function: str) -> str:
+    """Return what is said of a function that cannot become an experiment: ``"module:qualified.name"``."""
+    return (
+        f"Cannot make an experiment of {function}: {FIXED_TYPE}. Call it from a function of your own, and name that "
+        "one."
+    )
+
+
+def _held(owner: Any, name: str) -> tuple[Any, str, Any]:
+    """Return what holds an attribute of a module or class, the name under which it does, and the value."""
+    if not isinstance(owner, type):
+        value = getattr(owner, name, None)  # A module may make it when it is asked.
+        home = sys.modules.get(getattr(value, "__module__", None) or "")
+        is_there = home is not None and vars(home).get(getattr(value, "__name__", "")) is value
+        return (home, value.__name__, value) if is_there else (owner, name, value)  # type: ignore[union-attr]
+    if name == "__init__" and issubclass(owner, tuple) and owner.__init__ is object.__init__:
+        name = "__new__"
+    mangled = f"_{owner.__name__.lstrip('_')}{name}"
+    for base in owner.__mro__:
+        for attribute in (name, mangled):
+            if attribute in vars(base):
+                return base, attribute, vars(base)[attribute]
+    return owner, name, None
 
 
 def release(proxy: ExperimentProxy) -> None:

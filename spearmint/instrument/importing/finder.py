@@ -33,6 +33,8 @@ class SpearmintFinder:
         chooser: Swaps the loaders.
     """
 
+    passes_on = True
+
     def __init__(self, chooser: Chooser) -> None:
         self.roots: frozenset[str] = frozenset()
         self._swap = chooser.swap
@@ -66,6 +68,8 @@ class FrontFinder:
         inner: The finder directly before `PathFinder`, which knows the roots.
         chooser: Swaps the loaders.
     """
+
+    passes_on = True
 
     def __init__(self, inner: SpearmintFinder, chooser: Chooser) -> None:
         self._inner = inner

@@ -80,6 +80,9 @@ class Hook:
             if found is not None:
                 matched.append(one)
                 targets.append(found)
+            if not one.targets.roots <= self._finder.roots:  # Targets have been followed further.
+                self._finder.roots |= one.targets.roots
+                one.reach_packages()
         if not matched:
             return
         try:
@@ -101,10 +104,10 @@ class Hook:
             loader.loader = self._loader(name, loader.loader, matched, rewriter) or loader.loader
             return loader
         if self._can_rewrite and (made := rewriting_loader(loader, rewriter)) is not None:
-            return made
+            return self._with_late_targets(made, rewriter)
         is_hooked = self._can_rewrite and rewrite_code_of(loader, name, rewriter)
         if is_hooked and asks_for_code(loader):
-            return loader
+            return self._with_late_targets(loader, rewriter)
         named = loader if isinstance(loader, type) else kind
         reason = f"its loader is a {named.__module__}.{named.__qualname__}"
         if not rewriter.has_targets or not hasattr(loader, "exec_module"):
@@ -113,9 +116,15 @@ class Hook:
             return loader if is_hooked else None
         return AfterLoader(loader, lambda module: self._wrap_after(module, rewriter, reason, has_code=has_code(loader)))
 
+    def _with_late_targets(self, loader: Any, rewriter: ModuleRewriter) -> Any:
+        if not rewriter.has_late_targets:
+            return loader
+        return AfterLoader(loader, lambda module: self.wrap_late(module, rewriter.name))
+
     def _wrap_after(self, module: ModuleType, rewriter: ModuleRewriter, reason: str, *, has_code: bool) -> None:
         """Wrap what the settings want of a module that has run, unless its own loader has run rewritten code."""
         if rewriter.is_published:
+            self.wrap_late(module, rewriter.name)
             return
         if self._can_rewrite and has_code:
             message = (
@@ -156,6 +165,12 @@ class Hook:
             if installation.targets.of(name) is not None:
                 installation.account.modules[name] = ModuleOutcome("wrapped_after", reason)
                 installation.wrap_in_place(module, name)
+
+    def wrap_late(self, module: ModuleType, name: str) -> None:
+        """Wrap what a module has made only now that it has run."""
+        for installation in self.installations:
+            if installation.targets.of(name) is not None:
+                installation.wrap_late(module, name)
 
 
 hook = Hook()

@@ -7,12 +7,21 @@ from types import ModuleType
 from typing import Any
 
 from spearmint.discovery.reach.table_store import table_store
+from spearmint.instrument.declare.account import Account
 from spearmint.instrument.declare.declarations import Declarations
-from spearmint.instrument.declare.patch_module import ModulePatch, names_in, release, wrap_in_place
-from spearmint.instrument.importing.account import Account
+from spearmint.instrument.declare.patch_module import (
+    FIXED_TYPE,
+    ModulePatch,
+    fixed_type_message,
+    names_in,
+    release,
+    wrap_in_place,
+    wrap_path,
+)
 from spearmint.instrument.importing.foreign_loaders import restore_loader
 from spearmint.instrument.settings.load import LoadedSettings
-from spearmint.instrument.settings.matching import Targets
+from spearmint.instrument.settings.matching import Targets, unmatched_message
+from spearmint.instrument.settings.origin import raise_combined
 from spearmint.instrument.settings.target import parse_target
 from spearmint.proxy.proxy import ExperimentProxy, plain_function
 from spearmint.warn import warn
@@ -36,24 +45,26 @@ class Installation:
         self.targets = Targets(loaded)
         self.modules: set[str] = set()
         self.account = Account()
-        self._declarations = Declarations(self.targets, self.account.add_function)
+        self._declarations = Declarations(self.targets, self.account)
         self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
         self._changes: list[ModulePatch] = []
-        self._packages = tuple(self._package_names())
-        table_store.add_packages(self._packages)
+        self._packages: tuple[str, ...] = ()
+        self.reach_packages()
+
+    def reach_packages(self) -> None:
+        """Have plans look through the packages that the targets lead to by now."""
+        added = tuple(name for name in self._package_names() if name not in self._packages)
+        table_store.add_packages(added)
+        self._packages += added
 
     def _package_names(self) -> Iterable[str]:
         """Yield the packages and modules whose plain functions plans look through."""
         yield from (package.name for package in self.loaded.settings.packages)
+        yield from self.targets.modules
         for experiment in self.loaded.settings.experiments:
             target = parse_target(experiment.target)
-            yield target.root if target.has_module_glob else target.module
-
-    @property
-    def named_modules(self) -> set[str]:
-        """The modules that the settings name as they are: packages, and those of targets without a glob."""
-        names = {package.name for package in self.loaded.settings.packages}
-        return names.union(self.targets.exact_modules)
+            if target.has_module_glob:
+                yield target.root
 
     def declare_tracked(self, function: Callable[..., Any], module: str, name: str) -> Any:
         """Make an experiment of a function if the settings want one; see `Declarations.declare`."""
@@ -89,17 +100,43 @@ class Installation:
             SettingsError: If they name something that is missing.
         """
         changes = wrap_in_place(module, lambda function, at: self.declare_tracked(function, name, at))
-        self._changes.append(changes)
-        for refused in changes.refused:
-            self.account.refuse_function(f"{name}:{refused}", "it belongs to a type that does not change")
-            message = (
-                f"Cannot make an experiment of {name}:{refused}: it belongs to a type that does not change. "
-                "Call it from a function of your own, and name that one."
-            )
-            warn(message)
+        self._note(name, changes)
         if is_whole:
+            self.wrap_late(module, name)
             self.verify_targets(name, (*changes.wrapped, *changes.refused), names_in(module))
         return changes
+
+    def wrap_late(self, module: ModuleType, name: str) -> None:
+        """Wrap what a module has made only now that it has run, such as the ``__init__`` of a dataclass.
+
+        Args:
+            module: The module.
+            name: The name by which the settings know it.
+
+        Raises:
+            SettingsError: If the settings name something that is missing.
+        """
+        found = self.targets.of(name)
+        errors = []
+        for rule in found.rules if found else ():
+            if rule.is_late and rule.target is not None:
+                path = rule.target.name
+                changes = wrap_path(module, path, lambda function, at: self.declare_tracked(function, name, at))
+                self._note(name, changes)
+                if not changes.wrapped and not changes.refused:
+                    message = unmatched_message(rule.target, names_in(module))
+                    errors.append(self.loaded.origin.error(message, (*rule.keys, "target")))
+        raise_combined(errors)
+
+    def _note(self, name: str, changes: ModulePatch) -> None:
+        self._changes.append(changes)
+        found = self.targets.of(name)
+        for refused in changes.refused:
+            rule = found and found.find(refused, ())
+            if rule:
+                self.account.refuse_function(rule.keys, f"{name}:{refused}", FIXED_TYPE)
+            if rule and rule.target and rule.target.is_exact:  # What a glob meets is in the report.
+                warn(fixed_type_message(f"{name}:{refused}"))
 
     def take_back(self) -> None:
         """Leave modules and functions as they would be without it; it may be called twice."""

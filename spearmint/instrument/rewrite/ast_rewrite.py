@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from spearmint.discovery import calls_in_tree
-from spearmint.instrument.rewrite.result import ENTRY, DefinitionNames, IsTarget, RewrittenTree
+from spearmint.instrument.rewrite.result import ENTRY, TYPE_CHECKING, DefinitionNames, IsTarget, RewrittenTree
 from spearmint.signatures import parameter_names_in_tree
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -42,7 +42,7 @@ def rewrite_tree(tree: ast.Module, is_target: IsTarget, *, optimize: int = -1) -
 
 
 def _functions(tree: ast.Module) -> Iterator[_Function]:
-    """Yield every ``def`` in a module. Only statements are looked into, and a ``def`` is in no expression."""
+    """Yield every ``def`` in a module that may run. Only statements are looked into: a ``def`` is in no expression."""
     pending: list[list[ast.stmt]] = [tree.body]
     while pending:
         for node in pending.pop():
@@ -54,6 +54,9 @@ def _functions(tree: ast.Module) -> Iterator[_Function]:
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
+    if isinstance(node, ast.If) and _is_for_type_checkers(node.test):
+        yield node.orelse
+        return
     for name in ("body", "orelse", "finalbody"):
         block = getattr(node, name, None)
         if block:
@@ -61,6 +64,10 @@ def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
     for name in ("handlers", "cases"):
         for part in getattr(node, name, ()):
             yield part.body
+
+
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    return getattr(test, "id", getattr(test, "attr", None)) == TYPE_CHECKING
 
 
 def _wrapper(name: str, node: _Function) -> ast.expr:

@@ -1,5 +1,6 @@
 """A module's code with the experiment wrapper where its targets are made."""
 
+import dis
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,10 +10,11 @@ from typing import Any
 from bytecode import Bytecode, Instr
 
 from spearmint.discovery import calls_in_code, is_supported
-from spearmint.instrument.rewrite.result import ENTRY, DefinitionNames, IsTarget, Refused, RewrittenCode
+from spearmint.instrument.rewrite.result import ENTRY, TYPE_CHECKING, DefinitionNames, IsTarget, Refused, RewrittenCode
 from spearmint.signatures import parameter_names_in_code
 
 _FUNCTION = "wrap_made"
+_BETWEEN = frozenset({"CACHE", "EXTENDED_ARG", "TO_BOOL"})
 _OF_TYPE_VARIABLES = frozenset(
     {
         "INTRINSIC_SET_TYPEPARAM_DEFAULT",
@@ -51,11 +53,15 @@ class _Rewrite:
     def __init__(self, definitions: DefinitionNames, is_target: IsTarget) -> None:
         self._definitions = definitions
         self._is_target = is_target
+        self._hidden: set[int] = set()
         self.wrapped: list[str] = []
 
     def of(self, code: CodeType) -> CodeType:
         """Return a code object with its targets wrapped, or the same where it holds none."""
-        constants = tuple(self.of(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+        self._hidden.update(_for_type_checkers(code))
+        constants = tuple(
+            self.of(one) if isinstance(one, CodeType) and id(one) not in self._hidden else one for one in code.co_consts
+        )
         if any(new is not old for new, old in zip(constants, code.co_consts, strict=True)):
             code = code.replace(co_consts=constants)
         if not any(self._target_name(one, one.co_firstlineno) for one in constants if isinstance(one, CodeType)):
@@ -66,6 +72,8 @@ class _Rewrite:
 
     def _target_name(self, code: CodeType, last_line: int) -> str | None:
         """Return the numbered name of the definition that a code object belongs to, if it is a target."""
+        if id(code) in self._hidden:
+            return None
         # From CPython 3.14 on, the compiler makes a function of annotations, which the source does not show.
         if not code.co_flags & inspect.CO_OPTIMIZED or code.co_name.startswith("<") or code.co_name == "__annotate__":
             return None
@@ -89,6 +97,22 @@ class _Rewrite:
             if position in finished:
                 yield from _wrapper(*finished.pop(position))
             loaded = item.arg if item.name == "LOAD_CONST" and isinstance(item.arg, CodeType) else None
+
+
+def _for_type_checkers(code: CodeType) -> Iterator[int]:
+    """Yield the identities of the code objects that stand in the body of ``if TYPE_CHECKING:``."""
+    if TYPE_CHECKING not in code.co_names:
+        return
+    is_condition = False
+    end = 0
+    for instruction in dis.get_instructions(code):
+        if instruction.offset < end:
+            if isinstance(instruction.argval, CodeType):
+                yield id(instruction.argval)
+        elif is_condition and instruction.opname.startswith("POP_JUMP") and instruction.opname.endswith("IF_FALSE"):
+            end = instruction.argval
+        if instruction.opname not in _BETWEEN:
+            is_condition = instruction.argval == TYPE_CHECKING
 
 
 def _end_of_making(items: Sequence[Any], position: int) -> int:

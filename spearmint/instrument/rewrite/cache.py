@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 
 from spearmint.discovery import CallSite, CallTable
 
-REWRITER_VERSION = 3
+REWRITER_VERSION = 4
 """To be raised whenever the same source and settings would give other code or tables than before."""
 
 _HEADER = 16
@@ -161,6 +161,30 @@ def load(path: str, source_stat: SourceStat, key: bytes, origin: str) -> CachedM
     code = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302
     wrapped = marshal.loads(data[names:tables])  # noqa: S302
     return CachedModule(code, wrapped, StoredTables(_tables, data[tables:end]))
+
+
+def load_for_reading(origin: str) -> CodeType | None:
+    """Return the code that is stored for a source as it is, whatever the settings were; None if there is none.
+
+    It binds the same names to the same things as that of Python's own, and is there where that may not be.
+
+    Args:
+        origin: Path of the source.
+    """
+    path = cached_path(origin)
+    try:
+        found = os.stat(origin)  # noqa: PTH116
+        data = _read(path) if path else b""
+    except OSError:
+        return None
+    end = len(data) - _TRAILER_SIZE
+    if end < _HEADER or binascii.crc32(data) != _CRC_RESIDUE:
+        return None
+    _, _, mtime, size, _, mark = _TRAILER.unpack_from(data, end)
+    if mark != _MARK or (mtime, size) != (found.st_mtime_ns, found.st_size) or data[:4] != _MAGIC:
+        return None
+    code: CodeType = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302 - as in `load`
+    return code
 
 
 def dump(cached: CachedModule, source: bytes, source_stat: SourceStat, key: bytes) -> bytes:

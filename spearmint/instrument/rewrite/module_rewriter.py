@@ -12,8 +12,7 @@ from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
 from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_of
 from spearmint.instrument.rewrite.result import ModuleOutcome, Refused, RewrittenTree
-from spearmint.instrument.settings.matching import ModuleTargets
-from spearmint.instrument.settings.target import Target
+from spearmint.instrument.settings.matching import ModuleTargets, Rule
 from spearmint.warn import warn_at
 
 VerifyTargets = Callable[[str, Iterable[str], Iterable[str]], object]
@@ -58,6 +57,11 @@ class ModuleRewriter:
     def has_targets(self) -> bool:
         """Whether the settings want any function of the module to be an experiment."""
         return bool(self._rules)
+
+    @property
+    def has_late_targets(self) -> bool:
+        """Whether some of these are there only when the module has run."""
+        return any(rule.is_late for rule in self._rules)
 
     def is_target(self, name: str, parameters: Collection[str]) -> bool:
         """Tell whether a definition is to be wrapped."""
@@ -135,12 +139,15 @@ class ModuleRewriter:
             return
         self._record_outcome(self.name, _CACHED if is_from_cache else _REWRITTEN)
         table_store.put(self.name, cached.tables)
-        if self._rules and any(self._is_unmatched(rule.target, cached.wrapped) for rule in self._rules):
+        if self._rules and any(self._is_unmatched(rule, cached.wrapped) for rule in self._rules):
             self._verify_targets(self.name, cached.wrapped, cached.tables)
 
     @staticmethod
-    def _is_unmatched(target: Target | None, wrapped: Iterable[str]) -> bool:
-        return target is not None and not target.has_module_glob and not any(map(target.matches, wrapped))
+    def _is_unmatched(rule: Rule, wrapped: Iterable[str]) -> bool:
+        target = rule.target
+        if target is None or rule.is_late or target.has_module_glob:
+            return False
+        return not any(map(target.matches, wrapped))
 
     def report(self, reason: object, path: Any) -> None:
         """Warn that the module stays as it is.

@@ -16,6 +16,9 @@ it is to be wrapped."""
 ENTRY = "spearmint.instrument.rewrite.injected"
 """The module that injected code reaches; nothing else of Spearmint is known to it."""
 
+TYPE_CHECKING = "TYPE_CHECKING"
+"""The name, bare or of `typing`, of a condition whose body only type checkers read; what it defines is no target."""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from spearmint.errors import SettingsError
+from spearmint.instrument.naming.public_path import PublicPaths, followed
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.model import ExperimentEntry, PackageEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
@@ -31,6 +32,7 @@ class Rule:
         auto: How a package finds its experiments; None for a target.
         parameters: The parameters that its bindings name.
         excluded: What a package leaves as it is.
+        is_late: Whether what it names is made only when its module runs, as the ``__init__`` of a dataclass.
     """
 
     keys: tuple[str, int]
@@ -38,6 +40,7 @@ class Rule:
     auto: Literal["named", "annotated"] | None
     parameters: frozenset[str]
     excluded: tuple[Target, ...] = ()
+    is_late: bool = False
 
     def wants(self, name: str, parameters: Collection[str]) -> bool:
         """Tell whether a definition is to be declared; with ``auto: annotated``, whether it may have to be.
@@ -96,19 +99,40 @@ class Targets:
     Attributes:
         roots: Names at the top of the modules that it is about. A module with another root is none of them.
         loaded: The settings.
+        modules: The modules that the settings name without a glob, and those that define what they name.
     """
 
     def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         rules = [_rule(keys, entry) for keys, entry in loaded.entries()]
         targets = [rule for rule in rules if rule.target is not None]
-        self._targets = sorted(targets, key=lambda rule: not (rule.target and rule.target.is_exact))
+        self._given = sorted(targets, key=lambda rule: not (rule.target and rule.target.is_exact))
         names = {package.name: rules[len(targets) + index] for index, package in enumerate(loaded.settings.packages)}
         self._packages = dict(sorted(names.items(), key=lambda item: -len(item[0])))
+        exact = {rule.target.module for rule in targets if rule.target and not rule.target.has_module_glob}
+        self._named = frozenset(exact.union(names))
+        self._pending: frozenset[str] = frozenset()
+        self._follow(PublicPaths())
+
+    def _follow(self, paths: PublicPaths, roots: frozenset[str] | None = None) -> None:
+        """Follow each target to its definitions; those whose module is not found yet are followed later."""
+        rules = []
+        pending = set()
+        for rule in self._given:
+            target = rule.target
+            if target is None:
+                continue
+            if not target.has_module_glob and not paths.has_module(target.module):
+                pending.add(target.root)
+            rules += [replace(rule, target=one, is_late=late) for one, late in followed(target, paths)]
+        self._targets = rules
+        pending -= {"__main__"}
+        self._pending = frozenset(pending if roots is None else pending & roots)
         self._known: dict[str, ModuleTargets | None] = {}
-        self.roots = frozenset(
-            [name.partition(".")[0] for name in names] + [rule.target.root for rule in targets if rule.target]
-        )
+        given = [rule.target for rule in (*self._given, *rules) if rule.target]
+        self.roots = frozenset([name.partition(".")[0] for name in self._packages] + [target.root for target in given])
+        exact = (rule.target.module for rule in rules if rule.target and not rule.target.has_module_glob)
+        self.modules = self._named.union(exact)
 
     def matches(self, module: str) -> bool:
         """Tell whether a module is to be instrumented at all."""
@@ -125,9 +149,15 @@ class Targets:
         """
         if module.partition(".")[0] not in self.roots:
             return None
-        if module not in self._known:
-            self._known[module] = self._find(module)
-        return self._known[module]
+        known = self._known
+        if module not in known:
+            root = module.partition(".")[0]
+            if root in self._pending:
+                self._pending -= {root}  # Once is enough: its folder is known when the first of its modules is found.
+                self._follow(PublicPaths(), self._pending)
+                known = self._known
+            known[module] = self._find(module)
+        return known[module]
 
     def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
         """Raise an error for each target that names this module and matches nothing in it.
@@ -148,21 +178,13 @@ class Targets:
         errors = []
         for rule in self._targets:
             target = rule.target
-            if target is None or target.has_module_glob or target.module != module:
+            if target is None or target.has_module_glob or target.module != module or rule.is_late:
                 continue
             if target.name != EVERYTHING and not any(target.matches(name) for name in found):
-                message = unmatched_message(target, known)
+                is_class = PublicPaths().class_of(target.module, target.name) is not None
+                message = unmatched_message(target, known, is_class=is_class)
                 errors.append(self.loaded.origin.error(message, (*rule.keys, "target")))
         return errors
-
-    @property
-    def exact_modules(self) -> dict[str, list[Rule]]:
-        """The modules that targets name without a glob, with the rules that name them."""
-        found: dict[str, list[Rule]] = {}
-        for rule in self._targets:
-            if rule.target is not None and not rule.target.has_module_glob:
-                found.setdefault(rule.target.module, []).append(rule)
-        return found
 
     @property
     def origin(self) -> SettingsSource:
@@ -176,11 +198,11 @@ class Targets:
             if is_within(module, name):
                 package = rule
                 break
-        if not rules and package is None:
+        if not rules and package is None and module not in self._named:
             return None
         if package is not None and package.auto is not None:
             rules.append(replace(package, excluded=tuple(one for one in package.excluded if one.covers(module))))
-        return ModuleTargets(module, tuple(rules), _digest(tuple([rule.shape for rule in rules])))
+        return ModuleTargets(module, tuple(rules), _digest(tuple([rule.shape for rule in rules if not rule.is_late])))
 
 
 def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
@@ -200,13 +222,19 @@ EVERYTHING = "**"
 """The function part that means all of a module, be it nothing."""
 
 
-def unmatched_message(target: Target, defined: Iterable[str]) -> str:
+def unmatched_message(target: Target, defined: Iterable[str], *, is_class: bool = False) -> str:
     """Return what is said of a target that matches nothing.
 
     Args:
         target: The target.
         defined: Names of everything that its module defines.
+        is_class: Whether its path leads to a class.
     """
+    if is_class:
+        return (
+            f"Cannot find the target {target.text!r}: it is a class; a target names a function. Write "
+            f"'{target.text}.__init__' for what makes its instances, or '{target.text}.*' for its methods."
+        )
     plain = [name for name in defined if "<lambda>" not in name and name != "<module>"]
     if target.name in plain and target.number is None:
         cause = f"{target.name!r} is a class, a stub, or was removed by the compiler; a target names a function"

@@ -96,6 +96,35 @@ def test_decorated_implicit_class_method_stays_as_it_is(door, declared):
     assert declared == []
 
 
+TYPE_CHECKING = """
+    import typing
+    from typing import TYPE_CHECKING
+
+    if TYPE_CHECKING:
+        def a(): ...
+
+        class A:
+            def f(self):
+                def g(): ...
+    else:
+        def b(): ...
+    if typing.TYPE_CHECKING:
+        def c(): ...
+    elif not TYPE_CHECKING:
+        def d(): ...
+
+    def e():
+        if TYPE_CHECKING:
+            def f(): ...
+        def g(): ...
+"""
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_only_type_checkers_read_is_no_target(door):
+    assert sorted(rewritten(TYPE_CHECKING, door, every)[1]) == ["b", "d", "e", "e.<locals>.g"]
+
+
 @pytest.mark.parametrize("door", DOORS)
 def test_a_traceback_has_the_lines_of_the_source(door, declared):
     source = "def f(a):\n    return g(a)\n\n\n@staticmethod\ndef g(a):\n    raise ValueError(a)\n"

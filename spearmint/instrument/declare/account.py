@@ -29,12 +29,10 @@ class Account:
         """
         self._functions.setdefault(keys, {})[function] = None
 
-    def refuse_function(self, function: str, reason: str) -> None:
-        """Note that a function that was to become an experiment, and was noted as one, could not."""
-        for keys, functions in self._functions.items():
-            if function in functions:
-                del functions[function]
-                self._refused.setdefault(keys, {})[function] = reason
+    def refuse_function(self, keys: tuple[str, int], function: str, reason: str) -> None:
+        """Note that a function that an entry wants to be an experiment, and may have been noted as one, cannot be."""
+        self._functions.get(keys, {}).pop(function, None)
+        self._refused.setdefault(keys, {})[function] = reason
 
     def functions_of(self, keys: tuple[str, int]) -> tuple[str, ...]:
         """Return the functions of an entry, in the order in which they became experiments."""

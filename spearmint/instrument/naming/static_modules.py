@@ -1,17 +1,17 @@
 """Modules as they are found and compiled, and what they define, without running any of them."""
 
-import ast
 import inspect
 import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType
 from typing import Any
 
 from spearmint.discovery.table_builder import MODULE, is_hidden, scope_name
+from spearmint.instrument.rewrite.cache import load_for_reading
 from spearmint.signatures import parameter_names_in_code
 
 UNREADABLE = (SyntaxError, OSError, ImportError, ValueError, EOFError)
@@ -49,6 +49,8 @@ class ModuleDefinitions:
 def find_module(name: str) -> ModuleSpec | None:
     """Find a module through the finders of the process; its parents are not imported for it.
 
+    Finders that say that they pass on what others find are not asked: ours is one, and may be what asks.
+
     Args:
         name: Its whole name.
 
@@ -68,6 +70,8 @@ def find_module(name: str) -> ModuleSpec | None:
 
 def _found(name: str, path: Any) -> ModuleSpec | None:
     for finder in sys.meta_path:
+        if getattr(finder, "passes_on", False):
+            continue
         find: Callable[..., ModuleSpec | None] | None = getattr(finder, "find_spec", None)
         try:
             spec = find(name, path, None) if find is not None else None
@@ -121,6 +125,31 @@ def compiled_code(spec: ModuleSpec) -> CodeType | None:
     return None if get is None else get(spec.name)
 
 
+def code_for_reading(spec: ModuleSpec) -> CodeType | None:
+    """Do the same, but write no bytecode, and take that which the import hook has left where Python has left none.
+
+    Raises:
+        Exception: One of `UNREADABLE`.
+    """
+    loader = spec.loader
+    if type(loader) is SourceFileLoader:
+        return _ReadingLoader(loader.name, loader.path).get_code(spec.name)
+    return compiled_code(spec)
+
+
+class _ReadingLoader(SourceFileLoader):
+    """Reads the code of a module that is not about to run."""
+
+    def set_data(self, path: str, data: Any, *, _mode: int = 0) -> None:
+        """Leave no bytecode: the module may be imported with other code than this."""
+
+    def source_to_code(  # type: ignore[override] # typeshed has one static method for all loaders
+        self, data: Any, path: Any, *args: Any, **options: Any
+    ) -> CodeType:
+        """Compile a source for which there is no bytecode of Python's own."""
+        return load_for_reading(path) or super().source_to_code(data, path, *args, **options)
+
+
 def definitions_in(code: CodeType) -> ModuleDefinitions:
     """Find what the code of a module defines.
 
@@ -153,53 +182,3 @@ def definitions_in(code: CodeType) -> ModuleDefinitions:
             takes_any = bool(child.co_flags & inspect.CO_VARKEYWORDS)
             functions.append(StaticDefinition(numbered, parameter_names_in_code(child), takes_any))
     return ModuleDefinitions(tuple(functions), tuple(names))
-
-
-def imported_from(spec: ModuleSpec, name: str, passed: frozenset[str] = frozenset()) -> str | None:
-    """Tell from where a module imports a name, as ``"module:name"``; None if it does not, or has no source.
-
-    Args:
-        spec: The module.
-        name: The name.
-        passed: Modules that have re-exported the name already, and may do so in a circle.
-    """
-    if spec.name in passed:
-        return None
-    get: Callable[[str], str | None] | None = getattr(spec.loader, "get_source", None)
-    source = get(spec.name) if get is not None else None
-    if source is None:
-        return None
-    package = spec.name if spec.submodule_search_locations is not None else spec.name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom):
-            module = _absolute(node, package)
-            for alias in node.names:
-                if (alias.asname or alias.name) == name:
-                    return _origin(module, alias.name, passed | {spec.name})
-                if alias.name == "*" and _defines(module, name):
-                    return f"{module}:{name}"
-    return None
-
-
-def _origin(module: str, name: str, passed: frozenset[str]) -> str | None:
-    """Follow a name to the module that defines it, through those that re-export it."""
-    spec = find_module(module)
-    found = None if spec is None or _defines(module, name) else imported_from(spec, name, passed)
-    return found or (None if module in passed else f"{module}:{name}")
-
-
-def _defines(module: str, name: str) -> bool:
-    spec = find_module(module)
-    try:
-        code = compiled_code(spec) if spec is not None else None
-    except UNREADABLE:
-        return False
-    return code is not None and name in definitions_in(code).names
-
-
-def _absolute(node: ast.ImportFrom, package: str) -> str:
-    if not node.level:
-        return node.module or ""
-    parts = package.split(".")
-    above = ".".join(parts[: len(parts) - node.level + 1])
-    return f"{above}.{node.module}" if node.module else above
