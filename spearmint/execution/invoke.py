@@ -48,19 +48,7 @@ def invoke_blocking(
     *,
     timeout: float | None = None,
 ) -> Outcome:
-    """Run an experiment's function under a case to its end, whatever its kind.
-
-    Args:
-        experiment: The experiment.
-        case: What is current meanwhile.
-        span: What is recorded of it; None where it is not traced.
-        args: Positional arguments, the config's values in their places.
-        kwargs: Keyword arguments.
-        timeout: Seconds after which an async function is cancelled; others cannot be.
-
-    Returns:
-        The outcome. An async function has run on Spearmint's own loop; of a stream it is the list of items.
-    """
+    """Run an experiment's function under a case to its end; an async one on Spearmint's own loop, within a timeout."""
     invocation = INVOCATIONS[experiment.kind]
     made = invocation.to_outcome(case, span, experiment.function, args, kwargs)
     if not invocation.is_async:

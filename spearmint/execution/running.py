@@ -15,12 +15,7 @@ from spearmint.tracing.span import span_var
 
 
 def restore(token: Token[ExperimentCase | None] | None, outer: ExperimentCase | None) -> None:
-    """Make the case current that was so before another one.
-
-    Args:
-        token: What setting the other one gave; None where that was interrupted.
-        outer: What was current before.
-    """
+    """Make the case current that was so before; without a token, setting the other one was interrupted."""
     if token is None:  # So that nothing has been awaited, and the context is the same still.
         experiment_case_var.set(outer)
         return
@@ -32,7 +27,7 @@ class _Current:
     """The case and the span that are current before an execution, and how to make them so again.
 
     A signal handler may raise between any two bytecodes, also inside `enter` and `restore`. So what was current is
-    read before anything is set, and whoever enters restores twice: in a `finally`, and once more should that be
+    read before anything is set, and the caller restores twice: in a `finally`, and once more should that be
     interrupted. This is no context manager, since an ``__exit__`` that is interrupted as it begins restores nothing.
     """
 
@@ -64,15 +59,7 @@ class _Current:
 def run(
     case: ExperimentCase, span: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
-    """Call a function in a case, as what its span records, and return what it returns.
-
-    Args:
-        case: What is current meanwhile.
-        span: What is recorded of it; None where it is not traced.
-        function: The function, or a step of a stream.
-        args: Its positional arguments.
-        kwargs: Its keyword arguments.
-    """
+    """Call a function, or a step of a stream, in a case; its span is None where it is not traced."""
     current = _Current()
     try:
         try:
@@ -110,16 +97,7 @@ def run_to_outcome(
     *,
     own_frames: int = 2,
 ) -> Outcome:
-    """Do as `run`; what the function raises becomes part of the outcome.
-
-    Args:
-        case: As for `run`.
-        span: As for `run`.
-        function: As for `run`.
-        args: As for `run`.
-        kwargs: As for `run`.
-        own_frames: Frames of Spearmint's, this one first, that no traceback shows.
-    """
+    """Do as `run`; what the function raises is part of the outcome, without ``own_frames`` of its traceback."""
     started = perf_counter()
     try:
         value = run(case, span, function, args, kwargs)

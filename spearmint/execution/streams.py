@@ -80,7 +80,7 @@ def stream(
     Yields:
         What the generator yields; what is sent and thrown in reaches it.
     """
-    # A stream that was closed early has no value, and nobody is to blame for it.
+    # A stream that was closed early has no value, and that is no failure.
     ended = partial(_outcome, log, perf_counter())
     outcome = ended("cancelled")
     advance: Callable[[], Any] | None = partial(next, generator)
@@ -184,11 +184,7 @@ def _outcome(
 def drain(
     case: ExperimentCase, span: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Outcome:
-    """Run a generator function to its end, within the limits of the background.
-
-    Returns:
-        The list of its items; ``timed_out`` or ``cancelled``, with the items so far, where a limit cut it short.
-    """
+    """Run a generator function to its end, within the limits of the background."""
     items: list[Any] = []
     outcome = run_to_outcome(case, span, _read, (items, function, args, kwargs), {}, own_frames=3)
     return _drained(outcome, items)

@@ -43,11 +43,7 @@ class CellTransformer(ast.NodeTransformer):
 
 
 def load_extension(shell: Any) -> None:
-    """Install the settings that are found, if any, and have every cell from now on rewritten.
-
-    Args:
-        shell: The running `IPython.InteractiveShell`.
-    """
+    """Install the settings that are found, if any, and have every cell from now on rewritten."""
     unload_extension(shell)
     handle = None
     if find_settings() is not None:
@@ -58,11 +54,7 @@ def load_extension(shell: Any) -> None:
 
 
 def unload_extension(shell: Any) -> None:
-    """Take back what `load_extension` has done; without that, do nothing.
-
-    Args:
-        shell: The running `IPython.InteractiveShell`.
-    """
+    """Take back what `load_extension` has done; without that, do nothing."""
     hook.sees_cells = False
     for transformer in [one for one in shell.ast_transformers if isinstance(one, CellTransformer)]:
         shell.ast_transformers.remove(transformer)

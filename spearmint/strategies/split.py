@@ -65,8 +65,8 @@ class SplitStrategy:
 
     A unit is read from the attributes of the `spearmint.context.RuntimeContext` around the call. It takes part if
     ``only_if`` holds for the attributes, if it is in the range of ``layer``, not in the ``holdout``, and in the
-    ``traffic``. Whoever does not take part gets the first config, and is exposed to nothing. Each of these questions
-    has a bucket of its own, so that more traffic moves nobody from one arm to another.
+    ``traffic``. Else it gets the first config, and is exposed to nothing. Each of these questions
+    has a bucket of its own, so that more traffic moves no unit from one arm to another.
 
     Args:
         unit: Name of the attribute that says who is assigned. Its value is a text, an int or a UUID.

@@ -58,14 +58,7 @@ def _handles() -> tuple[Any, ...]:
 
 
 def settle(timeout: float) -> int:
-    """Wait for background work and its traces.
-
-    Args:
-        timeout: Seconds to wait at most.
-
-    Returns:
-        How many of both have not ended.
-    """
+    """Wait for background work and its traces, and return how many of both have not ended."""
     if _pending() and not flush(timeout):
         return _pending()
     return 0

@@ -6,14 +6,7 @@ from spearmint.tracing.span import ComparableResult, Compare, Trace
 
 
 def compare_to_main(trace: Trace) -> str | None:
-    """Tell whether what a variant returned equals what main returned.
-
-    Args:
-        trace: A trace that has ended.
-
-    Returns:
-        ``"true"``, ``"false"`` or ``"error"``, where comparing raised; None where there is nothing to compare.
-    """
+    """Tell whether a variant's result equals main's: ``"true"``, ``"false"`` or ``"error"``; None without both."""
     main = None if trace.main is None else trace.main.answer
     if main is None or trace.answer is None or trace.compare is None:
         return None

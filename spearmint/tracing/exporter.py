@@ -76,11 +76,7 @@ class TraceExporter:
             return TracingStats(self._recorded, self._written, self._dropped, self._failed, self._pending)
 
     def put(self, trace: Trace) -> None:
-        """Take over a trace that has ended; never blocks, never raises.
-
-        Args:
-            trace: The trace. One that was begun before a fork is left to the parent.
-        """
+        """Take over a trace that has ended, unless it is a parent's from before a fork; never blocks, never raises."""
         if trace.generation not in (None, self.generation):
             return
         with self._lock:
@@ -157,7 +153,7 @@ class TraceExporter:
                         with self._opening:
                             writer = self.make_writer()
                     errors = writer.write(batch, self.options)
-                except BaseException as error:  # noqa: BLE001 - whatever happens here is nobody else's trouble
+                except BaseException as error:  # noqa: BLE001 - whatever happens here must not reach a caller
                     errors = [error] * len(batch)
             if generation is not self.generation:
                 return

@@ -13,16 +13,7 @@ from spearmint.tracing.span import Span
 
 
 def open_root(span: Span, mode: Mode, *, is_alone: bool) -> Any:
-    """Open what the root of a trace needs to have open in MLflow.
-
-    Args:
-        span: The root.
-        mode: When spans are live.
-        is_alone: Whether it begins a trace of its own, also where an MLflow span is open, as a variant's does.
-
-    Returns:
-        What to attach while it runs; None for nothing.
-    """
+    """Open in MLflow what the root of a trace needs, and return what to attach while it runs, or None."""
     if "mlflow.tracing.provider" not in sys.modules:
         return None
     is_live = mode == "live" or (mode == "auto" and mlflow_state.wants_live())
@@ -45,12 +36,7 @@ def open_child(span: Span, parent: Span) -> Any:
 
 
 def close(span: Span, options: TracingOptions) -> None:
-    """Close what was opened for a span that has ended.
-
-    Args:
-        span: The span.
-        options: What to mask and to cut, where the trace is the user's and MLflow delivers it.
-    """
+    """Close what was opened for a span that has ended."""
     if not is_live(span):
         return
     live = span.live

@@ -31,13 +31,7 @@ def first_marks_of(trace: Trace) -> dict[str, str]:
 
 
 def marks_of(trace: Trace, renderer: Renderer, options: TracingOptions) -> dict[str, str]:
-    """Return all that a trace can be searched by, once it has ended: until then, experiments may join its case.
-
-    Args:
-        trace: The trace.
-        renderer: Knows the secrets of the trace.
-        options: What is kept of values.
-    """
+    """Return all that a trace can be searched by, once it has ended: until then, experiments may join its case."""
     root, case = trace.spans[0], trace.case
     found = first_marks_of(trace)
     if case is not None:

@@ -92,12 +92,7 @@ class SamplingDecision:
 
 
 def sample(experiment: ExperimentFunction, *, compares: bool = False) -> SamplingDecision | Unsampled:
-    """Sample a call: return `UNSAMPLED` where it is not traced.
-
-    Args:
-        experiment: What is called.
-        compares: Whether there are variants, whose results are compared with main's.
-    """
+    """Sample a call: return `UNSAMPLED` where it is not traced."""
     if isinstance(span_var.get(), Unsampled):
         return UNSAMPLED
     rate: float = exporter.options.sample_rate if experiment.sample_rate is None else experiment.sample_rate
@@ -109,12 +104,6 @@ def begin_span(
     experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
     """Begin to record a direct call: within a traced execution as part of it, else as a trace of its own.
-
-    Args:
-        experiment: What is called.
-        case: The case it runs in.
-        args: Positional arguments, the config's values in their places.
-        kwargs: Keyword arguments.
 
     Returns:
         What is to be current in `span_var` while it runs, and to be given to `end`.
@@ -143,18 +132,7 @@ def begin_root(
     case: ExperimentCase,
     given: tuple[tuple[Any, ...], Mapping[str, Any]],
 ) -> Any:
-    """Begin the trace of one execution of a call.
-
-    Args:
-        decision: What was decided for the call.
-        role: Main, or one of its variants.
-        experiment: What is called.
-        case: The case it runs in.
-        given: Positional and keyword arguments, the config's values in their places.
-
-    Returns:
-        As `begin_span`.
-    """
+    """Begin the trace of one execution of a call, of main or of a variant, and return what `begin_span` does."""
     exporter.start()
     outer = span_var.get()
     try:
@@ -233,13 +211,7 @@ def collect(span: Any, item: Any) -> None:
 
 
 def end(span: Any, value: Any = None, error: BaseException | None = None) -> None:
-    """Record how an execution ended that returned a value, or raised.
-
-    Args:
-        span: What `begin_span` returned.
-        value: What it returned.
-        error: What it raised instead.
-    """
+    """Record how an execution ended that returned a value, or raised."""
     if span is UNSAMPLED:
         return
     status: SpanStatus = "success"
@@ -249,13 +221,7 @@ def end(span: Any, value: Any = None, error: BaseException | None = None) -> Non
 
 
 def end_with(span: Any, outcome: Outcome, status: SpanStatus | None = None) -> None:
-    """Record how an execution ended whose outcome is known.
-
-    Args:
-        span: What `begin_span` returned; None where nothing was begun.
-        outcome: How it ended.
-        status: How it ended, where that says more.
-    """
+    """Record how an execution ended whose outcome is known; ``status`` where that says more."""
     if span is None or span is UNSAMPLED:
         return
     _close(

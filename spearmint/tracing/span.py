@@ -70,7 +70,7 @@ class Trace:
         case: The case that it runs in.
         attributes: Snapshot of the context's attributes.
         place: Where MLflow was set to write when it began.
-        compare: Compares a variant's result with main's; None where nobody asks.
+        compare: Compares a variant's result with main's; None where nothing compares.
         main: Main's trace, for a variant.
         spans: Its spans, the root first.
         answer: What it returned, where a variant may ask.

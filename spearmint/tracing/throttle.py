@@ -1,4 +1,4 @@
-"""How hard the worker works: at ease while nobody waits for it, since the interpreter runs one thread at a time."""
+"""How hard the exporter works: slowly while no caller waits for it, since the interpreter runs one thread at a time."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ _LONGEST_PAUSE = 30.0
 
 
 class Throttle:
-    """Lets a worker rest between batches, unless somebody waits for what it does."""
+    """Lets the exporter rest between batches, unless a caller waits for it."""
 
     def __init__(self) -> None:
         # Re-entrant, since the collector may run anything at any allocation.
@@ -47,11 +47,7 @@ class Throttle:
         self._began = thread_time()
 
     def throttle(self, *, has_written: bool) -> None:
-        """Rest after a batch: as long as it takes for a share of the processor, longer where nothing gets through.
-
-        Args:
-            has_written: Whether anything of the batch was written.
-        """
+        """Rest after a batch: as long as it takes for a share of the processor, longer where nothing was written."""
         self._pause = 0.0 if has_written else min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         spent = thread_time() - self._began
         self._is_awaited.wait(max(self._pause, spent * (1 / _THROTTLED_SHARE - 1)))

@@ -35,11 +35,7 @@ def is_python(executable: str) -> bool:
 
 
 def parse_python_command(arguments: Sequence[str]) -> PythonCommand:
-    """Take a command line of Python apart.
-
-    Args:
-        arguments: The command line, with the interpreter first.
-    """
+    """Take a command line of Python apart."""
     options: list[str] = []
     index = 1
     while index < len(arguments):

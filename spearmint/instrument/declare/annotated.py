@@ -46,16 +46,7 @@ def asks_for_config(
 def bindings_by_type(
     function: Callable[..., Any], namespace: Mapping[str, Any], models: Mapping[str, Any]
 ) -> dict[Any, Any]:
-    """Return the entries of ``models`` whose types parameters of a function are annotated with.
-
-    Args:
-        function: A function that has been made.
-        namespace: Names around it that its annotations may use.
-        models: From import paths, such as ``"pkg.mod:Model"``, to anything.
-
-    Returns:
-        From the types themselves to the same.
-    """
+    """Return the entries of ``models`` whose types a function's parameters are annotated with, by these types."""
     if not models or not _has_annotations(function):
         return {}
     hints = annotations_of(function, namespace, {})

@@ -23,11 +23,7 @@ def no_main() -> Iterator[None]:
 
 
 def loader_of(path: str) -> Any:
-    """Return what loads a script as the module ``__main__``, with what the settings want of it.
-
-    Args:
-        path: Its absolute path; one that ends with ``.pyc`` is read as bytecode.
-    """
+    """Return what loads a script, or bytecode, as the module ``__main__``, with what the settings want of it."""
     kind = SourcelessFileLoader if path.endswith(".pyc") else SourceFileLoader
     spec = ModuleSpec("__main__", kind("__main__", path), origin=path)
     hook.swap("__main__", spec)
@@ -35,15 +31,7 @@ def loader_of(path: str) -> Any:
 
 
 def code_of(loader: Any, path: str) -> CodeType:
-    """Return the code of a script.
-
-    Args:
-        loader: What `loader_of` has returned.
-        path: Its absolute path.
-
-    Raises:
-        Exception: Whatever reading or compiling it raises.
-    """
+    """Return the code of a script, from what `loader_of` has returned."""
     if type(loader) is SourceFileLoader:
         return loader.source_to_code(loader.get_data(path), path)
     writes, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # Python caches no script.
@@ -55,15 +43,7 @@ def code_of(loader: Any, path: str) -> CodeType:
 
 
 def code_of_text(source: bytes, name: str) -> CodeType:
-    """Return the code of a program that is in no file, as the module ``__main__``, with what the settings want of it.
-
-    Args:
-        source: The program.
-        name: What stands for its file, such as ``<string>``.
-
-    Raises:
-        Exception: Whatever compiling it raises.
-    """
+    """Return the code of a program in no file, as the module ``__main__``, with what the settings want of it."""
     loader = loader_of(name)
     if isinstance(loader, InstrumentedSourceLoader):
         return loader.code_of_source(source, name)

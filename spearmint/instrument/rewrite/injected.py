@@ -27,27 +27,12 @@ entry = InjectedEntry()
 
 
 def wrap(name: str) -> Callable[[FunctionType], Any]:
-    """Return the decorator that rewriting has put on a definition.
-
-    Args:
-        name: Its numbered qualified name.
-    """
+    """Return the decorator that rewriting has put on a definition of that numbered qualified name."""
     return lambda function: wrap_made(function, name)
 
 
 def wrap_made(function: FunctionType, name: str) -> Any:
-    """Make an experiment of a function that has just been made, as the settings in force say.
-
-    Args:
-        function: The function.
-        name: Its numbered qualified name.
-
-    Returns:
-        The experiment, or the function as it is.
-
-    Raises:
-        SettingsError: If it cannot become the experiment that the settings want.
-    """
+    """Make an experiment of a function that has just been made, if the settings in force want one."""
     on_function = entry.on_function
     return function if on_function is None else on_function(function, module_name(function.__globals__), name)
 

@@ -73,18 +73,7 @@ def read_settings(
 def inspect_settings(
     config: str | os.PathLike[str] | Mapping[str, Any] | None = None, *, packages: Iterable[str] = ()
 ) -> tuple[LoadedSettings, list[SettingsError]]:
-    """Do what `read_settings` does, and go on where an entry is wrong: leave it out.
-
-    Args:
-        config: As for `read_settings`.
-        packages: As for `read_settings`.
-
-    Returns:
-        The settings without what cannot be used, and an error for each mistake.
-
-    Raises:
-        SettingsError: If there are no settings, or they cannot be read at all.
-    """
+    """Do what `read_settings` does, but leave out entries that are wrong; return an error for each mistake, too."""
     names = [packages] if isinstance(packages, str) else list(packages)
     data, origin = _source(config, is_needed=not names)
     if names:
@@ -99,14 +88,7 @@ def inspect_settings(
 
 
 def find_settings(start: Path | None = None) -> Path | None:
-    """Return the file that settings would be read from; None if there is none.
-
-    Args:
-        start: The folder to look in first, then in those above it; None for the working directory.
-
-    Raises:
-        SettingsError: If ``SPEARMINT_CONFIG`` names a file that does not exist.
-    """
+    """Return the file that settings would be read from, in a folder or above it; None if there is none."""
     if named := os.environ.get(SETTINGS_VARIABLE):
         if not Path(named).is_file():
             message = (

@@ -193,14 +193,7 @@ class InstallSettings(_Model):
 
 
 def known_keys(place: tuple[Any, ...]) -> tuple[str, str]:
-    """Tell what may stand in a mapping of the settings.
-
-    Args:
-        place: The keys and indexes that lead to it.
-
-    Returns:
-        What the mapping is called, and the keys that it may have, as text.
-    """
+    """Return what the mapping at a place of the settings is called, and the keys that it may have."""
     model: type[BaseModel] = InstallSettings
     label = "the settings"
     for key in place:

@@ -31,12 +31,7 @@ class SettingsSource:
         return place[0] if place else None
 
     def error(self, message: str, keys: tuple[Any, ...] = ()) -> SettingsError:
-        """Return an error that points to a place.
-
-        Args:
-            message: What is wrong there, and what to do.
-            keys: Keys and indexes that lead there.
-        """
+        """Return an error that points to the place where keys and indexes lead."""
         if self.path is None:
             return SettingsError(message, source=dotted(keys) or "settings")
         if not self.marks:
@@ -59,11 +54,7 @@ def dotted(keys: tuple[Any, ...]) -> str:
 
 
 def raise_combined(errors: Sequence[SettingsError]) -> None:
-    """Raise errors as one that lists them in the order of the file; do nothing if there are none.
-
-    Raises:
-        SettingsError: The first of them, which carries the others.
-    """
+    """Raise errors as one that lists them in the order of the file; do nothing if there are none."""
     if not errors:
         return
     first, *others = sorted(errors, key=lambda error: (error.line or 0, error.column or 0))

@@ -55,11 +55,7 @@ class Target:
         return self._module.fullmatch(module) is not None
 
     def matches(self, name: str) -> bool:
-        """Tell whether its function part matches a definition.
-
-        Args:
-            name: Qualified name of the definition; from the second of that name on with ``#2``, ``#3``... appended.
-        """
+        """Tell whether its function part matches a definition, whose name is numbered from the second on."""
         plain, number = without_number(name)
         return (self.number in (None, number)) and _match(self._parts, plain.split("."))
 
@@ -72,15 +68,6 @@ def parse_target(text: str) -> Target:
     methods of its classes; ``**`` means any number of parts, as in file globs. A glob leaves names such as ``__init__``
     alone unless it begins with two underscores. ``f#2`` is the second definition of ``f``, ``f`` every one of them.
     A private method may be written ``C.__f`` or ``C._C__f``, a nested function is ``f.<locals>.g``.
-
-    Args:
-        text: ``"module:qualified.name"``.
-
-    Returns:
-        The target.
-
-    Raises:
-        ValueError: If the text is none; the message says what to write instead.
     """
     module, colon, name = text.partition(":")
     if not colon:

@@ -23,12 +23,7 @@ _ADVICE = {
 
 
 def translate_validation_errors(error: ValidationError, origin: SettingsSource) -> Iterator[SettingsError]:
-    """Yield an error with its place for each thing that pydantic has found.
-
-    Args:
-        error: What pydantic raised.
-        origin: Where the settings come from.
-    """
+    """Yield an error with its place for each thing that pydantic has found."""
     for found in error.errors(include_url=False):
         keys = tuple(key for key in found["loc"] if key != "[key]")
         message = _message(keys, found)

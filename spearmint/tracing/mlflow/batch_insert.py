@@ -24,11 +24,7 @@ class Transaction:
         self._experiments: dict[str, Any] = {}
 
     def save(self, experiment_id: str, traces: list[Trace]) -> None:
-        """Write traces, all or none.
-
-        Raises:
-            Exception: What MLflow's store raises.
-        """
+        """Write traces, all or none."""
         self._experiments.clear()
         with self._store.ManagedSessionMaker(read_only=False) as session:
             self._current = session

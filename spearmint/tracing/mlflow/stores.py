@@ -31,19 +31,14 @@ class Store(Protocol):
         """Return the id of the MLflow experiment of a name, which is made if need be."""
 
     def default_experiment_id(self) -> str:
-        """Return the id of the experiment that MLflow takes when nobody has chosen one in this process."""
+        """Return the id of the experiment that MLflow takes when none was chosen in this process."""
 
     def save(self, experiment_id: str, traces: list[Trace]) -> list[BaseException | None]:
         """Write finished traces, and tell of each what went wrong, or None."""
 
 
 def open_store(uri: str, timeout: float) -> Store:
-    """Return the store of a tracking URI; its schema is made if need be.
-
-    Args:
-        uri: As MLflow takes it.
-        timeout: Seconds that a server may take to answer one request.
-    """
+    """Return the store of a tracking URI; its schema is made if need be. A server may take ``timeout`` seconds."""
     return ServerStore(uri, timeout) if urlsplit(uri).scheme in ("http", "https") else _LocalStore(uri)
 
 

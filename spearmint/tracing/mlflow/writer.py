@@ -44,12 +44,7 @@ class MlflowWriter:
             self._store(uri, options)
 
     def write(self, traces: list[records.Trace], options: TracingOptions) -> list[BaseException | None]:
-        """Write traces, and tell of each what went wrong, or None.
-
-        Args:
-            traces: What was recorded.
-            options: Where to write, and what to mask and cut.
-        """
+        """Write traces, and tell of each what went wrong, or None."""
         errors: list[BaseException | None] = [None] * len(traces)
         batches: dict[tuple[str, str], list[tuple[int, Trace]]] = defaultdict(list)
         broken: dict[str, Exception] = {}
