@@ -60,6 +60,7 @@ class BackgroundChanges(TypedDict, total=False):
     """Limits of the background, as `spearmint.execution.limits.PoolLimits` says what they are."""
 
     max_workers: int
+    max_tasks: int
     queue_size: int
     overflow: Overflow
     exit_timeout: float

@@ -1,9 +1,7 @@
 """What came of the executions of one call."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
@@ -13,6 +11,7 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.cases.plan import Plan
 from spearmint.config.flatten import differing_paths
 from spearmint.config.model import Config
+from spearmint.latch import Latch
 from spearmint.redaction import redactor
 from spearmint.render import html_table
 
@@ -54,62 +53,6 @@ def outcome_of(error: BaseException, duration: float, *, own_frames: int = 1) ->
     return Outcome(status, exception=error, duration=duration)
 
 
-class Latch:
-    """Counts executions that have not ended, and lets threads and coroutines wait for the last."""
-
-    __slots__ = ("_condition", "_left", "_wakers")
-
-    def __init__(self, count: int) -> None:
-        self._left = count
-        self._condition = threading.Condition()
-        self._wakers: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
-
-    def add(self, count: int) -> None:
-        """Count more executions, once all others have ended."""
-        with self._condition:
-            self._left += count
-
-    def count_down(self) -> None:
-        """Tell that one execution has ended."""
-        with self._condition:
-            self._left -= 1
-            if self._left > 0:
-                return
-            self._condition.notify_all()
-            wakers, self._wakers = self._wakers, []
-        for loop, event in wakers:
-            with suppress(RuntimeError):  # The loop was closed, and with it what waited there.
-                loop.call_soon_threadsafe(event.set)
-
-    def reinitialise(self) -> None:
-        """End every wait: after a fork, the executions belong to the parent."""
-        self._condition = threading.Condition()
-        self._left = 0
-
-    def wait(self, timeout: float | None) -> bool:
-        """Wait for the last execution, at most ``timeout`` seconds; return whether it has ended."""
-        with self._condition:
-            return self._condition.wait_for(lambda: self._left <= 0, timeout)
-
-    async def wait_async(self, timeout: float | None) -> bool:
-        """Do the same without holding up the event loop."""
-        event = asyncio.Event()
-        waker = (asyncio.get_running_loop(), event)
-        with self._condition:
-            if self._left <= 0:
-                return True
-            self._wakers.append(waker)
-        try:
-            async with asyncio.timeout(timeout):
-                await event.wait()
-        except TimeoutError:
-            return False
-        finally:
-            with self._condition:
-                self._wakers = [one for one in self._wakers if one is not waker]
-        return True
-
-
 class FunctionResult(Generic[R]):
     """The outcome of one execution of a function that returns ``R``. It settles once, when the execution ends.
 
@@ -135,7 +78,7 @@ class FunctionResult(Generic[R]):
     def release(self) -> None:
         """Let those go on who wait for the outcome."""
         if self._latch is not None:
-            self._latch.count_down()
+            self._latch.count_down(self)
 
     def hold(self, stream: Any) -> None:
         """Make a stream the result while its outcome is pending; then it is the list of the stream's items."""

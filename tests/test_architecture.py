@@ -22,6 +22,8 @@ HOUSE = (
     (0, "errors", ""),
     (0, "suggest", ""),
     (0, "frames", ""),
+    (0, "native", ""),
+    (0, "latch", ""),
     (0, "redaction", ""),
     (0, "warn", ""),
     (0, "render", ""),
@@ -53,8 +55,12 @@ HOUSE = (
     (4, "tracing.mlflow", "state batch_insert experiment_ids server_store stores readable writer live_span search"),
     (4, "tracing", "live_mode throttle exporter recorder"),
     (4, "online", "options journal sinks account writer tokens exposures stream_exposures outcomes"),
-    (5, "execution", "worker_initializers watchdog limits jobs pool running streams event_loop invoke"),
-    (5, "execution", "call thread_driver task_driver"),
+    (
+        5,
+        "execution",
+        "worker_initializers watchdog limits jobs job_tracker workers pool running streams event_loop invoke",
+    ),
+    (5, "execution", "call batch task_queue thread_driver task_driver"),
     (6, "proxy", "codegen perform proxy runner"),
     (7, "evaluation", "dataset scorers"),
     (

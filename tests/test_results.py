@@ -10,7 +10,7 @@ import pytest
 import spearmint
 from spearmint import Config, ExperimentResults, Spearmint
 from spearmint.config import generate_config_id
-from spearmint.results import Latch, Outcome, outcome_of
+from spearmint.results import Outcome, outcome_of
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -239,21 +239,6 @@ def test_a_cancelled_execution_is_not_a_failed_one() -> None:
     assert outcome_of(GeneratorExit(), 0.1).status == "cancelled"
     assert outcome_of(ValueError(), 0.1).status == "failed"
     assert outcome_of(KeyboardInterrupt(), 0.1).status == "failed"
-
-
-def test_a_latch_forgets_who_has_given_up_waiting() -> None:
-    latch = Latch(1)
-    assert not asyncio.run(latch.wait_async(0))
-    assert latch._wakers == []
-
-
-def test_latch_opens_although_the_loop_of_a_waiter_was_closed() -> None:
-    latch = Latch(1)
-    loop = asyncio.new_event_loop()
-    latch._wakers.append((loop, asyncio.Event()))
-    loop.close()
-    latch.count_down()
-    assert latch.wait(0)
 
 
 def test_an_outcome_cannot_be_changed() -> None:

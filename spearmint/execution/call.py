@@ -1,7 +1,6 @@
 """What to do next in one call, without doing it. Threads and asyncio drive the same sequence."""
 
-from collections.abc import Iterator, Mapping
-from contextvars import copy_context
+from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from typing import Any, Literal, cast
 
@@ -10,12 +9,13 @@ from spearmint.cases.join_log import JoinLog
 from spearmint.cases.plan import Plan
 from spearmint.errors import PlanError
 from spearmint.execution.invoke import INVOCATIONS, Invocation
-from spearmint.execution.jobs import Job, Recording
+from spearmint.execution.jobs import Recording
 from spearmint.execution.pool import variant_pool
 from spearmint.execution.streams import ItemLog
+from spearmint.latch import Latch
 from spearmint.online.exposures import Exposure, FirstCall, exposures
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.results import ExperimentResults, FunctionResult, Latch, Outcome
+from spearmint.results import ExperimentResults, FunctionResult, Outcome
 from spearmint.strategies.split import Assignment
 from spearmint.tracing.recorder import (
     SamplingDecision,
@@ -32,7 +32,6 @@ Step = Literal["start", "cancel", "wait"]
 
 _MOST_EXTENSIONS = 20
 _TOO_MANY_EXTENSIONS = "the cases that undiscovered experiments add call ever more undiscovered experiments"
-_MANY = 100  # As for `spearmint.planning.select`, beyond which cases are not kept.
 
 
 class Call:
@@ -211,26 +210,10 @@ class Call:
             return ItemLog(variant_pool.limits.stream_items)
         return None
 
-    @property
-    def is_large(self) -> bool:
-        """Whether there are so many variants that making them would hold up a caller whom nobody tells of them."""
-        plan = self.plan
-        return self._results is None and plan is not None and not plan.materialized and plan.variant_count > _MANY
-
-    def batch_job(self) -> Job:
-        """Return a job that stands for all variants; its work, which is the driver's to set, hands them over."""
-        assert self.plan is not None  # noqa: S101 - asked before
-        return Job(copy_context(), self.experiment.report, count=self.plan.variant_count)
-
-    def job(self, case: ExperimentCase) -> Job:
-        """Return a variant as a job, with its place among the results; its work is the driver's to set."""
-        experiment = self.experiment
-        timeout = experiment.settings.variant_timeout
-        if timeout is None and self.is_stream:  # Which is bounded in any case.
-            timeout = variant_pool.limits.stream_seconds
-        result = None if self._results is None else self._results.add_variant(case)
-        recording = None if self.decision is None else Recording(result)
-        return Job(copy_context(), experiment.report, timeout, result, recording=recording)
+    def expected_results(self, cases: Iterable[ExperimentCase]) -> list[FunctionResult] | None:
+        """Return a pending result for each of the variants; None where nobody gets the results of the call."""
+        results = self._results
+        return None if results is None else [results.add_variant(case) for case in cases]
 
 
 def begin_call(

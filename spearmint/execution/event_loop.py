@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from spearmint.execution.pool import variant_pool
+from spearmint.native import GuardedLock, Waiter, start_thread
 
 T = TypeVar("T")
 
@@ -23,9 +22,9 @@ class BackgroundLoop:
         self._reset()
 
     def _reset(self) -> None:
-        self._lock = threading.Lock()
+        self._guard = GuardedLock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
+        self._has_ended = Waiter()
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end, with the context variables of the caller.
@@ -39,13 +38,26 @@ class BackgroundLoop:
         Raises:
             BaseException: What it raises; also what interrupts the wait for it, which cancels it.
         """
-        future: Future[T] = Future()
-        loop = self._started()
         tasks: list[asyncio.Task[None]] = []
+        ended: list[tuple[T | None, BaseException | None]] = []
+        waiter = Waiter()
+        loop: asyncio.AbstractEventLoop | None = None
+
+        async def resolve() -> None:
+            # The caller is told at once: what the coroutine has put on the loop may hold the loop up.
+            try:
+                ended.append((await coroutine, None))
+            except BaseException as error:  # noqa: BLE001 - it is the caller's
+                ended.append((None, error))
+            waiter.wake()
+
+        def finish(_: asyncio.Task[None]) -> None:
+            coroutine.close()  # It may have been cancelled before it began.
+            waiter.wake()
 
         def begin() -> None:
-            task = loop.create_task(_resolve(coroutine, future))
-            task.add_done_callback(lambda _: coroutine.close())  # It may have been cancelled before it began.
+            task = running.create_task(resolve())
+            task.add_done_callback(finish)
             tasks.append(task)
 
         def stop() -> None:
@@ -55,25 +67,46 @@ class BackgroundLoop:
                 coroutine.close()
 
         try:
+            loop = running = self._started()
             # Also this may be interrupted: by the coroutine itself, which begins meanwhile.
             loop.call_soon_threadsafe(begin)
-            return future.result()
+            waiter.wait()
         except BaseException:
-            loop.call_soon_threadsafe(stop)
+            if loop is None:
+                coroutine.close()
+            else:
+                loop.call_soon_threadsafe(stop)
             raise
+        value, error = ended.pop() if ended else (None, asyncio.CancelledError())
+        if error is None:
+            return cast("T", value)
+        try:
+            raise error
+        finally:
+            del error  # The traceback holds this frame.
 
     def _started(self) -> asyncio.AbstractEventLoop:
-        with self._lock:
-            if not self._is_registered:
-                self._is_registered = True
-                variant_pool.exit_callbacks.append(self._close)
-                if hasattr(os, "register_at_fork"):
-                    os.register_at_fork(after_in_child=self._reset_after_fork)
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="spearmint-loop", daemon=True)
-                self._thread.start()
+        if not self._is_registered:
+            self._is_registered = True
+            variant_pool.exit_callbacks.append(self._close)
+            if hasattr(os, "register_at_fork"):
+                os.register_at_fork(after_in_child=self._reset_after_fork)
+        return self._loop or self._guard.run(self._start)
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        if self._loop is not None:
             return self._loop
+        made = asyncio.new_event_loop()
+        try:
+            start_thread("spearmint-loop", _serve, made, self._has_ended)
+            self._loop = made
+        except RuntimeError:  # The machine has no more threads, or the interpreter is shutting down.
+            made.close()
+            raise
+        except BaseException:  # A signal handler has raised, maybe after the thread had begun.
+            made.call_soon_threadsafe(made.stop)
+            raise
+        return made
 
     def _reset_after_fork(self) -> None:
         """Let the child of a fork start afresh."""
@@ -84,20 +117,18 @@ class BackgroundLoop:
 
     def _close(self) -> None:
         """Stop and close the loop at exit, unless something holds it up."""
-        if self._loop is None or self._thread is None:
+        if self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_STOP_SECONDS)
-        if not self._thread.is_alive():
-            self._loop.close()
+        self._has_ended.wait(_STOP_SECONDS)
 
 
-async def _resolve(coroutine: Coroutine[Any, Any, T], future: "Future[T]") -> None:
-    """Tell the caller at once: what the coroutine has put on the loop may hold the loop up."""
+def _serve(loop: asyncio.AbstractEventLoop, has_ended: Waiter) -> None:
     try:
-        future.set_result(await coroutine)
-    except BaseException as error:  # noqa: BLE001 - it is the caller's
-        future.set_exception(error)
+        loop.run_forever()
+    finally:
+        loop.close()
+        has_ended.wake()
 
 
 background_loop = BackgroundLoop()

@@ -17,7 +17,8 @@ class PoolLimits:
 
     Attributes:
         max_workers: Threads for variants of functions that are not async.
-        queue_size: Variants that may wait for a thread; also async variants that may be under way at once.
+        max_tasks: Async variants of one event loop that may be under way at once.
+        queue_size: Variants that may wait for a thread; also async variants that may wait for others of their loop.
         overflow: What happens to a variant beyond that: ``"drop"`` it, ``"block"`` the caller until there is room, or
             ``"run_in_caller"``.
         exit_timeout: Seconds that the exit of the process waits for what is under way.
@@ -26,6 +27,7 @@ class PoolLimits:
     """
 
     max_workers: int = field(default_factory=lambda: min(32, (os.cpu_count() or 1) + 4))
+    max_tasks: int = 16
     queue_size: int = 1000
     overflow: Overflow = "drop"
     exit_timeout: float = 2.0
@@ -33,7 +35,7 @@ class PoolLimits:
     stream_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        for name, lowest in (("max_workers", 1), ("queue_size", 1), ("stream_items", 1)):
+        for name, lowest in (("max_workers", 1), ("max_tasks", 1), ("queue_size", 1), ("stream_items", 1)):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < lowest:
                 raise _bad_limit(name, value, f"a whole number from {lowest}")

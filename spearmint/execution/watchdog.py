@@ -1,14 +1,19 @@
 """One thread that tells when something has taken too long."""
 
 import math
-import threading
 from collections.abc import Callable
+from contextlib import suppress
+from queue import Empty
 from time import perf_counter
 from typing import Any
+
+from spearmint.native import TIMEOUT_MAX, SimpleQueue, start_thread
 
 
 class Watchdog:
     """Calls back for each thing whose deadline passes before it is forgotten; the thread starts with the first.
+
+    It holds no lock: whoever watches may be interrupted at any moment.
 
     Args:
         on_timeout: Called with the thing, on the thread of the deadlines. It ignores things that have ended.
@@ -16,7 +21,7 @@ class Watchdog:
 
     def __init__(self, on_timeout: Callable[[Any], None]) -> None:
         self._expire = on_timeout
-        self._changed = threading.Condition()
+        self._changes = SimpleQueue()
         self._watched: dict[Any, float] = {}
         self._wakes_at = math.inf
         self._has_thread = False
@@ -28,24 +33,25 @@ class Watchdog:
             thing: What the callback gets.
             deadline: Reading of `time.perf_counter` at which it is called.
         """
-        with self._changed:
-            self._watched[thing] = deadline
-            if not self._has_thread:
-                self._has_thread = self._start()
-            elif deadline < self._wakes_at:
-                self._changed.notify()
+        self._watched[thing] = deadline
+        if not self._has_thread:
+            self._start()
+        elif deadline < self._wakes_at:
+            self._changes.put(None)
 
     def cancel(self, thing: Any) -> None:
         """Do not call back for a thing any more."""
-        with self._changed:
-            self._watched.pop(thing, None)
+        self._watched.pop(thing, None)
 
-    def _start(self) -> bool:
+    def _start(self) -> None:
+        self._has_thread = True
         try:
-            threading.Thread(target=self._watch, name="spearmint-deadlines", daemon=True).start()
+            start_thread("spearmint-deadlines", self._watch)
         except RuntimeError:  # The machine has no more threads, or the interpreter is shutting down.
-            return False
-        return True
+            self._has_thread = False
+        except BaseException:  # It may have begun all the same; two of them tell each thing once.
+            self._has_thread = False
+            raise
 
     def _watch(self) -> None:
         while True:
@@ -55,18 +61,16 @@ class Watchdog:
             thing = None  # Nothing is kept alive by waiting.
 
     def _wait(self) -> None:
-        with self._changed:
-            # Copied, since the collector may run code that watches one more while this is read.
-            self._wakes_at = min(self._watched.copy().values(), default=math.inf)
-            left = min(self._wakes_at - perf_counter(), threading.TIMEOUT_MAX)
-            if left > 0:
-                self._changed.wait(left)
-            self._wakes_at = math.inf
+        # Set before it is computed, so that what is watched meanwhile ends the wait at once.
+        self._wakes_at = math.inf
+        self._wakes_at = min(self._watched.copy().values(), default=math.inf)
+        left = min(self._wakes_at - perf_counter(), TIMEOUT_MAX)
+        if left > 0:
+            with suppress(Empty):
+                self._changes.get(timeout=left)
+        self._wakes_at = math.inf
 
     def _due(self) -> list[Any]:
         now = perf_counter()
-        with self._changed:
-            due = [thing for thing, deadline in self._watched.copy().items() if deadline <= now]
-            for thing in due:
-                self._watched.pop(thing, None)
-        return due
+        due = [thing for thing, deadline in self._watched.copy().items() if deadline <= now]
+        return [thing for thing in due if self._watched.pop(thing, None) is not None]

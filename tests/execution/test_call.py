@@ -6,6 +6,7 @@ import pytest
 
 from spearmint import Config, Spearmint
 from spearmint.errors import PlanError
+from spearmint.execution.batch import VariantBatch
 from spearmint.execution.call import Call, after_main, before_main, begin_call
 from spearmint.execution.pool import variant_pool
 from spearmint.planning.select import select
@@ -82,10 +83,9 @@ def test_caller_who_passes_all_bound_values_gets_no_variants() -> None:
 
 
 def test_call_without_a_reader_of_results_keeps_none() -> None:
-    call = call_of(ShadowStrategy)
-    assert call.job(call.main).result is None
+    assert VariantBatch(call_of(ShadowStrategy)).take().result is None
     told = call_of(ShadowStrategy, is_run=True)
-    assert told.job(told.main).result is told.results.variant_results[0]
+    assert VariantBatch(told).take().result is told.results.variant_results[0]
 
 
 def test_arguments_are_copied_before_main_can_change_them() -> None:

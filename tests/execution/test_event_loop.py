@@ -11,6 +11,7 @@ import spearmint
 from spearmint import Config, Spearmint
 from spearmint.errors import ExecutionError
 from spearmint.execution.event_loop import background_loop
+from spearmint.native import Waiter
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -115,7 +116,7 @@ def test_an_interrupted_wait_cancels_main_and_its_variants(account, monkeypatch)
         assert has_begun.wait(SECONDS)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("spearmint.execution.event_loop.Future.result", interrupted)
+    monkeypatch.setattr(Waiter, "wait", interrupted)
     runner = Spearmint.run(waits)
     with pytest.raises(KeyboardInterrupt):
         runner()

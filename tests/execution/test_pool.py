@@ -4,14 +4,16 @@ import asyncio
 import gc
 import logging
 import threading
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.errors import ConfigError
+from spearmint.execution import workers
 from spearmint.execution.pool import variant_pool
+from spearmint.native import Waiter
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -72,10 +74,10 @@ def test_block_holds_the_caller_until_there_is_room(account) -> None:
     gated.call()
     blocked = threading.Thread(target=gated.call)
     blocked.start()
-    while variant_pool._blocked == 0:
+    while not variant_pool.workers.blocked:
         blocked.join(0.001)
         assert blocked.is_alive()
-    assert account() == {"submitted": 3, "pending": 3}
+    assert account() == {"submitted": 2, "pending": 2}
     gated.gate.set()
     blocked.join(SECONDS)
     assert not blocked.is_alive()
@@ -90,7 +92,7 @@ def test_a_larger_queue_lets_blocked_callers_go(account) -> None:
     gated.call()
     blocked = threading.Thread(target=gated.call)
     blocked.start()
-    while variant_pool._blocked == 0:
+    while not variant_pool.workers.blocked:
         blocked.join(0.001)
     spearmint.configure(background={"queue_size": 2})
     blocked.join(SECONDS)
@@ -102,17 +104,18 @@ def test_interrupted_wait_for_room_cancels_remaining_variants(account, monkeypat
     spearmint.configure(background={"max_workers": 1, "queue_size": 1, "overflow": "block"})
     gated = Gated(variants=3)
 
-    def interrupt(predicate: object) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(variant_pool._room, "wait_for", interrupt)
     holder = Gated()
     holder.occupy(1)
     runner = Spearmint.run(gated.call)
+    monkeypatch.setattr(Waiter, "wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         runner()
+    monkeypatch.undo()
     assert [one.status for one in runner.results] == ["success", "pending", "cancelled", "cancelled"]
-    assert variant_pool._blocked == 0
+    assert variant_pool.workers.blocked == []
     holder.gate.set()
     gated.gate.set()
     assert runner.results.wait(SECONDS)
@@ -159,7 +162,7 @@ def test_no_more_threads_than_workers_are_started() -> None:
     for _ in range(2):
         assert gated.begun.acquire(timeout=SECONDS)
     assert not gated.begun.acquire(blocking=False)
-    assert variant_pool._workers == 2
+    assert variant_pool.workers.count == 2
     gated.gate.set()
     assert spearmint.flush(SECONDS)
     assert len(set(gated.threads)) == 2
@@ -175,7 +178,7 @@ def test_an_idle_worker_is_used_again() -> None:
     for _ in range(5):
         quick()
         assert spearmint.flush(SECONDS)
-    assert variant_pool._workers <= 2  # The first may not be back yet when the second is handed over.
+    assert variant_pool.workers.count <= 2  # The first may not be back yet when the second is handed over.
 
 
 @pytest.mark.parametrize("strategy", [MultiBranchStrategy, ShadowStrategy])
@@ -300,11 +303,11 @@ def test_a_worker_survives_whatever_a_job_raises(account, monkeypatch) -> None:
     assert spearmint.flush(SECONDS)
     assert account()["finished"] == 1
     assert account()["failed"] == 1
-    assert variant_pool._workers == 1
+    assert variant_pool.workers.count == 1
 
 
 def test_pool_without_threads_drops_or_runs_in_the_caller(account, monkeypatch) -> None:
-    def start(_: threading.Thread) -> None:
+    def start(*_: object) -> None:
         message = "can't start new thread"
         raise RuntimeError(message)
 
@@ -316,7 +319,7 @@ def test_pool_without_threads_drops_or_runs_in_the_caller(account, monkeypatch) 
         return config["n"]
 
     with monkeypatch.context() as patch:
-        patch.setattr(threading.Thread, "start", start)
+        patch.setattr(workers, "start_thread", start)
         assert where() == 0
         assert account() == {"submitted": 1, "dropped": 1}
         with Spearmint.run(where, await_variants=True) as runner:
@@ -374,10 +377,9 @@ def test_fewer_workers_are_kept_when_the_limit_falls() -> None:
     spearmint.configure(background={"max_workers": 1})
     gated.gate.set()
     deadline = monotonic() + SECONDS
-    while sum(thread.is_alive() for thread in gated.threads) > 1 and monotonic() < deadline:
-        for thread in gated.threads[:]:
-            thread.join(0.05)
-    assert sum(thread.is_alive() for thread in gated.threads) == 1
+    while variant_pool.workers.count > 1 and monotonic() < deadline:
+        sleep(0.001)
+    assert variant_pool.workers.count == 1
 
 
 @pytest.mark.parametrize(
@@ -389,7 +391,10 @@ def test_fewer_workers_are_kept_when_the_limit_falls() -> None:
         ({"exit_timeout": -1}, "Give a number of seconds from 0"),
         ({"exit_timeout": float("inf")}, "Give a number of seconds from 0"),
         ({"overflow": "explode"}, "Give one of 'drop', 'block', 'run_in_caller'"),
-        ({"workers": 3}, "Cannot set background limit 'workers': there is none. Give some of max_workers, queue_size"),
+        (
+            {"workers": 3},
+            "Cannot set background limit 'workers': there is none. Give some of max_workers, max_tasks, queue_size",
+        ),
     ],
 )
 def test_a_limit_out_of_range_is_refused_and_changes_nothing(changes, message) -> None:

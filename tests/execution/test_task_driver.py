@@ -12,7 +12,7 @@ import pytest
 
 import spearmint
 from spearmint import Config, Spearmint
-from spearmint.execution import task_driver as tasks
+from spearmint.execution import task_queue as tasks
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -309,7 +309,7 @@ def test_a_variant_within_its_time_keeps_its_result() -> None:
 
 
 def test_a_full_background_drops_the_newest_task(account) -> None:
-    spearmint.configure(background={"queue_size": 2})
+    spearmint.configure(background={"max_tasks": 1, "queue_size": 1})
 
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
     async def waits(gate: asyncio.Event, config: Config) -> int:
@@ -333,7 +333,7 @@ def test_a_full_background_drops_the_newest_task(account) -> None:
 
 @pytest.mark.parametrize("overflow", ["block", "run_in_caller"])
 def test_full_blocking_pool_holds_the_calling_task_only(account, overflow) -> None:
-    spearmint.configure(background={"queue_size": 1, "overflow": overflow})
+    spearmint.configure(background={"max_tasks": 1, "queue_size": 1, "overflow": overflow})
     ended = []
 
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
@@ -343,26 +343,27 @@ def test_full_blocking_pool_holds_the_calling_task_only(account, overflow) -> No
             ended.append(name)
 
     async def main() -> None:
-        first, second = asyncio.Event(), asyncio.Event()
-        await waits("first", first)
-        caller = asyncio.ensure_future(waits("second", second))
+        gates = {name: asyncio.Event() for name in ("runs", "waits", "finds no room")}
+        await waits("runs", gates["runs"])
+        await waits("waits", gates["waits"])
+        caller = asyncio.ensure_future(waits("finds no room", gates["finds no room"]))
         for _ in range(5):
             await asyncio.sleep(0)
         assert not caller.done()
-        assert account() == {"submitted": 2, "pending": 2}
-        (first if overflow == "block" else second).set()
+        freed = "runs" if overflow == "block" else "finds no room"
+        gates[freed].set()
         await asyncio.wait_for(caller, SECONDS)
-        assert ended == ["first" if overflow == "block" else "second"]
-        first.set()
-        second.set()
+        assert ended == [freed]
+        for gate in gates.values():
+            gate.set()
         assert await spearmint.aflush(SECONDS)
 
     asyncio.run(main())
-    assert account() == {"submitted": 2, "finished": 2}
+    assert account() == {"submitted": 3, "finished": 3}
 
 
 def test_cancelled_wait_for_room_cancels_the_remaining_variants(account) -> None:
-    spearmint.configure(background={"queue_size": 1, "overflow": "block"})
+    spearmint.configure(background={"max_tasks": 1, "queue_size": 1, "overflow": "block"})
 
     @Spearmint(configs=[{"n": n} for n in range(4)], strategy=ShadowStrategy).experiment
     async def waits(gate: asyncio.Event, config: Config) -> None:
@@ -436,9 +437,9 @@ def test_tasks_are_accounted_for_over_many_calls(account) -> None:
         pass
 
     async def main() -> None:
-        for _ in range(2_000):
+        for number in range(2_000):
             await quick()
-            if len(asyncio.all_tasks()) > 500:
+            if number % 500 == 0:
                 assert await spearmint.aflush(SECONDS)
         assert await spearmint.aflush(SECONDS)
 

@@ -103,7 +103,7 @@ def test_a_variant_within_its_time_is_not_timed_out(account) -> None:
         return config["n"]
 
     assert [one.result for one in quick()] == [0, 1]
-    assert variant_pool._watchdog._watched == {}
+    assert variant_pool.workers._watchdog._watched == {}
 
 
 def test_a_hung_worker_is_replaced_until_it_returns(account) -> None:
@@ -127,11 +127,11 @@ def test_a_hung_worker_is_replaced_until_it_returns(account) -> None:
     assert hung().variant_results[0].status == "timed_out"
     assert [one.result for one in quick()] == [0, 1]
     assert threads[0] is not threads[1]
-    assert (variant_pool._workers, variant_pool._stuck) == (2, 1)
+    assert (variant_pool.workers.count, variant_pool.workers.stuck) == (2, 1)
     gate.set()
-    threads[0].join(SECONDS)
-    assert not threads[0].is_alive()
-    assert (variant_pool._workers, variant_pool._stuck) == (1, 0)
+    while variant_pool.workers.count > 1:
+        threading.Event().wait(0.001)
+    assert (variant_pool.workers.count, variant_pool.workers.stuck) == (1, 0)
     assert [one.result for one in quick()] == [0, 1]
     assert account() == {"submitted": 3, "finished": 2, "timed_out": 1}
 
@@ -149,7 +149,7 @@ def test_pool_of_hung_threads_drops_its_queue(account, caplog) -> None:
     assert [one.status for one in hung().variant_results] == ["dropped"] * 5
     assert "every worker is held by a variant beyond its time" in caplog.text
     gate.set()
-    while variant_pool._stuck:
+    while variant_pool.workers.stuck:
         threading.Event().wait(0.001)
     assert [one.status for one in hung()] == ["success"] * 6
     assert account() == {"submitted": 15, "finished": 5, "timed_out": 2, "dropped": 8}
@@ -174,7 +174,7 @@ def test_a_hung_variant_in_the_caller_takes_no_worker_away(account) -> None:
     assert begun.acquire(timeout=SECONDS)
     holds()
     late()
-    assert variant_pool._stuck == 0
+    assert variant_pool.workers.stuck == 0
     gate.set()
     assert spearmint.flush(SECONDS)
     assert account() == {"submitted": 3, "finished": 2, "timed_out": 1}

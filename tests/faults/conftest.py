@@ -39,7 +39,9 @@ Program = Callable[..., "subprocess.CompletedProcess[str]"]
 def program(tmp_path: Path) -> Program:
     """Run a program, strictly, within a deadline; what it prints is compared by whoever asks."""
 
-    def run(source: str, *flags: str, prelude: str = PRELUDE) -> "subprocess.CompletedProcess[str]":
+    def run(
+        source: str, *flags: str, prelude: str = PRELUDE, deadline: float = DEADLINE_SECONDS
+    ) -> "subprocess.CompletedProcess[str]":
         path = tmp_path / "program.py"
         path.write_text(prelude + textwrap.dedent(source), encoding="utf-8")
         strict = ("-X", "dev", "-W", "error")
@@ -48,7 +50,7 @@ def program(tmp_path: Path) -> Program:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             capture_output=True,
             text=True,
-            timeout=DEADLINE_SECONDS,
+            timeout=deadline,
             check=False,
         )
 

@@ -1,0 +1,241 @@
+"""A signal handler that raises, at any moment of a call, costs that call and nothing else."""
+
+import signal
+
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="threads cannot be sent signals here"),
+]
+
+COMMON = """
+import faulthandler, itertools, random
+from spearmint.context import experiment_case_var
+from spearmint.execution.pool import variant_pool
+from spearmint.tracing.span import span_var
+
+faulthandler.dump_traceback_later(50, exit=True)
+# A coroutine that is interrupted before its first step is never awaited, and asyncio tells of callbacks that raise.
+import warnings
+warnings.simplefilter("ignore")
+logging.disable()
+sys.unraisablehook = lambda _: None
+spearmint.configure(background={"max_workers": 3, "queue_size": 100})
+CONFIGS = [{"n": n} for n in range(4)]
+shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
+every = Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy)
+
+
+class Interruption(BaseException):
+    pass
+
+
+class Failure(Exception):
+    pass
+
+
+raised = itertools.cycle([Interruption, Failure])
+armed = False
+interrupted = 0
+
+
+def handle(number, frame):
+    global armed, interrupted
+    if armed:
+        armed = False
+        interrupted += 1
+        raise next(raised)
+
+
+def inject(main):
+    while not is_done:
+        time.sleep(random.uniform(0.0001, 0.0015))
+        signal.pthread_kill(main, signal.SIGUSR1)
+
+
+def prepare():
+    pass
+
+
+def attempt(action):
+    global armed
+    prepare()
+    try:
+        armed = True
+        action()
+        armed = False
+    except (Interruption, Failure):
+        pass
+    finally:
+        armed = False
+    left = experiment_case_var.get(), span_var.get()
+    assert left == (None, None), left
+
+
+is_done = False
+signal.signal(signal.SIGUSR1, handle)
+injector = threading.Thread(target=inject, args=(threading.get_ident(),), daemon=True)
+
+
+def attempts(number, action):
+    global is_done
+    injector.start()
+    for _ in range(number):
+        attempt(action)
+    is_done = True
+    injector.join()
+    print("interrupted" if interrupted > 10 else f"interrupted {interrupted} times only")
+
+
+def check():
+    counts()
+    spearmint.configure(background={"max_workers": 3})
+    # Each worker comes when it is called.
+    meeting = threading.Barrier(4)
+
+    @every.experiment
+    def meets(config: Config):
+        meeting.wait(10)
+        return config["n"]
+
+    assert [one.result for one in meets()] == [0, 1, 2, 3], variant_pool.workers.count
+    assert spearmint.flush(10), counts()
+    assert counts().get("pending", 0) == 0
+    print("whole")
+"""
+
+SYNC = """
+@shadow.experiment
+def shadowed(config: Config):
+    return config["n"]
+"""
+EVERY = """
+@every.experiment
+def shadowed(config: Config):
+    return config["n"]
+"""
+KINDS = {
+    "shadow": f"{SYNC}\naction = shadowed\n",
+    "timed shadow": f"""
+shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy, variant_timeout=30)
+{SYNC}
+action = shadowed
+""",
+    "first calls": f"""{SYNC}
+action = shadowed
+spearmint.configure(background={{"max_workers": 1}})
+
+def prepare():  # so that each call starts workers
+    assert spearmint.flush(10), counts()
+    variant_pool.reset()
+""",
+    "every config": f"{EVERY}\naction = shadowed\n",
+    "block": f"spearmint.configure(background={{'overflow': 'block', 'queue_size': 3}})\n{SYNC}\naction = shadowed\n",
+    "run in caller": (
+        f"spearmint.configure(background={{'overflow': 'run_in_caller', 'queue_size': 3}})\n{SYNC}\naction = shadowed\n"
+    ),
+    "awaited run": f"""{SYNC}
+def action():
+    with Spearmint.run(shadowed, await_variants=True) as runner:
+        runner()
+""",
+    "stream": """
+@shadow.experiment
+def streamed(config: Config):
+    yield config["n"]
+    yield 2
+
+def action():
+    list(streamed())
+""",
+    "own loop": """
+@shadow.experiment
+async def shadowed(config: Config):
+    await asyncio.sleep(0)
+    return config["n"]
+
+def action():
+    Spearmint.run(shadowed)()
+""",
+}
+ASYNC = """
+loop = asyncio.new_event_loop()
+
+@shadow.experiment
+async def shadowed(config: Config):
+    await asyncio.sleep(0)
+    return config["n"]
+
+@shadow.experiment
+async def streamed(config: Config):
+    yield config["n"]
+    await asyncio.sleep(0)
+
+async def read():
+    async for _ in streamed():
+        pass
+
+def action():
+    # A callback that is interrupted as it begins is lost to asyncio, and what waits for it waits for ever.
+    end = loop.call_later(0.2, loop.stop)
+    try:
+        loop.run_until_complete(random.choice((shadowed, read))())
+    except RuntimeError:
+        pass
+    finally:
+        end.cancel()
+
+attempts(600, action)
+for task in asyncio.all_tasks(loop):
+    task.cancel()
+loop.run_until_complete(asyncio.sleep(0))
+loop.close()
+check()
+"""
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_signals_at_any_moment_leave_the_background_whole(program, kind) -> None:
+    done = program(f"{COMMON}\n{KINDS[kind]}\nattempts(600, action)\ncheck()\n", deadline=60)
+    assert (done.stdout, done.stderr) == ("interrupted\nwhole\n", "")
+
+
+def test_signals_at_any_moment_lose_no_variant_of_a_loop(program) -> None:
+    done = program(f"{COMMON}\n{ASYNC}", deadline=60)
+    assert (done.stdout, done.stderr) == ("interrupted\nwhole\n", "")
+
+
+def test_a_start_of_a_worker_that_is_interrupted_costs_no_worker(program) -> None:
+    done = program("""
+        from spearmint.execution import workers
+
+        spearmint.configure(background={"max_workers": 1})
+        start = workers.start_thread
+
+        def interrupted(*args):
+            workers.start_thread = start
+            if is_started:
+                start(*args)
+            raise KeyboardInterrupt
+
+        @shadow.experiment
+        def quick(config: Config):
+            return config["n"]
+
+        from spearmint.execution.pool import variant_pool
+        for is_started in (False, True):
+            variant_pool.reset()
+            workers.start_thread = interrupted
+            try:
+                quick()
+            except KeyboardInterrupt:
+                print(counts())
+            quick()
+            print(spearmint.flush(10), counts())
+    """)
+    assert (
+        done.stdout.splitlines()
+        == ["{'submitted': 1, 'cancelled': 1}", "True {'submitted': 2, 'finished': 1, 'cancelled': 1}"] * 2
+    )
+    assert done.stderr == ""
