@@ -62,7 +62,7 @@ HOUSE = (
     ),
     (5, "execution", "call batch task_queue thread_driver task_driver"),
     (6, "proxy", "codegen perform proxy runner"),
-    (7, "evaluation", "dataset scorers"),
+    (7, "evaluation", "traced_rows dataset scorers"),
     (
         7,
         "evaluation.run",

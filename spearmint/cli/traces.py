@@ -9,12 +9,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.table import Table
 
 from spearmint.cli.output import console, examples, fail
+from spearmint.errors import SpearmintError
 from spearmint.redaction import redactor
 from spearmint.statistics.intervals import Estimate, wilson
 
@@ -75,13 +77,23 @@ class Line:
         "spearmint traces",
         "spearmint traces --experiment shop.rank:score --since 1h",
         "spearmint traces --config-id 6f8178b2356ca91a --show-diffs",
+        "spearmint traces --experiment shop.rank:score --since 7d --to rows.jsonl --sample 200",
     ),
 )
 @click.option("--experiment", help="Only this experiment: module:qualified.name, or its last part.")
 @click.option("--config-id", help="Only cases with this config, of the experiment itself or of one that it reaches.")
 @click.option("--case-id", help="Only this case.")
+@click.option("--role", type=click.Choice(["main", "variant"]), help="Only main's executions, or only variants'.")
+@click.option("--differs", is_flag=True, help="Only calls of which a variant's result was not main's.")
 @click.option("--since", type=Ago(), help="Only what began within this time, such as 30m, 1h or 7d.")
 @click.option("--show-diffs", is_flag=True, help=f"Show the first {_PAIRS} pairs of each case whose results differ.")
+@click.option(
+    "--to", type=click.Path(path_type=Path), metavar="FILE", help="Write main's calls as rows of an evaluation, .jsonl."
+)
+@click.option(
+    "--sample", type=click.IntRange(min=1), help="With --to: so many, among them failed, differing and slow calls."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="With --sample: equal seeds choose the same.")
 @click.option("--limit", type=click.IntRange(min=1), default=10_000, show_default=True, help="Executions to read.")
 @click.option("--mlflow-experiment", "places", multiple=True, help="MLflow experiment to read; all of them by default.")
 @click.option("--tracking-uri", help="Where MLflow keeps it; MLflow's own setting by default.")
@@ -91,8 +103,13 @@ def traces_command(
     experiment: str | None,
     config_id: str | None,
     case_id: str | None,
+    role: str | None,
+    differs: bool,
     since: float | None,
     show_diffs: bool,
+    to: Path | None,
+    sample: int | None,
+    seed: int,
     limit: int,
     places: tuple[str, ...],
     tracking_uri: str | None,
@@ -103,16 +120,57 @@ def traces_command(
     There is a line per case, with the parameters that vary: executions, how many failed, the median and the 95th
     percentile of the duration, and for variants that ran beside main how often their result equalled main's, with a
     95 % confidence interval.
+
+    With --to, main's calls become rows that `spearmint evaluate --data` reads: what the caller passed as inputs, what
+    main returned as the expected answer, feedback as further expectations. Masked values are refused, and nothing is
+    written. Of a --sample, up to a quarter each are failed calls, calls whose results differ, and the slowest 5 %.
     """
+    if to is not None and role == "variant":
+        raise click.UsageError("--to writes main's calls, whose results are expected; leave out --role variant.")
+    role = "main" if to is not None else role
     reading: Any = importlib.import_module("spearmint.tracing.mlflow.search")
     try:
         reader = reading.TraceReader(tracking_uri, places)
         since_ms = None if since is None else int((time.time() - since) * 1000)
-        chosen = reader.find(config_id=config_id, case_id=case_id, since_ms=since_ms)
-        found, has_more = _first(chosen, experiment, limit)
+        differing = reader.differing_calls(since_ms=since_ms) if differs or sample else set()
+        chosen = (
+            one
+            for one in reader.find(config_id=config_id, case_id=case_id, since_ms=since_ms)
+            if (experiment is None or _is_named(one.experiment, experiment))
+            and role in (None, one.role)
+            and (not differs or one.call_id in differing)
+        )
+        found, has_more = _first(chosen, limit)
     except Exception as error:
         text = redactor().hide(str(error))
         raise fail(text if isinstance(error, LookupError) else f"Cannot read traces: {text}", 1) from error
+    if to is not None:
+        _write_rows(reader, found, to, differing=differing, sample=sample, seed=seed)
+    else:
+        _show(reader, found, show_diffs=show_diffs, form=form)
+    if has_more:
+        click.echo(f"There are more than {limit} executions; --limit reads more, --since fewer.", err=True)
+
+
+def _write_rows(reader: Any, found: list[Any], to: Path, *, differing: set[str], sample: int | None, seed: int) -> None:
+    # Opening the rooms of evaluation takes a while, which a table need not.
+    from spearmint.evaluation.report.files import write_whole  # noqa: PLC0415
+    from spearmint.evaluation.traced_rows import rows_of, stratified_sample  # noqa: PLC0415
+
+    chosen = found if sample is None else stratified_sample(found, differing, sample, seed)
+    try:
+        rows, left_out = rows_of(reader, chosen[::-1])
+        for reason, count in left_out.items():
+            click.echo(f"{count} calls are left out: {reason}.", err=True)
+        if not rows:
+            raise fail(f"Cannot write {str(to)!r}: no call is left to write. Is this the right --experiment?", 1)
+        write_whole(to, "".join(f"{json.dumps(row)}\n" for row in rows))
+    except SpearmintError as error:
+        raise fail(str(error), 1) from error
+    click.echo(f"{len(rows)} of {len(found)} calls are in {str(to)!r}.", err=True)
+
+
+def _show(reader: Any, found: list[Any], *, show_diffs: bool, form: str) -> None:
     lines = _compare_cases(found)
     pairs = _differing(reader, found) if show_diffs else []
     if form == "json":
@@ -121,15 +179,11 @@ def traces_command(
         click.echo("No executions are recorded. Is tracing on, and is this the right --tracking-uri?")
     else:
         _print(lines, pairs)
-    if has_more:
-        click.echo(f"There are more than {limit} executions; --limit reads more, --since fewer.", err=True)
 
 
-def _first(executions: Iterable[Any], experiment: str | None, limit: int) -> tuple[list[Any], bool]:
+def _first(executions: Iterable[Any], limit: int) -> tuple[list[Any], bool]:
     found: list[Any] = []
     for one in executions:
-        if experiment is not None and not _is_named(one.experiment, experiment):
-            continue
         if len(found) == limit:
             return found, True
         found.append(one)

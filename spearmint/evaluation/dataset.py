@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.traced_rows import TRACES, read_rows
 from spearmint.redaction import redactor
 
 EXPECTED = "expected"
@@ -16,8 +17,8 @@ _FRAME_ROWS = 1000  # turned into dicts at a time
 _SHOWN = 100
 _SUFFIXES = (".jsonl", ".ndjson")
 _ACCEPTED = (
-    f"Give the path of a {' or '.join(_SUFFIXES)} file, a list of dicts, a pandas DataFrame or an MLflow "
-    "evaluation dataset"
+    f"Give the path of a {' or '.join(_SUFFIXES)} file, a list of dicts, a pandas DataFrame, an MLflow "
+    f"evaluation dataset, or {TRACES!r} and a filter of MLflow's"
 )
 
 
@@ -56,8 +57,15 @@ class Dataset:
             yield _row(number, place, raw)
 
 
-def open_dataset(data: Any) -> Dataset:
-    """Return the rows of a JSONL file (streamed), an iterable of mappings, a data frame, or a dataset of MLflow."""
+def open_dataset(data: Any, experiment: str = "") -> Dataset:
+    """Return the rows of a JSONL file (streamed), an iterable of mappings, a data frame, or a dataset of MLflow.
+
+    Args:
+        data: One of these, or ``"traces:FILTER"`` for what MLflow has recorded.
+        experiment: ``"module:qualified.name"`` of the function, whose calls are read from traces.
+    """
+    if isinstance(data, str) and data.startswith(TRACES):
+        return _from_traces(data, experiment)
     if isinstance(data, str | os.PathLike):
         return _from_path(Path(data).expanduser())
     if _is_frame(data):
@@ -78,6 +86,11 @@ def _from_path(path: Path) -> Dataset:
         cause = "it is no file" if path.exists() else f"there is no such file (relative to {str(Path.cwd())!r})"
         raise EvaluationError(f"Cannot read rows from {str(path)!r}: {cause}. {_ACCEPTED}.")
     return Dataset(path.name, lambda: _from_lines(path))
+
+
+def _from_traces(data: str, experiment: str) -> Dataset:
+    rows = read_rows(data.removeprefix(TRACES).strip(), experiment)
+    return Dataset(data, lambda: ((f"trace {row['trace_id']}", row) for row in rows))
 
 
 def _from_lines(path: Path) -> Iterator[tuple[str, Any]]:

@@ -60,7 +60,7 @@ def evaluate(
     experiment, args, kwargs = target_of(payload)
     cases = evaluated_cases(experiment, configs, args, vary=options.vary)
     arguments = Arguments(experiment, args, kwargs)
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, experiment.name)
     rows, clusters = _check_rows(
         dataset, arguments, filled_by(experiment, [case.case for case in cases]), options.cluster
     )

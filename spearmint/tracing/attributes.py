@@ -12,7 +12,7 @@ from spearmint.registry.experiment import ExperimentFunction
 from spearmint.signatures import parameters_of
 from spearmint.tracing.marks import marks_of
 from spearmint.tracing.options import TracingOptions
-from spearmint.tracing.serialize import Renderer
+from spearmint.tracing.serialize import Loss, Renderer
 from spearmint.tracing.snapshot import snapshot
 from spearmint.tracing.span import ExceptionInfo, Span, Trace
 
@@ -39,6 +39,8 @@ class Description:
         output: What JSON can say of it.
         problem: Why there is no result; empty where there is.
         failure: Type, message and frames of what was raised, as OpenTelemetry names them.
+        lost_inputs: In what way inputs are masked, cut, or there as text only; none of those that are as they were.
+        lost_output: The same of the output.
     """
 
     name: str
@@ -50,6 +52,8 @@ class Description:
     output: Any
     problem: str
     failure: dict[str, str] | None
+    lost_inputs: dict[str, Loss]
+    lost_output: Loss | None
 
 
 def describe(trace: Trace, options: TracingOptions) -> tuple[list[Description], dict[str, str]]:
@@ -91,16 +95,22 @@ def _describe(renderer: Renderer, span: Span, config: Any, inputs: dict[str, Any
     if span.failure is not None:
         failure = _failure(renderer, span.failure)
         problem = f"{failure['exception.type']}: {failure['exception.message']}"
+    renderer.losses = {"cut"} if span.more else set()
+    rendered_output = renderer.render(output)
+    lost_output = renderer.take_loss()
+    rendered_inputs, lost_inputs = renderer.render_items(inputs)
     return Description(
         name=display_name(span.experiment),
-        inputs=renderer.render(inputs),
+        inputs=rendered_inputs,
         config=renderer.render(config),
         status=span.status,
         is_error=span.is_error,
         has_output=span.status == "success" or bool(span.items),
-        output=renderer.render(output),
+        output=rendered_output,
         problem=problem,
         failure=failure,
+        lost_inputs=lost_inputs,
+        lost_output=lost_output,
     )
 
 
@@ -119,6 +129,10 @@ def attributes_of(span: Span, described: Description) -> dict[str, Any]:
     }
     if described.has_output:
         found["mlflow.spanOutputs"] = described.output
+    if span.parent is None:  # What rows of an evaluation are made of.
+        found["spearmint.filled"] = [slot.name for slot in span.experiment.binder.slots]
+        if described.lost_inputs or described.lost_output:
+            found["spearmint.lost"] = {"inputs": described.lost_inputs, "output": described.lost_output}
     return found
 
 

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from pydantic import SecretBytes, SecretStr
 
 from spearmint.redaction import MASK, Redactor, passwords_in
 from spearmint.tracing.snapshot import ObjectFields, Truncated
+
+Loss = Literal["masked", "cut", "text"]  # the gravest first
 
 _DEPTH = 20
 _LARGEST = 2**53  # Beyond, JSON's readers round.
@@ -23,6 +25,7 @@ class Renderer:
 
     Attributes:
         secrets: Values known to be secret, which show nowhere else either. `collect_secrets` adds to them.
+        losses: In what way something rendered is not the value: ``"masked"``, ``"cut"`` or ``"text"`` for a repr.
     """
 
     def __init__(self, redactor: Redactor, max_chars: int, *, runs_code: bool = True) -> None:
@@ -30,6 +33,7 @@ class Renderer:
         self._redactor = redactor
         self._max_chars = max_chars
         self.secrets: set[str] = set()
+        self.losses: set[Loss] = set()
 
     def collect_secrets(self, value: Any, depth: int = 0, *, is_hidden: bool = False) -> None:
         """Remember what is secret in a snapshot, before anything is rendered."""
@@ -66,8 +70,11 @@ class Renderer:
         # Cut first, roughly, so that searching is bounded; a secret at the very end may be cut in two, so more is cut.
         clipped = text[: self._max_chars * 2]
         hidden = self._redactor.hide(clipped, self.secrets)
+        if hidden != clipped:
+            self.losses.add("masked")
         if len(text) <= self._max_chars:
             return hidden
+        self.losses.add("cut")
         return f"{hidden[: self._max_chars]}… ({len(text) - self._max_chars} more characters)"
 
     def render(self, value: Any, depth: int = 0) -> Any:
@@ -80,14 +87,39 @@ class Renderer:
         if value is None or isinstance(value, bool):
             return value
         if type(value) is int or type(value) is float:
-            return _number(value)
+            shown = _number(value)
+            if isinstance(shown, str):
+                self.losses.add("text")
+            return shown
         if type(value) is str:
             return self.text(value)
         if depth > _DEPTH:
+            self.losses.add("cut")
             return "…"
         if isinstance(value, SecretStr | SecretBytes):
-            return MASK
+            return self._mask()
         return self._composite(value, depth)
+
+    def render_items(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Loss]]:
+        """Return what JSON can say of values by name, and in what way each is lost that is not there as it was."""
+        hidden = self._redactor.hidden_keys(values)
+        found: dict[str, Any] = {}
+        losses: dict[str, Loss] = {}
+        for name, value in values.items():
+            found |= self._items({name: value}, hidden, 0)
+            if loss := self.take_loss():
+                losses[name] = loss
+        return found, losses
+
+    def take_loss(self) -> Loss | None:
+        """Return the gravest way in which what was rendered since the last time is not the value."""
+        found = next((one for one in get_args(Loss) if one in self.losses), None)
+        self.losses.clear()
+        return found
+
+    def _mask(self) -> str:
+        self.losses.add("masked")
+        return MASK
 
     def _composite(self, value: Any, depth: int) -> Any:
         if isinstance(value, ObjectFields):
@@ -99,20 +131,28 @@ class Renderer:
             return self._items(value, self._redactor.hidden_keys(value), depth)
         if isinstance(value, list | tuple):
             positions = self._redactor.hidden_positions(value)
-            return [MASK if index in positions else self.render(one, depth + 1) for index, one in enumerate(value)]
+            return [
+                self._mask() if index in positions else self.render(one, depth + 1) for index, one in enumerate(value)
+            ]
         if isinstance(value, set | frozenset):
             return [self.render(held, depth + 1) for held in value]
+        self.losses.add("text")
         return self.text(self.repr(value))
 
     def _items(self, values: Mapping[Any, Any], hidden: frozenset[Any], depth: int) -> dict[str, Any]:
         return {
-            self._key(name): MASK if name in hidden else self.render(held, depth + 1) for name, held in values.items()
+            self._key(name): self._mask() if name in hidden else self.render(held, depth + 1)
+            for name, held in values.items()
         }
 
     def _key(self, key: Any) -> str:
-        return self.text(key if isinstance(key, str) else self.repr(key))
+        if not isinstance(key, str):
+            self.losses.add("text")
+            key = self.repr(key)
+        return self.text(key)
 
     def _cut(self, value: Truncated, depth: int) -> Any:
+        self.losses.add("cut")
         note = f"… ({value.missing})"
         part = value.part
         if part is None:

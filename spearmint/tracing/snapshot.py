@@ -10,6 +10,7 @@ from spearmint.config.model import Config
 
 _NODES = 1000  # Parts of one value that are looked at.
 _DEPTH = 12
+_KEY = 64
 _BYTES = 65_536  # An array up to this size is copied.
 _ATOMS = frozenset({type(None), bool, int, float, complex})
 _DICTS = frozenset({dict, Config})
@@ -114,17 +115,21 @@ class Snapshotter:
 
     def _dict(self, value: dict[Any, Any]) -> Any:
         made: dict[Any, Any] = {}
+        cut = 0
         for key, held in value.copy().items():  # A copy in one step, which other threads do not change meanwhile.
             if len(made) >= self._items:
                 self.is_complete = False
                 return Truncated(made, f"{len(value) - len(made)} more items")
-            made[self._key(key)] = self.capture(held)
-        return made
+            kept = self._key(key)
+            cut += kept is not key
+            made[kept] = self.capture(held)
+        return Truncated(made, f"the ends of {cut} keys") if cut else made
 
     def _key(self, key: Any) -> Any:
-        if type(key) is str and len(key) > self._chars:
+        length = max(self._chars, _KEY)  # Names of parameters and fields stay whole.
+        if type(key) is str and len(key) > length:
             self.is_complete = False
-            return key[: self._chars]
+            return key[:length]
         return key
 
     def _list(self, kind: type, value: Any) -> Any:
@@ -159,7 +164,10 @@ class Snapshotter:
         return ObjectFields(kind, self._values({name: one for name, one in held.items() if one is not missing}), hidden)
 
     def _values(self, held: dict[str, Any]) -> dict[str, Any]:
-        return {name: self.capture(one) for name, one in _first(held.items(), self._items)}
+        made = {name: self.capture(one) for name, one in _first(held.items(), self._items)}
+        if len(held) > len(made):
+            made["…"] = Truncated(None, f"{len(held) - len(made)} more fields")
+        return made
 
 
 def _stored(kind: type, value: Any, name: str, missing: object) -> Any:

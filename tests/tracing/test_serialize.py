@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 import spearmint
 from spearmint import Spearmint
@@ -39,6 +39,21 @@ class Pair:
 @dataclass(slots=True)
 class Slotted:
     left: int
+
+
+@dataclass
+class Many:
+    a: int = 0
+    b: int = 0
+    c: int = 0
+    d: int = 0
+    e: int = 0
+    f: int = 0
+    g: int = 0
+    h: int = 0
+    i: int = 0
+    j: int = 0
+    k: int = 0
 
 
 class Raising:
@@ -263,3 +278,44 @@ def test_what_raised_is_not_kept_alive_by_its_trace(traces) -> None:
     may_go_on.set()
     assert alive is None
     assert len(traces()) == 2
+
+
+def told(value):
+    renderer = Renderer(Redactor(), MAX_CHARS)
+    rendered, losses = renderer.render_items({"it": snapshot(value, MAX_CHARS, MAX_ITEMS)[0], "next": 1})
+    assert rendered["next"] == 1
+    return losses
+
+
+@pytest.mark.parametrize("value", [1, "a", None, 2.5, [1, (2, {"a": {3}})], {"a": "b" * 900}, Point(x=1)])
+def test_value_that_is_there_whole_is_not_lost(value) -> None:
+    assert told(value) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "way"),
+    [
+        ("password=hunter22", "masked"),
+        ({"a": [{"token": "x"}, "y" * 2000]}, "masked"),
+        (["Authorization", "x"], "masked"),
+        (SecretStr("x"), "masked"),
+        ("y" * 2000, "cut"),
+        (list(range(11)), "cut"),
+        ({"k" * 2000: 1}, "cut"),
+        ({str(n): n for n in range(11)}, "cut"),
+        (Many(), "cut"),
+        (object(), "text"),
+        (math.nan, "text"),
+        (2**70, "text"),
+        ({1: 2}, "text"),
+    ],
+)
+def test_value_that_is_lost_is_told_with_the_way(value, way) -> None:
+    assert told(value) == {"it": way}
+
+
+def test_names_stay_whole_where_values_are_cut() -> None:
+    rendered = shown({"note": "x" * 2000, "another": 5, "k" * 100: 6})
+    assert rendered["another"] == 5
+    assert rendered["k" * 64] == 6
+    assert rendered["…"] == "the ends of 1 keys"

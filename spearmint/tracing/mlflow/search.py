@@ -31,6 +31,7 @@ class TracedExecution:
         seconds: How long it took.
         request: The beginning of its inputs, as JSON.
         response: The beginning of its output, as JSON.
+        began_ms: When it began, in milliseconds since the epoch.
         nested: From the name of each other experiment of the case to the id of its config.
         parameters: The values of the case's configs that vary, by path, as far as they had room.
     """
@@ -46,8 +47,32 @@ class TracedExecution:
     seconds: float
     request: str
     response: str
+    began_ms: int = 0
     nested: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TracedCall:
+    """What MLflow has of the arguments and the result of one execution.
+
+    Attributes:
+        trace_id: The id of its trace.
+        inputs: What the caller passed, by parameter; without what a config fills.
+        has_output: Whether there is an output.
+        output: What it returned.
+        lost_inputs: Of inputs that are not there as they were, whether they are ``"masked"``, ``"cut"`` or ``"text"``.
+        lost_output: The same of the output.
+        expectations: What people and judges have said of it: feedback and expectations, by name.
+    """
+
+    trace_id: str
+    inputs: Mapping[str, Any]
+    has_output: bool
+    output: Any
+    lost_inputs: Mapping[str, str]
+    lost_output: str | None
+    expectations: Mapping[str, Any]
 
 
 class TraceReader:
@@ -86,6 +111,7 @@ class TraceReader:
         case_id: str | None = None,
         since_ms: int | None = None,
         call_id: str | None = None,
+        where: str | None = None,
     ) -> Iterator[TracedExecution]:
         """Yield executions, the latest first.
 
@@ -94,6 +120,7 @@ class TraceReader:
             case_id: Only those of this case.
             since_ms: Only those that began since, in milliseconds since the epoch.
             call_id: Only those of this call.
+            where: Only those that a filter of MLflow's holds for.
         """
         filters = [f"tags.`{PREFIX}experiment` LIKE '%:%'"]
         if config_id is not None:
@@ -102,6 +129,8 @@ class TraceReader:
             filters.append(f"tags.`{PREFIX}case_id` LIKE '{_pattern(case_id)}'")
         if call_id is not None:
             filters.append(f"tags.`{PREFIX}call_id` = '{call_id}'")
+        if where:
+            filters.append(where)
         if since_ms is not None:
             filters.append(f"timestamp_ms >= {since_ms}")
         token = None
@@ -123,12 +152,37 @@ class TraceReader:
             if not token:
                 return
 
+    def differing_calls(self, *, since_ms: int | None = None) -> set[str]:
+        """Return the ids of the calls of which the result of a variant was not main's."""
+        found = self.find(since_ms=since_ms, where=f"tags.`{PREFIX}equal` = 'false'")
+        return {one.call_id for one in found}
+
+    def call(self, execution: TracedExecution) -> TracedCall | None:
+        """Return the arguments and the result of an execution; None where MLflow has no span of it any more."""
+        trace = self._client.get_trace(execution.trace_id)
+        span = next((one for one in trace.data.spans if _attribute(one, "call_id") == execution.call_id), None)
+        if span is None:
+            return None
+        lost = _attribute(span, "lost") or {}
+        filled = _attribute(span, "filled") or ()
+        given = {name: value for name, value in (span.inputs or {}).items() if name not in filled}
+        said = (one for one in trace.info.assessments if one.valid is not False and one.error is None)
+        return TracedCall(
+            trace_id=execution.trace_id,
+            inputs=given,
+            has_output=execution.status == "success",
+            output=span.outputs,
+            lost_inputs={name: way for name, way in lost.get("inputs", {}).items() if name in given},
+            lost_output=lost.get("output"),
+            expectations={one.name: one.value for one in said},
+        )
+
     def with_response(self, execution: TracedExecution) -> TracedExecution:
         """Return an execution with its output, also where its trace is the user's, who may have left it without one."""
         if execution.response or execution.status != "success":
             return execution
         for span in self._client.get_trace(execution.trace_id).data.spans:
-            if span.attributes.get(f"{PREFIX}call_id") == execution.call_id:
+            if _attribute(span, "call_id") == execution.call_id:
                 return replace(execution, response=json.dumps(span.outputs, ensure_ascii=False))
         return execution
 
@@ -149,9 +203,14 @@ def _execution(info: Any) -> TracedExecution:
         seconds=(info.execution_duration or 0) / 1000,
         request=info.request_preview or "",
         response=info.response_preview or "",
+        began_ms=info.request_time,
         nested={name.removeprefix(CONFIG): text for name, text in tags.items() if name.startswith(CONFIG)},
         parameters=json.loads(tags.get(f"{PREFIX}parameters", "{}")),
     )
+
+
+def _attribute(span: Any, name: str) -> Any:
+    return span.attributes.get(f"{PREFIX}{name}")
 
 
 def _pattern(text: str) -> str:
