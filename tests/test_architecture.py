@@ -29,6 +29,7 @@ HOUSE = (
     (0, "render", ""),
     (0, "signatures", ""),
     (0, "import_path", ""),
+    (0, "process_options", ""),
     (1, "config", "flatten canonical model paths id_template sweep expansion"),
     (1, "config", "located yaml_loader json_loader file_access files memory_limit sources"),
     (1, "config", "copying binding injected annotations signature"),

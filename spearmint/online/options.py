@@ -1,20 +1,19 @@
 """What may be set about exposures and outcomes, and the account of what became of them."""
 
-import math
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from spearmint.errors import ConfigError
-from spearmint.suggest import did_you_mean
+from spearmint.process_options import ProcessOptions
 
 RecordSink = Callable[[list[dict[str, Any]]], object]
 
 
 @dataclass(frozen=True, slots=True)
-class OnlineOptions:
+class OnlineOptions(ProcessOptions):
     """Where exposures and outcomes go, and within which bounds.
 
     Attributes:
@@ -27,6 +26,8 @@ class OnlineOptions:
         dedupe: Units that are remembered as exposed, the latest ones; a unit beyond may be told twice.
     """
 
+    kind: ClassVar[str] = "online option"
+
     journal: str | None = None
     sink: RecordSink | Literal["otel"] | None = None
     queue_size: int = 10_000
@@ -37,47 +38,22 @@ class OnlineOptions:
 
     def __post_init__(self) -> None:
         if self.journal is not None:
-            self._check_journal(self.journal)
+            if not isinstance(self.journal, str | os.PathLike) or not os.fspath(self.journal):
+                raise self.refusal("journal", "the path of a folder")
+            if Path(self.journal).is_file():
+                raise self.refusal("journal", "the path of a folder, which this file is not")
+            object.__setattr__(self, "journal", os.fspath(self.journal))
         if self.sink is not None and self.sink != "otel" and not callable(self.sink):
-            raise _bad_option("sink", self.sink, "a callable that takes a list of records, or 'otel'")
-        for name in ("queue_size", "rotate_bytes", "dedupe"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise _bad_option(name, value, "a whole number from 1")
+            raise self.refusal("sink", "a callable that takes a list of records, or 'otel'")
+        self.check_whole("queue_size", "rotate_bytes", "dedupe")
         if self.hash_units is not None and (not isinstance(self.hash_units, str) or not self.hash_units):
             raise ConfigError("Cannot hash units with what is given as 'hash_units': it is no key. Give a text.")
-        seconds = self.flush_every
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds < math.inf:
-            raise _bad_option("flush_every", seconds, "a number of seconds above 0")
-
-    def _check_journal(self, journal: Any) -> None:
-        if not isinstance(journal, str | os.PathLike) or not os.fspath(journal):
-            raise _bad_option("journal", journal, "the path of a folder")
-        if Path(journal).is_file():
-            raise _bad_option("journal", journal, "the path of a folder, which this file is not")
-        object.__setattr__(self, "journal", os.fspath(journal))
+        self.check_seconds("flush_every")
 
     @property
     def is_on(self) -> bool:
         """Whether records go anywhere."""
         return self.journal is not None or self.sink is not None
-
-    def with_changes(self, changes: Mapping[str, Any]) -> "OnlineOptions":
-        """Return these options with some replaced.
-
-        Raises:
-            ConfigError: If a name is unknown or a value is out of range.
-        """
-        known = [item.name for item in fields(self)]
-        for name in changes:
-            if name not in known:
-                message = f"Cannot set online option {name!r}: there is none. Give some of {', '.join(known)}."
-                raise ConfigError(message + did_you_mean(name, known))
-        return replace(self, **changes)
-
-
-def _bad_option(name: str, value: Any, wanted: str) -> ConfigError:
-    return ConfigError(f"Cannot set online option {name!r} to {value!r}: it is of no use there. Give {wanted}.")
 
 
 @dataclass(frozen=True, slots=True)

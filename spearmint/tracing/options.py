@@ -1,19 +1,16 @@
 """What may be set about tracing, and the account of what became of traces."""
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import ClassVar, Literal, get_args
 
-from spearmint.errors import ConfigError
+from spearmint.process_options import ProcessOptions
 from spearmint.redaction import SECRET_KEYS, Redactor
-from spearmint.suggest import did_you_mean
 
 Mode = Literal["auto", "deferred", "live"]
 
 
 @dataclass(frozen=True, slots=True)
-class TracingOptions:
+class TracingOptions(ProcessOptions):
     """How executions are traced.
 
     Attributes:
@@ -31,6 +28,8 @@ class TracingOptions:
         timeout: Seconds that a server may take to answer one request.
     """
 
+    kind: ClassVar[str] = "tracing option"
+
     enabled: bool | None = None
     sample_rate: float = 1.0
     mode: Mode = "auto"
@@ -44,51 +43,21 @@ class TracingOptions:
 
     def __post_init__(self) -> None:
         if self.enabled is not None and not isinstance(self.enabled, bool):
-            raise _bad_option("enabled", self.enabled, "True, False or None")
-        if not _is_number(self.sample_rate) or not 0 <= self.sample_rate <= 1:
-            raise _bad_option("sample_rate", self.sample_rate, "a number from 0 to 1")
-        if self.mode not in get_args(Mode):
-            raise _bad_option("mode", self.mode, f"one of {', '.join(map(repr, get_args(Mode)))}")
+            raise self.refusal("enabled", "True, False or None")
+        rate = self.sample_rate
+        if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate <= 1:
+            raise self.refusal("sample_rate", "a number from 0 to 1")
+        self.check_choice("mode", get_args(Mode))
         for name in ("experiment", "tracking_uri"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, str) or not value):
-                raise _bad_option(name, value, "a text that is not empty, or None")
-        for name in ("queue_size", "max_chars", "max_items"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise _bad_option(name, value, "a whole number from 1")
-        if not _is_number(self.timeout) or not 0 < self.timeout < math.inf:
-            raise _bad_option("timeout", self.timeout, "a number of seconds above 0")
+                raise self.refusal(name, "a text that is not empty, or None")
+        self.check_whole("queue_size", "max_chars", "max_items")
+        self.check_seconds("timeout")
         if isinstance(self.mask, str) or not all(isinstance(one, str) for one in self.mask):
-            raise _bad_option("mask", self.mask, "a list of regular expressions")
+            raise self.refusal("mask", "a list of regular expressions")
+        object.__setattr__(self, "mask", tuple(self.mask))
         Redactor(self.mask)
-
-    def with_changes(self, changes: Mapping[str, Any]) -> "TracingOptions":
-        """Return these options with some replaced.
-
-        Raises:
-            ConfigError: If a name is unknown or a value is out of range.
-        """
-        known = [item.name for item in fields(self)]
-        for name in changes:
-            if name not in known:
-                message = (
-                    f"Cannot set tracing option {name!r}: there is none. Give some of {', '.join(known)}."
-                    f"{did_you_mean(name, known)}"
-                )
-                raise ConfigError(message)
-        mask = changes.get("mask")
-        if isinstance(mask, list):
-            changes = {**changes, "mask": tuple(mask)}
-        return replace(self, **changes)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _bad_option(name: str, value: Any, wanted: str) -> ConfigError:
-    return ConfigError(f"Cannot set tracing option {name!r} to {value!r}: it is out of range. Give {wanted}.")
 
 
 @dataclass(frozen=True, slots=True)
