@@ -373,3 +373,77 @@ def test_warnings_as_errors_end_no_install(run):
     assert (done.returncode, done.stdout) == (0, "")
     assert "Modules were imported before spearmint.install(): json" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+ROUND = {"configs": [{"b": 3}, {"b": 5}], "bindings": {"boost": "b"}, "strategy": "round_robin"}
+
+
+def test_pause_gives_the_first_config_to_kept_references_too(project):
+    project.write(SHOP)
+    handle = project.install({"target": "shop.rank:*", **ROUND}, {"target": "shop.rank:Ranker.*", **ROUND})
+    rank = project.load("shop.rank")
+    kept, method = rank.ROUTES["score"], rank.Ranker().rank
+    assert [kept("ab"), kept("ab")] == [6, 10]
+    handle.pause()
+    handle.pause()
+    assert [kept("ab"), rank.score("ab"), rank.other(), method(), method()] == [6, 6, 3, 3, 3]
+    handle.resume()
+    assert {kept("ab"), kept("ab")} == {6, 10}
+    handle.resume()
+
+
+def test_pause_starts_no_variants(project):
+    project.write(SHOP)
+    handle = project.install({"target": "shop.rank:score", **ROUND, "strategy": "shadow"})
+    rank = project.load("shop.rank")
+    handle.pause()
+    with spearmint.Spearmint.run(rank.score, await_variants=True) as runner:
+        results = runner("ab")
+    assert (results.main_result.result, len(results.variant_results)) == (6, 0)
+
+
+def test_pause_holds_for_modules_that_are_imported_later(project):
+    project.write(SHOP)
+    handle = project.install({"target": "shop.rank:score", **ROUND})
+    handle.pause()
+    rank = project.load("shop.rank")
+    assert [rank.score("ab"), rank.score("ab")] == [6, 6]
+    handle.resume()
+    assert {rank.score("ab"), rank.score("ab")} == {6, 10}
+
+
+def test_kept_references_become_experiments_again(project):
+    project.write(SHOP)
+    handle = project.install("shop.rank:score")
+    rank = project.load("shop.rank")
+    kept = rank.ROUTES["score"]
+    handle.uninstall()
+    assert (kept("ab"), rank.score("ab")) == (2, 2)
+    with pytest.warns(SpearmintWarning, match="imported before"):
+        again = project.install("shop.rank:score")
+    assert (kept("ab"), rank.score("ab")) == (6, 6)
+    again.uninstall()
+    assert (kept("ab"), rank.score("ab")) == (2, 2)
+
+
+def test_reload_takes_what_the_file_says_now(project):
+    project.write(SHOP)
+    entry = "{{target: 'shop.rank:{}', configs: [{{b: {}}}], bindings: {{boost: b}}}}"
+    project.write({"s.yaml": f"experiments: [{entry.format('score', 3)}]"})
+    handle = spearmint.install(project.folder / "s.yaml")
+    rank = project.load("shop.rank")
+    kept = rank.ROUTES["score"]
+    project.write({"s.yaml": f"experiments: [{entry.format('score', 4)}, {entry.format('other', 7)}]"})
+    handle.reload()
+    assert (kept("ab"), rank.score("ab"), rank.other()) == (8, 8, 7)
+    project.write({"s.yaml": "experiments: [{target: shop}]"})
+    with pytest.raises(SettingsError, match="it has no colon"):
+        handle.reload()
+    assert (kept("ab"), rank.other()) == (8, 7)
+    project.write({"s.yaml": "experiments: [{target: 'shop.rank:nothing'}]"})
+    with pytest.raises(SettingsError, match="defines no such function"):
+        handle.reload()
+    assert (kept("ab"), rank.score("ab"), rank.other()) == (8, 8, 7)
+    assert str(handle.report()).splitlines()[0] == "shop.rank  rewritten"
+    handle.uninstall()
+    assert (kept("ab"), rank.score("ab"), rank.other()) == (2, 2, 1)

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
-from spearmint.proxy.proxy import ExperimentProxy, plain_function
-
 FIXED_TYPE = "it belongs to a type that does not change"
 
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
@@ -153,11 +151,6 @@ def _held(owner: Any, name: str) -> tuple[Any, str, Any]:
             if attribute in vars(base):
                 return base, attribute, vars(base)[attribute]
     return owner, name, None
-
-
-def release(proxy: ExperimentProxy) -> None:
-    """Let an experiment that the program may have kept call its function from now on, as if it were none."""
-    ExperimentProxy.__dict__["__call__"].__set__(proxy, plain_function(proxy))
 
 
 def names_in(module: ModuleType) -> list[str]:

@@ -19,7 +19,7 @@ PAST = "another hook has loaded it and asked no finder behind it"
 
 
 def wrap_imported_modules(
-    installation: Installation, swap: Callable[[str, ModuleSpec], None], *, sees_cells: bool
+    installation: Installation, swap: Callable[[str, ModuleSpec], None], *, sees_cells: bool, is_reload: bool = False
 ) -> None:
     """Wrap in place what the settings want of modules that have run already, and name them in one warning.
 
@@ -27,6 +27,7 @@ def wrap_imported_modules(
         installation: The settings in force, and what keeps account.
         swap: Swaps the loader of a module that is still to run, as those of `importlib.util.LazyLoader`.
         sees_cells: Whether what the main module defines from now on is rewritten, as in a notebook.
+        is_reload: Whether they were instrumented already, by settings that these replace: nothing is said then.
 
     Raises:
         SettingsError: If the settings name something in such a module that is not there, or say ``on_missed: error``
@@ -38,16 +39,17 @@ def wrap_imported_modules(
         if is_pending:
             swap(name, object.__getattribute__(module, "__spec__"))
             continue
-        installation.account.already_imported.add(name)
+        if not is_reload:
+            installation.account.already_imported.add(name)
         if not (sees_cells and name == "__main__"):
             imported.append(name)
         found = installation.targets.of(name)
         if found is not None and found.rules:
             # What a module that still runs has not defined yet may come.
             changes = installation.wrap_in_place(module, name, is_whole=not _is_running(module))
-            if changes.wrapped:
+            if changes.wrapped and not is_reload:
                 installation.account.modules[name] = ModuleOutcome("wrapped_after", EARLIER)
-    if not imported or on_missed == "ignore":
+    if not imported or is_reload or on_missed == "ignore":
         return
     imported.sort()
     more = f" and {len(imported) - _SHOWN} more" if len(imported) > _SHOWN else ""

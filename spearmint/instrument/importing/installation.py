@@ -1,20 +1,19 @@
 """What one `spearmint.install` stands for: its settings, and what it has done so that it can be taken back."""
 
 import sys
-import weakref
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.declare.account import Account
 from spearmint.instrument.declare.declarations import Declarations
+from spearmint.instrument.declare.kept_experiments import KeptExperiments, Pause, release, released, revive
 from spearmint.instrument.declare.patch_module import (
     FIXED_TYPE,
     ModulePatch,
     fixed_type_message,
     names_in,
-    release,
     wrap_in_place,
     wrap_path,
 )
@@ -46,7 +45,8 @@ class Installation:
         self.modules: set[str] = set()
         self.account = Account()
         self._declarations = Declarations(self.targets, self.account)
-        self._proxies: weakref.WeakSet[ExperimentProxy] = weakref.WeakSet()
+        self._kept = KeptExperiments()
+        self._pause = Pause()
         self._changes: list[ModulePatch] = []
         self._packages: tuple[str, ...] = ()
         self.reach_packages()
@@ -70,9 +70,43 @@ class Installation:
         """Make an experiment of a function if the settings want one; see `Declarations.declare`."""
         made = self._declarations.declare(function, module, name)
         if made is not function:
-            proxy: Any = made.__func__ if isinstance(made, classmethod) else made
-            self._proxies.add(proxy)
+            proxy = _proxy_in(made)
+            self._kept.add(proxy, module, name)
+            if self._pause.holds:
+                self._pause.add(proxy)
         return made
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its experiments run under their first config."""
+        return self._pause.holds
+
+    def pause(self) -> None:
+        """Let all its experiments, and those still to be made, run under their first config, without variants."""
+        self._pause.holds = True
+        for proxy, _, _ in self._kept:
+            self._pause.add(proxy)
+
+    def resume(self) -> None:
+        """Let them run as the settings say."""
+        self._pause.end()
+
+    def revive_released(self) -> None:
+        """Make experiments again of what an earlier installation has left with the program.
+
+        Raises:
+            SettingsError: If one cannot become what the settings want.
+        """
+        for proxy, module, name in released:
+            function = plain_function(proxy)
+            made = next((one for one, _, _ in self._kept if plain_function(one) is function), None)
+            if made is None and self.targets.of(module) is not None and _is_alive(function):
+                declared = self.declare_tracked(function, module, name)
+                made = None if declared is function else _proxy_in(declared)
+            if made is not None:
+                released.discard(proxy)
+                revive(proxy, made)
+                self._kept.add(proxy, module, name)
 
     def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
         """Raise an error if the settings name something in a module that is not there.
@@ -148,12 +182,24 @@ class Installation:
             if isinstance(module, ModuleType):
                 wrap_in_place(module, self._unwrapped)
                 restore_loader(module)
-        for proxy in list(self._proxies):  # Those that the program has kept, such as a table of routes.
-            release(proxy)
+        self._pause.end()
+        for kept, module_name, function_name in self._kept:
+            release(kept)
+            released.add(kept, module_name, function_name)
         table_store.drop_packages(self._packages)
         self._packages = ()
         self.modules.clear()
 
     def _unwrapped(self, function: Any, _name: str) -> Any:
-        is_ours = isinstance(function, ExperimentProxy) and function in self._proxies
-        return plain_function(function) if is_ours else function
+        return plain_function(function) if function in self._kept else function
+
+
+def _is_alive(function: Any) -> bool:
+    """Tell whether the module that a function was made in is the one that is imported now."""
+    namespace = getattr(function, "__globals__", None) or {}
+    module = sys.modules.get(namespace.get("__name__", ""))
+    return isinstance(module, ModuleType) and vars(module) is namespace
+
+
+def _proxy_in(made: Any) -> ExperimentProxy:
+    return cast("ExperimentProxy", made.__func__ if isinstance(made, classmethod) else made)

@@ -1,0 +1,228 @@
+"""The handle of what is installed: it tells of it, pauses it and takes it back."""
+
+import atexit
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Self
+
+from spearmint.context.threads import install_thread_propagation
+from spearmint.execution.limits import PoolLimits
+from spearmint.execution.pool import variant_pool
+from spearmint.execution.worker_initializers import worker_initializers
+from spearmint.instrument.child_processes.environment import propagate_to_children
+from spearmint.instrument.importing.already_imported import EARLIER, wrap_imported_modules
+from spearmint.instrument.importing.hook import hook
+from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.report import InstallationReport, missed_message, report_on, tell
+from spearmint.instrument.settings.load import LoadedSettings, read_settings
+from spearmint.tracing import recorder
+from spearmint.tracing.exporter import exporter
+from spearmint.tracing.options import TracingOptions
+
+
+class Handle:
+    """What `install` returns. It takes the installation back, as the end of ``with`` does."""
+
+    def __init__(self, loaded: LoadedSettings, *, reaches_children: bool, packages: Iterable[str] = ()) -> None:
+        self.loaded = loaded
+        self._packages = tuple(packages)
+        self.claims = 1
+        self._reaches_children = reaches_children
+        self._installation = Installation(loaded)
+        self._undo = ExitStack()
+
+    @property
+    def skipped(self) -> Mapping[str, str]:
+        """Modules that the settings are about and whose code is not rewritten, each with the reason."""
+        return MappingProxyType({one.name: one.reason for one in self.report(raises=False).modules if one.reason})
+
+    def report(self, *, raises: bool = True) -> InstallationReport:
+        """Tell what has become, by now, of everything that the settings name.
+
+        Args:
+            raises: Whether ``on_missed: error`` of the settings makes an error of modules that were missed.
+
+        Returns:
+            The report. ``str()`` of it has a line for each module that the settings name, with one of ``rewritten``,
+            ``cached``, ``wrapped_after``, ``left`` and ``not_imported``, and a line for each target with the number of
+            functions that became experiments.
+
+        Raises:
+            SettingsError: If the settings say ``on_missed: error`` and modules that they name have been loaded by a
+                hook that passed Spearmint's over.
+        """
+        report = report_on(self._installation)
+        if raises and report.missed and self.loaded.settings.on_missed == "error":
+            raise self.loaded.origin.error(missed_message(report.missed), ("on_missed",))
+        return report
+
+    def tell_missed(self) -> None:
+        """Say on stderr, at the end of the process, what was loaded past the hook."""
+        if self.loaded.settings.on_missed == "ignore":
+            return
+        missed = tuple(one for one in self.report(raises=False).missed if one.reason != EARLIER)
+        if missed:  # The others have been told when it was installed.
+            tell(f"spearmint: {missed_message(missed)}")
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it is in force."""
+        return self._installation in hook.installations
+
+    def pause(self) -> None:
+        """Have every experiment of the settings run under its first config, whatever its strategy, without variants.
+
+        That holds for experiments that the program has kept a reference of, too, and for those that are still to be
+        made, until `resume` or `uninstall`. Calls that are under way end as they began. It may be called twice.
+        """
+        self._installation.pause()
+
+    def resume(self) -> None:
+        """Let the experiments run as the settings say, after `pause`; without it, do nothing."""
+        self._installation.resume()
+
+    def reload(self) -> None:
+        """Read the settings again, and put what they say now in the place of what they said.
+
+        Functions of modules that have been imported are wrapped where they stand, and those that the program has kept
+        a reference of follow. Calls that begin meanwhile may run as without Spearmint. A pause goes on.
+
+        Raises:
+            SettingsError: If the settings are no good; then what was in force stays so.
+        """
+        before, old = self.loaded, self._installation
+        path = before.origin.path
+        loaded = before if path is None else read_settings(path, packages=self._packages)
+        if before.settings.propagate_threads and not loaded.settings.propagate_threads:
+            loaded = with_threads(loaded)
+        is_paused = old.is_paused
+        try:
+            self._replace(loaded, old, is_paused=is_paused)
+        except BaseException:
+            self._replace(before, old, is_paused=is_paused)
+            raise
+
+    def _replace(self, loaded: LoadedSettings, old: Installation, *, is_paused: bool) -> None:
+        self._undo.close()
+        self.loaded, self._installation = loaded, Installation(loaded)
+        account = self._installation.account
+        account.modules.update(old.account.modules)
+        account.already_imported.update(old.account.already_imported)
+        if is_paused:
+            self._installation.pause()
+        self.put_in_place(is_reload=True)
+
+    def put_in_place(self, *, is_reload: bool = False) -> None:
+        """Do what `install` promises; what fails leaves everything as it was.
+
+        Args:
+            is_reload: Whether other settings were in force until now.
+        """
+        with ExitStack() as undo:
+            hook.add(self._installation)
+            undo.callback(self._installation.take_back)
+            undo.callback(hook.drop, self._installation)
+            settings = self.loaded.settings
+            if settings.background is not None or settings.tracing is not None:
+                undo.callback(_set_process, variant_pool.limits, exporter.options)
+                recorder.set_options(settings.tracing or {})
+                variant_pool.configure(**settings.background or {})
+            undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
+            if self._reaches_children:
+                undo.callback(propagate_to_children(self.loaded))
+            preparation = partial(_install_there, self.loaded)
+            worker_initializers.append(preparation)
+            undo.callback(worker_initializers.remove, preparation)
+            wrap_imported_modules(self._installation, hook.swap, sees_cells=hook.sees_cells, is_reload=is_reload)
+            self._installation.revive_released()
+            self._undo = undo.pop_all()
+
+    def uninstall(self) -> None:
+        """Take the installation back. It may be called twice.
+
+        Modules and functions are then as they were. An experiment that the program has kept calls its
+        function from then on.
+        """
+        self.claims = 0
+        handles.discard(self)
+        self._undo.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.claims -= 1
+        if self.claims <= 0:  # Unless another caller has installed the same.
+            self.uninstall()
+
+
+class Handles:
+    """The handles of what is installed in this process."""
+
+    def __init__(self) -> None:
+        self._handles: list[Handle] = []
+        self._tells_at_exit = False
+
+    def claim(
+        self, loaded: LoadedSettings, packages: Iterable[str] = (), *, reaches_children: bool
+    ) -> tuple[Handle, bool]:
+        """Return the handle for settings, and whether it is a new one."""
+        with hook.lock:
+            if not self._tells_at_exit:
+                self._tells_at_exit = True
+                atexit.register(self._tell_at_exit)
+            for handle in self._handles:
+                if handle.loaded.settings == loaded.settings and _file(handle.loaded) == _file(loaded):
+                    handle.claims += 1
+                    return handle, False
+            handle = Handle(loaded, reaches_children=reaches_children, packages=packages)
+            self._handles.append(handle)
+            return handle, True
+
+    def discard(self, handle: Handle) -> None:
+        """Forget a handle."""
+        with hook.lock:
+            if handle in self._handles:
+                self._handles.remove(handle)
+
+    def all(self) -> list[Handle]:
+        """Return the handles, in the order in which they were made."""
+        with hook.lock:
+            return list(self._handles)
+
+    def _tell_at_exit(self) -> None:
+        for handle in self.all():
+            handle.tell_missed()
+
+
+handles = Handles()
+
+
+def _file(loaded: LoadedSettings) -> Path | None:
+    path = loaded.origin.path
+    return path and loaded.origin.folder / path.name
+
+
+def _set_process(limits: PoolLimits, options: TracingOptions) -> None:
+    """Let what `spearmint.configure` sets be what it was."""
+    variant_pool.configure(**asdict(limits))
+    exporter.options = options
+    recorder.set_options({})  # It keeps what it has read of the options.
+
+
+def _install_there(loaded: LoadedSettings) -> None:
+    """Install, in a worker process, what the process that sends it work has installed."""
+    handle, is_new = handles.claim(loaded, reaches_children=loaded.settings.propagate_children)
+    if is_new:
+        handle.put_in_place()
+
+
+def with_threads(loaded: LoadedSettings) -> LoadedSettings:
+    """Return settings that carry the running case along into threads."""
+    return replace(loaded, settings=loaded.settings.model_copy(update={"propagate_threads": True}))
