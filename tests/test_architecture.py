@@ -83,7 +83,7 @@ HOUSE = (
     (9, "instrument.rewrite", "result cache"),
     (9, "instrument.naming", "static_modules missing bound_names public_path"),
     (9, "instrument.settings", "matching"),
-    (9, "instrument.rewrite", "ast_rewrite bytecode_rewrite injected gc_pause module_rewriter"),
+    (9, "instrument.rewrite", "ast_rewrite interpolations bytecode_rewrite injected gc_pause module_rewriter"),
     (9, "instrument.declare", "account kept_experiments annotated local_functions declarations"),
     (9, "instrument.importing", "loaders foreign_loaders finder"),
     (9, "instrument.declare", "patch_module"),

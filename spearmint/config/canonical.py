@@ -1,5 +1,6 @@
 """The canonical form of a config: one text for one content, the same in every process."""
 
+import builtins
 import dataclasses
 import functools
 import hashlib
@@ -25,6 +26,8 @@ from spearmint.errors import ConfigError
 
 MAX_DEPTH = 100
 """How deep a config may nest: far beyond real configs, far below what exhausts the stack."""
+DICTS: tuple[type, ...] = (dict, vars(builtins).get("frozendict", dict))
+"""What stands for a mapping inside a config; `frozendict`, new in CPython 3.15, does not derive from dict."""
 
 _TAG = "$canonical"
 _ATOMS = (str, int, float, bool, type(None))
@@ -124,7 +127,7 @@ class _Writer:
         if isinstance(value, _ATOMS):
             return value
         with self._entered(value, path):
-            if isinstance(value, dict):
+            if isinstance(value, DICTS):
                 return self._mapping(value, path)
             if isinstance(value, list | tuple):
                 return [self.form(item, (*path, str(index))) for index, item in enumerate(value)]

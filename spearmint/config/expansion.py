@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from spearmint.config.canonical import MAX_DEPTH
+from spearmint.config.canonical import DICTS, MAX_DEPTH
 from spearmint.config.id_template import fill_id_template
 from spearmint.config.model import ATOMS, MAPPINGS, Config, assemble, give_id, given_id, rebuilt_tuple, take_id
 from spearmint.config.sweep import RANGE_KEY, SWEEP_KEY, DynamicValue, RangeError, make_range
@@ -84,7 +84,7 @@ def _template(value: Any, path: _Path, axes: list[_Axis]) -> Any:
     if sweep is not None:
         axes.append((sweep, path))
         return sweep
-    if isinstance(value, dict):
+    if isinstance(value, DICTS):
         return {key: _template(item, (*path, str(key)), axes) for key, item in value.items()}
     if isinstance(value, list):
         return [_template(item, (*path, str(index)), axes) for index, item in enumerate(value)]
@@ -97,7 +97,7 @@ def _sweep(value: Any, path: _Path) -> DynamicValue[Any] | None:
     """Return the alternatives that a value stands for, however it says so; None for a value that is itself."""
     if isinstance(value, DynamicValue):
         return value
-    if not isinstance(value, dict) or len(value) != 1:
+    if not isinstance(value, DICTS) or len(value) != 1:
         return None
     if SWEEP_KEY in value:
         alternatives = value[SWEEP_KEY]

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from spearmint.config.canonical import DICTS
 from spearmint.errors import ConfigError
 
 MAX_CONFIGS = 100_000
@@ -39,7 +40,7 @@ class MemoryLimit:
             if type(value) in _SMALL:
                 self._bytes += _SMALL_BYTES
                 continue
-            if isinstance(value, dict):
+            if isinstance(value, DICTS):
                 waiting.extend(value.values())
             elif isinstance(value, list | tuple | set | frozenset):
                 waiting.extend(value)

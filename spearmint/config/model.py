@@ -11,7 +11,7 @@ from typing import Any, final
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from spearmint.config.canonical import MAX_DEPTH, canonical_text
+from spearmint.config.canonical import DICTS, MAX_DEPTH, canonical_text
 from spearmint.errors import ConfigError
 
 ID_KEY = "__config_id__"
@@ -137,10 +137,10 @@ class Config(dict[str, Any]):
         return [*super().__dir__(), *map(str, self)]
 
     def __or__(self, other: Any) -> Any:
-        return Config(dict(self) | other) if isinstance(other, dict) else NotImplemented
+        return Config(dict(self) | other) if isinstance(other, DICTS) else NotImplemented
 
     def __ror__(self, other: Any) -> Any:
-        return Config(other | dict(self)) if isinstance(other, dict) else NotImplemented
+        return Config(other | dict(self)) if isinstance(other, DICTS) else NotImplemented
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -241,7 +241,7 @@ def _owned(value: Any, depth: int) -> Any:
     if depth > MAX_DEPTH:
         msg = f"Cannot make a config: it is nested deeper than {MAX_DEPTH} levels, or contains itself. Flatten it."
         raise ConfigError(msg)
-    if isinstance(value, dict):
+    if isinstance(value, DICTS):
         return assemble({key: _owned(item, depth + 1) for key, item in value.items()})
     if isinstance(value, list):
         return [_owned(item, depth + 1) for item in value]

@@ -11,6 +11,7 @@ from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 
 from spearmint.config.annotations import Unresolved, annotations_of, without_metadata
 from spearmint.config.binding import Bind, Binder, Slot
+from spearmint.config.canonical import DICTS
 from spearmint.config.injected import INJECTED
 from spearmint.config.model import Config
 from spearmint.errors import BindingError
@@ -186,7 +187,7 @@ def _choose(function: str, parameter: inspect.Parameter, hint: Any, rules: Mappi
         return [*own, *by_type][0]
     if isinstance(bare, type) and issubclass(bare, BaseModel | Config):
         return Bind()
-    takes_whole = hint in (parameter.empty, Any) or (get_origin(bare) or bare) in _WHOLE_CONFIG_TYPES
+    takes_whole = hint in (parameter.empty, Any) or (get_origin(bare) or bare) in (*DICTS, *_WHOLE_CONFIG_TYPES)
     return Bind() if parameter.name == "config" and takes_whole else None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from spearmint.config.canonical import MAX_DEPTH
+from spearmint.config.canonical import DICTS, MAX_DEPTH
 from spearmint.config.expansion import expand
 from spearmint.config.file_access import files_below, files_matching
 from spearmint.config.files import SUFFIXES, read_file
@@ -148,7 +148,7 @@ def _plain(value: Any) -> Any:
         return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if type(value) in (list, tuple):
         return type(value)(map(_plain, value))
-    if type(value) is dict:
+    if type(value) in DICTS:
         return {key: _plain(item) for key, item in value.items()}
     return value
 

@@ -25,22 +25,21 @@ class CompilerFacts:
     folds_empty_f_strings: bool = True
 
 
+_SINCE_3_14 = CompilerFacts(defers_annotations=True, threads_conditions=True, decides_operations=False)
+
 COMPILERS: Mapping[tuple[int, int], CompilerFacts] = MappingProxyType(
     {
         (3, 11): CompilerFacts(threads_conditions=True, folds_empty_f_strings=False),
         (3, 12): CompilerFacts(mangles_generic_bases=True, folds_empty_f_strings=False),
         (3, 13): CompilerFacts(),
-        (3, 14): CompilerFacts(
-            defers_annotations=True,
-            threads_conditions=True,
-            decides_operations=False,
-        ),
+        (3, 14): _SINCE_3_14,
+        (3, 15): _SINCE_3_14,
     }
 )
 
 
 def is_supported() -> bool:
-    """Tell whether the extractors know the running interpreter: CPython 3.11 to 3.14."""
+    """Tell whether the extractors know the running interpreter: CPython 3.11 to 3.15."""
     return sys.implementation.name == "cpython" and sys.version_info[:2] in COMPILERS
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import sys
 import types
 import weakref
 from collections.abc import Callable, Mapping
@@ -16,10 +17,33 @@ from spearmint.registry.experiment import ExperimentFunction, ProxyBase
 from spearmint.signatures import is_implicit_class_method
 
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
-_ANNOTATIONS: Any = vars(wrapt.BaseObjectProxy)["__annotations__"]
+_annotations_of_proxy: Any = vars(wrapt.BaseObjectProxy)["__annotations__"]
 
 
-class _Absent:
+class _Annotations:
+    """The function's annotations on a proxy, and none on the class of proxies."""
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        return {} if instance is None else _annotations_of_proxy.__get__(instance, owner)
+
+    def __set__(self, instance: object, value: Any) -> None:
+        _annotations_of_proxy.__set__(instance, value)
+
+
+# A read of a class's annotations leaves an empty dict in the class, which would hide those of every function. What
+# stands there instead counts as none: until 3.13 because it is wrapt's own, from 3.14 on by what it returns.
+_ANNOTATIONS: Any = _Annotations() if sys.version_info >= (3, 14) else _annotations_of_proxy
+
+
+class _AskedByName(type):
+    """Answers code that calls `__get__` by its name, as exit stacks do since 3.15."""
+
+    @property
+    def __get__(cls) -> Callable[["_Absent", object, type], object]:  # noqa: PLE0302 - found by name, never called
+        return _Absent.to_exit_stack
+
+
+class _Absent(metaclass=_AskedByName):
     """Stands for a method that wrapt's proxies have and functions have not, where its mere presence is looked for."""
 
     def __init__(self, name: str) -> None:
@@ -28,6 +52,13 @@ class _Absent:
     def __get__(self, instance: object, owner: type) -> Any:
         message = f"{owner.__name__!r} object has no attribute {self._name!r}"
         raise AttributeError(message)
+
+    def to_exit_stack(self, instance: object, owner: type) -> object:
+        """Return the function itself, which a stack calls where there is no method; no function can be entered."""
+        if "enter" in self._name:
+            message = f"{owner.__name__!r} object does not support the context manager protocol"
+            raise TypeError(message)
+        return instance
 
 
 class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
@@ -41,7 +72,6 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
     # A slot of that name makes the interpreter call what stands in it, with no Python frame of the proxy's own.
     __slots__ = ("__call__", "_self_experiment")
 
-    # A read of a class's annotations leaves an empty dict in the class, which would hide those of every function.
     __annotations__ = _ANNOTATIONS
 
     # `contextlib.ExitStack.push` takes whatever has these for a context manager, and calls everything else. Annotated,

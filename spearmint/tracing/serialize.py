@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import SecretBytes, SecretStr
 
+from spearmint.config.canonical import DICTS
 from spearmint.redaction import MASK, Redactor, passwords_in
 from spearmint.tracing.snapshot import ObjectFields, Truncated
 
@@ -63,7 +64,7 @@ class Renderer:
             yield from ((held, False) for held in value)
 
     def _is_mapping(self, value: Any) -> bool:
-        return isinstance(value, dict) or (self.runs_code and isinstance(value, Mapping))
+        return isinstance(value, DICTS) or (self.runs_code and isinstance(value, Mapping))
 
     def text(self, text: str) -> str:
         """Return a text without secrets, cut where it is too long."""

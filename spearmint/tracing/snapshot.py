@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretBytes, SecretStr
 
+from spearmint.config.canonical import DICTS
 from spearmint.config.model import Config
 
 _NODES = 1000  # Parts of one value that are looked at.
@@ -13,7 +14,7 @@ _DEPTH = 12
 _KEY = 64
 _BYTES = 65_536  # An array up to this size is copied.
 _ATOMS = frozenset({type(None), bool, int, float, complex})
-_DICTS = frozenset({dict, Config})
+_DICTS = frozenset({*DICTS, Config})
 _LISTS = frozenset({list, tuple, set, frozenset})
 _ARRAYS = frozenset({"numpy", "pandas", "torch", "polars", "pyarrow", "jax", "jaxlib", "tensorflow", "scipy", "xarray"})
 
@@ -123,7 +124,9 @@ class Snapshotter:
             kept = self._key(key)
             cut += kept is not key
             made[kept] = self.capture(held)
-        return Truncated(made, f"the ends of {cut} keys") if cut else made
+        if cut:
+            return Truncated(made, f"the ends of {cut} keys")
+        return made if type(value) in (dict, Config) else type(value)(made)
 
     def _key(self, key: Any) -> Any:
         length = max(self._chars, _KEY)  # Names of parameters and fields stay whole.

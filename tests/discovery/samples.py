@@ -22,7 +22,7 @@ class Sample:
 
 def every() -> list[Sample]:
     """Give the samples of the running version."""
-    newer = [f"samples_py3{minor}" for minor in (12, 13, 14) if sys.version_info >= (3, minor)]
+    newer = [f"samples_py3{minor}" for minor in (12, 13, 14, 15) if sys.version_info >= (3, minor)]
     modules = [import_module(f"tests.discovery.{name}") for name in newer]
     return [*SAMPLES, *(Sample(*sample) for module in modules for sample in module.SAMPLES)]
 

@@ -1,4 +1,4 @@
-"""Samples in the syntax, and for the annotations, of CPython 3.14: name, source, targets, references, chained calls."""
+"""Samples in the syntax and for annotations of CPython 3.14: name, source, targets, references, chained; level."""
 
 SAMPLES = [
     ("template strings", 't"{a():{b()}} {c}"', {"<module>": "a b"}),
@@ -9,4 +9,5 @@ SAMPLES = [
         {"__annotate__": "a b c", "f": "d", "C.__annotate__": "e", "C.__annotate__#2": "self.h"},
     ),
     ("annotations of no name are not evaluated", "x.y: a() = b()\nz: c()", {"<module>": "b", "__annotate__": "c"}),
+    ("a docstring that is left out is no first statement", '"""Doc."""\n\nz: a()', {"__annotate__": "a"}, {}, {}, 2),
 ]

@@ -97,7 +97,7 @@ def test_annotations_of_the_proxy_class_are_not_a_functions() -> None:
     wrapped = mint.experiment(plain)
     unbound = mint.experiment(types.MethodType(plain, "a"))
     for kind in (type(wrapped), type(unbound)):
-        inspect.get_annotations(kind)
+        assert inspect.get_annotations(kind) == {}
         getattr(kind, "__annotations__", None)
     assert wrapped.__annotations__ == unbound.__annotations__ == plain.__annotations__ != {}
 
@@ -414,6 +414,8 @@ def test_exit_stack_calls_an_experiment_like_a_function():
 
     asyncio.run(main())
     assert seen == [None, None]
+    with contextlib.ExitStack() as stack, pytest.raises(TypeError, match="does not support the context manager"):
+        stack.enter_context(leave)
     with pytest.raises(AttributeError, match="no attribute '__e"), leave:
         pass
 

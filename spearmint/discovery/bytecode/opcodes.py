@@ -14,6 +14,7 @@ Action = Literal[
     "null",
     "internal",  # pops `pops` values, pushes something that is of the compiler's making
     "internal_flags",  # the same, popping also one value per bit of the argument that is in `mask`
+    "common_constant",  # pushes something of the compiler's making; from `mask` on, a plain constant
     "special",  # pops one value, pushes a method of the interpreter's choice and its instance
     "copy",
     "swap",
@@ -87,8 +88,7 @@ _COMMON: dict[str, OpcodeEffect] = {
             "NOP RESUME SETUP_ANNOTATIONS",
             (0, 1): "RETURN_GENERATOR WITH_EXCEPT_START",
             (1, 0): "DELETE_ATTR POP_EXCEPT POP_TOP STORE_DEREF STORE_FAST STORE_GLOBAL STORE_NAME",
-            (1, 1): "GET_AITER GET_AWAITABLE GET_ITER GET_YIELD_FROM_ITER UNARY_INVERT UNARY_NEGATIVE UNARY_NOT "
-            "YIELD_VALUE",
+            (1, 1): "GET_AITER GET_AWAITABLE GET_ITER UNARY_INVERT UNARY_NEGATIVE UNARY_NOT YIELD_VALUE",
             (1, 2): "GET_ANEXT GET_LEN IMPORT_FROM MATCH_MAPPING MATCH_SEQUENCE PUSH_EXC_INFO",
             (2, 0): "DELETE_SUBSCR END_ASYNC_FOR STORE_ATTR",
             (2, 1): "BINARY_OP COMPARE_OP CONTAINS_OP IMPORT_NAME IS_OP",
@@ -120,6 +120,8 @@ _COMMON: dict[str, OpcodeEffect] = {
     **_each("JUMP_BACKWARD JUMP_BACKWARD_NO_INTERRUPT", OpcodeEffect(flow="jump", backward=True)),
     **_each("RAISE_VARARGS RERAISE RETURN_VALUE", OpcodeEffect(flow="end")),
 }
+
+_UNTIL_3_14: dict[str, OpcodeEffect] = _shapes({(1, 1): "GET_YIELD_FROM_ITER"})
 
 _CONDITIONS = ("FALSE", "TRUE", "NONE", "NOT_NONE")
 
@@ -228,12 +230,20 @@ _SINCE_3_14: dict[str, OpcodeEffect] = {
     "LOAD_SPECIAL": OpcodeEffect("special"),
 }
 
+_SINCE_3_15: dict[str, OpcodeEffect] = {
+    # Beside an iterator lies the index of the next item, or NULL.
+    **_shapes({(1, 2): "GET_ITER", (2, 0): "POP_ITER", (3, 1): "END_SEND", (4, 3): "CLEANUP_THROW"}),
+    # 7 and above are None, the empty text, True, False and -1.
+    "LOAD_COMMON_CONSTANT": OpcodeEffect("common_constant", mask=7),
+}
+
 VERSIONS: Mapping[tuple[int, int], Mapping[str, OpcodeEffect]] = MappingProxyType(
     {
-        (3, 11): {**_COMMON, **_ONLY_3_11},
-        (3, 12): {**_COMMON, **_SINCE_3_12, **_ONLY_3_12},
-        (3, 13): {**_COMMON, **_SINCE_3_12, **_SINCE_3_13, **_ONLY_3_13},
-        (3, 14): {**_COMMON, **_SINCE_3_12, **_SINCE_3_13, **_SINCE_3_14},
+        (3, 11): {**_COMMON, **_UNTIL_3_14, **_ONLY_3_11},
+        (3, 12): {**_COMMON, **_UNTIL_3_14, **_SINCE_3_12, **_ONLY_3_12},
+        (3, 13): {**_COMMON, **_UNTIL_3_14, **_SINCE_3_12, **_SINCE_3_13, **_ONLY_3_13},
+        (3, 14): {**_COMMON, **_UNTIL_3_14, **_SINCE_3_12, **_SINCE_3_13, **_SINCE_3_14},
+        (3, 15): {**_COMMON, **_SINCE_3_12, **_SINCE_3_13, **_SINCE_3_14, **_SINCE_3_15},
     }
 )
 """The effect of each opcode that the compiler emits, by version and by name."""

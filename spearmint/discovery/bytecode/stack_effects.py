@@ -52,6 +52,10 @@ def _internal(effect: OpcodeEffect) -> StackEffect:
     return step
 
 
+def _common_constant(effect: OpcodeEffect) -> StackEffect:
+    return lambda stack, argument: stack.values.append(None if argument >= effect.mask else Marker.INTERNAL)
+
+
 def _unpack(effect: OpcodeEffect) -> StackEffect:
     starred = effect.action == "unpack_ex"
 
@@ -248,6 +252,7 @@ _ACTIONS: Mapping[Action, Callable[[OpcodeEffect], StackEffect]] = {
     "null": _push(Marker.NULL),
     "internal": _internal,
     "internal_flags": _pop_flags,
+    "common_constant": _common_constant,
     "special": _special,
     "copy": _copy,
     "swap": _swap,

@@ -33,7 +33,9 @@ _CONTAINERS = (dict, list, tuple, set, frozenset)
 _CONSTRUCTORS = frozenset({"__init__", "__new__", "__post_init__"})
 _CLASS_NOISE = frozenset(
     {"__doc__", "__module__", "__dict__", "__weakref__", "__firstlineno__", "__static_attributes__"}
+    | {"__annotations_cache__"}  # what has been read of the annotations so far
 )
+_OWN_CELLS = frozenset({"__classdict__", "__conditional_annotations__"})  # of annotations: the class itself is walked
 
 
 def code_version(function: Callable[..., Any]) -> str:
@@ -164,7 +166,7 @@ class _Walk:
         return ["module", name, held]
 
     def _container_form(self, value: Any, names: frozenset[str], depth: int) -> Any:
-        items = value.items() if isinstance(value, dict) else [("", item) for item in value]
+        items = value.items() if isinstance(value, Mapping) else [("", item) for item in value]
         text = self._canonical(value)
         parts: list[Any] = []
         if len(items) <= _MOST_ITEMS:
@@ -220,7 +222,7 @@ class _Walk:
         closed = {
             name: self._form(cell_contents(cell), digest.names)
             for name, cell in cells.items()
-            if (id(cell), "") not in self._left_out and cell_contents(cell) is not MISSING
+            if name not in _OWN_CELLS and (id(cell), "") not in self._left_out and cell_contents(cell) is not MISSING
         }
         imported = [self._form(value, digest.names) for value in _imported(digest.imports, space)]
         defaults = [self._form(one) for one in (function.__defaults__ or (), function.__kwdefaults__ or {})]

@@ -22,6 +22,10 @@ def _breaks(body: Iterable[ast.stmt]) -> bool:
     return any(isinstance(node, ast.Break) for statement in body for node in ast.walk(statement))
 
 
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
 class Statements:
     """Reads the statements of one scope, and follows where control can go."""
 
@@ -43,7 +47,9 @@ class Statements:
         # A module makes the function when it starts to run, a class when its body has run.
         if self._deferred and (reaches_end or not self._scope.is_class):
             first_line = self._scope.calls.first_line if self._scope.is_class else None
-            self._expressions.define("__annotate__", statements[0], self._deferred, first_line=first_line)
+            # The docstring is no statement where the compiler leaves docstrings out.
+            first = statements[self._unit.optimize > 1 and _is_docstring(statements[0])]
+            self._expressions.define("__annotate__", first, self._deferred, first_line=first_line)
 
     def _block(self, body: Iterable[ast.stmt]) -> bool:
         """Read statements in a row; tell whether control reaches their end."""

@@ -88,15 +88,21 @@ def _redeclare(experiment: ExperimentFunction, function: Callable[..., Any]) -> 
 
 def _shape(function: Callable[..., Any]) -> _Shape | None:
     """Return what a definition may give its function otherwise the next time; None where that cannot be compared."""
-    annotations: Any = ()
-    if sys.version_info >= (3, 14):
-        if getattr(getattr(function, "__annotate__", None), "__closure__", None):
-            return None
-    else:
-        annotations = tuple((getattr(function, "__annotations__", None) or {}).values())
+    try:
+        annotations = tuple(_annotations(function).values())
+    except Exception:  # noqa: BLE001 - since 3.14 an annotation is an expression that runs when it is asked for
+        return None
     defaults = getattr(function, "__defaults__", None) or ()
     keywords = getattr(function, "__kwdefaults__", None) or {}
     return annotations, (*defaults, *keywords.values())
+
+
+def _annotations(function: Callable[..., Any]) -> Mapping[str, Any]:
+    if sys.version_info < (3, 14):
+        return getattr(function, "__annotations__", None) or {}
+    # Not `__annotations__`, which would keep what the names in it stand for now.
+    annotate = getattr(function, "__annotate__", None)
+    return annotate(1) if annotate is not None else {}  # annotationlib.Format.VALUE
 
 
 def _is_same(known: _Made, shape: _Shape, namespace: Mapping[str, Any]) -> bool:

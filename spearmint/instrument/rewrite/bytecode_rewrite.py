@@ -10,6 +10,7 @@ from typing import Any
 from bytecode import Bytecode, Instr
 
 from spearmint.discovery import calls_in_code, is_supported
+from spearmint.instrument.rewrite.interpolations import without_interpolations
 from spearmint.instrument.rewrite.result import ENTRY, TYPE_CHECKING, DefinitionNames, IsTarget, Refused, RewrittenCode
 from spearmint.signatures import parameter_names_in_code
 
@@ -66,9 +67,10 @@ class _Rewrite:
             code = code.replace(co_consts=constants)
         if not any(self._target_name(one, one.co_firstlineno) for one in constants if isinstance(one, CodeType)):
             return code
-        assembled = Bytecode.from_code(code)
+        readable, put_back = without_interpolations(code)
+        assembled = Bytecode.from_code(readable)
         assembled[:] = list(self._with_wrappers(assembled))
-        return assembled.to_code()
+        return put_back(assembled.to_code())
 
     def _target_name(self, code: CodeType, last_line: int) -> str | None:
         """Return the numbered name of the definition that a code object belongs to, if it is a target."""
@@ -147,7 +149,8 @@ def _wrapper(name: str, made: Instr) -> Iterator[Instr]:
 
     yield instruction("LOAD_CONST", 0)
     yield instruction("LOAD_CONST", (_FUNCTION,))
-    yield instruction("IMPORT_NAME", ENTRY)
+    # Since 3.15 two flags say that an import is lazy, and that it never is.
+    yield instruction("IMPORT_NAME", (False, True, ENTRY) if sys.version_info >= (3, 15) else ENTRY)
     yield instruction("IMPORT_FROM", _FUNCTION)
     yield instruction("SWAP", 2)
     yield instruction("POP_TOP")  # The module is not needed any more: function, wrapper.

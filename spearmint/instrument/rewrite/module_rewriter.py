@@ -156,7 +156,9 @@ class ModuleRewriter:
             reason: The reason, or what was raised.
             path: The module's file, where the warning points to.
         """
-        cause = f"{type(reason).__name__}: {reason}" if isinstance(reason, BaseException) else str(reason)
+        cause = str(reason)
+        if isinstance(reason, BaseException):
+            cause = f"{type(reason).__name__}: {reason}".removesuffix(": ")  # A failed assertion says nothing.
         self._refusal = cause
         message = (
             f"Cannot instrument module {self.name!r}: {cause}. It runs as if Spearmint were not there; "
