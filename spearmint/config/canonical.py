@@ -26,7 +26,7 @@ from spearmint.errors import ConfigError
 
 MAX_DEPTH = 100
 """How deep a config may nest: far beyond real configs, far below what exhausts the stack."""
-DICTS: tuple[type, ...] = (dict, vars(builtins).get("frozendict", dict))
+DICTS: tuple[type[dict[Any, Any]], ...] = (dict, vars(builtins).get("frozendict", dict))
 """What stands for a mapping inside a config; `frozendict`, new in CPython 3.15, does not derive from dict."""
 
 _TAG = "$canonical"
