@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from spearmint.cli.output import examples
+from spearmint.cli.output import examples, fail
 from spearmint.errors import SettingsError
 from spearmint.instrument.settings.origin import split_errors
 
@@ -24,8 +24,9 @@ def check_command(settings: Path | None) -> None:
 
     A key in which configs differ and that no binding takes is warned of, and changes no exit status.
 
-    Exit status: 0 if nothing is wrong, else 1.
+    Exit status: 0 if nothing is wrong, else 1, also under a Python that Spearmint does not know and cannot tell.
     """
+    from spearmint.discovery.cpython import is_supported, unknown_python  # noqa: PLC0415 - as below
     from spearmint.instrument.check.checker import Checker  # noqa: PLC0415 - opening it takes a while, which --help need not
 
     try:
@@ -39,6 +40,12 @@ def check_command(settings: Path | None) -> None:
         click.echo(f"Warning: {warning}", err=True)
     if errors:
         raise _ending(errors)
+    if not is_supported():
+        raise fail(
+            f"Cannot tell which targets become experiments on {unknown_python()}. Configs, and names of modules, "
+            "functions and parameters, are right; check the settings again under one of these.",
+            1,
+        )
     source = checker.loaded.origin.path
     count = len(list(checker.loaded.entries()))
     entries = "1 entry" if count == 1 else f"{count} entries"

@@ -40,8 +40,11 @@ def graph_command(target: str, form: str, config: Path | None) -> None:
     """
     # Opening the rest takes a while, which --help need not.
     from spearmint.cli.graph_render import draw  # noqa: PLC0415
+    from spearmint.discovery.cpython import is_supported, unknown_python  # noqa: PLC0415
     from spearmint.instrument.settings.load import find_settings  # noqa: PLC0415
 
+    if not is_supported():
+        raise fail(f"Cannot tell what {target!r} reaches on {unknown_python()}. Draw it under one of these.", 1)
     if (cwd := str(Path.cwd())) not in sys.path:
         sys.path.insert(0, cwd)
     if config is not None or find_settings() is not None:

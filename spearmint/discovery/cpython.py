@@ -52,10 +52,12 @@ def compiler_facts() -> CompilerFacts:
 def require_support() -> None:
     """Refuse an interpreter whose compiler and opcodes are not described here, with a `NotImplementedError`."""
     if not is_supported():
-        running = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
-        known = ", ".join(f"{major}.{minor}" for major, minor in COMPILERS)
-        msg = (
-            f"Cannot read calls on {running}: its compiler is not described. "
-            f"Use CPython {known}, or ask is_supported() first."
-        )
+        msg = f"Cannot read calls on {unknown_python()}. Use one of these, or ask is_supported() first."
         raise NotImplementedError(msg)
+
+
+def unknown_python() -> str:
+    """Return what there is to say of an interpreter that is not described here."""
+    running = f"{sys.implementation.name} {sys.version_info[0]}.{sys.version_info[1]}"
+    known = ", ".join(f"{major}.{minor}" for major, minor in COMPILERS)
+    return f"{running}, whose compiler is not described: known are CPython {known}"

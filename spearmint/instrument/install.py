@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from spearmint.discovery import is_supported
+from spearmint.discovery.cpython import unknown_python
 from spearmint.instrument.child_processes.lazy_finder import remove_lazy_finder
 from spearmint.instrument.handle import Handle, handles, with_threads
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
@@ -107,7 +108,7 @@ def uninstall() -> None:
 def _warn_if_unsupported() -> None:
     if not is_supported():
         message = (
-            "Cannot rewrite code on this Python: it is none that Spearmint knows, CPython 3.11 to 3.14. Functions are "
+            f"Cannot rewrite code on {unknown_python()}. Functions are "
             "wrapped once their module has run; what decorators have kept of them by then, and functions inside "
             "functions, are not."
         )

@@ -8,6 +8,8 @@ import zipfile
 
 import pytest
 
+from spearmint.discovery import cpython
+
 SHOP = {
     "shop____init_____py": "raise SystemExit('imported')\nfrom shop.rank import score",
     "shop__rank___py": """
@@ -315,3 +317,17 @@ def test_function_that_cannot_be_changed_is_warned_of(write, invoke):
     checked = invoke("check")
     assert "Warning: spearmint.yaml:1:16: Cannot make an experiment of datetime:datetime.now: it bel" in checked.stderr
     assert "functions that become experiments: 0." in checked.stdout
+def test_check_of_right_settings_on_an_unknown_python(shop, write, invoke, monkeypatch):
+    write(spearmint___yaml="experiments: [{target: 'shop.rank:plain', configs: [{x: 1}], bindings: {x: x}}]")
+    assert "nothing wrong" in invoke("check").stdout
+    monkeypatch.setattr(cpython, "COMPILERS", {(3, 99): None})
+    result = invoke("check")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Cannot tell which targets become experiments on cpython 3." in result.stderr
+    assert "known are CPython 3.99" in result.stderr
+
+
+def test_check_of_wrong_settings_on_an_unknown_python(problems, monkeypatch):
+    monkeypatch.setattr(cpython, "COMPILERS", {})
+    [problem] = problems("experiments: [{target: 'shop.rank:plane', configs: [{x: 1}]}]")
+    assert "Cannot find the target 'shop.rank:plane'" in problem

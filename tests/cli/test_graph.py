@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from spearmint.discovery import cpython
+
 PROGRAM = """
     from spearmint import Spearmint, experiment
 
@@ -116,3 +118,10 @@ def test_graph_under_settings_shows_what_they_declare(write, start):
         == "drawn:one\n└─ drawn:two  [experiment, 1 config, SingleConfigStrategy]  (calls two, line 3, call table)\n"
     )
     assert done.stderr == "imported\n"
+
+
+def test_graph_on_an_unknown_python_says_that_it_cannot_tell(program, invoke, monkeypatch):
+    monkeypatch.setattr(cpython, "COMPILERS", {(3, 99): None})
+    result = invoke("graph", "graphed:top")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "Cannot tell what 'graphed:top' reaches on cpython 3." in result.stderr
