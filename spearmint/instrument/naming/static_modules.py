@@ -75,8 +75,9 @@ def _found(name: str, path: Any) -> ModuleSpec | None:
         find: Callable[..., ModuleSpec | None] | None = getattr(finder, "find_spec", None)
         try:
             spec = find(name, path, None) if find is not None else None
-        except KeyError:  # It found a namespace package, which asks for its parent: that has not been imported.
-            spec = _namespace(name, path)
+        except (KeyError, ModuleNotFoundError):  # The latter since CPython 3.15.
+            # It found a namespace package, which asks for its parent: that has not been imported.
+            spec = _namespace(name, path or [])
         if spec is not None:
             return spec
     return None
