@@ -317,6 +317,8 @@ def test_function_that_cannot_be_changed_is_warned_of(write, invoke):
     checked = invoke("check")
     assert "Warning: spearmint.yaml:1:16: Cannot make an experiment of datetime:datetime.now: it bel" in checked.stderr
     assert "functions that become experiments: 0." in checked.stdout
+
+
 def test_check_of_right_settings_on_an_unknown_python(shop, write, invoke, monkeypatch):
     write(spearmint___yaml="experiments: [{target: 'shop.rank:plain', configs: [{x: 1}], bindings: {x: x}}]")
     assert "nothing wrong" in invoke("check").stdout

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-_PYTHON = re.compile(r"python(\d+(\.\d+)?)?[a-z]*(\.exe)?")
+_PYTHON = re.compile(r"python(\d+(\.\d+)?)?[a-z]{0,2}(\.exe)?")  # with the letters of a build: "t", "d", "td"
 _TAKES_VALUE = "WX"
 _ENDS_OPTIONS = "cm"
 _LONG_WITH_VALUE = "--check-hash-based-pycs"
