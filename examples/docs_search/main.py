@@ -73,17 +73,17 @@ def sweep(search: Search, items: Iterable[KnownItem]) -> dict[ExperimentCase, Sc
     cases: list[ExperimentCase] = []
     with Spearmint.run(search.run, await_variants=True) as runner:
         for item in items:
-            outcomes = list(runner(item.query))
+            executions = list(runner(item.query))
             if not scores:
-                cases = [outcome.experiment_case for outcome in outcomes]
+                cases = [execution.experiment_case for execution in executions]
                 scores = [Score(f"#{number}", search.settings(case)) for number, case in enumerate(cases)]
-            for score, outcome in zip(scores, outcomes, strict=True):
-                if outcome.status == "success":
-                    score.ranks.append(rank_of(item.answer, outcome.result))
-                    score.seconds.append(outcome.duration)
+            for score, execution in zip(scores, executions, strict=True):
+                if execution.status == "success":
+                    score.ranks.append(rank_of(item.answer, execution.result))
+                    score.seconds.append(execution.duration)
                 else:
                     score.ranks.append(None)
-                    score.errors.append(f"{outcome.status}: {outcome.exception!r}")
+                    score.errors.append(f"{execution.status}: {execution.exception!r}")
     return dict(zip(cases, scores, strict=True))
 
 
