@@ -257,10 +257,10 @@ class RecordWriter:
     def reset(self) -> None:
         """Begin with an empty account and no thread, as a process does; for tests, when nothing is under way."""
         wake = self._wake
-        self._reset_after_fork()
+        self.reset_after_fork()
         wake.set()
 
-    def _reset_after_fork(self) -> None:
+    def reset_after_fork(self) -> None:
         """Let the child of a fork start afresh: what is under way belongs to the parent, threads and locks too."""
         self._close_sinks()
         self._reset()
@@ -288,13 +288,9 @@ class RecordWriter:
         if processes is not None and self._finalizer is None:
             # A child of multiprocessing ends without `atexit`, but not without this.
             self._finalizer = processes.Finalize(None, self._at_exit, exitpriority=0)
-        if self._is_registered:
-            return
-        self._is_registered = True
-        atexit.register(self._at_exit)
-        if hasattr(os, "register_at_fork"):
-            # In the child alone: under uvloop every subprocess runs these, and nothing of the parent's may stop.
-            os.register_at_fork(after_in_child=self._reset_after_fork)
+        if not self._is_registered:
+            self._is_registered = True
+            atexit.register(self._at_exit)
 
     def _at_exit(self) -> None:
         self.close(exporter.exit_timeout())
@@ -302,3 +298,8 @@ class RecordWriter:
 
 records = RecordWriter()
 """The one writer of the process."""
+
+if hasattr(os, "register_at_fork"):
+    # Before the first record: another thread may hold the lock for it while this one forks. In the child alone: under
+    # uvloop every subprocess runs these, and nothing of the parent's may stop.
+    os.register_at_fork(after_in_child=records.reset_after_fork)

@@ -1,6 +1,5 @@
 """A recorder with an empty account, and a journal of the test's own."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -11,17 +10,9 @@ import pytest
 import spearmint
 from spearmint.online.options import OnlineOptions
 from spearmint.online.writer import records
+from tests.online.journals import all_records
 
 FLUSH_SECONDS = 20
-
-
-def read_journal(folder: Path) -> list[dict[str, Any]]:
-    """Every complete line of a journal, parsed, file by file."""
-    found = []
-    for path in sorted(folder.glob("*.jsonl")):
-        *lines, _ = path.read_text(encoding="utf-8").split("\n")
-        found += map(json.loads, lines)
-    return found
 
 
 @pytest.fixture
@@ -48,6 +39,6 @@ def journal(online: None, tmp_path: Path) -> Callable[..., list[dict[str, Any]]]
 
     def read(kind: str | None = None) -> list[dict[str, Any]]:
         assert spearmint.flush(FLUSH_SECONDS)
-        return [record for record in read_journal(folder) if kind in (None, record["type"])]
+        return [record for record in all_records(folder) if kind in (None, record["type"])]
 
     return read
