@@ -11,7 +11,8 @@ from spearmint.native import Waiter
 class Latch:
     """Counts executions that have ended, and lets threads and coroutines wait for the last.
 
-    It holds no lock, and telling of the same execution twice does nothing: whoever tells may be interrupted anywhere.
+    It holds no lock, and telling of the same execution twice does nothing: a thread that tells may be
+    interrupted anywhere.
     """
 
     __slots__ = ("_count", "_ended", "_wakers")

@@ -27,6 +27,7 @@ RETIRED = {
     "Glance leave_tables tables_at Watches in_package_of": "ScanResult, put, get, Dependencies, same_project_filter",
     "refuse_unmatched left_alone dead_bindings each_of raise_all": "verify_targets, skipped, unresolvable_bindings",
     "Repeated Kept Stamp": "LocalFunctionCache, CachedModule, SourceStat",
+    "Whoever whoever Somebody somebody Nobody nobody Anybody anybody": "the actor: the caller, a thread, other code",
 }
 
 

@@ -102,7 +102,7 @@ def compile_rules(rules: Any) -> TargetingRule:
     if not isinstance(rules, Mapping):
         raise _error(f"{rules!r:.200}", "it is no mapping from attributes to conditions")
     if not rules:
-        raise _error("{}", "it is empty, and would exclude nobody")
+        raise _error("{}", "it is empty, and would exclude no unit")
     found: list[TargetingRule] = []
     for name, wanted in rules.items():
         if not isinstance(name, str):

@@ -1,4 +1,4 @@
-"""The variants of one call on their way: a plan and a cursor, from which jobs are made when somebody runs them."""
+"""The variants of one call on their way: a plan and a cursor, from which jobs are made when they are to run."""
 
 from collections.abc import Callable, Iterator
 from contextvars import copy_context

@@ -44,7 +44,7 @@ class Call:
         choice: The main case, and the plan where the variants come from; None when there are none.
         base: The plan that the call is told of, and that grows when undiscovered experiments join it.
         waits_for_variants: Whether the call ends only when its variants have.
-        collects_results: Whether anybody gets the results.
+        collects_results: Whether the caller gets the results.
 
     Attributes:
         snapshot: Arguments for the variants, when they get copies: taken before main can change them.
@@ -108,7 +108,7 @@ class Call:
 
     @property
     def results(self) -> ExperimentResults:
-        """What comes of the call, if anybody is told."""
+        """What comes of the call, if the caller gets it."""
         assert self._results is not None  # noqa: S101 - who asks has said so in `begin_call`
         return self._results
 
@@ -211,7 +211,7 @@ class Call:
         return None
 
     def expected_results(self, cases: Iterable[ExperimentCase]) -> list[FunctionResult] | None:
-        """Return a pending result for each of the variants; None where nobody gets the results of the call."""
+        """Return a pending result for each of the variants; None where the caller gets none."""
         results = self._results
         return None if results is None else [results.add_variant(case) for case in cases]
 
@@ -292,7 +292,7 @@ def after_main(call: Call, outcome: Outcome) -> tuple[Step, ...]:
     has_ended = outcome.exception is None or isinstance(outcome.exception, Exception)
     is_done = call.plan is None or call.experiment.start == "with_main"
     starts = () if is_done else _START if has_ended else _CANCEL
-    # A stream ends inside its consumer's loop, or in the collector, where nobody can wait.
+    # A stream ends inside its consumer's loop, or in the collector, where there is no waiting.
     if call.waits_for_variants and has_ended and (call.experiment.collects or not call.is_stream):
         return (*starts, "wait")
     return starts

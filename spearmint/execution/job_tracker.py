@@ -20,7 +20,7 @@ logger = logging.getLogger("spearmint")
 
 @dataclass(slots=True, eq=False)
 class _Flush:
-    """Somebody who waits for jobs and batches; both leave ``left`` as they end."""
+    """A wait for jobs and batches; both leave ``left`` as they end."""
 
     left: dict[Any, None]
     latch: Latch = field(default_factory=lambda: Latch(1))
@@ -35,7 +35,7 @@ class JobTracker:
     calls and backward jumps only.
 
     Attributes:
-        guard: Guards all of it. Nothing of the user's runs under it, nor does anybody wait for another lock.
+        guard: Guards all of it. Nothing of the user's runs under it, nor does a thread wait for another lock.
         lock: The same, for the threads of the pool.
         queues: What waits, as batches, each as often as it has variants that wait.
         loops: The queue of each event loop that has variants.
@@ -105,7 +105,7 @@ class JobTracker:
     def _report(self, job: Job, error: BaseException) -> None:
         try:
             if isinstance(error, asyncio.CancelledError | GeneratorExit):
-                self.warn_of_loss("their event loop ended, or somebody cancelled them")
+                self.warn_of_loss("their event loop ended, or other code cancelled them")
             else:
                 job.report(error)
         except BaseException:  # noqa: BLE001, S110 - a handler of logging that raises must not lose the job
@@ -189,7 +189,7 @@ class JobTracker:
             job.result.forget()
 
     def settle_orphans(self) -> None:
-        """Settle the tasks that nobody will ever run, of closed loops, or that ended without their loop's telling."""
+        """Settle the tasks that will never run, of closed loops, or that ended without their loop's telling."""
         for loop, queue in self.loops.copy().items():
             if loop.is_closed():
                 queue.cancel()

@@ -59,7 +59,7 @@ class Job:
         context: The context variables that it runs with.
         report: Tells of an exception, before the result settles.
         timeout: Seconds it may take; None for no bound.
-        result: Where its outcome goes; None where nobody can ask for it.
+        result: Where its outcome goes; None where no caller can ask for it.
         work: Runs the function and returns the outcome; on a loop, a coroutine that does.
         batch: What it was taken from; None for what is settled without having been queued.
         loop: The event loop that its task runs on, None for a thread.

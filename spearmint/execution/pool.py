@@ -86,11 +86,11 @@ class VariantPool:
                 workers.wait_for_room()
 
     def hand_over_awaited(self, batch: Batch, count: int) -> None:
-        """Hand over variants that somebody waits for, or may: they find room in a full queue, too."""
+        """Hand over variants that a caller waits for, or may: they find room in a full queue, too."""
         workers = self.workers
         if not self._is_registered:
             self.register()
-        # Were a worker to wait for these, and all others for theirs, nobody would run them.
+        # Were a worker to wait for these, and all others for theirs, no thread would run them.
         if workers.is_busy():
             self._run_here(batch, count)
         elif workers.can_work():
@@ -191,7 +191,7 @@ class VariantPool:
         if self._is_drained:
             return
         self._is_drained = True
-        with suppress(KeyboardInterrupt):  # Whoever presses the key again wants the wait to end.
+        with suppress(KeyboardInterrupt):  # A second Ctrl-C ends the wait.
             self.flush(self.limits.exit_timeout)
         left = self.account.abandon()
         for close in self.exit_callbacks:

@@ -44,12 +44,12 @@ class TaskQueue:
         Args:
             batch: The variants.
             count: How many they are.
-            is_awaited: Whether somebody waits for them: they find room in a full queue, too.
+            is_awaited: Whether a caller waits for them: they find room in a full queue, too.
         """
         variant_pool.register()
         self._enter()
         if is_awaited and variant_var.get() is not None:
-            # Were variants to wait for others that wait behind them, nobody would run them.
+            # Were variants to wait for others that wait behind them, none would run.
             for _ in range(count):
                 self._begin(self._account.guard.run(self._take_from, batch))
             return
@@ -176,7 +176,7 @@ async def _outcome_in_time(job: Job, timeout: float) -> Outcome:
         outcome = outcome_of(error, perf_counter() - started)
     else:
         outcome = inner.result() if inner.done() else _timed_out(timeout, perf_counter() - started)
-    if not inner.done():  # It is told to stop, and nobody waits to see whether it does.
+    if not inner.done():  # It is told to stop, and not waited for.
         inner.cancel()
         _lingering.add(inner)
         inner.add_done_callback(_lingering.discard)

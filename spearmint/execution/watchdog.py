@@ -13,7 +13,7 @@ from spearmint.native import TIMEOUT_MAX, SimpleQueue, start_thread
 class Watchdog:
     """Calls back for each thing whose deadline passes before it is forgotten; the thread starts with the first.
 
-    It holds no lock: whoever watches may be interrupted at any moment.
+    It holds no lock: the thread that watches may be interrupted at any moment.
 
     Args:
         on_timeout: Called with the thing, on the thread of the deadlines. It ignores things that have ended.

@@ -136,6 +136,6 @@ def _targets(installation: Installation) -> Iterator[TargetAccount]:
 
 
 def tell(text: str) -> None:
-    """Write a line to stderr, where there is one, for what nobody may be there to read."""
+    """Write a line to stderr, where there is one, which may be closed."""
     if sys.stderr is not None:
         sys.stderr.write(f"{text}\n")

@@ -37,8 +37,8 @@ class PendingRecord(Protocol):
 class RecordWriter:
     """Hands records to the journal and the sink, batch after batch. A process has one; a fork begins with an empty one.
 
-    Nobody wakes the thread for a record while there are many: it looks every tenth of a second, so that a caller pays
-    for an append only.
+    No caller wakes the thread for a record while there are many: it looks every tenth of a second, so that a caller
+    pays for an append only.
 
     Attributes:
         options: Where records go.
@@ -171,7 +171,7 @@ class RecordWriter:
             for sink in self._current_sinks():
                 count, reason = sink.write(made)
                 taken, error = min(taken, count), error or reason
-        except BaseException as failure:  # noqa: BLE001 - whatever happens here is nobody else's trouble
+        except BaseException as failure:  # noqa: BLE001 - whatever happens here must not reach a caller
             taken, error = 0, failure
         if error is not None:
             self.account.warn_of_loss(f"{type(error).__name__}: {str(error)[:300]}", kind=type(error).__name__)

@@ -85,7 +85,7 @@ def units_to_see_anytime(
         horizon: The horizon of the sequence, in units of both arms together.
         share: The share of the units that are in the one arm.
         alpha: How likely a difference may ever be told where there is none.
-        power: How likely the difference is to be found by then, looking at that number of units: whoever looks more
+        power: How likely the difference is to be found by then, looking at that number of units: who looks more
             often finds it earlier.
 
     Returns:

@@ -71,7 +71,7 @@ class SplitStrategy:
     Args:
         unit: Name of the attribute that says who is assigned. Its value is a text, an int or a UUID.
         weights: One for each config, in their order, or a mapping from config ids, where a config that is not named
-            gets nobody. They may add up to anything. Equal by default.
+            gets no unit. They may add up to anything. Equal by default.
         traffic: Share of the units, from 0 to 1, that take part.
         salt: What the buckets depend on beside the unit; the experiment's name by default. Two experiments with the
             same salt assign the same units alike.

@@ -221,5 +221,5 @@ def snapshot(value: Any, max_chars: int, max_items: int) -> tuple[Any, bool]:
     camera = Snapshotter(max_chars, max_items)
     try:
         return camera.capture(value), camera.is_complete
-    except Exception as error:  # noqa: BLE001 - a value that cannot be kept harms nobody
+    except Exception as error:  # noqa: BLE001 - a value that cannot be kept harms no call
         return Truncated(None, f"a {type(value).__name__} that cannot be read: {type(error).__name__}"), False

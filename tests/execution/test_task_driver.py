@@ -196,7 +196,7 @@ def test_variants_cancelled_by_the_loops_end_warn_once(account, caplog) -> None:
         assert asyncio.run(waits()) == 3
     assert account() == {"submitted": 2, "cancelled": 2}
     (record,) = caplog.records
-    assert record.message.startswith("Variants are lost: their event loop ended, or somebody cancelled them;")
+    assert record.message.startswith("Variants are lost: their event loop ended, or other code cancelled them;")
 
 
 def test_variants_on_a_closed_loop_are_cancelled(account, caplog) -> None:

@@ -255,7 +255,7 @@ def test_variants_pending_as_asyncio_run_ends_warn_once(program) -> None:
     """)
     assert done.stdout == "answer\n" * 3 + "{'submitted': 3, 'cancelled': 3}\n"
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Variants are lost: their event loop ended, or somebody cancelled them;")
+    assert line.startswith("Variants are lost: their event loop ended, or other code cancelled them;")
     assert done.returncode == 0
 
 

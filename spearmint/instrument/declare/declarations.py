@@ -141,7 +141,7 @@ class Declarations:
         made = self._instances.get(rule.keys)
         if made is None:
             # No lock: reading a strategy imports, and another thread's import may wait for this one. The first one made
-            # is everybody's.
+            # serves all.
             made = self._instances.setdefault(rule.keys, self._make(rule, entry))
         return made
 
