@@ -43,7 +43,7 @@ def compile_binder(
             one.
         has_configs: Whether there are configs to fill parameters from.
         own_bindings: Whether the bindings were written for this function alone, so that a type none of its parameters
-            has is a slip.
+            has is a mistake.
 
     Returns:
         The binder of the function.

@@ -8,7 +8,7 @@ CallKind = Literal["call", "chained", "decorator", "reference"]
 
 @dataclass(frozen=True, slots=True, order=True)
 class CallSite:
-    """One place where a scope names something that it calls, or hands on to be called.
+    """One place where a scope names something that it calls, or passes as an argument.
 
     Attributes:
         line: Line of the call, counted from 1, where a traceback would point.

@@ -1,4 +1,4 @@
-"""Generators and async generators: main's is handed on step by step, a variant's is drained in the background."""
+"""Generators and async generators: main's goes to the caller step by step, a variant's is drained in the background."""
 
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The calls of a body that is so simple that one look along its code is enough.
+"""The calls of a body that is so simple that a linear scan of its code is enough.
 
 What CPython loads to call it at once, it loads with a flag. Where every name of a body that could lead somewhere is
 loaded in that way, the order of the stack need not be worked out, which takes four times as long.

@@ -37,12 +37,12 @@ _AROUND = frozenset({Bound, Getter, MethodType, staticmethod, classmethod})
 
 
 class Called(NamedTuple):
-    """What a body calls, or hands on to be called.
+    """What a body calls, or passes as an argument.
 
     Attributes:
         value: What its name stands for.
         target: The name, dotted.
-        is_reference: Whether it is handed on.
+        is_reference: Whether it is passed as an argument.
     """
 
     value: Any

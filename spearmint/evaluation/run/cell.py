@@ -38,7 +38,7 @@ CellStatus = Literal["success", "failed", "timed_out", "lost"]
 
 
 class CellResult(NamedTuple):
-    """What came of a cell. It holds no object of the user's, so that it travels and is kept at little cost.
+    """What came of a cell. It holds no object of the user's, so that it is sent and kept at little cost.
 
     Attributes:
         seconds: How long the function took.

@@ -31,12 +31,12 @@ from spearmint.strategies.builtin import SingleConfigStrategy
 _MOST_PAYLOADS = 4  # evaluations that a worker remembers
 
 CellRef = tuple[int, int, int, int, CellResult | None]
-"""A cell as it travels: positions of its case and row, its repetition, its attempt, and its known result."""
+"""A cell as it is sent: positions of its case and row, its repetition, its attempt, and its known result."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvaluationPayload:
-    """What an evaluation is, in a form that travels.
+    """What an evaluation is, in a form that can be pickled.
 
     Attributes:
         function: What was given to be evaluated.
@@ -72,7 +72,7 @@ class RemoteSubmitter:
         budget: Seconds after which a worker begins no further cell of a chunk.
 
     Raises:
-        EvaluationError: If something in it cannot travel.
+        EvaluationError: If something in it cannot be pickled.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class RemoteSubmitter:
         self._cases = [_packed(_configs_of(case.case), f"case {case.case_id}") for case in cases]
 
     def submit(self, chunk: Sequence[Cell]) -> "Future[ChunkResult]":
-        """Submit a chunk; rows and cases that several of its cells share travel once."""
+        """Submit a chunk; rows and cases that several of its cells share are sent once."""
         rows = {cell.row.number: cell.row for cell in chunk}
         cases = {cell.case: self._cases[cell.case] for cell in chunk}
         refs: list[CellRef] = [(cell.case, cell.row.number, cell.repeat, cell.attempt, cell.known) for cell in chunk]
@@ -99,7 +99,7 @@ class RemoteSubmitter:
 
 
 def settings_to_send(settings: ExperimentSettings) -> ExperimentSettings:
-    """Return settings without what has no part in an evaluation, and might not travel."""
+    """Return settings without what has no part in an evaluation, and might not be picklable."""
     return replace(settings, strategy=SingleConfigStrategy, on_variant_error=None, compare=None)
 
 
@@ -157,7 +157,7 @@ def _unpacked(payload: bytes) -> tuple[Subject, int]:
 def target_of(payload: EvaluationPayload) -> tuple[ExperimentFunction, tuple[Any, ...], dict[str, Any]]:
     """Return the experiment to evaluate, and the arguments that every call of it gets first."""
     if not payload.is_made:
-        # A function of a script or a notebook travels by value, and the experiment around it stays behind.
+        # A function of a script or a notebook is pickled by value, and the experiment around it stays behind.
         with suppress(DeclarationError):
             return experiment_of(payload.function)
     function = payload.function
