@@ -30,7 +30,7 @@ def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...]
 def parameter_names(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of a function's parameters, without ``*args`` and ``**kwargs``; empty without a signature."""
     code = getattr(function, "__code__", None)
-    if isinstance(code, CodeType):
+    if isinstance(code, CodeType) and not hasattr(function, "__wrapped__"):
         return parameter_names_in_code(code)
     return tuple(parameter.name for parameter in parameters_of(function) or () if parameter.kind not in _VARIADIC)
 

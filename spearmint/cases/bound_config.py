@@ -1,6 +1,6 @@
 """One config as one experiment uses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,4 +21,4 @@ class BoundConfig:
     config: Config
     config_id: str
     copy: Callable[[], Config]
-    values: tuple[Callable[[], Any] | None, ...]
+    values: Sequence[Callable[[], Any] | None]

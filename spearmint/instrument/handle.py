@@ -17,7 +17,7 @@ from spearmint.instrument.child_processes.environment import propagate_to_childr
 from spearmint.instrument.importing.already_imported import EARLIER, wrap_imported_modules
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.installation import Installation
-from spearmint.instrument.report import InstallationReport, missed_message, report_on, tell
+from spearmint.instrument.report import InstallationReport, idle_message, missed_message, report_on, tell
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
@@ -60,11 +60,15 @@ class Handle:
             raise self.loaded.origin.error(missed_message(report.missed), ("on_missed",))
         return report
 
-    def tell_missed(self) -> None:
-        """Say on stderr, at the end of the process, what was loaded past the hook."""
+    def tell_losses(self) -> None:
+        """Say on stderr, at the end of the process, what was loaded past the hook, and what has taken no effect."""
+        report = self.report(raises=False)
+        for target in report.targets:
+            for one in target.idle_bindings:
+                tell(f"spearmint: {target.target}: {idle_message(*one)}.")
         if self.loaded.settings.on_missed == "ignore":
             return
-        missed = tuple(one for one in self.report(raises=False).missed if one.reason != EARLIER)
+        missed = tuple(one for one in report.missed if one.reason != EARLIER)
         if missed:  # The others have been told when it was installed.
             tell(f"spearmint: {missed_message(missed)}")
 
@@ -198,7 +202,7 @@ class Handles:
 
     def _tell_at_exit(self) -> None:
         for handle in self.all():
-            handle.tell_missed()
+            handle.tell_losses()
 
 
 handles = Handles()

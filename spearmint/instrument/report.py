@@ -45,18 +45,21 @@ class TargetAccount:
         target: The target; of a package, its name and how it finds its experiments.
         functions: The functions that became experiments by it, ``"module:qualified.name"``.
         refused: Those that could not, each with the reason.
+        idle_bindings: The bound parameters that no config has filled in any call so far, each with the reason.
     """
 
     target: str
     functions: tuple[str, ...]
     refused: tuple[tuple[str, str], ...] = ()
+    idle_bindings: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         count = len(self.functions)
         moved = f" ({self.functions[0]})" if count == 1 and "*" not in self.target and ":" in self.target else ""
         moved = moved.replace(f" ({self.target})", "")
+        idle = "".join(f"; {idle_message(*one)}" for one in self.idle_bindings)
         left = "".join(f"; {name} is left: {reason}" for name, reason in self.refused)
-        return f"{self.target}  {count} function{'s' * (count != 1)}{moved}{left}"
+        return f"{self.target}  {count} function{'s' * (count != 1)}{moved}{left}{idle}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,15 @@ def _targets(installation: Installation) -> Iterator[TargetAccount]:
             label = f"{entry.name} (auto: {entry.auto})"
         else:
             label = entry.target
-        yield TargetAccount(label, account.functions_of(keys), tuple(account.refused_of(keys).items()))
+        names = [name for name, one in entry.bindings.items() if ":" not in name and one and not one.override]
+        idle = tuple(account.idle_bindings_of(keys, names))
+        yield TargetAccount(label, account.functions_of(keys), tuple(account.refused_of(keys).items()), idle)
+
+
+def idle_message(parameter: str, reason: str) -> str:
+    """Return what is said of a binding that has taken no effect."""
+    advice = "" if reason.startswith("none") else ". Write 'override: true' to let the config win"
+    return f"the binding of {parameter!r} has never taken effect: {reason}{advice}"
 
 
 def tell(text: str) -> None:

@@ -184,6 +184,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "arun": arun,
         "astream": astream,
         "begin": recorder.begin_span,
+        "called": experiment.watch and experiment.watch.called,
         "clock": perf_counter,
         "current": experiment_case_var.get,
         "end": recorder.end,
@@ -249,6 +250,8 @@ def _source(experiment: ExperimentFunction) -> str:
     after = [exposed, traced] if is_stream else [traced, exposed]
     kept = {traced: experiment.is_traced is not False, exposed: assigns}
     texts = [text.format(**words) for text in parts]
+    if experiment.watch is not None:
+        texts[0] = texts[0].replace("\n", "\n    called[0] = True\n", 1)
     texts.append(_fill_source(slots))
     texts += [text.format(**words) for text in after if kept[text]]
     texts.append(called.format(**words))

@@ -85,7 +85,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
         super().__init__(function)
         self._self_experiment = experiment
         experiment.proxies.append(weakref.ref(self))
-        ExperimentProxy.__dict__["__call__"].__set__(self, compile_call(experiment, performer_of(experiment)))
+        compile_anew(self)
 
     @property
     def __wrapped__(self) -> Any:
@@ -112,6 +112,12 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
 
     def __deepcopy__(self, memo: Mapping[int, Any]) -> "ExperimentProxy":
         return self
+
+
+def compile_anew(proxy: ExperimentProxy) -> None:
+    """Write anew what a call of a proxy runs, as after a change of its experiment."""
+    experiment = proxy._self_experiment  # noqa: SLF001 - wrapt keeps attributes of that prefix to the proxy
+    ExperimentProxy.__dict__["__call__"].__set__(proxy, compile_call(experiment, performer_of(experiment)))
 
 
 class UnboundProxy(ExperimentProxy):

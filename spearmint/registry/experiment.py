@@ -14,6 +14,7 @@ from spearmint.config.copying import value_factory
 from spearmint.config.model import Config, assign_origin, origin_of
 from spearmint.config.signature import compile_binder
 from spearmint.errors import BindingError, ConfigError
+from spearmint.registry.binding_watch import BindingWatch
 from spearmint.registry.callables import Kind, kind_of, name_of
 from spearmint.registry.pin import Declared, Pin
 from spearmint.registry.settings import ExperimentSettings
@@ -54,6 +55,7 @@ class ExperimentFunction:
             runs again and again; else itself.
         state: What it remembers from call to call.
         proxies: What stands where the function stood, and lets it be called.
+        watch: Notes which parameters the configs ever fill; None where nobody asks.
         is_pinned: Whether a test has pinned it to a config, so that it does not run under its caller's.
 
     Raises:
@@ -94,6 +96,7 @@ class ExperimentFunction:
             has_configs=bool(configs),
             own_bindings=has_own_bindings,
         )
+        self.watch: BindingWatch | None = None
         self.options = tuple(self.compile_option(config) for config in configs)
         self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
         self._inherited: weakref.WeakKeyDictionary[BoundConfig, BoundConfig] = weakref.WeakKeyDictionary()
@@ -129,7 +132,16 @@ class ExperimentFunction:
             )
             raise ConfigError(message) from error
         assign_origin(master, origin_of(config))
-        return BoundConfig(master, config.config_id, value_factory(master), self.binder.bind(master))
+        values = self.binder.bind(master)
+        kept = values if self.watch is None else self.watch.noting(values)
+        return BoundConfig(master, config.config_id, value_factory(master), kept)
+
+    def watch_bindings(self) -> BindingWatch:
+        """Note from now on, before any call, which parameters the configs ever fill."""
+        self.watch = watch = BindingWatch(self.binder.slots)
+        for option in self.options:
+            object.__setattr__(option, "values", watch.noting(option.values))  # Nothing has read them yet.
+        return watch
 
     @property
     def canonical(self) -> "ExperimentFunction":

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.config.flatten import flatten
+from spearmint.registry.binding_watch import unnoted
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.suggest import did_you_mean
 
@@ -58,7 +59,7 @@ def _bound(option: BoundConfig, readers: Iterable[ExperimentFunction]) -> Iterat
         with suppress(Exception):  # One that this config does not bind to is no reader of it.
             values = option.values if option in reader.options else reader.inherit(option).values
         for slot, value in zip(reader.binder.slots, values, strict=False):
-            yield slot.path, None if value is None else value()
+            yield slot.path, None if value is None else unnoted(value)()
 
 
 def _is_read(path: str, place: str, value: Any) -> bool:

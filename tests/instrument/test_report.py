@@ -1,5 +1,6 @@
 """The account of what became of modules and targets."""
 
+import asyncio
 import sys
 from importlib.machinery import PathFinder
 
@@ -198,3 +199,122 @@ def test_missed_modules_are_told_at_exit(project, run, choice):
         "rank (another hook has loaded it and asked no finder behind it).\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "" if choice == "ignore" else expected)
+
+
+CALLED = """
+    import functools
+
+    def score(text, boost=1, limit=1):
+        return text, boost, limit
+
+
+    def loose(**kwargs):
+        return kwargs.get("boost")
+
+
+    def kept(function):
+        @functools.wraps(function)
+        def inner(*args, **kwargs):
+            return function(*args, **kwargs)
+
+        return inner
+
+
+    @kept
+    def decorated(boost=1):
+        return boost
+
+
+    async def later(boost=1):
+        return boost
+
+
+    def stream(boost=1):
+        yield boost
+"""
+BOTH = {"configs": [{"b": 3, "l": 5}], "bindings": {"boost": "b", "limit": "l"}}
+ALWAYS = "the binding of {!r} has never taken effect: callers pass it in every call. Write 'override: true' to"
+
+
+@pytest.fixture
+def called(project):
+    """Install one entry about a module, and import it."""
+    project.write({"called.py": CALLED})
+
+    def load(target, **entry):
+        handle = project.install({"target": f"called:{target}", **BOTH, **entry})
+        return project.load("called"), handle
+
+    return load
+
+
+def test_binding_that_callers_always_pass_is_told(called):
+    module, handle = called("score")
+    assert module.score("a", 1, 2) == ("a", 1, 2)
+    assert ALWAYS.format("boost") in lines(handle)[-1]
+    assert module.score("a", limit=2) == ("a", 3, 2)
+    assert module.score("a", limit=2) == ("a", 3, 2)
+    assert "'boost'" not in lines(handle)[-1]
+    assert ALWAYS.format("limit") in lines(handle)[-1]
+    assert module.score("a") == ("a", 3, 5)
+    assert lines(handle)[-1] == "called:score  1 function"
+
+
+def test_binding_of_an_experiment_without_calls_is_not_told(called):
+    assert lines(called("score")[1])[-1] == "called:score  1 function"
+
+
+def test_binding_that_overrides_is_not_told(called):
+    overriding = {"boost": {"path": "b", "override": True}, "limit": {"path": "l", "override": True}}
+    module, handle = called("score", bindings=overriding)
+    assert module.score("a", 1, 2) == ("a", 3, 5)
+    assert lines(handle)[-1] == "called:score  1 function"
+
+
+def test_binding_among_keywords_is_told_when_always_passed(called):
+    module, handle = called("loose", bindings={"boost": "b"})
+    assert module.loose(boost=2) == 2
+    assert ALWAYS.format("boost") in lines(handle)[-1]
+    assert module.loose() == 3
+    assert lines(handle)[-1] == "called:loose  1 function"
+
+
+def test_binding_of_no_parameter_of_a_glob_is_told(called):
+    module, handle = called("s*", bindings={"boost": "b", "lmit": "l"})
+    assert module.score("a") == ("a", 3, 1)
+    assert "the binding of 'lmit' has never taken effect: none of the functions has such a para" in lines(handle)[-1]
+    assert "'boost'" not in lines(handle)[-1]
+
+
+def test_binding_of_variants_and_kinds_of_functions_is_seen(called):
+    module, handle = called("*", bindings={"boost": "b"}, configs=[{"b": 3}, {"b": 4}], strategy="shadow")
+    asyncio.run(module.later(2))
+    assert ALWAYS.format("boost") in lines(handle)[-1]
+    assert list(module.stream()) == [3]
+    assert "boost" not in lines(handle)[-1]
+
+
+def test_signature_of_a_decorated_function_counts_in_place(project):
+    project.write({"called.py": CALLED})
+    module = project.load("called")
+    with pytest.warns(SpearmintWarning, match="imported before"):
+        project.install({"target": "called:dec*", "configs": [{"b": 3}], "bindings": {"boost": "b"}})
+    assert (module.decorated(), module.decorated(2)) == (3, 2)
+
+
+@pytest.mark.slow
+def test_binding_without_effect_is_told_once_at_exit(project, run):
+    source = """
+        import spearmint
+        spearmint.install({"experiments": [
+            {"target": "called:score", "configs": [{"b": 3}], "bindings": {"boost": "b"}},
+            {"target": "called:decorated", "configs": [{"b": 3}], "bindings": {"boost": "b"}},
+        ]})
+        import called
+        called.score("a", 1)
+        called.score("a", 2)
+    """
+    project.write({"called.py": CALLED, "program.py": source})
+    done = run("program.py")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"spearmint: called:score: {ALWAYS.format('boost')} let the config win.\n"

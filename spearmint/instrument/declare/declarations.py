@@ -1,7 +1,7 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -21,7 +21,9 @@ from spearmint.instrument.settings.model import (
     StrategyEntry,
 )
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
+from spearmint.proxy.proxy import ExperimentProxy, compile_anew, experiment_of
 from spearmint.registry.callables import callers_namespace
+from spearmint.registry.experiment import ExperimentFunction
 from spearmint.signatures import parameter_names
 from spearmint.strategies.by_name import import_named, strategy_by_name
 from spearmint.warn import warn
@@ -75,9 +77,13 @@ class Declarations:
             bindings = self._bindings(rule, inner, namespace, models)
             instance = self._instance(rule, entry)
             try:
-                return _experiment(instance, inner, bindings, namespace)
+                declared = _experiment(instance, inner, bindings, namespace)
             except SpearmintError as error:
                 raise self._located(error, rule, entry) from error
+            if entry.bindings:
+                experiment_in(declared).watch_bindings()
+                compile_anew(proxy_in(declared))
+            return declared
 
         is_local = "<locals>" in name
         try:
@@ -88,7 +94,7 @@ class Declarations:
                 raise
             self._account.refuse_function(rule.keys, f"{module}:{name}", str(error.__cause__))
             return function
-        self._account.add_function(rule.keys, f"{module}:{name}")
+        self._account.add_function(rule.keys, f"{module}:{name}", experiment_in(made).watch)
         return made
 
     def _fits(self, rule: Rule, model: type[BaseModel], name: str) -> bool:
@@ -184,6 +190,16 @@ def _experiment(
         if error.parameter not in unreadable:
             raise
     return instance.experiment(bindings={**bindings, **dict.fromkeys(unreadable)})(function)
+
+
+def experiment_in(made: Any) -> ExperimentFunction:
+    """Return the experiment in what declaring a function has given."""
+    return experiment_of(proxy_in(made))[0]
+
+
+def proxy_in(made: Any) -> ExperimentProxy:
+    """Return the proxy in what declaring a function has given, which may be a class method."""
+    return cast("ExperimentProxy", made.__func__ if isinstance(made, classmethod) else made)
 
 
 def unresolvable_bindings(

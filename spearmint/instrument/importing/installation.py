@@ -3,11 +3,11 @@
 import sys
 from collections.abc import Callable, Iterable
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.declare.account import Account
-from spearmint.instrument.declare.declarations import Declarations
+from spearmint.instrument.declare.declarations import Declarations, proxy_in
 from spearmint.instrument.declare.kept_experiments import KeptExperiments, Pause, release, released, revive
 from spearmint.instrument.declare.patch_module import (
     FIXED_TYPE,
@@ -22,7 +22,7 @@ from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets, unmatched_message
 from spearmint.instrument.settings.origin import raise_combined
 from spearmint.instrument.settings.target import parse_target
-from spearmint.proxy.proxy import ExperimentProxy, plain_function
+from spearmint.proxy.proxy import plain_function
 from spearmint.warn import warn
 
 
@@ -70,7 +70,7 @@ class Installation:
         """Make an experiment of a function if the settings want one; see `Declarations.declare`."""
         made = self._declarations.declare(function, module, name)
         if made is not function:
-            proxy = _proxy_in(made)
+            proxy = proxy_in(made)
             self._kept.add(proxy, module, name)
             if self._pause.holds:
                 self._pause.add(proxy)
@@ -102,7 +102,7 @@ class Installation:
             made = next((one for one, _, _ in self._kept if plain_function(one) is function), None)
             if made is None and self.targets.of(module) is not None and _is_alive(function):
                 declared = self.declare_tracked(function, module, name)
-                made = None if declared is function else _proxy_in(declared)
+                made = None if declared is function else proxy_in(declared)
             if made is not None:
                 released.discard(proxy)
                 revive(proxy, made)
@@ -199,7 +199,3 @@ def _is_alive(function: Any) -> bool:
     namespace = getattr(function, "__globals__", None) or {}
     module = sys.modules.get(namespace.get("__name__", ""))
     return isinstance(module, ModuleType) and vars(module) is namespace
-
-
-def _proxy_in(made: Any) -> ExperimentProxy:
-    return cast("ExperimentProxy", made.__func__ if isinstance(made, classmethod) else made)
