@@ -55,7 +55,7 @@ class ExperimentFunction:
             runs again and again; else itself.
         state: What it remembers from call to call.
         proxies: What stands where the function stood, and lets it be called.
-        watch: Notes which parameters the configs ever fill; None where nobody asks.
+        watch: Notes which parameters the configs ever fill; None where no settings bind it.
         is_pinned: Whether a test has pinned it to a config, so that it does not run under its caller's.
 
     Raises:
