@@ -48,6 +48,7 @@ class MlflowWriter:
         errors: list[BaseException | None] = [None] * len(traces)
         batches: dict[tuple[str, str], list[tuple[int, Trace]]] = defaultdict(list)
         broken: dict[str, Exception] = {}
+        experiment_ids: dict[tuple[str, Any], str] = {}  # for this batch: the next may find another default
         for index, trace in enumerate(traces):
             uri = _uri(trace, options)
             if uri in broken:
@@ -59,7 +60,8 @@ class MlflowWriter:
                 errors[index] = broken[uri] = error
                 continue
             try:
-                experiment_id = _experiment_id(store, trace.place, options)
+                experiment_id = experiment_ids.get((uri, trace.place)) or _experiment_id(store, trace.place, options)
+                experiment_ids[uri, trace.place] = experiment_id
                 made = _mlflow_trace(trace, experiment_id, options)
                 batches[uri, experiment_id].append((index, made))
             except Exception as error:  # noqa: BLE001 - as above
