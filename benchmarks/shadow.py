@@ -5,6 +5,9 @@ The floor is a `functools.wraps` closure that sets and resets one context variab
 does nothing, so that the hand-over is all there is to see. Calls are paced, at a rate that the threads can serve: in a
 tight loop both sides would mostly drop, and dropping is not the question. What is dropped all the same is counted.
 
+Bursts are another question: a queue takes what a busy service hands over while all threads are at work, and none is
+woken. Their floor puts the pairs into a `queue.SimpleQueue` that nobody reads meanwhile.
+
 Afterwards 10,000 calls in a tight loop, most of whose variants are dropped, show that threads and memory stay flat
 and that every variant is accounted for.
 """
@@ -18,7 +21,7 @@ import time
 from collections.abc import Callable
 from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass
-from statistics import median
+from statistics import median, quantiles
 from typing import Annotated, Any
 
 from floor import report, summary, without_gc
@@ -29,7 +32,10 @@ from spearmint.execution.pool import variant_pool
 from spearmint.strategies import ShadowStrategy
 
 CASE: ContextVar[object] = ContextVar("case", default=None)
-LIMIT = 3
+LIMIT = 2
+BURST_LIMITS = {1: 5, 4: 4}
+BURST = 200  # calls of each side in a round
+BURST_ROUNDS = 31
 ROUNDS = 9
 CALLS = 40  # of each side in a round; their median counts
 SHORTEST_PAUSE = 0.002
@@ -48,6 +54,10 @@ def sleep_1_ms() -> None:
 def sleep_20_ms() -> None:
     """Wait, as for a slow one."""
     time.sleep(0.02)
+
+
+def nothing() -> None:
+    """Do nothing."""
 
 
 def burn_100_us() -> None:
@@ -84,7 +94,22 @@ class Pool:
             self._queue.task_done()
 
 
-def floor(function: Callable[[int], object], variants: int, pool: Pool) -> Callable[[], object]:
+class Burst:
+    """A queue of (context, job) pairs that nobody reads meanwhile."""
+
+    def __init__(self) -> None:
+        self._queue: queue.SimpleQueue[tuple[Context, Callable[[], object]]] = queue.SimpleQueue()
+
+    def hand_over(self, job: Callable[[], object]) -> None:
+        """Put one pair."""
+        self._queue.put((copy_context(), job))
+
+    def clear(self) -> None:
+        """Forget all pairs."""
+        self._queue = queue.SimpleQueue()
+
+
+def floor(function: Callable[[int], object], variants: int, pool: Pool | Burst) -> Callable[[], object]:
     """Return the plainest wrapper that hands over variants."""
 
     @functools.wraps(function)
@@ -173,6 +198,52 @@ def compare(pool: Pool, workers: int) -> bool:
     return passed
 
 
+def compare_bursts(workers: int) -> bool:
+    """Measure bursts while every worker is held, print the table, and return whether all limits hold."""
+    size = variant_pool.limits.queue_size
+    spearmint.configure(background={"queue_size": sum(BURST_LIMITS) * BURST * (BURST_ROUNDS + 1)})
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def hold() -> None:
+        begun.release()
+        gate.wait()
+
+    holder = ours(doing(hold), 1)
+    for _ in range(workers):
+        holder()
+        begun.acquire()
+    rows, tails = [], []
+    with without_gc():
+        for variants, limit in BURST_LIMITS.items():
+            pairs = Burst()
+            function = doing(nothing)
+            sides = floor(function, variants, pairs), ours(function, variants)
+            rounds = []
+            for _ in range(BURST_ROUNDS):
+                rounds.append([burst(call) for call in sides])
+                pairs.clear()
+            name = f"burst, {variants} variant{'s' * (variants > 1)}"
+            rows.append(summary(name, [(median(below), median(above)) for below, above in rounds[1:]], limit))
+            p99 = [quantiles([time for one in side for time in one], n=100)[98] for side in zip(*rounds, strict=True)]
+            tails.append(f"{name}: p99 of the floor {p99[0] * 1e6:.1f} µs, ours {p99[1] * 1e6:.1f} µs")
+    gate.set()
+    spearmint.flush(FLUSH_SECONDS)
+    spearmint.configure(background={"queue_size": size})
+    passed = report(rows)
+    print(*tails, sep="\n")
+    return passed
+
+
+def burst(call: Callable[[], object]) -> list[float]:
+    """Return the times of calls that come one after another."""
+    times = []
+    for _ in range(BURST):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times
+
+
 def stays_flat(workers: int) -> bool:
     """Call in a tight loop; print, and return, whether threads and memory stay flat and no variant is lost."""
     call = ours(doing(sleep_1_ms), 4)
@@ -208,7 +279,7 @@ def main() -> int:
     workers = variant_pool.limits.max_workers
     pool = Pool(workers, variant_pool.limits.queue_size)
     print(f"main's p50, paced calls, {workers} threads on either side")
-    results = [compare(pool, workers), stays_flat(workers)]
+    results = [compare_bursts(workers), compare(pool, workers), stays_flat(workers)]
     return 0 if all(results) else 1
 
 

@@ -1,15 +1,17 @@
 """The variants of one call on their way: a plan and a cursor, from which jobs are made when they are to run."""
 
 from collections.abc import Callable, Iterator
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
+from spearmint.cases.plan import Plan
 from spearmint.execution.call import Call
 from spearmint.execution.jobs import Job, Recording, variant_var
 from spearmint.execution.pool import variant_pool
 from spearmint.frames import hide_frames
+from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import FunctionResult, Outcome, outcome_of
 
 
@@ -42,6 +44,7 @@ class VariantBatch:
 
     Args:
         call: The call, which has a plan.
+        context: As below; by default, what is current.
 
     Attributes:
         context: The context variables of the caller; each variant runs with a copy.
@@ -52,16 +55,21 @@ class VariantBatch:
     __slots__ = ("_call", "_cases", "_given_up", "_last", "_results", "_taken", "context", "left", "size")
     _run: Callable[..., Any] = staticmethod(_run_variant)
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, context: Context | None = None) -> None:
         assert call.plan is not None  # noqa: S101 - without a plan no step speaks of variants
         self._call = call
-        self.context = copy_context()
+        self.context = copy_context() if context is None else context
         self.size = self.left = call.plan.variant_count
         self._cases: Iterator[ExperimentCase] = call.variants()
         self._taken = 0
         self._given_up: tuple[Job, ...] = ()
         self._last: Job | None = None
         self._results: list[FunctionResult] | None = call.expected_results(self._cases)
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether no job has been made of any: never."""
+        return False
 
     @property
     def untaken(self) -> int:
@@ -115,6 +123,89 @@ class TaskBatch(VariantBatch):
 
     __slots__ = ()
     _run = staticmethod(_arun_variant)
+
+
+class DeferredBatch:
+    """The variants of a call that nothing is recorded of, and whose results are not kept.
+
+    The caller makes this alone; a `VariantBatch` is made of it when the first variant is taken.
+
+    Args:
+        experiment: What is called.
+        args: Positional arguments as the caller gave them.
+        kwargs: Keyword arguments as the caller gave them.
+        choice: The main case, and the plan, whose variant cases have been made.
+
+    Attributes:
+        context: The context variables of the caller, set as the batch is handed over.
+        size: How many variants there are; 0 once all are dropped.
+    """
+
+    __slots__ = ("_args", "_choice", "_experiment", "_kwargs", "_made", "context", "size")
+
+    def __init__(
+        self,
+        experiment: ExperimentFunction,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        choice: tuple[ExperimentCase, Plan],
+    ) -> None:
+        self._experiment = experiment
+        self._args = args
+        self._kwargs = kwargs
+        self._choice = choice
+        self._made: VariantBatch | None = None
+        self.context: Context
+        self.size = len(choice[1].materialized)
+
+    @property
+    def left(self) -> int:
+        """How many variants have not ended."""
+        return self.size if self._made is None else self._made.left
+
+    @left.setter
+    def left(self, left: int) -> None:
+        self._batch.left = left
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether no job has been made of any."""
+        return self._made is None
+
+    @property
+    def untaken(self) -> int:
+        """How many variants have neither been taken nor given up."""
+        return self._batch.untaken if self.size else 0
+
+    def take(self) -> Job:
+        """Return the next variant as a job, the same until it is registered."""
+        job = self._batch.take()
+        job.batch = self
+        return job
+
+    def leave(self, count: int) -> tuple[Job, ...]:
+        """Give up that many of the last variants, and return the jobs of all that were given up."""
+        jobs = self._batch.leave(count)
+        for job in jobs:
+            job.batch = self
+        return jobs
+
+    @property
+    def _batch(self) -> VariantBatch:
+        if self._made is None:
+            plan = self._choice[1]
+            call = Call(
+                self._experiment,
+                self._args,
+                self._kwargs,
+                self._choice,
+                base=plan,
+                waits_for_variants=False,
+                collects_results=False,
+            )
+            call.decision = None  # Tracing may have been turned on since main was called.
+            self._made = VariantBatch(call, self.context)
+        return self._made
 
 
 hide_frames(globals())

@@ -131,11 +131,22 @@ class JobTracker:
 
     def count_dropped(self, number: int, reason: str, topic: str) -> None:
         """Count variants that were dropped before there was a job for each; the reason is told once for a topic."""
-        self.guard.run(self._drop, number)
+        self.guard.run(self._count_dropped, number)
         self.warn_of_loss(reason, topic)
 
-    def _drop(self, number: int) -> None:
+    def _count_dropped(self, number: int) -> None:
         self._counts["dropped"] += number
+
+    def drop(self, batch: Batch) -> bool:
+        """Count all variants of a batch as dropped, if it has made no jobs and no caller gets their results."""
+        return self.guard.run(self._drop, batch)
+
+    def _drop(self, batch: Batch) -> bool:
+        if not batch.is_deferred:
+            return False
+        self._counts["dropped"] += batch.size
+        batch.size = 0
+        return True
 
     def warn_of_loss(self, reason: str, topic: str = "") -> None:
         """Log a loss for the first time of each topic, or of each reason; the counts tell of the others."""

@@ -32,10 +32,17 @@ class Batch(Protocol):
         context: The context variables of the call.
         left: How many of its variants have not ended.
         untaken: How many of them have neither been taken nor given up.
+        size: How many there are.
+        is_deferred: Whether no job has been made of any, and no caller gets their results.
     """
 
     context: Context
     left: int
+    size: int
+
+    @property
+    def is_deferred(self) -> bool:
+        """See above."""
 
     @property
     def untaken(self) -> int:

@@ -48,6 +48,7 @@ class VariantPool:
             ConfigError: If a name is unknown or a value is out of range.
         """
         self.limits = self.limits.with_changes(changes)
+        self.workers.adapt()
         self.workers.tell_of_room()
 
     def stats(self) -> BackgroundStats:
@@ -62,8 +63,14 @@ class VariantPool:
             count: How many they are.
         """
         workers = self.workers
+        if workers.count > workers.stuck and len(workers.queue) + count <= self.limits.queue_size:
+            workers.put(batch, count)
+            return
         if not self._is_registered:
             self.register()
+        if self._is_full(workers) and self.account.drop(batch):
+            self._warn_of_drop()
+            return
         if not workers.can_work():  # Waiting would not end.
             self.drop(batch, count)
             return
@@ -100,6 +107,10 @@ class VariantPool:
         else:
             self._run_here(batch, count)
 
+    def _is_full(self, workers: Workers) -> bool:
+        limits = self.limits
+        return limits.overflow == "drop" and len(workers.queue) >= limits.queue_size
+
     def _run_here(self, batch: Batch, count: int) -> None:
         if self._is_locked():
             self.drop(batch, count)
@@ -116,6 +127,9 @@ class VariantPool:
         """Settle variants, the last ones of the plan, that do not run for want of room."""
         for job in batch.leave(count):
             self.account.settle(job, Outcome("dropped"))
+        self._warn_of_drop()
+
+    def _warn_of_drop(self) -> None:
         is_stuck = self.workers.stuck >= self.workers.count > 0
         full = f"the queue of {self.limits.queue_size} is full"
         self.account.warn_of_loss("every worker is held by a variant beyond its time" if is_stuck else full)

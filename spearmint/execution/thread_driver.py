@@ -1,6 +1,8 @@
 """Drives the steps of a call with threads: main on the caller's, variants on the pool's."""
 
-from spearmint.execution.batch import VariantBatch
+from contextvars import copy_context
+
+from spearmint.execution.batch import DeferredBatch, VariantBatch
 from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.pool import variant_pool
 from spearmint.frames import hide_frames
@@ -60,6 +62,24 @@ class ThreadDriver:
         except BaseException:  # The caller was interrupted.
             variant_pool.cancel_rest(batch)
             raise
+
+
+def hand_over(batch: DeferredBatch, error: BaseException | None = None) -> None:
+    """Hand over the variants of a call whose main has ended.
+
+    Args:
+        batch: The variants.
+        error: What main has raised; other than an `Exception`, it cancels them.
+    """
+    try:
+        batch.context = copy_context()
+        if error is None or isinstance(error, Exception):
+            variant_pool.hand_over(batch, batch.size)
+        else:
+            variant_pool.cancel(batch, batch.size)
+    except BaseException:  # The caller was interrupted.
+        variant_pool.cancel_rest(batch)
+        raise
 
 
 def run_in_thread(call: Call, *, waits: bool = True) -> Outcome:

@@ -32,6 +32,7 @@ class Workers:
         count: How many threads there are.
         stuck: How many of them are held by variants beyond their time.
         blocked: Callers that wait for room in the queue.
+        may_grow: Whether more threads may be started.
         is_sleeping: Whether some worker is idle, and none is being woken.
         is_retired: Whether they have been replaced, as in the child of a fork.
     """
@@ -40,6 +41,7 @@ class Workers:
         self.queue: deque[Batch] = deque()
         self.count = self.stuck = 0
         self.blocked: list[Waiter] = []
+        self.may_grow = True
         self.is_sleeping = self.is_retired = False
         self._account = account
         self._lock = account.lock
@@ -56,8 +58,12 @@ class Workers:
     def put(self, batch: Batch, count: int) -> None:
         """Add variants of a batch to the queue."""
         try:
-            self.queue.extend(repeat(batch, count))
-            self.wake_one()
+            if count == 1:
+                self.queue.append(batch)
+            else:
+                self.queue.extend(repeat(batch, count))
+            if self.is_sleeping or (self.may_grow and not self._idle):
+                self.wake_one()
         except BaseException:  # They may be in the queue already.
             self.wake_one()
             raise
@@ -71,8 +77,8 @@ class Workers:
             except BaseException:
                 self.is_sleeping = True
                 raise
-        elif self.queue:
-            self.can_work()
+        elif self.queue and not self._idle:
+            self._start_one()
 
     def can_work(self) -> bool:
         """Tell whether some worker is not stuck, starting one if need be."""
@@ -109,14 +115,15 @@ class Workers:
 
     # The threads.
 
-    def _is_full(self) -> bool:
+    def adapt(self) -> None:
+        """Take account of changed limits, or of a changed number of workers."""
         # A worker that a hung variant holds is replaced, at most once each, so that variants go on.
         most = self._limits().max_workers
-        return self.count >= most + min(self.stuck, most)
+        self.may_grow = self.count < most + min(self.stuck, most)
 
     def _start_one(self) -> bool:
         # A stream may be collected with the interpreter, when a new thread would never begin.
-        if self._is_full() or sys.is_finalizing():
+        if not self.may_grow or sys.is_finalizing():
             return False
         if self._is_starting:
             return True
@@ -134,9 +141,10 @@ class Workers:
     def _work(self) -> None:
         with self._lock:
             self._is_starting = False
-            if self.is_retired or self._is_full():
+            if self.is_retired or not self.may_grow:
                 return
             self.count += 1
+            self.adapt()
         while (job := self._next()) is not None:
             self._busy_threads.add(get_ident())
             self._run(job)
@@ -144,7 +152,9 @@ class Workers:
                 return
             with self._lock:
                 job.has_worker = False
-                self.stuck -= job.has_stuck
+                if job.has_stuck:
+                    self.stuck -= 1
+                    self.adapt()
             del job  # An idle worker keeps nothing alive.
 
     def _next(self) -> Job | None:
@@ -154,6 +164,7 @@ class Workers:
             with self._lock:
                 if self.count > self._limits().max_workers + self.stuck:
                     self.count -= 1
+                    self.adapt()
                     return None
                 job = self._take_or_go_idle()
             if job is not None:
@@ -178,10 +189,7 @@ class Workers:
             self._idle -= 1
             self.is_sleeping = self._idle > 0
         if self.queue:
-            if self.is_sleeping:
-                self.wake_one()
-            elif not self._idle:
-                self._start_one()
+            self.wake_one()
         return job
 
     def _take(self) -> Job | None:
@@ -215,6 +223,7 @@ class Workers:
             if job.has_worker:
                 job.has_stuck = True
                 self.stuck += 1
+                self.adapt()
             if self.queue and not self.can_work():
                 while (one := self._take()) is not None:
                     undeliverable.append(one)

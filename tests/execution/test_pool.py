@@ -168,6 +168,14 @@ def test_no_more_threads_than_workers_are_started() -> None:
     assert len(set(gated.threads)) == 2
 
 
+def test_variants_of_several_calls_run_at_once() -> None:
+    spearmint.configure(background={"max_workers": 3})
+    gated = Gated()
+    gated.occupy(3)
+    assert len(set(gated.threads)) == variant_pool.workers.count == 3
+    gated.gate.set()
+
+
 def test_an_idle_worker_is_used_again() -> None:
     threads = []
 
@@ -294,7 +302,7 @@ def test_a_worker_survives_whatever_a_job_raises(account, monkeypatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("spearmint.execution.call.Call.begin_main", broken)
         with pytest.raises(SystemExit):
-            quick()
+            Spearmint.run(quick)()
         patch.undo()
         patch.setattr("spearmint.execution.call.Call.variant_arguments", broken)
         quick()

@@ -1,0 +1,237 @@
+"""The text of the function that a call of an experiment runs."""
+
+import textwrap
+
+from spearmint.config.binding import Slot
+from spearmint.registry.callables import stands_in_class
+from spearmint.registry.experiment import ExperimentFunction
+
+_HEAD = """\
+{define} call(*args, **kwargs):
+    outer = case = current()
+    if case is None:
+        case = cached_case[0]
+        if case is None{by_class}:
+            case, plan = select(experiment, args)
+            if {performs}:
+                return {perform}(experiment, args, kwargs, (case, plan))
+{shadow}    else:
+        case = case.known.get(experiment) or join(case, experiment)
+"""
+# The head of an experiment whose strategy assigns units.
+_HEAD_ASSIGNED = """\
+{define} call(*args, **kwargs):
+    outer = case = current()
+    if case is None:
+        case, plan, assignment = select(experiment, args)
+        if plan is not None or {collects}:
+            return {perform}(experiment, args, kwargs, (case, plan))
+    else:
+        case = case.known.get(experiment) or join(case, experiment)
+        assignment = case.assignment_of(experiment.canonical)
+    is_exposed = assignment is not None and ({takes_value})
+"""
+_BY_CLASS = " and (not args or (case := cached_case_by_class.get(type(args[0]))) is None)"
+_FILL = """\
+    if {is_missing}:
+        kwargs[{name!r}] = case.values[{position}]()
+"""
+_FILL_UNLESS_DEFAULT = """\
+    if {is_missing} and (value := case.values[{position}]) is not None:
+        kwargs[{name!r}] = value()
+"""
+_FILL_ALL = """\
+    args, kwargs = fill(case.values, args, kwargs)
+"""
+# A signal handler may raise between any two bytecodes, so what was current is read first and set inside the `try`; and
+# what restores it is repeated, should it be interrupted itself.
+_CALL = """\
+    try:
+        try:
+            token = enter(case)
+            value = function(*args, **kwargs)
+            leave(token)
+            return value
+        except BaseException:
+            enter(outer)
+            raise
+    except BaseException:
+        enter(outer)
+        raise
+"""
+# Main of a call whose variants, which the caller does not wait for, start after it.
+_SHADOW = """\
+            if plan is not None:
+                batch = batch_of(experiment, args, kwargs.copy(), (case, plan))
+{fill}                try:
+                    try:
+                        token = enter(case)
+                        value = function(*args, **kwargs)
+                        leave(token)
+                    except BaseException:
+                        enter(outer)
+                        raise
+                except BaseException as error:
+                    enter(outer)
+                    hand_over(batch, error)
+                    raise
+                hand_over(batch)
+                return value
+"""
+_SHADOWS = "({is_on} and is_traced(experiment)) or not plan.materialized or case.assignments or not ({takes_value})"
+# The same, told as an exposure before it begins, and measured when it has ended.
+_CALL_EXPOSED = """\
+    if is_exposed and (exposure := expose(assignment, case)) is not None:
+        token = failure = None
+        started = clock()
+        try:
+            try:
+                token = enter(case)
+                value = {waits}function(*args, **kwargs)
+                {leave}
+                return value
+            except BaseException as error:
+                failure = error
+                {recover}
+                raise
+        except BaseException:
+            {recover}
+            raise
+        finally:
+            measure(exposure, clock() - started, failure)
+            failure = None
+"""
+_AWAIT = """\
+    token = None
+    try:
+        try:
+            token = enter(case)
+            value = await function(*args, **kwargs)
+            try:
+                leave(token)
+            except ValueError:  # A suspended call may end in another context, as where the collector closes it.
+                pass
+            return value
+        except BaseException:
+            restore(token, outer)
+            raise
+    except BaseException:
+        restore(token, outer)
+        raise
+"""
+_STREAM = """\
+    return {stream}(function(*args, **kwargs), case, None)
+"""
+_TRACED = """\
+    if {is_on} and is_traced(experiment):
+        span = begin(experiment, case, args, kwargs)
+        try:
+            value = {waits}{run}(case, span, function, args, kwargs)
+        except BaseException as error:
+            end(span, None, error)
+            raise
+        end(span, value)
+        return value
+"""
+_TRACED_EXPOSED = """\
+    if {is_on} and is_traced(experiment):
+        span = begin(experiment, case, args, kwargs)
+        exposure = expose(assignment, case, span) if is_exposed else None
+        failure = None
+        started = clock()
+        try:
+            value = {waits}{run}(case, span, function, args, kwargs)
+        except BaseException as error:
+            failure = error
+            end(span, None, error)
+            raise
+        finally:
+            if exposure is not None:
+                measure(exposure, clock() - started, failure)
+            failure = None
+        end(span, value)
+        return value
+"""
+_TRACED_STREAM = """\
+    if {is_on} and is_traced(experiment):
+        begins = partial(begin, experiment, case, args, kwargs)
+        return {stream}(function(*args, **kwargs), case, None, begins)
+"""
+_STREAM_EXPOSED = """\
+    if is_exposed:
+        begins = partial(begin, experiment, case, args, kwargs) if {is_on} and is_traced(experiment) else None
+        told = {exposed}(assignment, case, begins)
+        return {stream}(function(*args, **kwargs), case, told, told.open)
+"""
+
+
+def call_source(experiment: ExperimentFunction) -> str:
+    """Return the text of the function that a call of an experiment runs."""
+    is_async = experiment.kind == "coroutine"
+    is_stream = experiment.kind in ("generator", "async_generator")
+    performs_async = experiment.kind in ("coroutine", "async_generator")
+    slots = experiment.binder.slots
+    words = {
+        "define": "async def" if is_async else "def",
+        "waits": "await " if is_async else "",
+        "perform": f"{'await ' if is_async else ''}perform",
+        "collects": experiment.collects,
+        "by_class": _BY_CLASS if stands_in_class(experiment.function) else "",
+        "takes_value": _takes_value_source(slots),
+        "is_on": {None: '"mlflow" in modules', True: "True", False: "False"}[experiment.is_traced],
+        "run": "arun" if is_async else "run",
+        "stream": "astream" if performs_async else "stream",
+        "exposed": "AsyncStreamExposure" if performs_async else "StreamExposure",
+        "leave": "restore(token, outer)" if is_async else "leave(token)",
+        "recover": "restore(token, outer)" if is_async else "enter(outer)",
+    }
+    words["performs"] = f"plan is not None or {experiment.collects}"
+    words["shadow"] = ""
+    if _is_plain_shadow(experiment):
+        words["performs"] = f"plan is not None and ({_SHADOWS.format(**words)})"
+        words["shadow"] = _SHADOW.format(fill=textwrap.indent(_fill_source(slots), " " * 12))
+    assigns = experiment.split is not None
+    parts = [_HEAD_ASSIGNED if assigns else _HEAD]
+    exposed = _STREAM_EXPOSED if is_stream else _CALL_EXPOSED
+    traced = _TRACED_STREAM if is_stream else _TRACED_EXPOSED if assigns else _TRACED
+    called = _STREAM if is_stream else _AWAIT if is_async else _CALL
+    after = [exposed, traced] if is_stream else [traced, exposed]
+    kept = {traced: experiment.is_traced is not False, exposed: assigns}
+    texts = [text.format(**words) for text in parts]
+    if experiment.watch is not None:
+        texts[0] = texts[0].replace("\n", "\n    called[0] = True\n", 1)
+    texts.append(_fill_source(slots))
+    texts += [text.format(**words) for text in after if kept[text]]
+    texts.append(called.format(**words))
+    return "".join(texts)
+
+
+def _is_plain_shadow(experiment: ExperimentFunction) -> bool:
+    """Tell whether variants may start after main without what a `Call` does for them."""
+    if experiment.kind != "function" or experiment.collects or experiment.settings.copy_args:
+        return False
+    return experiment.start == "after_main"
+
+
+def _takes_value_source(slots: tuple[Slot, ...]) -> str:
+    """Return an expression for whether a call leaves some parameter to the config; true where the config has none."""
+    if any(slot.override or slot.is_positional_only for slot in slots):
+        return "not is_fully_bound(args, kwargs)"
+    return " or ".join(map(_is_missing_source, slots)) or "True"
+
+
+def _is_missing_source(slot: Slot) -> str:
+    is_missing = f"{slot.name!r} not in kwargs"
+    if slot.index is None:
+        return is_missing
+    return f"{f'len(args) <= {slot.index}' if slot.index else 'not args'} and {is_missing}"
+
+
+def _fill_source(slots: tuple[Slot, ...]) -> str:
+    if any(slot.override or slot.is_positional_only for slot in slots):
+        return _FILL_ALL
+    lines = ""
+    for position, slot in enumerate(slots):
+        template = _FILL_UNLESS_DEFAULT if slot.has_default else _FILL
+        lines += template.format(is_missing=_is_missing_source(slot), name=slot.name, position=position)
+    return lines
