@@ -40,13 +40,10 @@ DEPENDENCY_BOUND = [
     "tests/instrument/rewrite",
     "tests/instrument/settings",
     "tests/planning",
+    "tests/proxy",
     "tests/registry",
     "tests/statistics",
     "tests/strategies",
-    "tests/test_proxy.py",
-    "tests/test_proxy_frameworks.py",
-    "tests/test_proxy_methods.py",
-    "tests/test_proxy_pickle.py",
     "tests/tracing",
 ]
 PYTEST = ["python", "-m", "pytest", "-q", "-n", "2"]

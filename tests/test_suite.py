@@ -1,5 +1,6 @@
 """The suite itself: it gives the same wherever and however it is started."""
 
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,13 @@ import pytest
 CONFTEST = Path(__file__).parent.parent / "conftest.py"
 
 pytest_plugins = ["pytester"]
+
+
+def test_suites_that_the_gate_names_exist():
+    noxfile = CONFTEST.with_name("noxfile.py").read_text(encoding="utf-8")
+    named = re.findall(r"tests/[\w/.]+", noxfile)
+    assert named
+    assert [path for path in named if not (CONFTEST.parent / path).exists()] == []
 
 
 @pytest.mark.slow
