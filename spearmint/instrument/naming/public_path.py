@@ -2,6 +2,7 @@
 
 import builtins
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib.machinery import ModuleSpec
@@ -75,7 +76,15 @@ class _Other:
     name: str
 
 
-_Thing: TypeAlias = _ModuleObject | _Function | _Class | _Other
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A class of an extension module that the process has imported: what has it, and what it has, can be looked up."""
+
+    of: type
+
+
+_Thing: TypeAlias = _ModuleObject | _Function | _Class | _Compiled | _Other
+_Base: TypeAlias = _Class | _Compiled
 
 
 class PublicPaths:
@@ -84,7 +93,7 @@ class PublicPaths:
     def __init__(self) -> None:
         self._modules: dict[str, _Module | None] = {}
         self._bodies: dict[CodeType, BoundNames] = {}
-        self._orders: dict[tuple[str, str], tuple[_Class | None, ...]] = {}
+        self._orders: dict[tuple[str, str], tuple[_Base | None, ...]] = {}
         self._passed: set[tuple[str, str]] = set()
 
     def has_module(self, module: str) -> bool:
@@ -126,6 +135,8 @@ class PublicPaths:
             yield from self._globals(owner.name, name)
         elif isinstance(owner, _Class):
             yield from self._attributes(owner, name)
+        elif isinstance(owner, _Compiled):
+            yield from _looked_up(owner, name)
         elif isinstance(owner, _Other):
             yield _Other(owner.module, f"{owner.name}.{name}")
 
@@ -135,14 +146,16 @@ class PublicPaths:
         if read is None or (module, name) in self._passed:
             return []
         if read.bound is None:  # An extension module: it tells when it runs.
-            return [_Other(module, name)]
+            value = vars(sys.modules[module]).get(name) if module in sys.modules else None
+            return [_Compiled(value) if type(value) is type else _Other(module, name)]
         self._passed.add((module, name))
         try:
             found = [thing for bound in read.bound.names.get(name, ()) for thing in self._values(module, name, bound)]
             if not found and not name.startswith("_"):
                 starred = [one for star in read.bound.stars for one in self._globals(star, name, is_star=True)]
-                # Any extension module may have any name.
-                found = [one for one in starred if not isinstance(one, _Other)] or starred
+                # Any extension module may have any name. One that has it stands for what is there without it.
+                found = [one for one in starred if isinstance(one, _Compiled)]
+                found = found or [one for one in starred if not isinstance(one, _Other)] or starred
             if not found and read.is_package and self.has_module(f"{module}.{name}"):
                 found = [_ModuleObject(f"{module}.{name}")]
             if not found and not is_star and "__getattr__" in read.bound.names:
@@ -181,7 +194,10 @@ class PublicPaths:
         if not is_known or name in _GENERATED:
             yield _Other(owner.module, f"{owner.name}.{name}")
 
-    def _own(self, owner: _Class, name: str) -> Iterator[_Thing]:
+    def _own(self, owner: _Base, name: str) -> Iterator[_Thing]:
+        if isinstance(owner, _Compiled):
+            yield from _looked_up(owner, name)
+            return
         bound = self._bound_in(owner)
         mangled = f"_{owner.name.rpartition('.')[2].lstrip('_')}{name}"
         for value in (*bound.names.get(name, ()), *bound.names.get(mangled, ())):
@@ -200,8 +216,10 @@ class PublicPaths:
             self._bodies[code] = names_bound_in(code, read.package if read else "")
         return self._bodies[code]
 
-    def _order(self, owner: _Class) -> tuple[_Class | None, ...]:
+    def _order(self, owner: _Base) -> tuple[_Base | None, ...]:
         """Return the method resolution order of a class, with None for what cannot be read."""
+        if isinstance(owner, _Compiled):
+            return (owner,)
         key = owner.module, owner.name
         if key not in self._orders:
             self._orders[key] = (owner,)  # A class that seems to be its own base ends here.
@@ -210,12 +228,12 @@ class PublicPaths:
             self._orders[key] = (owner, *_merged([*map(list, orders), bases]))
         return self._orders[key]
 
-    def _bases(self, owner: _Class, text: str | None) -> Iterator[_Class | None]:
+    def _bases(self, owner: _Class, text: str | None) -> Iterator[_Base | None]:
         if text is None:
             yield None
             return
         things = list(self._things(_ModuleObject(owner.module), text.split(".")))
-        found = next((one for one in things if isinstance(one, _Class)), None)
+        found = next((one for one in things if isinstance(one, _Base)), None)
         if found is not None or things or not hasattr(builtins, text):
             yield found
 
@@ -271,7 +289,13 @@ def _module(name: str, spec: ModuleSpec) -> _Module:
     return _Module(name, package, is_package, None if code is None else names_bound_in(code, package))
 
 
-def _merged(orders: list[list[_Class | None]]) -> Iterator[_Class | None]:
+def _looked_up(owner: _Compiled, name: str) -> Iterator[_Thing]:
+    """Yield an attribute of a compiled class, or of what it derives from."""
+    if any(name in vars(base) for base in owner.of.__mro__[:-1]):  # The last is `object`.
+        yield _Other(owner.of.__module__, f"{owner.of.__qualname__}.{name}")
+
+
+def _merged(orders: list[list[_Base | None]]) -> Iterator[_Base | None]:
     """Yield the classes of several orders in the one that Python gives them (C3)."""
     while orders := [one for one in orders if one]:
         for order in orders:

@@ -145,7 +145,10 @@ def test_unknown_python_wraps_functions_after_the_module_ran(project, unknown_py
         handle = project.install("plain.work:score", "plain.work:Ranker.rank", "plain.work:later", packages=["plain"])
     work = project.load("plain.work")
     assert (work.score("ab"), work.Ranker.rank()) == (7, ("Ranker", 3))
-    assert [str(one.message).partition(":")[0] for one in caught] == ["Cannot rewrite code on this Python"]
+    (message,) = (str(one.message) for one in caught)
+    assert message.startswith(
+        f"Cannot rewrite code on cpython {sys.version_info[0]}.{sys.version_info[1]}, whose compil"
+    )
     assert project.caches() == []
     handle.uninstall()
     assert (work.score("ab"), work.Ranker.rank()) == (3, ("Ranker", 1))
