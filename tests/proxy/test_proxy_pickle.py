@@ -59,7 +59,7 @@ def test_an_experiment_that_no_name_leads_to_cannot_be_pickled() -> None:
     def inner(config):
         return config.limit
 
-    with pytest.raises((pickle.PicklingError, AttributeError), match="inner|ExperimentProxy"):
+    with pytest.raises((pickle.PicklingError, AttributeError), match=r"inner|ExperimentProxy"):
         pickle.dumps(inner)
 
 

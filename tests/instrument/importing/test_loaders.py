@@ -366,7 +366,7 @@ def test_a_source_that_is_not_text_fails_as_without(project):
     project.write({"odd.py": ""})
     (project.folder / "odd.py").write_bytes(b"x = '\xff'\n")
     project.install(packages=["odd"])
-    with pytest.raises(SyntaxError, match="(?i)utf-8"):  # Since CPython 3.15: Non-UTF-8
+    with pytest.raises(SyntaxError, match=r"(?i)utf-8"):  # Since CPython 3.15: Non-UTF-8
         project.load("odd")
 
 
