@@ -62,7 +62,7 @@ HOUSE = (
         "worker_initializers watchdog limits jobs job_tracker workers pool running streams event_loop invoke",
     ),
     (5, "execution", "call batch task_queue thread_driver task_driver"),
-    (6, "proxy", "call_source codegen perform proxy runner"),
+    (6, "proxy", "call_source codegen perform by_value proxy runner"),
     (7, "evaluation", "traced_rows dataset scorers"),
     (
         7,

@@ -11,6 +11,7 @@ from typing import Any, cast
 import wrapt
 
 from spearmint.errors import DeclarationError
+from spearmint.proxy.by_value import teach_picklers, tell_if_untaught
 from spearmint.proxy.codegen import compile_call
 from spearmint.proxy.perform import performer_of
 from spearmint.registry.experiment import ExperimentFunction, ProxyBase
@@ -86,6 +87,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
         self._self_experiment = experiment
         experiment.proxies.append(weakref.ref(self))
         compile_anew(self)
+        teach_picklers()
 
     @property
     def __wrapped__(self) -> Any:
@@ -97,6 +99,13 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
     def __wrapped__(self, value: Any) -> None:
         # `functools.wraps`, applied to a proxy, does not change what it calls.
         self._self_experiment.function.__wrapped__ = value  # type: ignore[attr-defined]
+
+    @property
+    def __globals__(self) -> Any:
+        """The function's. Who looks at them may be about to pickle it by value."""
+        caller = sys._getframe(1).f_globals.get("__name__", "")  # noqa: SLF001 - no other way leads to it
+        tell_if_untaught(caller)
+        return self._self_experiment.function.__globals__
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         # A plain bound method: equality, pickling, copying and `inspect` are then the interpreter's own.

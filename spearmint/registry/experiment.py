@@ -56,6 +56,7 @@ class ExperimentFunction:
         state: What it remembers from call to call.
         proxies: What stands where the function stood, and lets it be called.
         watch: Notes which parameters the configs ever fill; None where no settings bind it.
+        is_released: Whether its settings have been taken back, so that a call of it is one of the function.
         is_pinned: Whether a test has pinned it to a config, so that it does not run under its caller's.
 
     Raises:
@@ -103,6 +104,7 @@ class ExperimentFunction:
         self._canonical: ExperimentFunction | None = None
         self.state = CallState()
         self.proxies: list[weakref.ref[Any]] = []
+        self.is_released = False
         self._declared = self._choosing()
         self._pins: tuple[Pin, ...] = ()
 

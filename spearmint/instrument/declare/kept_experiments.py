@@ -74,6 +74,7 @@ class Pause:
 
 def release(proxy: ExperimentProxy) -> None:
     """Let an experiment that the program may have kept call its function from now on, as if it were none."""
+    proxy._self_experiment.is_released = True  # noqa: SLF001 - as above
     _CALL.__set__(proxy, plain_function(proxy))
 
 

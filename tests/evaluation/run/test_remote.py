@@ -7,7 +7,7 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPool
 import pytest
 
 from spearmint import Config, experiment
-from spearmint.errors import EvaluationError
+from spearmint.errors import EvaluationError, SpearmintWarning
 from spearmint.evaluation.run.process_pool import RenewableProcessPool
 from spearmint.strategies import ShadowStrategy
 from tests.evaluation import subjects
@@ -81,8 +81,30 @@ def test_unpicklable_values_are_refused(processes):
         mint.evaluate(local, ROWS, scorers=SCORERS, executor=processes)
 
 
-def test_nested_experiment_not_importable_is_an_error(processes):
+def test_nested_experiment_of_a_function_travels(processes):
     @experiment(configs=[{"d": 1}, {"d": 2}], strategy=ShadowStrategy)
+    def inner(x, config: Config):
+        return x + config["d"]
+
+    @experiment(configs=[{"k": 1}])
+    def outer(x, config: Config):
+        return inner(x)
+
+    report = mint.evaluate(
+        outer, ROWS, scorers={"added": lambda inputs, outputs: outputs - inputs["x"]}, executor=processes
+    )
+    assert sorted(one.estimate.value for one in report.summary()) == [1, 2]
+
+
+def test_nested_experiment_that_cannot_travel_is_an_error(processes):
+    class Locked:
+        def __init__(self):
+            self.lock = threading.Lock()
+
+        def __call__(self, configs):
+            return configs[0], configs[1:]
+
+    @experiment(configs=[{"d": 1}, {"d": 2}], strategy=Locked())
     def inner(x, config: Config):
         return x
 
@@ -90,7 +112,10 @@ def test_nested_experiment_not_importable_is_an_error(processes):
     def outer(x, config: Config):
         return inner(x)
 
-    with pytest.raises(EvaluationError, match=r"a worker process cannot load it \(DeclarationError: .*inner"):
+    with (
+        pytest.warns(SpearmintWarning, match=r"inner is pickled by value, and runs without its configs"),
+        pytest.raises(EvaluationError, match=r"a worker process cannot load it \(DeclarationError: .*inner"),
+    ):
         mint.evaluate(outer, ROWS, scorers=SCORERS, executor=processes)
 
 
