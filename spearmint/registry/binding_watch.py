@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Sequence
+from types import FunctionType
 from typing import Any
 
 from spearmint.config.binding import Slot, Supplier
@@ -52,4 +53,4 @@ _plain: weakref.WeakKeyDictionary[Supplier, Supplier] = weakref.WeakKeyDictionar
 
 def unnoted(supply: Supplier) -> Supplier:
     """Return what supplies a value without its being noted, for who only looks at configs."""
-    return _plain.get(supply, supply)
+    return _plain.get(supply, supply) if isinstance(supply, FunctionType) else supply
