@@ -5,6 +5,7 @@ from spearmint.cases import ExperimentCase
 from spearmint.config import INJECTED, Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
+from spearmint.evaluation.race import Race
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
 from spearmint.online.options import ExposureStats
@@ -27,6 +28,7 @@ __all__ = [
     "ExperimentRunner",
     "ExposureStats",
     "FunctionResult",
+    "Race",
     "RuntimeContext",
     "Spearmint",
     "TracingStats",

@@ -22,6 +22,7 @@ from spearmint.registry.settings import ExperimentSettings
 from spearmint.strategies.builtin import SingleConfigStrategy
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
+    from spearmint.evaluation.race import Race
     from spearmint.evaluation.report.report import Report
 
 P = ParamSpec("P")
@@ -204,6 +205,7 @@ class Spearmint:
         stale: Literal["rerun", "use", "error"] = "rerun",
         cluster: str | None = None,
         reduce: str = "mean",
+        race: "Race | None" = None,
     ) -> "Report":
         """Run every config on every row, score what comes of it, and compare the configs with the main one.
 
@@ -232,6 +234,7 @@ class Spearmint:
                 clusters, which are wider.
             reduce: How the repeats of a row become one score: ``"mean"``, ``"median"``, ``"pass_at_k"`` (the best of
                 ``k``) or ``"pass_all_k"`` (the worst of ``k``), averaged over all choices of ``k`` repeats.
+            race: A `spearmint.Race`, in which configs leave that fall behind beyond doubt.
 
         Returns:
             The report. It keeps numbers only, and the beginning of the first 50,000 outputs.
@@ -258,6 +261,7 @@ class Spearmint:
             stale=stale,
             cluster=cluster,
             reduce=reduce,
+            race=race,
         )
         own = None if configs is None else _parsed(configs)
         return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=options)

@@ -117,6 +117,7 @@ def _interruption(ctx: click.Context) -> str:
     metavar="HOW",
     help="How repeats become one score: mean, median, pass_at_K, pass_all_K.",
 )
+@click.option("--race", metavar="METRIC", help="Drop configs that fall behind in it; the winner is confirmed.")
 @click.option("--vary", multiple=True, metavar="MODULE:NAME", help="Compare the configs of this alone; repeatable.")
 @click.option(
     "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Time for a row, and a scorer."
@@ -148,6 +149,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     stale: Any,
     cluster: str | None,
     reduce: str,
+    race: str | None,
     vary: tuple[str, ...],
     timeout: float | None,
     reports: tuple[str, ...],
@@ -171,6 +173,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     """
     # Opening the rest takes a while, which --help need not.
     from spearmint.api import Spearmint  # noqa: PLC0415
+    from spearmint.evaluation.race import Race  # noqa: PLC0415
     from spearmint.evaluation.report.gate import check_gate, parse_gate, worst  # noqa: PLC0415
 
     wanted = [parse_gate(text, lower) for text in gates]
@@ -184,7 +187,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     named = [_found(scorer, "--scorer") for scorer in scorers]
     options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
     options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
-    options |= {"cluster": cluster, "reduce": reduce}
+    options |= {"cluster": cluster, "reduce": reduce, "race": None if race is None else Race(race, lower=race in lower)}
     with _executor(processes, dask) as executor:
         configs = list(sources) or None
         report = Spearmint().evaluate(function, data, scorers=named, configs=configs, executor=executor, **options)

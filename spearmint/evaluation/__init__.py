@@ -1,1 +1,5 @@
 """Evaluate an experiment over data: every config on every row, scored and compared."""
+
+from spearmint.evaluation.race import Race
+
+__all__ = ["Race"]

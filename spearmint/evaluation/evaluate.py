@@ -65,16 +65,16 @@ def evaluate(
         dataset, arguments, filled_by(experiment, [case.case for case in cases]), options.cluster
     )
     table = ResultTable(len(cases), rows, options.repeats, reduce=options.reduce)
-    table.clusters = clusters
+    table.clusters, table.is_raced = clusters, options.race is not None
     keeps_output = options.resume is not None or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
     subject = Subject(experiment, arguments, compiled, keeps_output, options.resume is not None, timeout)
     unread = list(_unread(cases))
     for message in unread:
         warn(message)
-    notes = Schedule(payload, subject, cases, dataset, table, options).run()
+    outcome = Schedule(payload, subject, cases, dataset, table, options).run()
     _warn_of_undiscovered(cases)
-    return Report(experiment.name, dataset, cases, table, notes=[*unread, *notes])
+    return Report(experiment.name, dataset, cases, table, notes=[*unread, *outcome.notes], race=outcome.race)
 
 
 def _unread(cases: Sequence[EvaluatedCase]) -> Iterator[str]:

@@ -46,7 +46,7 @@ def log_report(report: Report, *, run_name: str | None = None) -> str:
         mlflow.log_params(
             {"function": report.function, "data": report.dataset.name, "cases": cases, "rows": rows, "repeats": repeats}
         )
-        if note := effects_markdown({metric: report.effects(metric) for metric in report.metrics}):
+        if note := _description(report):
             mlflow.set_tag("mlflow.note.content", note)
         mlflow.log_metric("errors", report.errors)
         mlflow.log_input(_dataset(mlflow, report), context="evaluation")
@@ -60,6 +60,7 @@ def log_report(report: Report, *, run_name: str | None = None) -> str:
                         "spearmint.config_id": case.case_id,
                         "spearmint.case_id": case.case_id,
                         "spearmint.role": _role(case),
+                        **_fate(report, case),
                     }
                 )
                 for some in _batches(_parameters(case)):
@@ -69,8 +70,21 @@ def log_report(report: Report, *, run_name: str | None = None) -> str:
         return run_id
 
 
+def _description(report: Report) -> str:
+    """Return what stands first: which parameter matters; after a race, how it ended."""
+    if report.race is None:
+        return effects_markdown({metric: report.effects(metric) for metric in report.metrics})
+    return "\n\n".join(report.race_notes())
+
+
 def _role(case: EvaluatedCase) -> str:
     return "main" if case.is_main else "variant"
+
+
+def _fate(report: Report, case: EvaluatedCase) -> dict[str, str]:
+    if report.race is None:
+        return {}
+    return {"spearmint.fate": report.race.fate(case.position, [one.case_id for one in report.cases])}
 
 
 def _parameters(case: EvaluatedCase) -> dict[str, str]:

@@ -1,5 +1,6 @@
 import pytest
 
+from spearmint import Race, Spearmint
 from spearmint.evaluation.tracking import log_report
 from spearmint.statistics.intervals import wilson
 from tests.evaluation import subjects
@@ -112,3 +113,18 @@ def test_rows_come_from_the_evaluation_datasets_of_mlflow(store):
     report = subjects.mint.evaluate(subjects.times, made, scorers=[subjects.exact])
     assert report.dataset.name == "pairs of numbers"
     assert report.summary("exact")[1].estimate == wilson(3, 3)
+
+
+def test_each_case_of_a_race_has_its_fate(store):
+    def answer(x, config: dict):
+        return float(x % 10 < config["k"])
+
+    rows, configs = [{"x": x} for x in range(200)], [{"k": 5}, {"k": 9}, {"k": 1}]
+    scorers = {"right": lambda outputs: outputs}
+    report = Spearmint().evaluate(answer, rows, scorers=scorers, configs=configs, race=Race("right"))
+    run_id = log_report(report)
+    assert "Race by right: 1 of 3 cases are left" in store.get_run(run_id).data.tags["mlflow.note.content"]
+    experiment_id = store.get_run(run_id).info.experiment_id
+    children = store.search_runs([experiment_id], f"tags.`mlflow.parentRunId` = '{run_id}'")
+    fates = [child.data.tags["spearmint.fate"].split()[0] for child in children]
+    assert sorted(fates) == ["dropped", "dropped", "won"]

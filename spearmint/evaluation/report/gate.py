@@ -7,9 +7,11 @@ from typing import Literal
 import numpy as np
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.report.scales import percent
 from spearmint.evaluation.report.summary import is_lower_better
+from spearmint.statistics.paired import Difference
 
 GateVerdict = Literal["pass", "regression", "inconclusive"]
 
@@ -65,8 +67,10 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
     It passes if even the worse bound of the interval of its paired difference from main is no worse than the margin,
     and is a regression if even the better bound is worse. The interval is that of the report: at 95 % for one config,
     and adjusted for all where there are several. Between the two, with too few rows, or where it
-    fails on rows that main did, the data cannot tell.
+    fails on rows that main did, the data cannot tell. After a race, the rows held out alone decide, on the winner.
     """
+    if report.race is not None:
+        return [_check_winner(report, report.race, gate)]
     told = report.summary(gate.metric)
     if len(told) < 2:  # noqa: PLR2004 - main and another
         message = f"Cannot hold {gate.metric!r} against main: main is the only config. Give others beside it."
@@ -74,25 +78,43 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
     results = []
     for case, one in zip(report.cases[1:], told[1:], strict=True):
         assert one.difference is not None  # noqa: S101 - only main has none
-        found = one.difference
-        sign = -1 if gate.lower else 1
-        worse, better = sorted((sign * found.low, sign * found.high))
-        main_failed, failed = report.ledger.failed_rows(0), report.ledger.failed_rows(case.position)
-        newly = int(np.sum(failed & ~main_failed))
-        numbers = f"{found.value:+.4g}, {percent(found.confidence)} interval {found.low:+.4g} to {found.high:+.4g}"
-        verdict: GateVerdict = "inconclusive"
-        if found.shortage:
-            reason = found.shortage
-        elif better < gate.margin:
-            verdict, reason = "regression", f"{numbers}, is beyond the margin {gate.margin:+g}"
-        elif worse < gate.margin or math.isnan(worse):
-            reason = f"{numbers}, has the margin {gate.margin:+g} in it"
-        elif newly:
-            reason = f"{numbers}, is within the margin {gate.margin:+g}, but {newly} rows failed that main did"
-        else:
-            verdict, reason = "pass", f"{numbers}, is within the margin {gate.margin:+g}"
-        results.append(GateResult(gate, case.case_id, verdict, reason))
+        newly = report.ledger.failed_rows(case.position) & ~report.ledger.failed_rows(0)
+        results.append(_decide(gate, case.case_id, one.difference, int(np.sum(newly))))
     return results
+
+
+def _decide(gate: Gate, case_id: str, found: Difference, newly: int) -> GateResult:
+    """Hold a difference against a gate; ``newly`` is the number of rows that failed and did not under main."""
+    sign = -1 if gate.lower else 1
+    worse, better = sorted((sign * found.low, sign * found.high))
+    numbers = f"{found.value:+.4g}, {percent(found.confidence)} interval {found.low:+.4g} to {found.high:+.4g}"
+    verdict: GateVerdict = "inconclusive"
+    if found.shortage:
+        reason = found.shortage
+    elif better < gate.margin:
+        verdict, reason = "regression", f"{numbers}, is beyond the margin {gate.margin:+g}"
+    elif worse < gate.margin or math.isnan(worse):
+        reason = f"{numbers}, has the margin {gate.margin:+g} in it"
+    elif newly:
+        reason = f"{numbers}, is within the margin {gate.margin:+g}, but {newly} rows failed that main did"
+    else:
+        verdict, reason = "pass", f"{numbers}, is within the margin {gate.margin:+g}"
+    return GateResult(gate, case_id, verdict, reason)
+
+
+def _check_winner(report: Report, race: RaceOutcome, gate: Gate) -> GateResult:
+    """Hold a race's winner against a gate."""
+    case_id = report.cases[race.winner].case_id
+    found = report.confirmation(gate.metric)
+    if race.winner == 0:
+        is_enough = gate.margin <= 0
+        reason = "main has won the race" + ("" if is_enough else f", and is no {gate.margin:g} better than itself")
+        return GateResult(gate, case_id, "pass" if is_enough else "regression", reason)
+    if found is None:
+        advice = "Give Race(confirm=...) a share of the rows"
+        raise EvaluationError(f"Cannot hold {gate.metric!r} against main: the race held no rows out. {advice}.")
+    newly = report.ledger.failed_rows(race.winner) & ~report.ledger.failed_rows(0)
+    return _decide(gate, case_id, found, int(np.sum(newly[race.held_out])))
 
 
 def worst(results: list[GateResult]) -> GateVerdict:

@@ -63,6 +63,7 @@ class Content:
         ledger: The results.
         rows: Gives all rows of the data.
         errors: How many errors there were.
+        notes: What stands under the heading, in sentences.
     """
 
     title: str
@@ -72,6 +73,7 @@ class Content:
     ledger: ResultTable
     rows: Iterable[Row]
     errors: int
+    notes: Sequence[str] = ()
 
 
 def page_of(content: Content) -> str:
@@ -129,13 +131,15 @@ def _answers(content: Content, labels: Sequence[str]) -> dict[str, Any]:
         order = best_first(told)
         shown = order[:_MANY_CASES]
         scores.append(scores_chart(metric, [labels[one] for one in shown], [told[one] for one in shown], _FEW_CASES))
-        known = [one for one in order if not math.isnan(told[one].estimate.value)]
+        known = [one for one in order if not (math.isnan(told[one].estimate.value) or told[one].is_dropped)]
         if known:
             highest = max(known, key=lambda one: told[one].estimate.value)
             best.append((metric, labels[highest], _best_text(told[highest])))
     is_told = len(varying_parameters(content.cases)) > 1  # with one parameter, the scores say the same
     effects: list[Chart] = [effects_chart(*item) for item in content.effects.items()] if is_told else []
-    return {"title": cut(content.title, _LONGEST_TEXT), "best": best, "effects": effects, "scores": scores}
+    return {"title": cut(content.title, _LONGEST_TEXT), "best": best, "effects": effects, "scores": scores} | {
+        "notes": content.notes
+    }
 
 
 def _best_text(one: Summary) -> str:

@@ -3,67 +3,31 @@
 import functools
 import io
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from spearmint.config.model import Config
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Dataset
+from spearmint.evaluation.race import RaceOutcome
+from spearmint.evaluation.report.best import Best
 from spearmint.evaluation.report.effects import Effect, effects_of
 from spearmint.evaluation.report.files import csv_of, write_whole
 from spearmint.evaluation.report.labels import varying_parameters
 from spearmint.evaluation.report.page import Content, notebook_of, page_of
+from spearmint.evaluation.report.raced import Dropped, confirmation_of, dropped_of, race_sentences
 from spearmint.evaluation.report.row_values import complete, corrected
 from spearmint.evaluation.report.summary import Summary, is_lower_better, summarize
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import LATENCY, ResultTable
 from spearmint.statistics.confidence_set import confidence_set
-from spearmint.statistics.intervals import Estimate
+from spearmint.statistics.paired import Difference
 from spearmint.suggest import did_you_mean
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The case with the best mean of a metric.
-
-    Attributes:
-        case_id: Its id.
-        assignment: From the name of each experiment that takes part to its config.
-        parameters: The values of the parameters that vary between cases, by path.
-        summary: What it did.
-        corrected: Its mean and 95 % interval without the flattery of having won: the best of many looks better than it
-            is. NaN where that cannot be told: for clustered rows, or where failures make another case the best on the
-            rows that all cases have a value of.
-        nested: Names of the nested experiments whose configs vary.
-    """
-
-    case_id: str
-    assignment: Mapping[str, Config]
-    parameters: Mapping[str, Any]
-    summary: Summary
-    corrected: Estimate
-    nested: Sequence[str] = ()
-
-    @property
-    def config(self) -> Config:
-        """The config of the function that was evaluated.
-
-        Raises:
-            EvaluationError: If cases differ in nested experiments too, so that this config alone tells no best.
-        """
-        if self.nested:
-            varying = ", ".join(self.nested)
-            advice = "Use .assignment, which has a config for each experiment, or .parameters"
-            raise EvaluationError(
-                f"Cannot tell one config of the best case {self.case_id!r}: {varying} vary too. {advice}."
-            )
-        return next(iter(self.assignment.values()))
 
 
 class Report:
@@ -75,6 +39,7 @@ class Report:
         cases: The cases, main first.
         ledger: Their results.
         notes: What is to be known of them.
+        race: How the cases raced; None where all ran on all rows.
 
     Attributes:
         function: Name of the function that was evaluated.
@@ -82,6 +47,7 @@ class Report:
         cases: The cases, main first; each tells config, assignment and parameters.
         ledger: The results of all cells.
         notes: What is to be known of them: which stored results were made again, and why.
+        race: How the cases raced, by position; None where all ran on all rows.
     """
 
     def __init__(
@@ -92,11 +58,13 @@ class Report:
         ledger: ResultTable,
         *,
         notes: Sequence[str] = (),
+        race: RaceOutcome | None = None,
     ) -> None:
         self.function = function
         self.dataset = dataset
         self.cases = tuple(cases)
         self.ledger = ledger
+        self.race = race
         self.notes = tuple(notes)
         self._summarized = functools.cache(functools.partial(summarize, ledger, self.cases))
         self._effects = functools.cache(functools.partial(effects_of, ledger, self.cases))
@@ -124,8 +92,46 @@ class Report:
             EvaluationError: If there is no such metric.
         """
         if metric is None:
-            return [one for name in self.metrics for one in self._summarized(name)]
-        return list(self._summarized(self._known(metric)))
+            return [one for name in self.metrics for one in self.summary(name)]
+        told = self._summarized(self._known(metric))
+        if self.race is None:
+            return list(told)
+        ids = [case.case_id for case in self.cases]
+        return [
+            replace(one, fate=self.race.fate(position, ids), is_dropped=position not in self.race.survivors)
+            for position, one in enumerate(told)
+        ]
+
+    @property
+    def survivors(self) -> list[str]:
+        """The ids of the cases that a race has not dropped; all where there was none."""
+        positions = range(len(self.cases)) if self.race is None else self.race.survivors
+        return [self.cases[position].case_id for position in positions]
+
+    @property
+    def dropped(self) -> list[Dropped]:
+        """The cases that a race has dropped, in their order."""
+        return [] if self.race is None else dropped_of(self.race, self.cases)
+
+    @property
+    def confirmed(self) -> Difference | None:
+        """The difference of a race's winner from main by its metric; None where main won, or no row was held out."""
+        return None if self.race is None else self.confirmation(self.race.race.metric)
+
+    def confirmation(self, metric: str) -> Difference | None:
+        """Return the difference of a race's winner from main, on the rows that were held out: one paired test.
+
+        Args:
+            metric: Any metric.
+
+        Returns:
+            The difference; None where there was no race, main has won it, or no row was held out.
+
+        Raises:
+            EvaluationError: If there is no such metric.
+        """
+        name = self._known(metric)
+        return None if self.race is None else confirmation_of(self.ledger, self.race, name)
 
     def effects(self, metric: str) -> list[Effect]:
         """Return which parameter matters: what each value of each parameter that varies does, all else equal.
@@ -139,8 +145,11 @@ class Report:
             are adjusted for all of them. Empty where nothing varies.
 
         Raises:
-            EvaluationError: If there is no such metric.
+            EvaluationError: If there is no such metric, or cases have raced, so that each has rows of its own.
         """
+        if self.race is not None:
+            advice = "Evaluate without race= to compare the values of parameters"
+            raise EvaluationError(f"Cannot tell effects on {metric!r}: cases have raced, each on other rows. {advice}.")
         return list(self._effects(self._known(metric)))
 
     def best(self, metric: str, *, lower: bool = False) -> Best:
@@ -156,7 +165,9 @@ class Report:
         told = self.summary(metric)
         lower = lower or is_lower_better(metric, ())
         sign = -1 if lower else 1
-        known = [position for position, one in enumerate(told) if not math.isnan(one.estimate.value)]
+        known = [
+            position for position, one in enumerate(told) if not (math.isnan(one.estimate.value) or one.is_dropped)
+        ]
         if not known:
             raise EvaluationError(f"Cannot tell the best by {metric!r}: no config has a value of it, but errors only.")
         position = max(known, key=lambda one: sign * told[one].estimate.value)
@@ -181,11 +192,12 @@ class Report:
 
         Raises:
             EvaluationError: If there is no such metric, fewer than two rows have a value of all cases, or rows come in
-                clusters.
+                clusters, or cases have raced.
         """
         lower = lower or is_lower_better(self._known(metric), ())
-        if self.ledger.clusters is not None:
-            raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: rows come in clusters.")
+        if self.ledger.clusters is not None or self.race is not None:
+            cause = "rows come in clusters" if self.race is None else "cases have raced; see survivors"
+            raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: {cause}.")
         scores = complete(self.ledger, metric, range(len(self.cases)), lower=lower)
         try:
             members = confidence_set(scores, alpha).members
@@ -248,9 +260,15 @@ class Report:
 
     def _content(self) -> Content:
         told = {metric: self.summary(metric) for metric in self.metrics}
-        effects = {metric: self.effects(metric) for metric in self.metrics}
+        effects = {} if self.race is not None else {metric: self.effects(metric) for metric in self.metrics}
         title = title_of(self.function, self.dataset.name, self.ledger)
-        return Content(title, self.cases, told, effects, self.ledger, self.dataset.rows(), self.errors)
+        return Content(
+            title, self.cases, told, effects, self.ledger, self.dataset.rows(), self.errors, self.race_notes()
+        )
+
+    def race_notes(self) -> list[str]:
+        """Return how a race ended, in sentences; none where there was none."""
+        return [] if self.race is None else list(race_sentences(self.ledger, self.race, self.cases))
 
     def _rows(self) -> list[dict[str, Any]]:
         by_metric = [self.summary(metric) for metric in self.metrics]
@@ -263,7 +281,7 @@ class Report:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         content = self._content()
         yield from tables_of(content.title, self.cases, content.told, content.effects, self.ledger)
-        yield from map(Text, self.notes)
+        yield from map(Text, [*content.notes, *self.notes])
 
     def __str__(self) -> str:
         written = io.StringIO()

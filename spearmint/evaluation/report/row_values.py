@@ -21,8 +21,11 @@ def estimate_of(ledger: ResultTable, values: Values) -> Estimate:
 
 
 def compare(ledger: ResultTable, ours: Values, main: Values) -> PairedTest:
-    """Compare two sides on the rows that have a value on both."""
+    """Compare two sides on the rows that have a value on both; untested after a race, whose end depends on them."""
     known = ~(np.isnan(ours) | np.isnan(main))
+    if ledger.is_raced:
+        value = float((ours[known] - main[known]).mean()) if known.any() else math.nan
+        return PairedTest(int(known.sum()), value, math.nan, "none after a race", lambda _level: (math.nan, math.nan))
     if ledger.clusters is None or not known.any():
         return paired_test(ours, main)
     return clustered_test(ours[known] - main[known], ledger.clusters[known].tolist())
@@ -47,12 +50,12 @@ def corrected(ledger: ResultTable, metric: str, cases: Sequence[int], best: int,
 
     Returns:
         The estimate; NaN where the best on all rows is not the best on those that every case has a value of, or there
-        are no such rows, or rows come in clusters: nothing of the kind is known of them.
+        are no such rows, rows come in clusters, or cases have raced: nothing of the kind is known of these.
     """
     scores = complete(ledger, metric, cases, lower=lower)
     chosen = list(cases).index(best)
     unknown = Estimate(len(scores), math.nan, math.nan, math.nan)
-    if ledger.clusters is not None or not len(scores):
+    if ledger.clusters is not None or ledger.is_raced or not len(scores):
         return unknown
     means = scores.mean(axis=0)
     if means[chosen] < means.max():

@@ -26,6 +26,8 @@ class Summary:
         difference: The paired difference from main; None for main itself.
         p50: Median of the seconds that the function took; NaN where it never returned.
         p95: Their 95th percentile.
+        fate: What became of it in a race, in words; empty where there was none.
+        is_dropped: Whether it left the race.
     """
 
     case_id: str
@@ -36,10 +38,14 @@ class Summary:
     difference: Difference | None
     p50: float
     p95: float
+    fate: str = ""
+    is_dropped: bool = False
 
     @property
     def verdict(self) -> str:
-        """What the data say of the difference from main, in words; empty for main itself."""
+        """What the data say of the difference from main, in words, empty for main itself; after a race, its fate."""
+        if self.fate:
+            return self.fate
         if self.difference is None:
             return ""
         shortage = self.difference.shortage
@@ -95,12 +101,16 @@ def disagreements(ledger: ResultTable, metrics: Sequence[str], count: int) -> li
 
 
 def best_first(told: Sequence[Summary], *, lower: bool = False) -> list[int]:
-    """Return the positions of cases by one metric: main, then the others from the best mean to the worst."""
+    """Return the positions of cases by one metric: main, then the others from the best mean to the worst.
 
-    def rank(position: int) -> tuple[bool, float]:
-        value = told[position].estimate.value
+    Those that left a race come last: their means are of other rows.
+    """
+
+    def rank(position: int) -> tuple[bool, bool, float]:
+        one = told[position]
+        value = one.estimate.value
         worst = math.inf if math.isnan(value) else value if lower else -value
-        return not told[position].is_main, worst
+        return not one.is_main, one.is_dropped, worst
 
     return sorted(range(len(told)), key=rank)
 

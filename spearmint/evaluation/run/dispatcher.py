@@ -51,6 +51,7 @@ class Dispatcher:
         self._size = smallest
         self._left = 0
         self._cells: Iterator[Cell] = iter(())
+        self._returned: deque[Cell] = deque()
         self._done: SimpleQueue[Future[ChunkResult]] = SimpleQueue()
         self._flying: dict[Future[ChunkResult], Sequence[Cell]] = {}
         self._suspects: deque[Sequence[Cell]] = deque()
@@ -105,7 +106,7 @@ class Dispatcher:
         while len(self._flying) < self._at_once * _WAITING and self._breakage is None and not self._suspects:
             # Towards the end chunks get smaller, so that all workers end at about the same time.
             fair = max(self._smallest, self._left // (self._at_once * _WAITING))
-            chunk = list(itertools.islice(self._cells, min(self._size, fair)))
+            chunk = list(itertools.islice(self._upcoming(), min(self._size, fair)))
             if not chunk:
                 break
             self._left -= len(chunk)
@@ -125,7 +126,14 @@ class Dispatcher:
 
     def _give_back(self, chunk: Sequence[Cell]) -> None:
         self._left += len(chunk)
-        self._cells = itertools.chain(chunk, self._cells)
+        self._returned.extendleft(reversed(chunk))
+
+    def _upcoming(self) -> Iterator[Cell]:
+        """Yield what comes next: a race may have more cells later, when it has none now."""
+        while self._returned:
+            yield self._returned.popleft()
+        for cell in self._cells:  # noqa: UP028 - `yield from` would close them with this generator
+            yield cell
 
     def _mend(self) -> Ended:
         """Go on after the executor has broken, once nothing is in flight any more."""
@@ -142,7 +150,7 @@ class Dispatcher:
         while self._suspects:
             chunk = self._suspects.popleft()
             yield chunk, [_lost(cell, breakage) for cell in chunk]
-        following = next(self._cells, None)
+        following = next(self._upcoming(), None)
         if following is None and is_alone:  # It was the last one, or the last but for other suspects.
             self._breakage, self._end = None, breakage
             return

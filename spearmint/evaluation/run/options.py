@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.race import Race
 from spearmint.evaluation.run.resume import Retry, Stale
 from spearmint.statistics.repeats import reducer
 from spearmint.suggest import did_you_mean
@@ -29,6 +30,7 @@ class EvaluationOptions:
         stale: What happens to stored results of other code, configs or scorers.
         cluster: Where in a row stands what its cluster is known by; None where rows stand for themselves.
         reduce: How the repetitions of a row become one score.
+        race: How cases leave the run that fall behind; None to run all of them on all rows.
 
     Raises:
         EvaluationError: If one is out of range.
@@ -45,6 +47,7 @@ class EvaluationOptions:
     stale: Stale = "rerun"
     cluster: str | None = None
     reduce: str = "mean"
+    race: Race | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("repeats", self.repeats), ("concurrency", self.concurrency)):
@@ -58,14 +61,21 @@ class EvaluationOptions:
             if word not in known:
                 hint = did_you_mean(str(word), known)
                 raise _refused(name, word, f"it is none of {', '.join(map(repr, known))}.{hint} Give one of them")
+        if self.vary is not None and (isinstance(self.vary, str) or not isinstance(self.vary, Sequence)):
+            raise _refused("vary", self.vary, "it is no list. Give functions, or names such as 'shop.rank:score'")
+        self._check_statistics()
+
+    def _check_statistics(self) -> None:
         try:
             reducer(self.reduce, self.repeats)
         except (ValueError, TypeError) as error:
             raise EvaluationError(str(error)) from None
+        if self.race is not None and not isinstance(self.race, Race):
+            raise _refused("race", self.race, "it is no Race. Give one such as Race('right')")
+        if self.race is not None and self.cluster is not None:
+            raise _refused("race", self.race, "rows come in clusters, and a race counts rows. Leave out one of both")
         if self.cluster is not None and str(self.cluster).split(".")[0] not in ("inputs", "expectations"):
             raise _refused("cluster", self.cluster, "it is no place in a row. Give one such as 'inputs.document'")
-        if self.vary is not None and (isinstance(self.vary, str) or not isinstance(self.vary, Sequence)):
-            raise _refused("vary", self.vary, "it is no list. Give functions, or names such as 'shop.rank:score'")
 
 
 def _refused(name: str, value: Any, cause: str) -> EvaluationError:

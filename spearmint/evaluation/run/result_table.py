@@ -42,6 +42,7 @@ class ResultTable:
 
     Attributes:
         clusters: For each row the number of the cluster that it belongs to; None where rows stand for themselves.
+        is_raced: Whether how many rows a case has depends on their scores.
         seconds: How long the function took, by case, row and repetition; NaN where it has not run or failed.
         scorers: From each metric to the scorer that gave it.
     """
@@ -50,6 +51,7 @@ class ResultTable:
         self._shape = cases, rows, repeats
         self._reduce = None if reduce == "mean" else reducer(reduce, repeats)
         self.clusters: NDArray[np.int64] | None = None
+        self.is_raced = False
         self._status = np.zeros(self._shape, np.uint8)
         self._attempts = np.zeros(self._shape, np.uint8)
         self.seconds = np.full(self._shape, np.nan)
@@ -116,6 +118,13 @@ class ResultTable:
         if self._reduce is None or metric == LATENCY:
             return _mean(column[case])
         return np.array([self._reduce(row[~np.isnan(row)].tolist()) for row in column[case]])
+
+    def scores(self, metric: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return a metric's value in every cell of some rows, by row, case and repetition; NaN where there is none."""
+        column = self.seconds if metric == LATENCY else self._values.get(metric)
+        if column is None:
+            return np.full((len(rows), self._shape[0], self._shape[2]), np.nan)
+        return column[:, rows, :].swapaxes(0, 1)
 
     def failures(self, case: int) -> int:
         """Return how many cells of a case the function failed in."""

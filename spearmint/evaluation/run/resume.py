@@ -93,6 +93,12 @@ class Resumption:
         """How many cells are to be run whose process died the last time."""
         return len(self._lost)
 
+    def cell(self, case: int, row: Row, repeat: int) -> Cell | None:
+        """Return a cell to be run; None if there is a result that counts, or its process died the last time."""
+        key = CellKey(case, row.number, repeat)
+        index = self._index(case, row.number, repeat)
+        return None if index in self._lost or self._table.has(key) else self._cell(index, key, row)
+
     def cells(self, rows: Iterable[Row]) -> Iterator[Cell]:
         """Yield the cells to be run, row by row, so that a run that ends early has whole rows to compare."""
         return (cell for index, cell in self._left(rows) if index not in self._lost)
@@ -107,13 +113,16 @@ class Resumption:
         for row in rows:
             for repeat in range(repeats):
                 for case in range(len(self._identity.cases)):
-                    if self._table.has(CellKey(case, row.number, repeat)):
-                        continue
-                    index = self._index(case, row.number, repeat)
-                    attempt = min(self._attempts[index] + 1, _MOST_ATTEMPTS)
-                    offset = self._offsets[index]
-                    known = self._partial(self._journal.read(offset), row.number) if offset >= 0 else None
-                    yield index, Cell(case, row, repeat, attempt, known)
+                    key = CellKey(case, row.number, repeat)
+                    if not self._table.has(key):
+                        index = self._index(case, row.number, repeat)
+                        yield index, self._cell(index, key, row)
+
+    def _cell(self, index: int, key: CellKey, row: Row) -> Cell:
+        attempt = min(self._attempts[index] + 1, _MOST_ATTEMPTS)
+        offset = self._offsets[index]
+        known = self._partial(self._journal.read(offset), row.number) if offset >= 0 else None
+        return Cell(key.case, row, key.repeat, attempt, known)
 
     def _index(self, case: int, row: int, repeat: int) -> int:
         _, rows, repeats = self._table.shape

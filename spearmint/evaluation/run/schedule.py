@@ -9,9 +9,11 @@ from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Dataset, Row
+from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, Subject, run_cells
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
@@ -20,6 +22,7 @@ from spearmint.evaluation.run.journal import Journal
 from spearmint.evaluation.run.local_pool import DaemonThreadPool
 from spearmint.evaluation.run.options import EvaluationOptions
 from spearmint.evaluation.run.progress import CellProgress
+from spearmint.evaluation.run.race_cells import CellOf, RaceCells
 from spearmint.evaluation.run.remote import EvaluationPayload, RemoteSubmitter, needs_pickling
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
 from spearmint.evaluation.run.resume import Resumption
@@ -28,6 +31,18 @@ from spearmint.execution.pool import variant_pool
 _LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
 _REMOTE_SECONDS = 0.1  # that one takes elsewhere
 _PATIENCE = 4  # times that, until the rest of a chunk is given back
+
+
+class RunOutcome(NamedTuple):
+    """What is to be known of a run.
+
+    Attributes:
+        notes: What is to be said of stored results that did not count, in sentences.
+        race: How the race ended; None where there was none.
+    """
+
+    notes: tuple[str, ...]
+    race: RaceOutcome | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +65,11 @@ class Schedule:
     table: ResultTable
     options: EvaluationOptions
 
-    def run(self) -> tuple[str, ...]:
-        """Run every cell that has no result that counts; return what is to be said of stored results that did not."""
+    def run(self) -> RunOutcome:
+        """Run every cell that has no result that counts; in a race, those of the cases that are still in it."""
         try:
             if self.options.resume is None:
-                self._run(self._cells())
-                return ()
+                return RunOutcome((), self._run(Cell, self._cells()))
             with Journal(Path(self.options.resume), self.subject.experiment.name) as journal:
                 return self._resume(journal)
         except KeyboardInterrupt as error:
@@ -69,7 +83,7 @@ class Schedule:
             return f'{ended} Nothing of it is kept; with resume="run.jsonl" another run would go on from there.'
         return f"{ended} They are in {str(self.options.resume)!r}: the same call goes on from there."
 
-    def _resume(self, journal: Journal) -> tuple[str, ...]:
+    def _resume(self, journal: Journal) -> RunOutcome:
         identity = identify(self.payload.function, self.cases, self.dataset, self.subject.scorers)
         resumed = Resumption(
             journal,
@@ -84,29 +98,33 @@ class Schedule:
             sys.stderr.write(f"spearmint: {note}\n")
         write = functools.partial(journal.write, identity)
         cells, suspects = resumed.cells(self._rows()), resumed.lost_cells(self._rows())
-        self._run(cells, suspects=suspects, lost=resumed.lost_count, write=write)
-        return tuple(resumed.notes)
+        raced = self._run(resumed.cell, cells, suspects=suspects, lost=resumed.lost_count, write=write)
+        return RunOutcome(tuple(resumed.notes), raced)
 
     def _run(
         self,
+        cell_of: CellOf,
         cells: Iterator[Cell],
         *,
         suspects: Iterator[Cell] | None = None,
         lost: int = 0,
         write: Callable[[Sequence[Cell], Sequence[CellResult]], None] | None = None,
-    ) -> None:
+    ) -> RaceOutcome | None:
+        race = self.options.race
+        raced = None if race is None else RaceCells(race, list(self._rows()), self.table, cell_of)
         name = self.subject.experiment.name
         cases, rows, repeats = self.table.shape
         left = cases * rows * repeats - self.table.count
         with ExitStack() as stack:
             progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
             dispatcher = stack.enter_context(self._dispatcher())
-            for chunk, results in dispatcher.run(cells, left - lost, suspects=suspects):
+            for chunk, results in dispatcher.run(raced or cells, left - lost, suspects=suspects):
                 if write is not None:
                     write(chunk, results)
                 for cell, result in zip(chunk, results, strict=True):
                     self.table.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
                 progress.advance(len(chunk), self.table.errors)
+        return None if raced is None else raced.outcome
 
     def _cells(self) -> Iterator[Cell]:
         """Yield all cells row by row, so that a run that ends early has whole rows to compare."""
