@@ -134,7 +134,7 @@ def test_options_out_of_range_are_refused(options):
         Race("right", **options)
 
 
-def test_effects_and_the_confidence_set_are_refused_after_a_race():
+def test_effects_and_confidence_set_are_refused_after_a_race():
     report = evaluate(Race("right"))
     with pytest.raises(EvaluationError, match="cases have raced"):
         report.effects("right")
@@ -195,7 +195,7 @@ def test_repeats_of_a_row_count_as_their_mean():
 
 
 @pytest.mark.slow
-def test_the_best_is_kept_and_cells_are_saved_in_simulated_worlds():
+def test_race_keeps_the_best_and_saves_cells_in_many_worlds():
     rng = np.random.default_rng(0)
     worlds, cases, rows = 30, 32, 1000
     kept, cells, regret = 0, 0, []
