@@ -9,6 +9,7 @@ from spearmint.discovery.cpython import unknown_python
 from spearmint.instrument.child_processes.lazy_finder import remove_lazy_finder
 from spearmint.instrument.handle import Handle, handles, with_threads
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
+from spearmint.planning.select import prepare
 from spearmint.warn import warn
 
 __all__ = ["Handle", "install", "install_for_program", "installed", "uninstall"]
@@ -82,6 +83,7 @@ def _names(packages: Iterable[str]) -> tuple[str, ...]:
 
 
 def _install(loaded: LoadedSettings, packages: tuple[str, ...], *, reaches_children: bool) -> Handle:
+    prepare()
     handle, is_new = handles.claim(loaded, packages, reaches_children=reaches_children)
     if is_new:
         _warn_if_unsupported()

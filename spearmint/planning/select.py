@@ -1,5 +1,6 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
+import importlib
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -35,6 +36,15 @@ class Chosen:
     main: BoundConfig
     variants: tuple[BoundConfig, ...] = ()
     assignment: Assignment | None = None
+
+
+def prepare() -> None:
+    """Import what plans are made with, as experiments are declared.
+
+    A first call imports nothing: the child of a fork would wait for ever for an import that another thread was at, and
+    a signal handler that raises would leave a module half made.
+    """
+    importlib.import_module("spearmint.planning.search")
 
 
 def select(
@@ -149,7 +159,7 @@ def _reachability_of(
     found: Reachability | None = state.reachabilities.get(key)
     if found is not None and ((found.skips_validation and not full_check) or found.is_valid(full_check=full_check)):
         return found
-    # Opened with the first plan: the rooms that read code take a while to import.
+    # Imported by `prepare`, since the rooms that read code take a while.
     from spearmint.planning.search import find_reachable  # noqa: PLC0415
 
     state.forget_cases()

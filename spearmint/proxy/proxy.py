@@ -11,6 +11,7 @@ from typing import Any, cast
 import wrapt
 
 from spearmint.errors import DeclarationError
+from spearmint.planning.select import prepare
 from spearmint.proxy.by_value import teach_picklers, tell_if_untaught
 from spearmint.proxy.codegen import compile_call
 from spearmint.proxy.perform import performer_of
@@ -84,6 +85,7 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
 
     def __init__(self, function: Callable[..., Any], experiment: ExperimentFunction) -> None:
         super().__init__(function)
+        prepare()
         self._self_experiment = experiment
         experiment.proxies.append(weakref.ref(self))
         compile_anew(self)

@@ -231,3 +231,63 @@ def test_experiments_work_in_the_processes_of_multiprocessing(program, method) -
         "1",
         "{'submitted': 1, 'finished': 1}",
     ]
+
+
+def test_fork_during_a_first_call_does_not_hang_the_child(program) -> None:
+    done = program(
+        f"""{COMMON}
+        def at_once():
+            # Nothing was called before, so that whatever a first call imports is imported by this one.
+            @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+            def first(config: Config):
+                return config["n"]
+
+            caller = threading.Thread(target=first)
+            caller.start()
+
+            def child():
+                signal.alarm(10)
+                assert first() == 0
+                assert spearmint.flush(5)
+
+            in_child(child)
+            caller.join()
+
+        for _ in range(20):
+            in_child(at_once)
+        """,
+        *FLAGS,
+    )
+    assert done.stderr == ""
+    assert done.stdout.splitlines().count("child ended with 0") == 40
+
+
+def test_first_calls_import_nothing(program) -> None:
+    done = program("""
+        @shadow.experiment
+        def inner(config: Config):
+            return config["n"]
+
+        @shadow.experiment
+        def function(config: Config):
+            return inner()
+
+        @shadow.experiment
+        def generator(config: Config):
+            yield config["n"]
+
+        @shadow.experiment
+        async def coroutine(config: Config):
+            return config["n"]
+
+        assert spearmint.flush(0)
+        before = set(sys.modules)
+        function()
+        list(generator())
+        asyncio.run(coroutine())
+        Spearmint.run(coroutine, await_variants=True)()
+        Spearmint.run(function, await_variants=True)()
+        spearmint.flush(10)
+        print(sorted(set(sys.modules) - before))
+    """)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
