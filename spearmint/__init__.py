@@ -28,6 +28,8 @@ _MODULES = {
     "capture": "spearmint.planning.capture",
     "code_version": "spearmint.discovery.reach.code_version",
     "configure": "spearmint.process",
+    "disable": "spearmint.registry.switches",
+    "enable": "spearmint.registry.switches",
     "experiment": "spearmint.api",
     "exposure_stats": "spearmint.process",
     "flush": "spearmint.process",

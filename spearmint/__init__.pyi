@@ -13,6 +13,7 @@ from spearmint.online.outcomes import token, track
 from spearmint.planning.capture import capture
 from spearmint.process import aflush, background_stats, configure, exposure_stats, flush, tracing_stats
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
+from spearmint.registry.switches import disable, enable
 from spearmint.results import ExperimentResults, FunctionResult
 from spearmint.tracing.options import TracingStats
 
@@ -37,6 +38,8 @@ __all__ = [
     "capture",
     "code_version",
     "configure",
+    "disable",
+    "enable",
     "experiment",
     "exposure_stats",
     "flush",

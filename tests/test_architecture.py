@@ -49,7 +49,7 @@ HOUSE = (
     (2, "strategies", "split builtin by_name"),
     (3, "context", "current threads"),
     (3, "results", ""),
-    (3, "registry", "callables settings state pin binding_watch experiment registry unread_keys"),
+    (3, "registry", "callables settings state pin binding_watch experiment switches registry unread_keys"),
     (4, "planning", "capture reachability search select join unread"),
     # What a caller pays for comes last.
     (4, "tracing", "options snapshot serialize span equality marks attributes"),

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Self
+from typing import Any, Self
 
 from spearmint.context.threads import install_thread_propagation
 from spearmint.execution.limits import PoolLimits
@@ -19,6 +19,7 @@ from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.installation import Installation
 from spearmint.instrument.report import InstallationReport, idle_message, missed_message, report_on, tell
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
+from spearmint.online.writer import records
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
 from spearmint.tracing.options import TracingOptions
@@ -135,6 +136,9 @@ class Handle:
                 undo.callback(_set_process, variant_pool.limits, exporter.options)
                 recorder.set_options(settings.tracing or {})
                 variant_pool.configure(**settings.background or {})
+            if settings.online is not None:
+                undo.callback(records.set_options, records.options)
+                records.configure(_relative_to(self.loaded.origin.folder, settings.online))
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if self._reaches_children:
                 undo.callback(propagate_to_children(self.loaded))
@@ -211,6 +215,12 @@ handles = Handles()
 def _file(loaded: LoadedSettings) -> Path | None:
     path = loaded.origin.path
     return path and loaded.origin.folder / path.name
+
+
+def _relative_to(folder: Path | None, online: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options whose journal stands beside the settings file, as its other paths do."""
+    journal = online.get("journal")
+    return {**online, "journal": str(folder / journal)} if journal and folder is not None else dict(online)
 
 
 def _set_process(limits: PoolLimits, options: TracingOptions) -> None:

@@ -152,7 +152,7 @@ class ExposureRecorder:
                 self._miss(assignment)
             return None
         writer = self.writer
-        if not writer.options.is_on:
+        if not writer.is_on:
             return None
         found = self._seen.get(key)
         trace_id = None if span is None else trace_id_of(span)
@@ -187,7 +187,7 @@ class ExposureRecorder:
             "exposure_stats().missing_unit."
         )
         warn_once(("missing unit", split.name), message)
-        if self.writer.options.is_on:
+        if self.writer.is_on:
             self.writer.notice()
 
     def measure(self, exposure: Exposure | FirstCall, seconds: float, error: BaseException | None = None) -> None:
@@ -198,23 +198,25 @@ class ExposureRecorder:
             seconds: How long it took.
             error: What it raised. A call that was cancelled or interrupted is neither an error nor a duration.
         """
-        is_first = type(exposure) is FirstCall
+        writer = self.writer
+        account = writer.account
+        is_first = isinstance(exposure, FirstCall)
         told = exposure.exposure if isinstance(exposure, FirstCall) else exposure
-        account = self.writer.account
         with account.lock:
-            if told.generation is not self.writer.generation:  # It began in the parent of a fork.
+            if told.generation is not writer.generation:  # It began in the parent of a fork.
                 return
             if not is_first:
                 account.repeated += 1
             if error is not None and not isinstance(error, Exception):
                 return
-            if not told.calls:
-                self._called.append(told)
             told.calls += 1
             told.seconds += seconds
-            told.errors += error is not None
-            is_full = len(self._called) >= _MANY
-        self.writer.notice(is_urgent=is_full)
+            if error is not None:
+                told.errors += 1
+            if told.calls > 1:
+                return
+            self._called.append(told)
+        writer.notice(is_urgent=len(self._called) >= _MANY)
 
     def measure_outcome(self, exposure: Exposure | FirstCall, outcome: Outcome) -> None:
         """Do what `measure` does for a call whose outcome is known; a stream closed early has been cancelled."""

@@ -100,7 +100,7 @@ def track(
 
 
 def _track(name: Any, value: Any, unit: Any, token: str | None, attributes: Mapping[str, Any]) -> None:
-    if not records.options.is_on:
+    if not records.is_on:
         return
     case = experiment_case_var.get()
     if case is not None and case.assignments is None:

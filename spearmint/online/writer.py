@@ -42,6 +42,7 @@ class RecordWriter:
 
     Attributes:
         options: Where records go.
+        is_on: Whether they go anywhere.
         account: What became of them.
         aggregates: Each yields the records that stand for several calls, and begins them anew; the thread asks.
         on_reset: Called in the child of a fork, and where a test begins anew.
@@ -50,7 +51,7 @@ class RecordWriter:
     """
 
     def __init__(self) -> None:
-        self.options = OnlineOptions()
+        self.set_options(OnlineOptions())
         self.aggregates: list[Callable[[], Iterator[PendingRecord]]] = []
         self.on_reset: list[Callable[[], None]] = []
         self.on_change: list[Callable[[], None]] = []
@@ -102,10 +103,16 @@ class RecordWriter:
         Raises:
             ConfigError: If a name is unknown or a value is out of range.
         """
-        before, self.options = self.options, self.options.with_changes(changes)
+        before = self.options
+        self.set_options(before.with_changes(changes))
         if (before.journal, before.sink) != (self.options.journal, self.options.sink):
             for change in self.on_change:
                 change()
+
+    def set_options(self, options: OnlineOptions) -> None:
+        """Let options hold as they are."""
+        self.options = options
+        self.is_on = options.is_on
 
     # The thread.
 

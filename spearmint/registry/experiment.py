@@ -57,6 +57,7 @@ class ExperimentFunction:
         proxies: What stands where the function stood, and lets it be called.
         watch: Notes which parameters the configs ever fill; None where no settings bind it.
         is_released: Whether its settings have been taken back, so that a call of it is one of the function.
+        copies: Further declarations of the same definition, where one inside a function runs again and again.
         is_pinned: Whether a test has pinned it to a config, so that it does not run under its caller's.
 
     Raises:
@@ -105,6 +106,7 @@ class ExperimentFunction:
         self.state = CallState()
         self.proxies: list[weakref.ref[Any]] = []
         self.is_released = False
+        self.copies: weakref.WeakSet[ExperimentFunction] = weakref.WeakSet()
         self._declared = self._choosing()
         self._pins: tuple[Pin, ...] = ()
 
@@ -166,6 +168,7 @@ class ExperimentFunction:
         made.canonical = self
         made.state = CallState()
         made.proxies = []
+        self.copies.add(made)
         return made
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from spearmint.errors import DeclarationError
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.state import epoch
+from spearmint.registry.switches import switches
 from spearmint.suggest import did_you_mean
 
 
@@ -18,6 +19,7 @@ class ExperimentFunctionRegistry:
     def add(self, experiment: ExperimentFunction) -> None:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
         self._by_name[experiment.name] = experiment
+        switches.register(experiment)
         epoch.invalidate_all()  # Any other may reach it now.
 
     def forget(self, prefix: str) -> None:

@@ -19,7 +19,7 @@ FLUSH_SECONDS = 20
 def online() -> Iterator[None]:
     """Begin with nothing recorded and nowhere to write; check at the end that the account adds up."""
     records.reset()
-    records.options = OnlineOptions()
+    records.set_options(OnlineOptions())
     yield
     assert spearmint.flush(FLUSH_SECONDS)
     stats = asdict(spearmint.exposure_stats())
@@ -27,7 +27,7 @@ def online() -> Iterator[None]:
     assert 2 * stats["submitted"] == sum(stats.values())
     assert missing >= 0
     assert stats["pending"] == 0
-    records.options = OnlineOptions()
+    records.set_options(OnlineOptions())
     records.reset()
 
 

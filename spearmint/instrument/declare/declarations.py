@@ -1,6 +1,7 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel
@@ -24,6 +25,7 @@ from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.proxy.proxy import ExperimentProxy, compile_anew, experiment_of
 from spearmint.registry.callables import callers_namespace
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.switches import switches
 from spearmint.signatures import parameter_names
 from spearmint.strategies.by_name import import_named, strategy_by_name
 from spearmint.warn import warn
@@ -83,6 +85,7 @@ class Declarations:
             if entry.bindings:
                 experiment_in(declared).watch_bindings()
                 compile_anew(proxy_in(declared))
+            _follow(experiment_in(declared), entry, self._targets.origin.path)
             return declared
 
         is_local = "<locals>" in name
@@ -200,6 +203,14 @@ def experiment_in(made: Any) -> ExperimentFunction:
 def proxy_in(made: Any) -> ExperimentProxy:
     """Return the proxy in what declaring a function has given, which may be a class method."""
     return cast("ExperimentProxy", made.__func__ if isinstance(made, classmethod) else made)
+
+
+def _follow(experiment: ExperimentFunction, entry: EntryOptions, path: Path | None) -> None:
+    """Tell an experiment where it was declared, and switch it off where the settings say so."""
+    if experiment.split is not None and path is not None:
+        experiment.split.set_id = str(path)
+    if not entry.enabled:
+        switches.turn_off(experiment)
 
 
 def unresolvable_bindings(

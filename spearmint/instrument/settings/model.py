@@ -19,6 +19,7 @@ from pydantic import (
 from spearmint.errors import DeclarationError
 from spearmint.execution.limits import PoolLimits
 from spearmint.instrument.settings.target import parse_target
+from spearmint.online.options import OnlineOptions
 from spearmint.registry.settings import check_tracing
 from spearmint.strategies.by_name import check_strategy
 from spearmint.suggest import did_you_mean
@@ -108,6 +109,11 @@ def _limits(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _online(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    OnlineOptions().with_changes(value or {})
+    return value
+
+
 def _switch(value: Any) -> Any:
     return {"enabled": value} if isinstance(value, bool) else value
 
@@ -154,6 +160,7 @@ class EntryOptions(_Model):
     combine: Literal["product", "one_at_a_time"] = "product"
     max_cases: PositiveInt | None = 1000
     tracing: Annotated[Any, AfterValidator(_tracing)] = None
+    enabled: bool = True
 
     @property
     def given(self) -> dict[str, Any]:
@@ -187,6 +194,7 @@ class InstallSettings(_Model):
     experiments: Annotated[list[ExperimentEntry], BeforeValidator(_list)] = Field(default_factory=list)
     tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_options)] = None
     background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
+    online: Annotated[dict[str, Any] | None, AfterValidator(_online)] = None
     propagate_children: bool = False
     propagate_threads: bool = False
     on_missed: Literal["warn", "error", "ignore"] = "warn"
