@@ -1,4 +1,4 @@
-"""The kill switch: experiments that are off run under their first config, without variants, and expose nobody."""
+"""The kill switch: experiments that are off run under their first config, without variants or exposures."""
 
 import os
 import threading
