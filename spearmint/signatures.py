@@ -1,6 +1,7 @@
 """Names of parameters, read from a function, a code object or a syntax tree, and methods that are implicit."""
 
 import ast
+import functools
 import inspect
 from collections.abc import Callable
 from types import CodeType
@@ -17,6 +18,15 @@ def is_implicit_class_method(name: str) -> bool:
         name: The function's name, qualified or not.
     """
     return name.rpartition(".")[2] in _IMPLICIT_CLASS_METHODS
+
+
+def underlying_function(value: Any) -> Any:
+    """Return the function in a static or class method or property; anything else as it is."""
+    if isinstance(value, staticmethod | classmethod):
+        return value.__func__
+    if isinstance(value, property):
+        return value.fget
+    return value.func if isinstance(value, functools.cached_property) else value
 
 
 def parameters_of(function: Callable[..., Any]) -> tuple[inspect.Parameter, ...] | None:

@@ -85,7 +85,7 @@ HOUSE = (
     (9, "instrument.settings", "matching"),
     (9, "instrument.rewrite", "ast_rewrite interpolations bytecode_rewrite injected gc_pause module_rewriter"),
     (9, "instrument.declare", "account kept_experiments annotated local_functions declarations"),
-    (9, "instrument.importing", "loaders foreign_loaders finder"),
+    (9, "instrument.importing", "loaders foreign_loaders refusals finder"),
     (9, "instrument.declare", "patch_module"),
     (9, "instrument.importing", "installation already_imported hook main_module"),
     (9, "instrument.child_processes", "python_command lazy_finder autostart unreachable environment"),

@@ -447,3 +447,65 @@ def test_reload_takes_what_the_file_says_now(project):
     assert str(handle.report()).splitlines()[0] == "shop.rank  rewritten"
     handle.uninstall()
     assert (kept("ab"), rank.score("ab"), rank.other()) == (2, 2, 1)
+
+
+OUTER = """
+    import functools
+
+
+    def double(function):
+        @functools.wraps(function)
+        def inner(*args, **kwargs):
+            return 2 * function(*args, **kwargs)
+
+        return inner
+
+
+    @double
+    def score(boost=1):
+        return boost
+
+
+    class Ranker:
+        @classmethod
+        @double
+        def whole(cls, boost=1):
+            return boost
+
+        @property
+        @double
+        def size(self):
+            return 1
+
+
+    class Command:
+        def __init__(self, function):
+            self.function = function
+
+
+    @Command
+    def command(boost=1):
+        return boost
+"""
+BOOST = {"configs": [{"b": 3}], "bindings": {"boost": "b"}, "position": "outermost"}
+
+
+@pytest.mark.parametrize("form", ["source", "pyc", "zip"])
+def test_outermost_experiment_stands_around_decorators(project, form):
+    project.write({"outer.py": OUTER})
+    project.pack(form)
+    handle = project.install({"target": "outer:score", **BOOST}, {"target": "outer:Ranker.*", **BOOST})
+    outer = project.load("outer")
+    assert isinstance(outer.score, ExperimentProxy)
+    assert outer.score.__wrapped__() == 1  # What the decorator has got is the plain function.
+    assert (outer.score(), outer.Ranker.whole(), outer.Ranker().size) == (6, 6, 2)
+    assert [len(one.functions) for one in handle.report().targets] == [1, 2]
+    handle.uninstall()
+    assert (outer.score(), outer.Ranker.whole()) == (2, 2)
+
+
+def test_outermost_target_that_is_no_function_is_an_error(project):
+    project.write({"outer.py": OUTER})
+    project.install({"target": "outer:command", **BOOST})
+    with pytest.raises(SettingsError, match=r"experiments\[0\].*Cannot make an experiment of <outer\.Command"):
+        project.load("outer")

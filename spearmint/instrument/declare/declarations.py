@@ -1,5 +1,6 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
+import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -26,7 +27,7 @@ from spearmint.proxy.proxy import ExperimentProxy, compile_anew, experiment_of
 from spearmint.registry.callables import callers_namespace
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.switches import switches
-from spearmint.signatures import parameter_names
+from spearmint.signatures import parameter_names, underlying_function
 from spearmint.strategies.by_name import import_named, strategy_by_name
 from spearmint.warn import warn
 
@@ -64,19 +65,20 @@ class Declarations:
             SettingsError: If it cannot become one, with the place in the settings.
         """
         found = self._targets.of(module)
-        rule = found.find(name, parameter_names(function)) if found else None
+        bare = underlying_function(function)  # What decorators have made of it may be a method or property.
+        rule = found.find(name, parameter_names(bare)) if found else None
         if rule is None:
             return function
         entry = self._entry(rule)
         namespace = callers_namespace()
         models = {key: value for key, value in entry.bindings.items() if ":" in key}
         if rule.auto == "annotated":
-            asked = asks_for_config(function, f"{module}:{name}", namespace, models)
+            asked = asks_for_config(bare, f"{module}:{name}", namespace, models)
             if not asked or (isinstance(asked, type) and not self._fits(rule, asked, f"{module}:{name}")):
                 return function
 
         def make(inner: Callable[..., Any]) -> Any:
-            bindings = self._bindings(rule, inner, namespace, models)
+            bindings = self._bindings(rule, underlying_function(inner), namespace, models)
             instance = self._instance(rule, entry)
             try:
                 declared = _experiment(instance, inner, bindings, namespace)
@@ -201,8 +203,12 @@ def experiment_in(made: Any) -> ExperimentFunction:
 
 
 def proxy_in(made: Any) -> ExperimentProxy:
-    """Return the proxy in what declaring a function has given, which may be a class method."""
-    return cast("ExperimentProxy", made.__func__ if isinstance(made, classmethod) else made)
+    """Return the proxy in what declaring a function has given, which may be a method of some kind or a property."""
+    if isinstance(made, staticmethod | classmethod):
+        return proxy_in(made.__func__)
+    if isinstance(made, property | functools.cached_property):
+        return proxy_in(made.fget if isinstance(made, property) else made.func)
+    return cast("ExperimentProxy", made)
 
 
 def _follow(experiment: ExperimentFunction, entry: EntryOptions, path: Path | None) -> None:

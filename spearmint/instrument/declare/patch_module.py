@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 
+from spearmint.signatures import underlying_function
+
 FIXED_TYPE = "it belongs to a type that does not change"
 
 _IMMUTABLE = 1 << 8  # Py_TPFLAGS_IMMUTABLETYPE
@@ -103,7 +105,7 @@ def wrap_path(module: ModuleType, path: str, declare: Callable[[Any, str], Any])
     for part in owners:
         owner = getattr(owner, part, None)
     holder, attribute, value = _held(owner, last)
-    if not inspect.isroutine(_underlying_function(value)) and not isinstance(value, property):
+    if not inspect.isroutine(underlying_function(value)) and not isinstance(value, property):
         return changes
     if isinstance(holder, type) and holder.__flags__ & _IMMUTABLE:
         changes.refused.append(path)
@@ -183,22 +185,13 @@ def _definitions(owner: Any, module: Any, prefix: str) -> Iterator[tuple[Any, st
 def _is_defined(value: Any, module: Any, name: str) -> bool:
     """Tell whether an object is a class, or holds a function, that a module defines under a name."""
     try:
-        inner = _underlying_function(value)
+        inner = underlying_function(value)
         if not isinstance(inner, type) and not inspect.isroutine(inner):
             return False
         # An imported name is defined elsewhere, and an alias under its own name. C code often tells no module.
         return inner.__qualname__ == name and getattr(inner, "__module__", None) in (module, None)
     except Exception:  # noqa: BLE001 - an object that cannot be asked is none
         return False
-
-
-def _underlying_function(value: Any) -> Any:
-    """Return the function in a static or class method or property; anything else as it is."""
-    if isinstance(value, staticmethod | classmethod):
-        return value.__func__
-    if isinstance(value, property):
-        return value.fget
-    return value.func if isinstance(value, functools.cached_property) else value
 
 
 def _wrapped(value: Any, name: str, declare: Callable[[Any, str], Any]) -> Any:
@@ -208,7 +201,7 @@ def _wrapped(value: Any, name: str, declare: Callable[[Any, str], Any]) -> Any:
         changed: list[Any] = [one and declare(one, called) for one, called in zip(functions, names, strict=True)]
         same = all(new is old for new, old in zip(changed, functions, strict=True))
         return value if same else property(changed[0], changed[1], changed[2], value.__doc__)
-    inner = _underlying_function(value)
+    inner = underlying_function(value)
     made = declare(inner, name)
     if made is inner:
         return value

@@ -19,6 +19,7 @@ from spearmint.instrument.importing.foreign_loaders import (
 )
 from spearmint.instrument.importing.installation import Installation
 from spearmint.instrument.importing.loaders import AfterLoader
+from spearmint.instrument.importing.refusals import explaining
 from spearmint.instrument.rewrite.injected import entry
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
 from spearmint.instrument.rewrite.result import ModuleOutcome
@@ -104,6 +105,8 @@ class Hook:
             loader.loader = self._loader(name, loader.loader, matched, rewriter) or loader.loader
             return loader
         if self._can_rewrite and (made := rewriting_loader(loader, rewriter)) is not None:
+            if rewriter.has_targets:
+                explaining(made, rewriter)
             return self._with_late_targets(made, rewriter)
         is_hooked = self._can_rewrite and rewrite_code_of(loader, name, rewriter)
         if is_hooked and asks_for_code(loader):

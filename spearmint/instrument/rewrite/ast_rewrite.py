@@ -4,7 +4,14 @@ import ast
 from collections.abc import Iterator
 
 from spearmint.discovery import calls_in_tree
-from spearmint.instrument.rewrite.result import ENTRY, TYPE_CHECKING, DefinitionNames, IsTarget, RewrittenTree
+from spearmint.instrument.rewrite.result import (
+    ENTRY,
+    OUTERMOST,
+    TYPE_CHECKING,
+    DefinitionNames,
+    IsTarget,
+    RewrittenTree,
+)
 from spearmint.signatures import parameter_names_in_tree
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -35,9 +42,15 @@ def rewrite_tree(tree: ast.Module, is_target: IsTarget, *, optimize: int = -1) -
         decorators = node.decorator_list
         first_line = decorators[0].lineno if decorators else node.lineno
         name = definitions.name_of(node.name, first_line, node.lineno)
-        if name is not None and is_target(name, parameter_names_in_tree(node)):
-            decorators.append(_wrapper(name, node))
-            wrapped.append(name)
+        wanted = name is not None and is_target(name, parameter_names_in_tree(node))
+        if name is None or not wanted:
+            continue
+        if wanted == OUTERMOST and decorators:
+            # On the line of the decorator that was first, where the function begins.
+            decorators.insert(0, _wrapper(name, decorators[0], "wrap_outermost"))
+        else:
+            decorators.append(_wrapper(name, node, "wrap"))
+        wrapped.append(name)
     return RewrittenTree(tree, tuple(wrapped), tables)
 
 
@@ -70,8 +83,8 @@ def _is_for_type_checkers(test: ast.expr) -> bool:
     return getattr(test, "id", getattr(test, "attr", None)) == TYPE_CHECKING
 
 
-def _wrapper(name: str, node: _Function) -> ast.expr:
-    """Build ``__import__(ENTRY, None, None, ("wrap",)).wrap(name)``, all of it at the place of ``def``."""
+def _wrapper(name: str, node: _Function | ast.expr, wrap: str) -> ast.expr:
+    """Build ``__import__(ENTRY, None, None, ("wrap",)).wrap(name)``, all of it at the place of a node."""
     place = {
         "lineno": node.lineno,
         "col_offset": node.col_offset,
@@ -90,6 +103,6 @@ def _wrapper(name: str, node: _Function) -> ast.expr:
         constant(ENTRY),
         constant(None),
         constant(None),
-        constant(("wrap",)),
+        constant((wrap,)),
     )
-    return call(ast.Attribute(imported, "wrap", ast.Load(), **place), constant(name))
+    return call(ast.Attribute(imported, wrap, ast.Load(), **place), constant(name))

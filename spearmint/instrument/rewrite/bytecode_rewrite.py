@@ -11,10 +11,20 @@ from bytecode import Bytecode, Instr
 
 from spearmint.discovery import calls_in_code, is_supported
 from spearmint.instrument.rewrite.interpolations import without_interpolations
-from spearmint.instrument.rewrite.result import ENTRY, TYPE_CHECKING, DefinitionNames, IsTarget, Refused, RewrittenCode
+from spearmint.instrument.rewrite.result import (
+    ENTRY,
+    OUTERMOST,
+    TYPE_CHECKING,
+    DefinitionNames,
+    IsTarget,
+    Refused,
+    RewrittenCode,
+)
 from spearmint.signatures import parameter_names_in_code
 
 _FUNCTION = "wrap_made"
+_DECORATED = "wrap_decorated"
+_STORES = frozenset({"STORE_NAME", "STORE_GLOBAL", "STORE_FAST", "STORE_DEREF"})
 _BETWEEN = frozenset({"CACHE", "EXTENDED_ARG", "TO_BOOL"})
 _OF_TYPE_VARIABLES = frozenset(
     {
@@ -55,6 +65,7 @@ class _Rewrite:
         self._definitions = definitions
         self._is_target = is_target
         self._hidden: set[int] = set()
+        self._outermost: set[str] = set()
         self.wrapped: list[str] = []
 
     def of(self, code: CodeType) -> CodeType:
@@ -80,21 +91,29 @@ class _Rewrite:
         if not code.co_flags & inspect.CO_OPTIMIZED or code.co_name.startswith("<") or code.co_name == "__annotate__":
             return None
         name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line)
-        return name if name is not None and self._is_target(name, parameter_names_in_code(code)) else None
+        wanted = name is not None and self._is_target(name, parameter_names_in_code(code))
+        if name is not None and wanted == OUTERMOST:
+            self._outermost.add(name)
+        return name if wanted else None
 
     def _with_wrappers(self, items: Sequence[Any]) -> Iterator[Any]:
         """Yield instructions, and behind those that finish a target those that wrap it."""
         loaded: CodeType | None = None
-        finished: dict[int, tuple[str, Instr]] = {}
+        finished: dict[int, tuple[str, Instr, str]] = {}
         for position, item in enumerate(items):
             yield item
             if not isinstance(item, Instr):
+                if position in finished:
+                    yield from _wrapper(*finished.pop(position))
                 continue
             if item.name == "MAKE_FUNCTION" and loaded is not None:
                 end = _end_of_making(items, position)
                 name = self._target_name(loaded, item.lineno or loaded.co_firstlineno)
                 if name is not None and not _is_for_a_type(items, end):
-                    finished[end] = name, item
+                    if name in self._outermost:
+                        finished[_last_before_store(items, end)] = name, item, _DECORATED
+                    else:
+                        finished[end] = name, item, _FUNCTION
                     self.wrapped.append(name)
             if position in finished:
                 yield from _wrapper(*finished.pop(position))
@@ -125,6 +144,15 @@ def _end_of_making(items: Sequence[Any], position: int) -> int:
     return position + 2 if _intrinsic(items, position + 2) == "INTRINSIC_SET_FUNCTION_TYPE_PARAMS" else position
 
 
+def _last_before_store(items: Sequence[Any], end: int) -> int:
+    """Return where all decorators of a function have been called: what they give is stored next."""
+    for position in range(end, len(items) - 1):
+        following = items[position + 1]
+        if isinstance(following, Instr) and following.name in _STORES:
+            return position
+    return end  # A generic function is decorated outside of the code that makes it.
+
+
 def _is_for_a_type(items: Sequence[Any], end: int) -> bool:
     """Tell whether a function is the compiler's own: the bound or default of a type variable, or an alias's value."""
     return _intrinsic(items, end + 1) in _OF_TYPE_VARIABLES or _intrinsic(items, end + 2) == "INTRINSIC_TYPEALIAS"
@@ -140,18 +168,18 @@ def _is_instruction(item: Any, name: str) -> bool:
     return isinstance(item, Instr) and item.name == name
 
 
-def _wrapper(name: str, made: Instr) -> Iterator[Instr]:
-    """Yield what makes ``wrap_made(function, name)`` of the function on the stack, at the place of its ``def``."""
+def _wrapper(name: str, made: Instr, function: str) -> Iterator[Instr]:
+    """Yield what makes ``wrap_made(function, name)`` or its like of what is on the stack, at the place of ``def``."""
     location = made.location
 
     def instruction(opcode: str, *argument: Any) -> Instr:
         return Instr(opcode, *argument, location=location)
 
     yield instruction("LOAD_CONST", 0)
-    yield instruction("LOAD_CONST", (_FUNCTION,))
+    yield instruction("LOAD_CONST", (function,))
     # Since 3.15 two flags say that an import is lazy, and that it never is.
     yield instruction("IMPORT_NAME", (False, True, ENTRY) if sys.version_info >= (3, 15) else ENTRY)
-    yield instruction("IMPORT_FROM", _FUNCTION)
+    yield instruction("IMPORT_FROM", function)
     yield instruction("SWAP", 2)
     yield instruction("POP_TOP")  # The module is not needed any more: function, wrapper.
     if sys.version_info >= (3, 13):

@@ -1,5 +1,6 @@
 """What injected code reaches: the wrapper of one function of one module."""
 
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
@@ -35,6 +36,31 @@ def wrap_made(function: FunctionType, name: str) -> Any:
     """Make an experiment of a function that has just been made, if the settings in force want one."""
     on_function = entry.on_function
     return function if on_function is None else on_function(function, module_name(function.__globals__), name)
+
+
+def wrap_outermost(name: str) -> Callable[[Any], Any]:
+    """Return the decorator that rewriting has put on a definition above all others.
+
+    Args:
+        name: Its numbered qualified name.
+    """
+    namespace = sys._getframe(1).f_globals  # noqa: SLF001 - what decorators return need not know its module
+    return lambda made: _wrap_decorated(made, namespace, name)
+
+
+def wrap_decorated(made: Any, name: str) -> Any:
+    """Make an experiment of what decorators have made of a function.
+
+    Args:
+        made: What they have returned.
+        name: The numbered qualified name of the function.
+    """
+    return _wrap_decorated(made, sys._getframe(1).f_globals, name)  # noqa: SLF001 - as above
+
+
+def _wrap_decorated(made: Any, namespace: dict[str, Any], name: str) -> Any:
+    on_function = entry.on_function
+    return made if on_function is None else on_function(made, module_name(namespace), name)
 
 
 def module_name(namespace: dict[str, Any]) -> str:

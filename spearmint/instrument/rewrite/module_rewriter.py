@@ -11,7 +11,7 @@ from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
 from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_of
-from spearmint.instrument.rewrite.result import ModuleOutcome, Refused, RewrittenTree
+from spearmint.instrument.rewrite.result import OUTERMOST, ModuleOutcome, Refused, RewrittenTree
 from spearmint.instrument.settings.matching import ModuleTargets, Rule
 from spearmint.warn import warn_at
 
@@ -37,9 +37,20 @@ class ModuleRewriter:
         name: Name of the module.
         key: 16 bytes that stand for the settings and the rewriter.
         is_published: Whether the module's code has been asked for.
+        wrapped: Names of the wrapped definitions in that code.
     """
 
-    __slots__ = ("_record_outcome", "_refusal", "_rules", "_targets", "_verify_targets", "is_published", "key", "name")
+    __slots__ = (
+        "_record_outcome",
+        "_refusal",
+        "_rules",
+        "_targets",
+        "_verify_targets",
+        "is_published",
+        "key",
+        "name",
+        "wrapped",
+    )
 
     def __init__(
         self, targets: Sequence[ModuleTargets], verify_targets: VerifyTargets, record_outcome: RecordOutcome
@@ -52,6 +63,7 @@ class ModuleRewriter:
         self._record_outcome = record_outcome
         self._refusal = ""
         self.is_published = False
+        self.wrapped: tuple[str, ...] = ()
 
     @property
     def has_targets(self) -> bool:
@@ -63,9 +75,13 @@ class ModuleRewriter:
         """Whether some of these are there only when the module has run."""
         return any(rule.is_late for rule in self._rules)
 
-    def is_target(self, name: str, parameters: Collection[str]) -> bool:
-        """Tell whether a definition is to be wrapped."""
-        return any(one.find(name, parameters) is not None for one in self._targets)
+    def is_target(self, name: str, parameters: Collection[str]) -> bool | str:
+        """Tell whether a definition is to be wrapped, and where, as `IsTarget` says."""
+        for one in self._targets:
+            rule = one.find(name, parameters)
+            if rule is not None:
+                return OUTERMOST if rule.is_outermost else True
+        return False
 
     def from_source(self, data: Any, path: Any, optimize: int) -> RewrittenTree | Refused | None:
         """Parse and rewrite a source.
@@ -133,6 +149,7 @@ class ModuleRewriter:
             is_from_cache: Whether an earlier import has made the code.
         """
         self.is_published = True
+        self.wrapped = cached.wrapped if cached else ()
         if cached is None:
             table_store.forget_tables(self.name)
             self._record_outcome(self.name, ModuleOutcome("left", self._refusal))

@@ -9,9 +9,11 @@ from typing import Literal
 from spearmint.discovery import CallTable
 from spearmint.signatures import is_implicit_class_method
 
-IsTarget = Callable[[str, Collection[str]], bool]
+OUTERMOST = "outermost"
+
+IsTarget = Callable[[str, Collection[str]], bool | str]
 """Tells of a definition, by its numbered qualified name and its parameters without ``*args`` and ``**kwargs``, whether
-it is to be wrapped."""
+it is to be wrapped: innermost, or `OUTERMOST`, around what its decorators have made of it."""
 
 ENTRY = "spearmint.instrument.rewrite.injected"
 """The module that injected code reaches; nothing else of Spearmint is known to it."""

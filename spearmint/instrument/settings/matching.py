@@ -32,6 +32,7 @@ class Rule:
         auto: How a package finds its experiments; None for a target.
         parameters: The parameters that its bindings name.
         excluded: What a package leaves as it is.
+        is_outermost: Whether decorators have run before the experiment is made.
         is_late: Whether what it names is made only when its module runs, as the ``__init__`` of a dataclass.
     """
 
@@ -40,6 +41,7 @@ class Rule:
     auto: Literal["named", "annotated"] | None
     parameters: frozenset[str]
     excluded: tuple[Target, ...] = ()
+    is_outermost: bool = False
     is_late: bool = False
 
     def wants(self, name: str, parameters: Collection[str]) -> bool:
@@ -59,7 +61,8 @@ class Rule:
     def shape(self) -> tuple[Any, ...]:
         """What of it shapes the code that is made of a module, as plain data."""
         if self.target is not None:
-            return "target", self.target.name, self.target.number
+            place = ("outermost",) if self.is_outermost else ()
+            return "target", self.target.name, self.target.number, *place
         parameters = tuple(sorted(self.parameters)) if self.auto == "named" else ()
         return "auto", self.auto, parameters, tuple(sorted((one.name, one.number or 0) for one in self.excluded))
 
@@ -209,7 +212,8 @@ def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
     parameters = frozenset(key for key in entry.bindings if ":" not in key)
     if isinstance(entry, PackageEntry):
         return Rule(keys, None, entry.auto, parameters, tuple(map(parse_target, entry.exclude)))
-    return Rule(keys, parse_target(entry.target), None, parameters)
+    is_outermost = entry.position == "outermost"
+    return Rule(keys, parse_target(entry.target), None, parameters, is_outermost=is_outermost)
 
 
 @lru_cache(maxsize=1024)

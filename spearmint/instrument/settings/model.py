@@ -183,6 +183,7 @@ class ExperimentEntry(EntryOptions):
     """A function that becomes an experiment, or several where its target has globs."""
 
     target: Annotated[str, AfterValidator(_target)]
+    position: Literal["innermost", "outermost"] = "innermost"
 
 
 class InstallSettings(_Model):

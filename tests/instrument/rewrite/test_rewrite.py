@@ -96,6 +96,71 @@ def test_decorated_implicit_class_method_stays_as_it_is(door, declared):
     assert declared == []
 
 
+DECORATED = """
+    import functools
+
+
+    def double(function):
+        @functools.wraps(function)
+        def inner(*args, **kwargs):
+            return 2 * function(*args, **kwargs)
+
+        return inner
+
+
+    @double
+    @functools.lru_cache(
+        maxsize=None,
+    )
+    def cached(x):
+        return x
+
+
+    class C:
+        @staticmethod
+        @double
+        def still(x):
+            return x
+
+        def plain(self, x):
+            return x
+
+
+    def outer():
+        @double
+        def inner(x):
+            return x
+
+        return inner
+"""
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_outermost_wrapper_gets_what_decorators_have_made(door, monkeypatch):
+    got = {}
+
+    def declare(function, module, name):
+        got[name] = type(function).__name__, getattr(function, "__wrapped__", None) is not None
+        return function
+
+    monkeypatch.setattr(entry, "on_function", declare)
+    code, wrapped = rewritten(DECORATED, door, lambda name, _parameters: "outermost" if "double" not in name else False)
+    module = run(code)
+    assert (module.cached(1), module.C.still(2), module.C().plain(3), module.outer()(4)) == (2, 4, 3, 8)
+    assert sorted(wrapped) == sorted(["cached", "C.still", "C.plain", "outer", "outer.<locals>.inner"])
+    assert got == {
+        "cached": ("function", True),
+        "C.still": ("staticmethod", True),
+        "C.plain": ("function", False),
+        "outer": ("function", False),
+        "outer.<locals>.inner": ("function", True),
+    }
+    plain = compile(textwrap.dedent(DECORATED), "<m>", "exec", dont_inherit=True)
+    assert lines_of(code) == lines_of(plain)
+    lines = {(one.co_qualname, one.co_firstlineno) for one in codes(code)}
+    assert lines == {(one.co_qualname, one.co_firstlineno) for one in codes(plain)}
+
+
 TYPE_CHECKING = """
     import typing
     from typing import TYPE_CHECKING
