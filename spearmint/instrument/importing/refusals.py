@@ -48,14 +48,11 @@ def _made_in(trace: TracebackType | None, namespace: dict[str, Any]) -> Iterator
     """Yield the functions whose decorators stand in a line that an error has come through."""
     while trace is not None:
         code = trace.tb_frame.f_code
-        if (
-            trace.tb_frame.f_globals is namespace and not code.co_flags & inspect.CO_OPTIMIZED
-        ):  # A module, or the body of a class.
-            for child in code.co_consts:
-                if isinstance(child, CodeType) and child.co_firstlineno <= trace.tb_lineno <= _first_line_of_body(
-                    child
-                ):
-                    yield child.co_qualname
+        is_body = not code.co_flags & inspect.CO_OPTIMIZED  # Of the module, or of a class.
+        if is_body and trace.tb_frame.f_globals is namespace:
+            inner = [one for one in code.co_consts if isinstance(one, CodeType)]
+            line = trace.tb_lineno
+            yield from (one.co_qualname for one in inner if one.co_firstlineno <= line <= _first_line_of_body(one))
         trace = trace.tb_next
 
 
