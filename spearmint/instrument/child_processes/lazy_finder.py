@@ -85,6 +85,9 @@ def install_lazy_finder() -> None:
         _run_again_if_program()
         install()
         return
+    if any(root in sys.modules for root in roots):  # A sitecustomize of the user's, or a .pth file, has imported it.
+        _report_failure(install)
+        return
     sys.meta_path.insert(0, LazyFinder(roots, lambda: _report_failure(install)))
 
 

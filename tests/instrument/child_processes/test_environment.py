@@ -174,3 +174,23 @@ def test_uninstalling_in_a_child_stops_its_waiting_too(project, run):
         print(done.stdout.strip(), done.stderr)
     """
     assert run(source=source).stdout == "(1, 0) \n"
+
+
+def test_module_imported_before_the_child_installs_is_wrapped(project, run):
+    project.write({**WORK, "spearmint.yaml": settings(ENTRY, propagate_children=True)})
+    project.write({"site/sitecustomize.py": "import work\nkept = work.f\n"})
+    source = """
+        import os, subprocess, sys
+        import spearmint
+        spearmint.install("spearmint.yaml")
+        folders = [os.path.abspath("site"), os.getcwd(), os.environ["PYTHONPATH"]]
+        startup, *others = folders[2].split(os.pathsep)
+        os.environ["PYTHONPATH"] = os.pathsep.join([startup, *folders[:2], *others])
+        code = "import work, sitecustomize; print(work.f(1), sitecustomize.kept(1))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        print(done.stdout.strip())
+        print(done.stderr.strip())
+    """
+    plain, told = run(source=source).stdout.splitlines()[:2]
+    assert plain == "(1, 5) (1, 0)"
+    assert "Modules were imported before spearmint.install(): work." in told
