@@ -97,6 +97,7 @@ HOUSE = (
     (10, "__init__", ""),
     (11, "cli", "launch output run_program graph_render run autostart check graph configs completion traces evaluate"),
     (11, "pytest_plugin", ""),
+    (11, "__pyinstaller", "hook-spearmint"),
     (11, "__main__", ""),
 )
 

@@ -39,7 +39,7 @@ import importlib, os, pkgutil
 del os.register_at_fork, os.fork
 import spearmint
 for module in pkgutil.walk_packages(spearmint.__path__, "spearmint."):
-    if not module.name.endswith((".__main__", ".startup")):
+    if not module.name.endswith((".__main__", ".startup", ".hook-spearmint")):
         importlib.import_module(module.name)
         print(module.name)
 """
