@@ -63,7 +63,7 @@ HOUSE = (
     ),
     (5, "execution", "call batch task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
-    (7, "evaluation", "traced_rows dataset scorers race"),
+    (7, "evaluation", "agreement traced_rows dataset scorers race"),
     (
         7,
         "evaluation.run",
@@ -95,7 +95,11 @@ HOUSE = (
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython"),
     (10, "__init__", ""),
-    (11, "cli", "launch output run_program graph_render run autostart check graph configs completion traces evaluate"),
+    (
+        11,
+        "cli",
+        "launch output run_program graph_render run autostart check graph configs completion plan traces evaluate",
+    ),
     (11, "pytest_plugin", ""),
     (11, "__pyinstaller", "hook-spearmint"),
     (11, "__main__", ""),

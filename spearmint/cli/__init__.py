@@ -17,6 +17,7 @@ _COMMANDS: dict[str, str] = {
     "configs": "spearmint.cli.configs",
     "evaluate": "spearmint.cli.evaluate",
     "graph": "spearmint.cli.graph",
+    "plan": "spearmint.cli.plan",
     "run": "spearmint.cli.run",
     "traces": "spearmint.cli.traces",
 }

@@ -1,5 +1,6 @@
 """Evaluate an experiment over data: every config on every row, scored and compared."""
 
+from spearmint.evaluation.agreement import agreement
 from spearmint.evaluation.race import Race
 
-__all__ = ["Race"]
+__all__ = ["Race", "agreement"]
