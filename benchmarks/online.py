@@ -1,0 +1,101 @@
+"""What an online experiment costs: a sticky call, the first exposure of a unit, and the journal.
+
+The floor of a call is that of `call_overhead.py`. Every function here does nothing, so that only the wrapping is
+measured. Where GrowthBook's SDK is installed, its evaluation of a feature is measured beside it.
+"""
+
+import importlib
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import Any
+
+from call_overhead import CONFIG, Frozen, floor, with_frozen
+from floor import Row, compare, without_gc
+
+import spearmint
+from spearmint import RuntimeContext, Spearmint
+from spearmint.strategies import SplitStrategy
+
+UNITS = 50_000
+RECORDS_PER_SECOND = 50_000
+FIRST_MICROSECONDS = 3.0
+SHARE_OF_PEER = 0.3
+
+
+def sticky_calls(call: Callable[[], Any], plain: Callable[[], Any]) -> bool:
+    """Compare a call of one unit, again and again, with the floor: without a journal, and exposed before."""
+    call()
+    rows = [Row(name="sticky, no journal", floor=plain, ours=call, limit=5)]
+    held = compare(rows)
+    with tempfile.TemporaryDirectory() as folder:
+        spearmint.configure(online={"journal": folder})
+        call()
+        held &= compare([Row(name="sticky, exposed before", floor=plain, ours=call, limit=5)])
+        spearmint.flush(10)
+        spearmint.configure(online={"journal": None})
+    return held
+
+
+def first_exposures(page: Callable[[], Any]) -> bool:
+    """Measure what the first exposure of each unit costs its caller more, and how fast records are written.
+
+    Both are times of the processor: the caller's thread alone, and the whole process without what the calls take.
+    """
+    units = [f"unit-{number}" for number in range(UNITS)]
+    contexts = [RuntimeContext(attributes={"user_id": unit}) for unit in units]
+    with tempfile.TemporaryDirectory() as folder, without_gc():
+        spearmint.configure(online={"journal": folder, "queue_size": UNITS, "flush_every": 600.0, "dedupe": 2 * UNITS})
+        before = spearmint.exposure_stats()
+        started = time.process_time()
+        first = seconds_of_calls(page, contexts)
+        is_whole = spearmint.flush(60)
+        used = time.process_time() - started - first
+        again = seconds_of_calls(page, contexts)
+        after = spearmint.exposure_stats()
+        spearmint.configure(online={"journal": None, "flush_every": 5.0})
+    written = after.written - before.written
+    lost = after.dropped + after.failed - before.dropped - before.failed
+    more = (first - again) / UNITS * 1e6
+    print(f"first exposure: {more:.2f} µs more than a further call (limit {FIRST_MICROSECONDS})")
+    rate = f"{written / used:,.0f} per second of one core (limit {RECORDS_PER_SECOND:,})"
+    print(f"journal: {written} records, {lost} lost, {rate}")
+    return is_whole and not lost and more <= FIRST_MICROSECONDS and written / used >= RECORDS_PER_SECOND
+
+
+def seconds_of_calls(page: Callable[[], Any], contexts: list[RuntimeContext]) -> float:
+    """Return what a call in each context takes of this thread's processor, together."""
+    started = time.thread_time()
+    for context in contexts:
+        with context:
+            page()
+    return time.thread_time() - started
+
+
+def peers(call: Callable[[], Any]) -> bool:
+    """Compare with an SDK of the field, where it is installed."""
+    try:
+        growthbook = importlib.import_module("growthbook")
+    except ImportError:
+        print("GrowthBook is not installed, and not compared with")
+        return True
+    rule = {"variations": [1, 2], "hashAttribute": "id", "weights": [0.5, 0.5]}
+    client = growthbook.GrowthBook(attributes={"id": "ann"}, features={"page": {"defaultValue": 1, "rules": [rule]}})
+    theirs = lambda: client.get_feature_value("page", 1)  # noqa: E731 - their call, as a user writes it
+    return compare([Row(name="against GrowthBook", floor=theirs, ours=call, limit=SHARE_OF_PEER)])
+
+
+def main() -> int:
+    """Print the tables; return 1 when a limit is missed."""
+    mint = Spearmint(configs=[CONFIG, {**CONFIG, "name": "large"}], strategy=SplitStrategy(salt="online"))
+    page = mint.experiment()(with_frozen)
+    plain = floor(with_frozen, Frozen(**CONFIG))
+    with RuntimeContext(attributes={"user_id": "ann"}):
+        results = [sticky_calls(page, plain), peers(page)]
+    results.append(first_exposures(page))
+    return 0 if all(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
