@@ -80,12 +80,16 @@ class FrontFinder:
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Find a module, as `importlib.abc.MetaPathFinder` documents it."""
-        behind = sys.meta_path[sys.meta_path.index(self) + 1 :]  # Those in front have been asked, or ask just now.
+        position = 0
         if sys.meta_path[0] is not self:
+            if self not in sys.meta_path:  # It has been taken off while an import was under way.
+                return None
+            position = sys.meta_path.index(self)  # Those in front have been asked, or ask just now.
             move_to_front(self)
             self._chooser.catch_up()
         if fullname.partition(".")[0] not in self._inner.roots:
             return None
+        behind = sys.meta_path[position + 1 :]
         asked: set[str] = vars(self._asking).setdefault("names", set())
         if fullname in asked:
             return None
