@@ -9,7 +9,7 @@ from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
-from spearmint.config.binding import Binder
+from spearmint.config.binding import Binder, Supplier
 from spearmint.config.copying import value_factory
 from spearmint.config.model import Config, assign_origin, origin_of
 from spearmint.config.signature import compile_binder
@@ -136,9 +136,11 @@ class ExperimentFunction:
             )
             raise ConfigError(message) from error
         assign_origin(master, origin_of(config))
-        values = self.binder.bind(master)
-        kept = values if self.watch is None else self.watch.noting(values)
-        return BoundConfig(master, config.config_id, value_factory(master), kept)
+        return BoundConfig(master, config.config_id, value_factory(master), self._bind(master))
+
+    def _bind(self, config: Config) -> Sequence[Supplier | None]:
+        values = self.binder.bind(config)
+        return values if self.watch is None else self.watch.noting(values)
 
     def watch_bindings(self) -> BindingWatch:
         """Note from now on, before any call, which parameters the configs ever fill."""
@@ -259,7 +261,7 @@ class ExperimentFunction:
         """
         made = self._inherited.get(option)
         if made is None:
-            made = BoundConfig(option.config, option.config_id, option.copy, self.binder.bind(option.config))
+            made = BoundConfig(option.config, option.config_id, option.copy, self._bind(option.config))
             self._inherited[option] = made
         return made
 

@@ -318,3 +318,11 @@ def test_binding_without_effect_is_told_once_at_exit(project, run):
     done = run("program.py")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"spearmint: called:score: {ALWAYS.format('boost')} let the config win.\n"
+
+
+def test_binding_that_a_callers_config_fills_is_not_told(project):
+    project.write({"fills.py": "def outer(k=1):\n    return inner()\n\n\ndef inner(lower=False):\n    return lower\n"})
+    entry = {"name": "fills", "auto": "named", "configs": [{"lower": True, "k": 2}]}
+    handle = spearmint.install({"packages": [{**entry, "bindings": {"lower": "lower", "k": "k"}}]})
+    assert project.load("fills").outer() is True
+    assert lines(handle)[-1] == "fills (auto: named)  2 functions"
