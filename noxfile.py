@@ -24,12 +24,13 @@ os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, sorted(pyenv
 OLDEST = "3.11"
 PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 
-# What can come out differently on another CPython: all but prose, the house, and whole programs.
+# What can come out differently on another CPython: all but prose, the house, types, and whole programs.
 VERSION_BOUND = [
     "tests",
     "spearmint",
     "--ignore=tests/test_docs_snippets.py",
     "--ignore=tests/test_architecture.py",
+    "--ignore=tests/test_typing.py",
     "--ignore=tests/examples",
 ]
 # What can come out differently with another version of a dependency.
@@ -70,9 +71,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of the package."""
-    session.install("-e", ".[test]")
+    """Check the types of the package, and that mypy and pyright accept and refuse what users write."""
+    session.install("-e", ".[test]", "basedpyright==1.40.*")
     session.run("mypy")
+    session.run("python", "-m", "basedpyright", "--version")
+    session.run("python", "-m", "pytest", "-q", "tests/test_typing.py")
 
 
 @nox.session

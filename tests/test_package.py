@@ -70,6 +70,7 @@ assert run() == 1
     assert roots(modules_loaded_by(statement)).isdisjoint({"bytecode", "click", "mlflow", "pandas", "rich", "yaml"})
 
 
+@pytest.mark.slow
 def test_every_module_imports_where_processes_do_not_fork() -> None:
     pytest.importorskip("mlflow")
     command = [sys.executable, "-c", IMPORT_ALL]

@@ -385,6 +385,7 @@ def test_modules():
     session(tests, "-p", "no:xdist").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_plugin_imports_only_pytest_and_the_standard_library():
     statement = """
 import sys, pytest

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from spearmint import Bind, ExperimentCase, RuntimeContext, Spearmint
+from spearmint import INJECTED, Bind, ExperimentCase, RuntimeContext, Spearmint
 from spearmint.errors import SpearmintError
 from spearmint.strategies import MultiBranchStrategy
 
@@ -43,16 +43,16 @@ def declare_search(indexes: Mapping[bool, Index], configs: Path) -> Search:
     mint = Spearmint(strategy=MultiBranchStrategy)
 
     @mint.experiment(configs=configs / "tokeniser.yaml")
-    def tokeniser(query: str, stem: Annotated[bool, Bind("stem")]) -> Question:
+    def tokeniser(query: str, stem: Annotated[bool, Bind("stem")] = INJECTED) -> Question:
         return Question([*dict.fromkeys(tokenise(query, stem=stem))], indexes[stem])
 
     @mint.experiment(configs=configs / "scorer.yaml")
-    def scorer(question: Question, bm25: Bm25) -> dict[int, float]:
+    def scorer(question: Question, bm25: Bm25 = INJECTED) -> dict[int, float]:
         return question.index.scores(question.terms, bm25)
 
     @mint.experiment(configs=configs / "reranker.yaml")
     def reranker(
-        question: Question, scores: Mapping[int, float], coverage: Annotated[float, Bind("coverage")]
+        question: Question, scores: Mapping[int, float], coverage: Annotated[float, Bind("coverage")] = INJECTED
     ) -> Mapping[int, float]:
         if not coverage:
             return scores

@@ -28,7 +28,7 @@ def main() -> None:
     """Print for each recording how many beats were found, missed and made up."""
     for number in range(RECORDINGS):
         signal, moments = record(number)
-        found = find_beats(savgol_filter(signal, 5, 2), RATE)
+        found = find_beats(np.asarray(savgol_filter(signal, 5, 2)), RATE)
         right = sum(any(abs(moment - one) <= TOLERANCE for one in found) for moment in moments)
         print(f"recording {number}: right {right}, missed {len(moments) - right}, made up {len(found) - right}")
 

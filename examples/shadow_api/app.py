@@ -5,6 +5,7 @@ import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from difflib import get_close_matches
 from typing import Any, Literal
 
@@ -74,8 +75,7 @@ def suggest(name: str, limit: int, method: Method = "difflib") -> list[str]:
 @app.get("/stats")
 def stats() -> dict[str, dict[str, int]]:
     """Tell what became of variants and traces."""
-    accounts = {"variants": spearmint.background_stats(), "traces": spearmint.tracing_stats()}
-    return {name: {count: getattr(one, count) for count in one.__slots__} for name, one in accounts.items()}
+    return {"variants": asdict(spearmint.background_stats()), "traces": asdict(spearmint.tracing_stats())}
 
 
 def trigrams(name: str) -> Counter[str]:

@@ -273,6 +273,7 @@ assert all(trace.info.execution_duration is not None for trace in found)
 """
 
 
+@pytest.mark.slow
 def test_executions_are_found_among_the_traces_of_mlflow(tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     script = tmp_path / "traced.py"

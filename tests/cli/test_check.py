@@ -294,6 +294,7 @@ STUBS = """
 COUNTS = {"f": 1, "f#3": 1, "g": 2, "g#1": 1, "*": 3, "**": 3, "Item.__init__": 1, "f#1": None, "unreal": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", COUNTS)
 def test_check_and_run_give_the_same_counts_and_words(write, invoke, start, target):
     count = COUNTS[target]

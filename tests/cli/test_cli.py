@@ -49,12 +49,14 @@ def test_completion_prints_what_the_shell_reads(invoke, shell):
     assert f"_SPEARMINT_COMPLETE={shell}_complete" in result.output
 
 
+@pytest.mark.slow
 def test_completion_completes_commands(start):
     env = {"_SPEARMINT_COMPLETE": "bash_complete", "COMP_WORDS": "spearmint con", "COMP_CWORD": "1"}
     done = start("-c", "from spearmint.cli import main; main(prog_name='spearmint')", env=env)
     assert done.stdout == "plain,configs\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     ["evaluate --data ro", "evaluate --configs ro", "evaluate --report ro", "configs ro", "run ro", "check ro"],
@@ -66,11 +68,13 @@ def test_completion_completes_files(start, words):
     assert done.stdout == "file,ro\n"
 
 
+@pytest.mark.slow
 def test_the_module_is_the_command(start):
     done = start("-m", "spearmint", "--version")
     assert (done.returncode, done.stdout.split()[0]) == (0, "spearmint,")
 
 
+@pytest.mark.slow
 def test_asking_for_help_opens_no_room_that_takes_long(start):
     code = "import sys; from spearmint.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = set(start("-c", code).stdout.split())

@@ -184,6 +184,7 @@ def test_a_single_config_leaves_nothing_to_gate(invoke, write):
     assert result.exit_code == 3
 
 
+@pytest.mark.slow
 def test_module_that_raises_has_a_traceback_and_status_3(project, start, write):
     write(bad___py="1 / 0")
     done = start("-m", "spearmint", "evaluate", "bad:f", "--data", "rows.jsonl", "--scorer", "shop:right")
@@ -191,6 +192,7 @@ def test_module_that_raises_has_a_traceback_and_status_3(project, start, write):
     assert done.returncode == 3
 
 
+@pytest.mark.slow
 def test_the_command_finds_modules_of_the_working_directory(project, start):
     done = start(
         "-m",

@@ -107,6 +107,7 @@ def test_missing_targets_are_reported(program, invoke, target, status, message):
     assert message in result.stderr
 
 
+@pytest.mark.slow
 def test_graph_under_settings_shows_what_they_declare(write, start):
     write(
         spearmint___yaml="experiments: [{target: 'drawn:two', configs: [{k: 1}], bindings: {k: k}}]",

@@ -207,6 +207,7 @@ def test_one_content_has_one_id(one, other):
     assert id_of(one) == id_of(other)
 
 
+@pytest.mark.slow
 def test_ids_are_the_same_in_every_process():
     code = (
         "import datetime, re, functools, enum, pathlib\n"

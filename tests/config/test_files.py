@@ -208,6 +208,7 @@ def test_a_file_of_too_many_values_is_refused(refusal):
     assert "more than 200,000 values" in refusal(f"a: [{'1,' * 200_001}]")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nesting", ["[", "{a: ", "\n- "[1:], "? "])
 def test_deep_nesting_is_refused_without_a_crash(tmp_path, nesting):
     path = tmp_path / "deep.yaml"
@@ -220,6 +221,7 @@ def test_deep_nesting_is_refused_without_a_crash(tmp_path, nesting):
     assert "nested deeper than 100 levels" in done.stdout
 
 
+@pytest.mark.slow
 def test_reading_json_does_not_import_yaml(tmp_path):
     path = tmp_path / "a.json"
     path.write_text('{"a": 1}')

@@ -10,6 +10,8 @@ from spearmint.config import iter_configs, parse_configs
 from spearmint.config.memory_limit import MAX_CONFIGS
 from spearmint.errors import ConfigError
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 2
 
 

@@ -96,6 +96,7 @@ def test_an_opcode_that_is_not_described_is_refused(monkeypatch):
         calls_in_code(compile("f()", "sample.py", "exec"))
 
 
+@pytest.mark.slow
 def test_the_room_needs_the_standard_library_only(tmp_path):
     shutil.copytree(Path(discovery.__file__).parent, tmp_path / "spearmint" / "discovery")
     program = (

@@ -80,6 +80,7 @@ def test_the_code_of_a_function_is_read_alone():
     }
 
 
+@pytest.mark.slow
 def test_code_without_columns_gives_an_equal_table(tmp_path):
     source = "f(g(), lambda: h(), lambda: i())"
     path = tmp_path / "out.bin"

@@ -8,6 +8,8 @@ import pytest
 
 from spearmint.discovery import calls_in_code, calls_in_source
 
+pytestmark = pytest.mark.slow
+
 PARTS = (
     "*.py",
     "asyncio/*.py",

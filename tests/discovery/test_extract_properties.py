@@ -3,11 +3,14 @@
 import warnings
 from contextlib import suppress
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from spearmint.discovery import calls_in_code, calls_in_source
 from tests.discovery.programs import programs, runnable
+
+pytestmark = pytest.mark.slow
 
 UNHURRIED = settings(deadline=None, max_examples=100, suppress_health_check=list(HealthCheck))
 

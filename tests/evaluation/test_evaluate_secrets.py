@@ -6,7 +6,7 @@ from spearmint import Config, Spearmint
 from spearmint.redaction import MASK
 from tests.mlflow_state import mlflow_as_it_was
 
-pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own, of what it is built on
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # MLflow's own, of what it is built on
 
 KEY = "k-4f9a77b1c2"
 PASSWORD = "pg-pass-77"

@@ -8,7 +8,7 @@ from tests.mlflow_state import mlflow_as_it_was
 
 mlflow = pytest.importorskip("mlflow")
 
-pytestmark = pytest.mark.filterwarnings("default")  # MLflow's own, of what it is built on
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # MLflow's own, of what it is built on
 ROWS = [{"x": x, "expected": 2 * x} for x in range(30)]
 
 

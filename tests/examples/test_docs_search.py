@@ -20,6 +20,8 @@ from spearmint import Config, Spearmint, experiment
 from spearmint.config import parse_configs
 from spearmint.strategies import MultiBranchStrategy
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "docs_search"
 CONFIGS = EXAMPLE / "configs"

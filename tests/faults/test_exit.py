@@ -6,6 +6,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def abandoned(number: int, seconds: str) -> str:
     return f"spearmint: {number} background executions were abandoned at exit after {seconds} s\n"

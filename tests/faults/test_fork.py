@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")]
 
 # Since 3.12, forking a process that has threads warns, which is the very thing under test.
 FLAGS = ("-W", "ignore:This process:DeprecationWarning") if sys.version_info >= (3, 12) else ()

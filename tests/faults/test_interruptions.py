@@ -2,6 +2,8 @@
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 FAULTS = {
     "sys.exit": "sys.exit(5)",
     "KeyboardInterrupt": "raise KeyboardInterrupt",

@@ -15,6 +15,8 @@ from time import monotonic, sleep
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 DEADLINE_SECONDS = 100
 

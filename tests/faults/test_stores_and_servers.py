@@ -16,6 +16,8 @@ import pytest
 
 pytest.importorskip("mlflow")
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 DEADLINE_SECONDS = 60
 

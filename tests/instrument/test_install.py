@@ -368,6 +368,7 @@ assert json.loads("[1]") == [1]
 """
 
 
+@pytest.mark.slow
 def test_warnings_as_errors_end_no_install(run):
     done = run("-W", "error", source=STRICT)
     assert (done.returncode, done.stdout) == (0, "")

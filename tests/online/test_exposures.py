@@ -408,6 +408,7 @@ def test_without_a_journal_nothing_is_recorded(online):
     assert threading.active_count() == 1 or not records._has_thread
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="it is about forks")
 def test_call_under_way_in_a_fork_is_left_to_the_parent(journal):
     @experiment(configs=CONFIGS, strategy="split")

@@ -354,6 +354,7 @@ outer()
 """
 
 
+@pytest.mark.slow
 def test_variants_not_made_at_exit_are_counted_as_abandoned():
     done = subprocess.run([sys.executable, "-c", ABANDONED], capture_output=True, text=True, check=True, timeout=60)
     assert done.stderr == "spearmint: 899 background executions were abandoned at exit after 0.2 s\n"

@@ -383,6 +383,7 @@ print([ask() for _ in range(3)])
 """
 
 
+@pytest.mark.slow
 def test_too_many_cases_of_a_direct_call_warn_once_with_sizes():
     command = [sys.executable, "-c", LOSING]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, cwd=ROOT)

@@ -67,6 +67,7 @@ def test_doctest_finds_and_runs_the_examples_in_its_docstring() -> None:
     assert (outcome.failed, outcome.attempted) == (0, 1)
 
 
+@pytest.mark.slow
 def test_pytest_collects_experiments_as_tests_and_fixtures(tmp_path: Path) -> None:
     (tmp_path / "test_sample.py").write_text(TEST_MODULE, encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--rootdir={tmp_path}", str(tmp_path)]

@@ -91,6 +91,7 @@ def pool(request: pytest.FixtureRequest) -> Iterator[ProcessPoolExecutor]:
 FORKS_WITH_THREADS = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
 
+@pytest.mark.slow
 @FORKS_WITH_THREADS
 @pytest.mark.parametrize(
     ("function", "args", "result"),
@@ -114,6 +115,7 @@ def run_with_variants(text: str) -> list[str]:
         return [one.result for one in runner(text)]
 
 
+@pytest.mark.slow
 @FORKS_WITH_THREADS
 def test_variants_run_in_the_processes_of_a_pool(pool: ProcessPoolExecutor) -> None:
     assert run_with_variants("a") == ["aaa", "aaaaa"]  # So that a fork finds workers under way.
@@ -121,6 +123,7 @@ def test_variants_run_in_the_processes_of_a_pool(pool: ProcessPoolExecutor) -> N
     assert spearmint.flush(10)
 
 
+@pytest.mark.slow
 @FORKS_WITH_THREADS
 def test_a_pool_gives_back_the_exception_of_a_wrong_call(pool: ProcessPoolExecutor) -> None:
     with pytest.raises(TypeError, match=r"repeat\(\) missing 1 required positional argument: 'text'"):

@@ -16,9 +16,3 @@ def overrides_have_types() -> None:
         assert_type(pinned, Config)
     with override("module:run", "an id", variants=True) as pinned:
         assert_type(pinned, Config)
-
-
-def wrong_overrides_are_seen() -> None:
-    override(run)  # type: ignore[call-arg]
-    override(3, {"k": 1})  # type: ignore[arg-type]
-    override(run, {"k": 1}, True)  # type: ignore[call-arg]

@@ -65,10 +65,3 @@ def contexts_have_types() -> None:
 def discovering_has_types() -> None:
     assert_type(calls_in_source("f()", "<text>")["<module>"], CallTable)
     assert_type(calls_in_code(compile("f()", "<text>", "exec"))["<module>"], CallTable)
-
-
-def slips_are_seen() -> None:
-    install(3)  # type: ignore[arg-type]
-    install("spearmint.yaml", package="shop")  # type: ignore[call-arg]
-    mint.evaluate(run, "data.jsonl")  # type: ignore[call-arg]
-    propagate(3)  # type: ignore[arg-type]

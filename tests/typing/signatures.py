@@ -136,23 +136,6 @@ def experiments_are_functions_of_their_kind(ranker: Ranker) -> None:
     assert_type(bare.__name__, str)
 
 
-def wrong_calls_are_seen(ranker: Ranker) -> None:
-    bare(1)  # type: ignore[arg-type]
-    called("a", 3)  # type: ignore[call-arg]
-    with_settings("a", limits=3)  # type: ignore[call-arg]
-    free_bare()  # type: ignore[call-arg]
-    free_called(1, Config())  # type: ignore[arg-type]
-    by_module("a", Config(), 1)  # type: ignore[call-arg]
-    ranker.score(2)  # type: ignore[arg-type]
-    Ranker.named(2)  # type: ignore[arg-type]
-    ranker.count()  # type: ignore[call-arg]
-
-
-def wrong_targets_are_seen() -> None:
-    mint.experiment(3)  # type: ignore[call-overload]
-    experiment("a")  # type: ignore[call-overload]
-
-
 def runs_have_types() -> None:
     with Spearmint.run(bare, await_variants=True) as runner:
         results = runner("a")

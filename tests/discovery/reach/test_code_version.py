@@ -297,6 +297,7 @@ def test_values_without_a_canonical_form_change_no_version(modules):
     assert code_version(modules(source).f) == code_version(modules(source).f)
 
 
+@pytest.mark.slow
 def test_version_is_the_same_in_every_process(tmp_path):
     (tmp_path / "sets.py").write_text(
         "K = {'x', 'y', 'z', ('t', 1)}\ndef f(x):\n    return x in {'p', 'q', 'r'} or K\n", encoding="utf-8"

@@ -58,6 +58,7 @@ def test_libraries_that_lie_side_by_side_are_not(modules, folder):
     assert not same_project_filter("json")("logging")
 
 
+@pytest.mark.slow
 def test_program_is_its_package_and_the_files_beside_it(tmp_path):
     package = tmp_path / "my_package"
     package.mkdir()

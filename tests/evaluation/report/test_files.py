@@ -29,6 +29,7 @@ def test_write_whole_follows_a_link(tmp_path):
     assert (tmp_path / "real.csv").read_text() == "x"
 
 
+@pytest.mark.slow
 def test_write_whole_keeps_the_old_file_where_the_disk_is_full(tmp_path):
     path = tmp_path / "report.csv"
     path.write_text("old")

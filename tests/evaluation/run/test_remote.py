@@ -12,6 +12,8 @@ from spearmint.evaluation.run.process_pool import RenewableProcessPool
 from spearmint.strategies import ShadowStrategy
 from tests.evaluation import subjects
 
+pytestmark = pytest.mark.slow
+
 ROWS = [{"x": x, "expected": 2 * x} for x in range(30)]
 mint = subjects.mint
 SCORERS = [subjects.exact, subjects.distance]
@@ -202,7 +204,6 @@ def renewable():
         yield pool
 
 
-@pytest.mark.slow
 def test_row_that_kills_its_worker_is_one_lost_cell(renewable, tmp_path):
     path = tmp_path / "run.jsonl"
     for attempt in (1, 2):
@@ -216,13 +217,11 @@ def test_row_that_kills_its_worker_is_one_lost_cell(renewable, tmp_path):
         assert [one.estimate.n for one in report.summary("exact")] == [30, 29, 30]
 
 
-@pytest.mark.slow
 def test_workers_that_never_start_end_the_run(renewable):
     with pytest.raises(EvaluationError, match="the executor gave up"):
         mint.evaluate(subjects.kills_every_worker, ROWS, scorers=SCORERS, executor=renewable, configs=[{"factor": 2}])
 
 
-@pytest.mark.slow
 def test_lost_row_of_a_foreign_executor_is_isolated(tmp_path):
     path = tmp_path / "run.jsonl"
 

@@ -10,7 +10,7 @@ SCORERS = [subjects.exact, subjects.distance]
 mint = subjects.mint
 
 # What dask's own threads do while a cluster starts and ends is not ours to mend.
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,8 @@ import pytest
 import spearmint
 from spearmint import Spearmint
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = """
 def limit_of(text: str, limit: int = 3) -> str:
     return text[:limit]

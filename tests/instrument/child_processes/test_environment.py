@@ -11,6 +11,8 @@ import spearmint
 from spearmint.errors import SettingsError
 from spearmint.instrument.child_processes.lazy_finder import CHILD_VARIABLE
 
+pytestmark = pytest.mark.slow
+
 ENTRY = {"target": "work:f", "configs": [{"k": 5}], "bindings": {"k": "k"}}
 WORK = {"work.py": "def f(x, k=0):\n    return x, k\n"}
 SUBPROCESS = """

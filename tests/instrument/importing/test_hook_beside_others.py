@@ -124,6 +124,7 @@ def test_beartype_keeps_its_loader_and_its_checks(project, clean_finders):
         rank.score(5)
 
 
+@pytest.mark.slow
 def test_pytest_rewrites_tests_and_ours_the_packages_under_test(project, run):
     project.write(
         {

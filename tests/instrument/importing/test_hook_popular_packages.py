@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.popular_packages import rewritten, run, wrapped
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = ("click", "fastapi", "jinja2", "numpy", "pandas", "pydantic", "requests", "rich", "sklearn", "sqlalchemy")
 LIGHT = ("click", "fastapi", "jinja2", "requests", "rich")
 

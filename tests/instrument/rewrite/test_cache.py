@@ -130,6 +130,7 @@ def test_another_rewriter_has_another_key(monkeypatch):
     key_of.cache_clear()
 
 
+@pytest.mark.slow
 def test_levels_of_optimisation_have_files_of_their_own(project, run):
     project.write({"cached.py": 'def f(boost=1):\n    """Doc."""\n    assert boost < 2, boost\n    return f.__doc__\n'})
     program = """
@@ -233,6 +234,7 @@ def test_rewritten_code_without_source_is_cached_too(project, rewrites):
     assert rewrites["code"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["always", "never", "default"])
 def test_policy_for_hash_based_bytecode_leaves_the_cache_working(project, run, policy):
     project.write({"cached.py": SOURCE})
@@ -248,6 +250,7 @@ def test_policy_for_hash_based_bytecode_leaves_the_cache_working(project, run, p
     assert project.caches() == [f"cached.{TAG}.spearmint.pyc"]
 
 
+@pytest.mark.slow
 def test_processes_that_import_at_once_leave_one_whole_file(project, run, tmp_path):
     project.write({"cached.py": SOURCE})
     program = project.folder / "program.py"

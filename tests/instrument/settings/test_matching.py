@@ -103,6 +103,7 @@ def test_modules_without_rules_share_one_digest():
     assert digest("a.b", ["a"]) == digest("c", ["c", NAMED])
 
 
+@pytest.mark.slow
 def test_a_digest_is_the_same_in_every_process():
     code = """
 from spearmint.instrument.settings.load import read_settings

@@ -10,6 +10,8 @@ import pytest
 import spearmint
 from spearmint import Config, Spearmint
 
+pytestmark = pytest.mark.slow
+
 FLUSH_SECONDS = 30
 JSON = "application/json"
 LOGIN = (200, "text/html; charset=utf-8", b"<html><title>Please log in</title></html>")

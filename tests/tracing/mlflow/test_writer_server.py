@@ -16,6 +16,8 @@ import spearmint
 from spearmint import Spearmint
 from spearmint.tracing.exporter import exporter
 
+pytestmark = pytest.mark.slow
+
 START_SECONDS = 90
 FLUSH_SECONDS = 60
 
