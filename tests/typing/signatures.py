@@ -132,7 +132,7 @@ def experiments_are_functions_of_their_kind(ranker: Ranker) -> None:
     synchronous: Callable[[str], list[str]] = bare
     asynchronous: Callable[[str], Awaitable[int]] = awaited
     method: Callable[[str], float] = ranker.score
-    assert_type((synchronous, asynchronous, method)[0], Callable[[str], list[str]])
+    assert all(map(callable, (synchronous, asynchronous, method)))
     assert_type(bare.__name__, str)
 
 
