@@ -22,6 +22,7 @@ HOUSE = (
     (0, "errors", ""),
     (0, "suggest", ""),
     (0, "frames", ""),
+    (0, "untraced", ""),
     (0, "native", ""),
     (0, "latch", ""),
     (0, "redaction", ""),
@@ -50,7 +51,7 @@ HOUSE = (
     (3, "context", "current threads"),
     (3, "results", ""),
     (3, "registry", "callables settings state pin binding_watch experiment switches registry unread_keys"),
-    (4, "planning", "capture reachability search select join unread"),
+    (4, "planning", "capture reachability search choose select join unread"),
     # What a caller pays for comes last.
     (4, "tracing", "options snapshot serialize span equality marks attributes"),
     (4, "tracing.mlflow", "state batch_insert experiment_ids server_store stores readable writer live_span search"),

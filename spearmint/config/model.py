@@ -2,10 +2,12 @@
 
 import copy
 import json
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from hashlib import sha256
+from itertools import repeat
 from typing import Any, final
 
 from pydantic import GetCoreSchemaHandler
@@ -97,15 +99,10 @@ class Config(dict[str, Any]):
         Only an id that the user gave goes with a copy; another is computed from its content when it is asked for.
         """
         items, given = dict(self), given_id(self)
-        # A function of its own with everything at hand: the interpreter enters it without leaving Python.
-        new = _new
-
-        def duplicate() -> Config:
-            made: Config = new(Config)
-            made |= items  # An operator, as a call of dict.update takes longer to reach the same code.
-            return made
-
-        return duplicate if given is None else partial(assemble, items, given)
+        if given is not None:
+            return partial(assemble, items, given)
+        # `made = new(Config); made |= items; return made`, without a Python frame: a debugger does not step into it.
+        return map(operator.ior, map(_new, repeat(Config)), repeat(items)).__next__
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Config":
         made = _new(Config)

@@ -8,7 +8,8 @@ from spearmint.cases.case import DetachedCase, ExperimentCase
 from spearmint.cases.edge import Edge
 from spearmint.cases.join_log import JoinLog
 from spearmint.context.current import attributes_var, experiment_case_var
-from spearmint.planning.select import choose_options, select
+from spearmint.planning.choose import choose_options
+from spearmint.planning.select import select
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.warn import warn_once
 

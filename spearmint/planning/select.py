@@ -1,41 +1,24 @@
 """One call becomes a plan: which experiments take part, who inherits its caller's config, who adds a dimension."""
 
 import importlib
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.join_log import Assignments, JoinLog
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.context.current import attributes_var
 from spearmint.planning.capture import active, record
+from spearmint.planning.choose import Chosen, assigned_options, choose_options, options_of
 from spearmint.planning.reachability import Reachability
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.strategies.builtin import Choice, invalid_choice_error, strategy_error
+from spearmint.strategies.builtin import invalid_choice_error, strategy_error
 from spearmint.strategies.split import Assignment
+from spearmint.untraced import untraced
 
 _NO_VARIANTS = ()  # CPython has one empty tuple.
-_MOST_VARIANTS = 1_000_000  # that are read of an iterator without a length where max_cases sets no bound
 _MOST_CACHED_CASES = 100  # Beyond, cases are made when they are asked for, and not kept.
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """What a strategy chose for one experiment.
-
-    Attributes:
-        main: The option that main runs under.
-        variants: Those that run beside it.
-        assignment: Which unit it was chosen for, where the strategy assigns units.
-    """
-
-    main: BoundConfig
-    variants: tuple[BoundConfig, ...] = ()
-    assignment: Assignment | None = None
 
 
 def prepare() -> None:
@@ -89,7 +72,7 @@ def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> t
     case = cached_cases.get(id(main))
     if case is not None and variants is _NO_VARIANTS:
         return case, None
-    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, _options(experiment, choice))
+    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, options_of(experiment, choice))
     return record(selection) if active else selection
 
 
@@ -108,7 +91,7 @@ def select_assigned(
     case = experiment.state.cached_cases.get(id(assignment.config))
     if case is not None and not others:
         return case, None, assignment
-    chosen = _assigned(experiment, assignment, others)
+    chosen = assigned_options(experiment, assignment, others)
     selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, chosen)
     return *(record(selection) if active else selection), assignment
 
@@ -159,10 +142,15 @@ def _reachability_of(
     found: Reachability | None = state.reachabilities.get(key)
     if found is not None and ((found.skips_validation and not full_check) or found.is_valid(full_check=full_check)):
         return found
+    return _found_anew(experiment, args)
+
+
+@untraced
+def _found_anew(experiment: ExperimentFunction, args: tuple[Any, ...]) -> Reachability:
     # Imported by `prepare`, since the rooms that read code take a while.
     from spearmint.planning.search import find_reachable  # noqa: PLC0415
 
-    state.forget_cases()
+    experiment.state.forget_cases()
     return find_reachable(experiment, args)
 
 
@@ -174,9 +162,22 @@ def _choose_for_call(
 ) -> tuple[ExperimentCase, Plan | None]:
     if chosen is None:
         chosen = choose_options(experiment)
-    state = experiment.state
-    revision = state.revision
-    plan = _plan(experiment, reachability, chosen)
+    revision = experiment.state.revision
+    choices = [(experiment, chosen), *((one, choose_options(one)) for one in reachability.dimensions)]
+    return _chosen_case(experiment, reachability, args, choices, revision)
+
+
+@untraced
+def _chosen_case(
+    experiment: ExperimentFunction,
+    reachability: Reachability,
+    args: tuple[Any, ...],
+    choices: Sequence[tuple[ExperimentFunction, Chosen]],
+    revision: Any,
+) -> tuple[ExperimentCase, Plan | None]:
+    """Return main's case, and the plan if it holds variants, and keep them where later calls have the same."""
+    state, chosen = experiment.state, choices[0][1]
+    plan = _plan(experiment, reachability, choices)
     log = JoinLog(is_shared=True)
     case = plan.main_case(log)
     has_variants = plan.size > 1
@@ -210,8 +211,9 @@ def _cache_case(experiment: ExperimentFunction, case: ExperimentCase, args: tupl
         state.forget_cases()
 
 
-def _plan(experiment: ExperimentFunction, reachability: Reachability, own: Chosen) -> Plan:
-    choices = [(experiment, own), *((one, choose_options(one)) for one in reachability.dimensions)]
+def _plan(
+    experiment: ExperimentFunction, reachability: Reachability, choices: Sequence[tuple[ExperimentFunction, Chosen]]
+) -> Plan:
     dimensions = [Dimension(one, (chosen.main, *chosen.variants)) for one, chosen in choices]
     assigned: Assignments = {one: (chosen.assignment, chosen.main) for one, chosen in choices if chosen.assignment}
     return _plan_over(experiment, reachability, dimensions, assigned)
@@ -233,65 +235,3 @@ def _plan_over(
         settings.max_cases,
         assignments=assignments,
     )
-
-
-def _ask(experiment: ExperimentFunction) -> Choice:
-    """Return what an experiment's strategy chooses."""
-    choose = experiment.choose
-    configs = [*experiment.configs]  # A list of its own, so that a strategy may sort or shorten it.
-    try:
-        return choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
-    except Exception as error:
-        raise strategy_error(experiment.strategy, error, experiment.name) from error
-
-
-def _assigned(experiment: ExperimentFunction, assignment: Assignment, others: Iterable[Config]) -> Chosen:
-    """Return the options for what a strategy has assigned a unit to."""
-    option = experiment.find_bound_config(assignment.config)
-    found = [experiment.find_bound_config(config) for config in others]
-    assert option is not None  # noqa: S101 - a split is made of just these configs
-    return Chosen(option, tuple(other for other in found if other is not None), assignment)
-
-
-def _options(experiment: ExperimentFunction, choice: Choice) -> Chosen:
-    """Return the options for what a strategy chose: the main one, and those of the variants."""
-    try:
-        main, variants = choice
-    except (TypeError, ValueError) as error:
-        raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
-    option = experiment.find_bound_config(main)
-    try:  # A generator computes the variants only here.
-        others = [experiment.find_bound_config(config) for config in _variants(experiment, variants)]
-    except Exception as error:
-        raise strategy_error(experiment.strategy, error, experiment.name) from error
-    found = tuple(other for other in others if other is not None)
-    if option is None or len(found) < len(others):
-        raise invalid_choice_error(experiment.strategy, choice, experiment.name)
-    return Chosen(option, found)
-
-
-def _variants(experiment: ExperimentFunction, chosen: Any) -> Iterable[Any]:
-    """Return what a strategy chose as variants; of an iterator, which may have no end, one more than may run."""
-    if isinstance(chosen, Collection):
-        return chosen
-    if not isinstance(chosen, Iterable):
-        return [None]  # which is no config
-    most = experiment.settings.max_cases or _MOST_VARIANTS
-    read = list(islice(chosen, most + 1))
-    if len(read) > _MOST_VARIANTS:
-        raise ValueError(f"its variants have no end within {_MOST_VARIANTS:,}; return a list, or set max_cases")
-    return read
-
-
-def choose_options(experiment: ExperimentFunction) -> Chosen:
-    """Return the main option and the variants that an experiment's strategy chooses, asked once."""
-    if not experiment.options:
-        return Chosen(experiment.default_binding)
-    split = experiment.split
-    if split is None:
-        return _options(experiment, _ask(experiment))
-    try:
-        assignment = split.assign(attributes_var.get())
-    except Exception as error:
-        raise strategy_error(split, error, experiment.name) from error
-    return _assigned(experiment, assignment, split.others(assignment))

@@ -19,7 +19,7 @@ from spearmint.execution.batch import DeferredBatch
 from spearmint.execution.running import arun, restore, run
 from spearmint.execution.streams import astream, stream
 from spearmint.execution.thread_driver import hand_over
-from spearmint.frames import HIDDEN
+from spearmint.frames import HIDDEN, on_one_line
 from spearmint.online.exposures import exposures
 from spearmint.online.stream_exposures import AsyncStreamExposure, StreamExposure
 from spearmint.planning.join import join
@@ -96,4 +96,4 @@ def _compiled(source: str) -> types.CodeType:
             node.lineno = node.end_lineno = 1
             node.col_offset, node.end_col_offset = 0, len(_LINE)
     linecache.cache[FILENAME] = len(_LINE), None, [_LINE], FILENAME
-    return compile(tree, FILENAME, "exec", dont_inherit=True)
+    return on_one_line(compile(tree, FILENAME, "exec", dont_inherit=True))

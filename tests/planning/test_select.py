@@ -14,7 +14,7 @@ import spearmint
 from spearmint import Config, Spearmint, experiment
 from spearmint.context import experiment_case_var
 from spearmint.errors import BindingError, PlanError, StrategyError
-from spearmint.planning import select
+from spearmint.planning import choose
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
 from tests.planning.nested import KS, MODELS, make_inner, values
 
@@ -444,6 +444,6 @@ def test_endless_variants_are_refused_with_the_limit():
 
 
 def test_endless_variants_without_max_cases_are_refused(monkeypatch):
-    monkeypatch.setattr(select, "_MOST_VARIANTS", 1000)
+    monkeypatch.setattr(choose, "_MOST_VARIANTS", 1000)
     with pytest.raises(StrategyError, match=r"its variants have no end within 1,000; return a list, or set max_cases"):
         make_inner(strategy=endless, max_cases=None)()
