@@ -1,7 +1,9 @@
 """Drives the steps of a call with asyncio: main in the running task, variants as tasks beside it."""
 
 import asyncio
+import sys
 
+from spearmint.errors import ExecutionError
 from spearmint.execution.batch import TaskBatch
 from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.pool import variant_pool
@@ -56,10 +58,29 @@ class TaskDriver:
             if starts and loop is not None:
                 await task_queue(loop).hand_over(batch, batch.size, is_awaited=self._call.waits_for_variants)
             else:
-                variant_pool.cancel(batch, batch.size, is_lost=starts)
+                if starts and is_under_trio():
+                    variant_pool.account.warn_of_loss("trio runs the call, and variants are tasks of asyncio")
+                variant_pool.cancel(batch, batch.size, is_lost=starts and not is_under_trio())
         except BaseException:  # The caller was interrupted, or cancelled.
             variant_pool.cancel_rest(batch)
             raise
+
+
+def is_under_trio() -> bool:
+    """Tell whether trio runs this code, which knows no tasks of asyncio."""
+    trio = sys.modules.get("trio")
+    return trio is not None and bool(trio.lowlevel.in_trio_run())
+
+
+def refuse_trio(name: str) -> None:
+    """Refuse to await variants where trio runs the code.
+
+    Raises:
+        ExecutionError: It does.
+    """
+    if is_under_trio():
+        message = f"Cannot run {name} under trio: its variants are awaited by asyncio. "
+        raise ExecutionError(message + "Call it on a loop of asyncio, or with a strategy that chooses no variants.")
 
 
 def _open_loop() -> asyncio.AbstractEventLoop | None:
@@ -80,6 +101,8 @@ async def run_in_task(call: Call) -> Outcome:
     Returns:
         Main's outcome.
     """
+    if call.waits_for_variants:
+        refuse_trio(call.experiment.name)
     driver = TaskDriver(call)
     await driver.begin()
     try:

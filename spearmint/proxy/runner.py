@@ -124,6 +124,8 @@ class AsyncExperimentRunner(_Runner[P, R]):
 
     async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> ExperimentResults[R]:
         """Run the experiment once; otherwise as `ExperimentRunner.__call__`."""
+        if self._await_variants:
+            tasks.refuse_trio(self._experiment.name)
         call = self._begin(args, kwargs)
         if self._opens_stream():
             call.results.main_result.hold(open_stream(call))

@@ -295,9 +295,10 @@ class TraceExporter:
     def _reset_after_fork(self) -> None:
         """Let the child of a fork start afresh: what is under way belongs to the parent."""
         self._reset()
-        forget = sys.modules.get("spearmint.tracing.mlflow.writer")
+        # Not there while another thread was importing it, for longer than the fork could wait.
+        forget = getattr(sys.modules.get("spearmint.tracing.mlflow.writer"), "after_fork", None)
         if forget is not None:
-            forget.after_fork()
+            forget()
 
 
 def _mlflow_writer() -> Writer:
