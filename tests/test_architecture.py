@@ -96,11 +96,8 @@ HOUSE = (
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython"),
     (10, "__init__", ""),
-    (
-        11,
-        "cli",
-        "launch output run_program graph_render run autostart check graph configs completion plan traces evaluate",
-    ),
+    (11, "cli", "launch output assign run_program graph_render run autostart"),
+    (11, "cli", "check graph configs completion plan traces evaluate"),
     (11, "pytest_plugin", ""),
     (11, "__pyinstaller", "hook-spearmint"),
     (11, "__main__", ""),

@@ -11,6 +11,7 @@ from spearmint.suggest import did_you_mean
 
 # From each subcommand to the module that has it, as ``<subcommand>_command``.
 _COMMANDS: dict[str, str] = {
+    "assign": "spearmint.cli.assign",
     "autostart": "spearmint.cli.autostart",
     "check": "spearmint.cli.check",
     "completion": "spearmint.cli.completion",

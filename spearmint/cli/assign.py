@@ -1,0 +1,100 @@
+"""``spearmint assign``: which arm units belong to, and why."""
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from spearmint.cli.output import examples, fail
+from spearmint.import_path import import_object
+
+
+@click.command(
+    "assign",
+    epilog=examples(
+        "spearmint assign shop.pages:checkout ann bob",
+        "spearmint assign shop.pages:checkout ann --attribute country=DE --attribute age=18",
+        "spearmint assign shop.pages:checkout ann --format json",
+    ),
+)
+@click.argument("target")
+@click.argument("units", nargs=-1, required=True, metavar="UNIT...")
+@click.option("--attribute", "attributes", multiple=True, metavar="NAME=VALUE", help="What targeting rules read.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="Output."
+)
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
+def assign_command(
+    target: str, units: tuple[str, ...], attributes: tuple[str, ...], form: str, config: Path | None
+) -> None:
+    """Tell the arm of each UNIT in the experiment TARGET, and, step by step, why.
+
+    TARGET is "module:function" or "module:Class.method". Its module is imported, under the settings if there are some;
+    the function is not called, and exposes none of the units. The value of an attribute is read as JSON where it is
+    some, as text otherwise.
+    """
+    given = dict(map(_attribute, attributes))
+    split = _split_of(target, config)
+    answers = []
+    for unit in units:
+        around = {**given, split.options.unit: unit}
+        assignment, steps = split.assign(around), split.explain(around)
+        answers.append(
+            {
+                "unit": unit,
+                "config_id": assignment.config.config_id,
+                "reason": assignment.reason,
+                "version": split.version,
+                "steps": [step.text for step in steps],
+            }
+        )
+    if form == "json":
+        click.echo(json.dumps(answers, indent=2, ensure_ascii=False))
+        return
+    for answer in answers:
+        click.echo(f"{answer['unit']}: {answer['config_id']} ({answer['reason']})")
+        for text in answer["steps"]:
+            click.echo(f"  {text}")
+
+
+def _attribute(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise fail(f"Cannot read the attribute {text!r}: it has no name and value. Write NAME=VALUE.", 2)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _split_of(target: str, config: Path | None) -> Any:
+    """Return the split of an experiment."""
+    # Opening the rest takes a while, which --help need not.
+    from spearmint.instrument.install import install  # noqa: PLC0415
+    from spearmint.instrument.settings.load import find_settings  # noqa: PLC0415
+    from spearmint.proxy.proxy import experiment_of  # noqa: PLC0415
+    from spearmint.registry.switches import switches  # noqa: PLC0415
+
+    if (cwd := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, cwd)
+    if config is not None or find_settings() is not None:
+        install(config)
+    if ":" not in target:
+        guess, _, last = target.rpartition(".")
+        raise fail(f"Cannot assign for {target!r}: it has no colon. Write {f'{guess}:{last}'!r}.", 2)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # What the module prints is no part of the answer.
+            function = import_object(target)
+    except ImportError as error:
+        raise fail(f"Cannot assign for {target!r}: {error}", 1) from error
+    experiment = experiment_of(function)[0]
+    split = experiment.split
+    if split is None and (experiment.is_pinned or not switches.is_on(experiment.name)):
+        raise fail(f"{experiment.name} is switched off: every unit has the first config.", 1)
+    if split is None:
+        cause = "its strategy assigns no units. Give it strategy='split'"
+        raise fail(f"Cannot assign for {target!r}: {cause}.", 1)
+    return split
