@@ -22,7 +22,7 @@ RETIRED = {
     "Background hopeless closers _begin_again Deadlines": "VariantPool, exit_callbacks, Watchdog",
     "abroad preparations own_loop": "worker_initializers, event_loop",
     "Camera Masker Worker Pace hurried": "Snapshotter, Redactor, TraceExporter, Throttle",
-    "Marks toml_marks Ledger": "PositionMap, toml_positions, ResultTable",
+    "Marks toml_marks Ledger ledger": "PositionMap, toml_positions, ResultTable",
     "Parcel Shipment run_shipped Ran": "EvaluationPayload, RemoteSubmitter, run_remote_cells, ChunkResult",
     "Glance leave_tables tables_at Watches in_package_of": "ScanResult, put, get, Dependencies, same_project_filter",
     "refuse_unmatched left_alone dead_bindings each_of raise_all": "verify_targets, skipped, unresolvable_bindings",

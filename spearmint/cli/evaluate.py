@@ -199,7 +199,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
         from spearmint.evaluation.tracking import log_report  # noqa: PLC0415
 
         click.echo(f"MLflow run: {log_report(report)}", err=True)
-    if report.ledger.has_nothing:
+    if report.results.has_nothing:
         message = f"Nothing to compare: every cell or every score failed, such as {_first_error(report)}."
         raise fail(message, FAILED)
     _require_metrics(report, lower)
@@ -235,7 +235,7 @@ def _require_metrics(report: Any, names: tuple[str, ...]) -> None:
 
 
 def _first_error(report: Any) -> str:
-    samples = (sample for case in report.cases for sample in report.ledger.error_samples(case.position))
+    samples = (sample for case in report.cases for sample in report.results.error_samples(case.position))
     return repr(next(samples, ("none", 0))[0])
 
 

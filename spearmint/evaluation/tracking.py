@@ -42,7 +42,7 @@ def log_report(report: Report, *, run_name: str | None = None) -> str:
 
     name = run_name or report.function.rpartition(":")[2]
     with mlflow.start_run(run_name=name, nested=mlflow.active_run() is not None) as parent:
-        cases, rows, repeats = report.ledger.shape
+        cases, rows, repeats = report.results.shape
         mlflow.log_params(
             {"function": report.function, "data": report.dataset.name, "cases": cases, "rows": rows, "repeats": repeats}
         )
@@ -102,7 +102,7 @@ def _batches(parameters: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 def _metrics(report: Report, case: EvaluatedCase) -> Iterator[tuple[str, float]]:
     """Yield names and values; MLflow takes no NaN in every store, so that what is unknown is left out."""
-    yield "failures", float(report.ledger.failures(case.position))
+    yield "failures", float(report.results.failures(case.position))
     for metric in report.metrics:
         one = report.summary(metric)[case.position]
         values = {

@@ -124,8 +124,8 @@ def test_what_raises_is_a_counted_error_and_ends_nothing():
     assert told[2].difference.n == 29
     assert [(one.estimate.n, one.errors) for one in report.summary("picky")] == [(29, 1), (29, 1), (29, 1)]
     assert report.errors == 3
-    assert report.ledger.error_samples(2) == [("ValueError: seven", 1)]
-    assert report.ledger.error_samples(1) == [("scorer picky: LookupError: four", 1)]
+    assert report.results.error_samples(2) == [("ValueError: seven", 1)]
+    assert report.results.error_samples(1) == [("scorer picky: LookupError: four", 1)]
     assert "ValueError: seven" in str(report)
 
 
@@ -152,7 +152,7 @@ def test_repetitions_of_a_row_count_as_one_row():
     assert next(turn) == 8
     (told,) = report.summary("value")
     assert (told.estimate.n, told.estimate.value) == (2, 0.5)
-    assert report.ledger.shape == (1, 2, 4)
+    assert report.results.shape == (1, 2, 4)
 
 
 def test_a_row_that_one_config_changes_is_whole_for_the_next():
@@ -345,7 +345,7 @@ def test_call_that_takes_too_long_is_a_counted_error():
     report = mint.evaluate(f, [{"x": 1}, {"x": 2}], scorers={"x": lambda outputs: outputs}, timeout=0.1)
     assert [one.errors for one in report.summary("x")] == [0, 2]
     text = f"TimeoutError: {f.__module__}:{f.__qualname__} took longer than 0.1 s"
-    assert report.ledger.error_samples(1) == [(text, 2)]
+    assert report.results.error_samples(1) == [(text, 2)]
     assert list(report.to_dataframe(cells=True)["status"]) == ["success"] * 2 + ["timed_out"] * 2
     never.set()
 
@@ -374,7 +374,7 @@ def test_scorer_that_takes_too_long_is_a_counted_error():
     report = mint.evaluate(subjects.times, DOUBLES[:1], scorers=[slow, subjects.exact], timeout=0.1)
     assert [one.errors for one in report.summary("slow")] == [1, 1, 1]
     assert [one.errors for one in report.summary("exact")] == [0, 0, 0]
-    assert report.ledger.error_samples(0) == [("scorer slow: TimeoutError: it took longer than 0.1 s", 1)]
+    assert report.results.error_samples(0) == [("scorer slow: TimeoutError: it took longer than 0.1 s", 1)]
     never.set()
 
 

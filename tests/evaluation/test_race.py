@@ -40,7 +40,7 @@ def test_race_drops_losers_and_confirms_the_winner():
         case.case_id for case in report.cases if case.position != 3
     )
     assert all(one.by == report.cases[3].case_id for one in report.dropped if one.rows == 20)
-    assert report.ledger.count < 0.3 * len(CONFIGS) * len(ROWS)
+    assert report.results.count < 0.3 * len(CONFIGS) * len(ROWS)
     assert report.confirmed.n == 120
     assert report.confirmed.verdict == "higher"
     assert report.best("right").case_id == report.cases[3].case_id
@@ -52,7 +52,7 @@ def test_the_rows_held_out_are_run_by_the_winner_and_main_alone():
     ran = {
         case.position
         for case in report.cases
-        if not np.isnan(report.ledger.values(case.position, "right")[held_out]).all()
+        if not np.isnan(report.results.values(case.position, "right")[held_out]).all()
     }
     assert ran == {0, 3}
 
@@ -83,7 +83,7 @@ def test_an_interrupted_race_reaches_the_same_verdicts(tmp_path):
     resumed = evaluate(Race("right", block=10), answer, resume=journal, concurrency=1)
     assert [(one.rows, one.by) for one in resumed.dropped] == [(one.rows, one.by) for one in whole.dropped]
     assert resumed.confirmed == whole.confirmed
-    assert len(calls) <= whole.ledger.count + 110
+    assert len(calls) <= whole.results.count + 110
 
 
 def test_two_equal_configs_race_to_the_last_row():

@@ -79,11 +79,11 @@ class Scatter:
     y_ticks: Sequence[tuple[float, str]]
 
 
-def scores_chart(metric: str, labels: Sequence[str], told: Sequence[Summary], shown: int) -> Chart:
+def scores_chart(metric: str, labels: Sequence[str], summaries: Sequence[Summary], shown: int) -> Chart:
     """Show means with their intervals, and main's mean as a line; beyond ``shown`` cases, the others when asked for."""
-    scale = _scale([value for one in told for value in (one.estimate.value, one.estimate.low, one.estimate.high)])
+    scale = _scale([value for one in summaries for value in (one.estimate.value, one.estimate.low, one.estimate.high)])
     marks = []
-    for label, one in zip(labels, told, strict=True):
+    for label, one in zip(labels, summaries, strict=True):
         mean = one.estimate
         tip = f"{label}: {number(mean.value)} {interval_text(mean.low, mean.high)}, {mean.n} rows, {one.errors} errors"
         text = number(mean.value)
@@ -92,7 +92,7 @@ def scores_chart(metric: str, labels: Sequence[str], told: Sequence[Summary], sh
             text += f" ({one.difference.value:+.3g})" if not math.isnan(one.difference.value) else ""
         kind = "main" if one.is_main else _KINDS.get(one.verdict, "same")
         marks.append(_mark(scale, label, kind, (mean.value, mean.low, mean.high), (text, tip)))
-    main = next((one.estimate.value for one in told if one.is_main), math.nan)
+    main = next((one.estimate.value for one in summaries if one.is_main), math.nan)
     title = f"{metric}: mean and 95 % interval"
     return Chart(title, _ticks(scale, number), _place(scale, main), [("", marks[:shown])], marks[shown:])
 
@@ -119,12 +119,12 @@ def effects_chart(metric: str, effects: Sequence[Effect]) -> Chart:
     return Chart(title, _ticks(scale, lambda value: f"{value:+.3g}"), _place(scale, 0.0), groups)
 
 
-def latency_chart(labels: Sequence[str], told: Sequence[Summary]) -> Chart:
+def latency_chart(labels: Sequence[str], summaries: Sequence[Summary]) -> Chart:
     """Show how long the function took: a bar from the median to the 95th percentile."""
-    scale = scale_over([0.0, *(one.p95 for one in told)], _MARGIN, 100 - _MARGIN)
+    scale = scale_over([0.0, *(one.p95 for one in summaries)], _MARGIN, 100 - _MARGIN)
     scale = Scale(0.0, scale.high, _MARGIN, 100 - _MARGIN)
     marks = []
-    for label, one in zip(labels, told, strict=True):
+    for label, one in zip(labels, summaries, strict=True):
         p50, p95 = seconds_text(one.p50), seconds_text(one.p95)
         tip = f"{label}: half of the cells within {p50}, 95 % within {p95}"
         kind = "main" if one.is_main else "same"
@@ -132,33 +132,33 @@ def latency_chart(labels: Sequence[str], told: Sequence[Summary]) -> Chart:
     return Chart("Latency: median and 95th percentile", _ticks(scale, seconds_text), None, [("", marks)])
 
 
-def latency_scatter(metric: str, labels: Sequence[str], told: Sequence[Summary]) -> Scatter | None:
+def latency_scatter(metric: str, labels: Sequence[str], summaries: Sequence[Summary]) -> Scatter | None:
     """Show a metric against the median latency; main, and cases that none beats in both, are named."""
-    known = [one for one in range(len(told)) if not math.isnan(told[one].estimate.value + told[one].p50)]
+    known = [one for one in range(len(summaries)) if not math.isnan(summaries[one].estimate.value + summaries[one].p50)]
     if len(known) < 2:  # noqa: PLR2004 - there is nothing to compare
         return None
-    across = scale_over([told[one].p50 for one in known], 6, 94)
-    up = scale_over([told[one].estimate.value for one in known], 92, 8)
-    front = _front(told, known)
+    across = scale_over([summaries[one].p50 for one in known], 6, 94)
+    up = scale_over([summaries[one].estimate.value for one in known], 92, 8)
+    front = _front(summaries, known)
     named = {position: order for order, position in enumerate(front[:_LABELLED], 1)}
     points = []
     for one in sorted(known, key=lambda position: position in named):  # named ones are drawn over the others
-        mean, seconds = told[one].estimate.value, told[one].p50
-        kind = "main" if told[one].is_main else "front" if one in front else "same"
+        mean, seconds = summaries[one].estimate.value, summaries[one].p50
+        kind = "main" if summaries[one].is_main else "front" if one in front else "same"
         tip = f"{labels[one]}: {metric} {number(mean)}, {seconds_text(seconds)}"
         points.append(Point(across(seconds), up(mean), kind, named.get(one, 0), labels[one], tip))
     title = f"{metric} against median latency"
     return Scatter(title, points, _ticks(across, seconds_text, 4), _ticks(up, number, 4))
 
 
-def _front(told: Sequence[Summary], known: Sequence[int]) -> list[int]:
+def _front(summaries: Sequence[Summary], known: Sequence[int]) -> list[int]:
     """Return main, and the cases that no other beats in both mean and latency, the best mean first."""
     best, seconds = [], math.inf
-    for one in sorted(known, key=lambda position: (-told[position].estimate.value, told[position].p50)):
-        if told[one].p50 < seconds:
+    for one in sorted(known, key=lambda position: (-summaries[position].estimate.value, summaries[position].p50)):
+        if summaries[one].p50 < seconds:
             best.append(one)
-            seconds = told[one].p50
-    mains = [one for one in known if told[one].is_main]
+            seconds = summaries[one].p50
+    mains = [one for one in known if summaries[one].is_main]
     return [*mains, *(one for one in best if one not in mains)]
 
 

@@ -47,7 +47,7 @@ class Effect:
         return f"inconclusive: {shortage}" if shortage else self.difference.verdict
 
 
-def effects_of(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Effect]:
+def effects_of(results: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Effect]:
     """Return the effect of each value of each parameter that varies, main's value first."""
     varying = varying_parameters(cases)
     tests: list[PairedTest] = []
@@ -58,12 +58,12 @@ def effects_of(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str)
         main, *others = values
         for key, value in values.items():
             chosen = [position for group in groups.values() for position in group.get(key, ())]
-            means = _means(ledger, metric, [chosen])
+            means = _means(results, metric, [chosen])
             index = len(tests) if key in others else None
-            found.append((path, value, estimate_of(ledger, means[0]), index))
+            found.append((path, value, estimate_of(results, means[0]), index))
             if key in others:
                 pairs = [group for group in groups.values() if main in group and key in group]
-                tests.append(_compare(ledger, metric, [(group[key], group[main]) for group in pairs]))
+                tests.append(_compare(results, metric, [(group[key], group[main]) for group in pairs]))
     differences = simultaneous(tests)
     return [Effect(path, value, mean, None if i is None else differences[i]) for path, value, mean, i in found]
 
@@ -94,13 +94,13 @@ def _groups(cases: Sequence[EvaluatedCase], path: str, others: Sequence[str]) ->
     return {rest: group for rest, group in groups.items() if len(group) == count} or groups
 
 
-def _means(ledger: ResultTable, metric: str, sides: Sequence[Sequence[int]]) -> list[Values]:
+def _means(results: ResultTable, metric: str, sides: Sequence[Sequence[int]]) -> list[Values]:
     """Return for each side and row the mean over its cases."""
     result = []
     for positions in sides:
-        total, counts = np.zeros(ledger.shape[1]), np.zeros(ledger.shape[1])
-        for position in positions:  # one at a time, as all at once would take as much again as the ledger
-            values = ledger.values(position, metric)
+        total, counts = np.zeros(results.shape[1]), np.zeros(results.shape[1])
+        for position in positions:  # one at a time, as all at once would take as much again as the results
+            values = results.values(position, metric)
             known = ~np.isnan(values)
             total[known] += values[known]
             counts += known
@@ -109,16 +109,16 @@ def _means(ledger: ResultTable, metric: str, sides: Sequence[Sequence[int]]) -> 
     return result
 
 
-def _compare(ledger: ResultTable, metric: str, pairs: Sequence[tuple[list[int], list[int]]]) -> PairedTest:
+def _compare(results: ResultTable, metric: str, pairs: Sequence[tuple[list[int], list[int]]]) -> PairedTest:
     """Compare two values row by row, over the pairs of which a row has both."""
-    rows = ledger.shape[1]
+    rows = results.shape[1]
     ours, main, counts = np.zeros(rows), np.zeros(rows), np.zeros(rows)
     for pair in pairs:
-        one, other = _means(ledger, metric, pair)
+        one, other = _means(results, metric, pair)
         known = ~(np.isnan(one) | np.isnan(other))
         ours[known] += one[known]
         main[known] += other[known]
         counts += known
     with np.errstate(invalid="ignore"):
         sides = (np.where(counts > 0, side / counts, np.nan) for side in (ours, main))
-        return compare(ledger, *sides)
+        return compare(results, *sides)

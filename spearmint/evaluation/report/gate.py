@@ -71,14 +71,14 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
     """
     if report.race is not None:
         return [_check_winner(report, report.race, gate)]
-    told = report.summary(gate.metric)
-    if len(told) < 2:  # noqa: PLR2004 - main and another
+    summaries = report.summary(gate.metric)
+    if len(summaries) < 2:  # noqa: PLR2004 - main and another
         message = f"Cannot hold {gate.metric!r} against main: main is the only config. Give others beside it."
         raise EvaluationError(message)
     results = []
-    for case, one in zip(report.cases[1:], told[1:], strict=True):
+    for case, one in zip(report.cases[1:], summaries[1:], strict=True):
         assert one.difference is not None  # noqa: S101 - only main has none
-        newly = report.ledger.failed_rows(case.position) & ~report.ledger.failed_rows(0)
+        newly = report.results.failed_rows(case.position) & ~report.results.failed_rows(0)
         results.append(_decide(gate, case.case_id, one.difference, int(np.sum(newly))))
     return results
 
@@ -113,7 +113,7 @@ def _check_winner(report: Report, race: RaceOutcome, gate: Gate) -> GateResult:
     if found is None:
         advice = "Give Race(confirm=...) a share of the rows"
         raise EvaluationError(f"Cannot hold {gate.metric!r} against main: the race held no rows out. {advice}.")
-    newly = report.ledger.failed_rows(race.winner) & ~report.ledger.failed_rows(0)
+    newly = report.results.failed_rows(race.winner) & ~report.results.failed_rows(0)
     return _decide(gate, case_id, found, int(np.sum(newly[race.held_out])))
 
 

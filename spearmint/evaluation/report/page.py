@@ -58,9 +58,9 @@ class Content:
     Attributes:
         title: Its heading.
         cases: The cases, main first.
-        told: What each did, by metric.
+        summaries: What each did, by metric.
         effects: What each value of each parameter does, by metric.
-        ledger: The results.
+        results: What came of the cells.
         rows: Gives all rows of the data.
         errors: How many errors there were.
         notes: What stands under the heading, in sentences.
@@ -68,9 +68,9 @@ class Content:
 
     title: str
     cases: Sequence[EvaluatedCase]
-    told: Mapping[str, Sequence[Summary]]
+    summaries: Mapping[str, Sequence[Summary]]
     effects: Mapping[str, Sequence[Effect]]
-    ledger: ResultTable
+    results: ResultTable
     rows: Iterable[Row]
     errors: int
     notes: Sequence[str] = ()
@@ -78,7 +78,7 @@ class Content:
 
 def page_of(content: Content) -> str:
     """Return a whole HTML page."""
-    cases, rows, repeats = content.ledger.shape
+    cases, rows, repeats = content.results.shape
     facts = [(cases, "cases"), (rows, "rows"), (repeats, "repeats"), (cases * rows * repeats, "cells")]
     labels = labels_of(content.cases)
     values = {
@@ -86,8 +86,8 @@ def page_of(content: Content) -> str:
         "left_out": max(0, len(content.cases) - _MANY_CASES),
         "scatters": [
             found
-            for metric, told in list(content.told.items())[:_METRICS]
-            if (found := latency_scatter(metric, labels, told)) is not None
+            for metric, summaries in list(content.summaries.items())[:_METRICS]
+            if (found := latency_scatter(metric, labels, summaries)) is not None
         ],
         "latency": _latency(content, labels),
         "parallel": _parallel(content),
@@ -96,7 +96,7 @@ def page_of(content: Content) -> str:
         "failures": [
             (short_id(case.case_id), count, cut(redactor().hide(text), _LONGEST_TEXT))
             for case in content.cases[:_MANY_CASES]
-            for text, count in content.ledger.error_samples(case.position)
+            for text, count in content.results.error_samples(case.position)
         ],
     }
     nonce = secrets.token_urlsafe(16)
@@ -127,14 +127,16 @@ def _style(name: str) -> str:
 def _answers(content: Content, labels: Sequence[str]) -> dict[str, Any]:
     """Return what stands first: the best, the effects, and main with the best cases, by metric."""
     best, scores = [], []
-    for metric, told in content.told.items():
-        order = best_first(told)
+    for metric, summaries in content.summaries.items():
+        order = best_first(summaries)
         shown = order[:_MANY_CASES]
-        scores.append(scores_chart(metric, [labels[one] for one in shown], [told[one] for one in shown], _FEW_CASES))
-        known = [one for one in order if not (math.isnan(told[one].estimate.value) or told[one].is_dropped)]
+        scores.append(
+            scores_chart(metric, [labels[one] for one in shown], [summaries[one] for one in shown], _FEW_CASES)
+        )
+        known = [one for one in order if not (math.isnan(summaries[one].estimate.value) or summaries[one].is_dropped)]
         if known:
-            highest = max(known, key=lambda one: told[one].estimate.value)
-            best.append((metric, labels[highest], _best_text(told[highest])))
+            highest = max(known, key=lambda one: summaries[one].estimate.value)
+            best.append((metric, labels[highest], _best_text(summaries[highest])))
     is_told = len(varying_parameters(content.cases)) > 1  # with one parameter, the scores say the same
     effects: list[Chart] = [effects_chart(*item) for item in content.effects.items()] if is_told else []
     return {"title": cut(content.title, _LONGEST_TEXT), "best": best, "effects": effects, "scores": scores} | {
@@ -153,7 +155,7 @@ def _best_text(one: Summary) -> str:
 
 
 def _latency(content: Content, labels: Sequence[str]) -> Chart | None:
-    first = next(iter(content.told.values()), None)
+    first = next(iter(content.summaries.values()), None)
     if first is None:
         return None
     chosen = best_first(first)[:_FEW_CASES]
@@ -161,10 +163,12 @@ def _latency(content: Content, labels: Sequence[str]) -> Chart | None:
 
 
 def _parallel(content: Content) -> Any:
-    first = next(iter(content.told.values()), [])
+    first = next(iter(content.summaries.values()), [])
     lines = best_first(first)[:_MOST_LINES]
-    told = {name: [of_metric[one] for one in lines] for name, of_metric in list(content.told.items())[:_METRICS]}
-    return parallel([content.cases[one] for one in lines], told)
+    summaries = {
+        name: [of_metric[one] for one in lines] for name, of_metric in list(content.summaries.items())[:_METRICS]
+    }
+    return parallel([content.cases[one] for one in lines], summaries)
 
 
 def _table(content: Content) -> dict[str, Any]:
@@ -172,9 +176,9 @@ def _table(content: Content) -> dict[str, Any]:
     names = short_names(varying_parameters(content.cases))
     has_others = len(content.cases) > 1
     heads = ["case", *names.values()]
-    for metric in content.told:
+    for metric in content.summaries:
         heads += [metric, "95 % interval", *(["vs. main", "p", "verdict"] if has_others else []), "rows", "errors"]
-    first = next(iter(content.told.values()), None)
+    first = next(iter(content.summaries.values()), None)
     order = list(range(len(content.cases))) if first is None else best_first(first)
     rows = [_table_row(content, content.cases[one], names, has_others=has_others) for one in order[:_TABLE_ROWS]]
     return {"heads": [*heads, "p50", "p95"], "rows": rows, "left_out": len(order) - len(rows)}
@@ -183,8 +187,8 @@ def _table(content: Content) -> dict[str, Any]:
 def _table_row(content: Content, case: EvaluatedCase, names: Iterable[str], *, has_others: bool) -> dict[str, Any]:
     cells = [value_text(case.parameters, path, _LONGEST_CELL) for path in names]
     p50 = p95 = math.nan
-    for told in content.told.values():
-        one = told[case.position]
+    for summaries in content.summaries.values():
+        one = summaries[case.position]
         p50, p95 = one.p50, one.p95
         cells += [number(one.estimate.value), interval_text(one.estimate.low, one.estimate.high)]
         if has_others:
@@ -203,9 +207,9 @@ def _table_row(content: Content, case: EvaluatedCase, names: Iterable[str], *, h
 
 def _disagreeing(content: Content, labels: Sequence[str]) -> Iterator[dict[str, Any]]:
     """Yield the rows whose scores differ most between cases, the most different first."""
-    metrics = list(content.told)
-    values_of = {name: [content.ledger.values(case.position, name) for case in content.cases] for name in metrics}
-    wanted = disagreements(content.ledger, metrics, _ROWS)
+    metrics = list(content.summaries)
+    values_of = {name: [content.results.values(case.position, name) for case in content.cases] for name in metrics}
+    wanted = disagreements(content.results, metrics, _ROWS)
     found = {row.number: row for row in content.rows if row.number in wanted}
     for row in (found[one] for one in wanted if one in found):
         scores = {metric: [values[row.number] for values in of_metric] for metric, of_metric in values_of.items()}
@@ -213,7 +217,7 @@ def _disagreeing(content: Content, labels: Sequence[str]) -> Iterator[dict[str, 
         if len(order) > _CASES_OF_A_ROW:
             order = [*order[: _CASES_OF_A_ROW // 2], *order[-_CASES_OF_A_ROW // 2 :]]
         inputs, expectations = redactor().redact_together(row.inputs, row.expectations)
-        outputs = [content.ledger.output(CellKey(one, row.number, 0)) or "" for one in order]
+        outputs = [content.results.output(CellKey(one, row.number, 0)) or "" for one in order]
         yield {
             "number": row.number,
             "head": _json(next(iter(inputs.values()), "")),

@@ -48,14 +48,14 @@ class Parallel:
     lines: Sequence[Polyline]
 
 
-def parallel(cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary]]) -> Parallel | None:
+def parallel(cases: Sequence[EvaluatedCase], summaries: Mapping[str, Sequence[Summary]]) -> Parallel | None:
     """Draw each case as a line through its parameters and its means, coloured by the first metric; None without any."""
     varying = varying_parameters(cases)
     if not varying or len(cases) < 2:  # noqa: PLR2004
         return None
     names = short_names(varying)
     columns = [(names[path], [case.parameters.get(path, _MISSING) for case in cases], False) for path in varying]
-    columns += [(name, [one.estimate.value for one in of_metric], True) for name, of_metric in told.items()]
+    columns += [(name, [one.estimate.value for one in of_metric], True) for name, of_metric in summaries.items()]
     gap = max(120, min(190, 900 // max(1, len(columns) - 1)))
     axes, heights = [], []
     for index, (name, values, is_metric) in enumerate(columns):
@@ -65,7 +65,7 @@ def parallel(cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary
         apart = [(position / max(1, len(cases) - 1) - 0.5) * spread for position in range(len(cases))]
         heights.append([y + shift for y, shift in zip(placed, apart, strict=True)])
         axes.append(Axis(name, _FIRST + index * gap, ticks, is_metric))
-    means = [one.estimate.value for one in next(iter(told.values()), [])] or [math.nan] * len(cases)
+    means = [one.estimate.value for one in next(iter(summaries.values()), [])] or [math.nan] * len(cases)
     shades = scale_over(means, 0, _SHADES, room=0)
     labels = labels_of(cases)
     lines = []
@@ -73,7 +73,9 @@ def parallel(cases: Sequence[EvaluatedCase], told: Mapping[str, Sequence[Summary
         range(len(cases)), key=lambda position: -math.inf if math.isnan(means[position]) else means[position]
     ):
         path = _curve([(_FIRST + index * gap, round(column[one], 2)) for index, column in enumerate(heights)])
-        of_metrics = ", ".join(f"{name} {number(of_metric[one].estimate.value)}" for name, of_metric in told.items())
+        of_metrics = ", ".join(
+            f"{name} {number(of_metric[one].estimate.value)}" for name, of_metric in summaries.items()
+        )
         shade = 0 if math.isnan(means[one]) else round(shades(means[one]))
         lines.append(Polyline(path, shade, cases[one].is_main, f"{labels[one]}: {of_metrics}"))
     return Parallel(gap * (len(columns) - 1) + 200, axes, lines)

@@ -30,20 +30,20 @@ def dropped_of(outcome: RaceOutcome, cases: Sequence[EvaluatedCase]) -> list[Dro
     return [Dropped(cases[one.case].case_id, one.rows, cases[one.by].case_id) for one in outcome.drops]
 
 
-def confirmation_of(ledger: ResultTable, outcome: RaceOutcome, metric: str) -> Difference | None:
+def confirmation_of(results: ResultTable, outcome: RaceOutcome, metric: str) -> Difference | None:
     """Return the winner's difference from main on the rows held out; None where main has won, or there are none."""
     if outcome.winner == 0 or not len(outcome.held_out):
         return None
-    ours, main = (ledger.values(case, metric)[outcome.held_out] for case in (outcome.winner, 0))
+    ours, main = (results.values(case, metric)[outcome.held_out] for case in (outcome.winner, 0))
     return difference(ours, main)
 
 
-def race_sentences(ledger: ResultTable, outcome: RaceOutcome, cases: Sequence[EvaluatedCase]) -> Iterator[str]:
+def race_sentences(results: ResultTable, outcome: RaceOutcome, cases: Sequence[EvaluatedCase]) -> Iterator[str]:
     """Say how a race ended."""
     race, winner = outcome.race, labels_of(cases)[outcome.winner]
     some = f"{len(outcome.survivors)} of {len(cases)} cases are left after {outcome.rows} rows"
     yield f"Race by {race.metric}: {some}; the best is ever dropped with a probability of at most {race.delta:g}."
-    found = confirmation_of(ledger, outcome, race.metric)
+    found = confirmation_of(results, outcome, race.metric)
     if outcome.winner == 0:
         yield "Main has won: there is nothing to confirm."
     elif found is None:

@@ -37,7 +37,7 @@ class Report:
         function: Name of the function that was evaluated.
         dataset: The rows.
         cases: The cases, main first.
-        ledger: Their results.
+        results: Their results.
         notes: What is to be known of them.
         race: How the cases raced; None where all ran on all rows.
 
@@ -45,7 +45,7 @@ class Report:
         function: Name of the function that was evaluated.
         dataset: The rows.
         cases: The cases, main first; each tells config, assignment and parameters.
-        ledger: The results of all cells.
+        results: The results of all cells.
         notes: What is to be known of them: which stored results were made again, and why.
         race: How the cases raced, by position; None where all ran on all rows.
     """
@@ -55,7 +55,7 @@ class Report:
         function: str,
         dataset: Dataset,
         cases: Sequence[EvaluatedCase],
-        ledger: ResultTable,
+        results: ResultTable,
         *,
         notes: Sequence[str] = (),
         race: RaceOutcome | None = None,
@@ -63,21 +63,21 @@ class Report:
         self.function = function
         self.dataset = dataset
         self.cases = tuple(cases)
-        self.ledger = ledger
+        self.results = results
         self.race = race
         self.notes = tuple(notes)
-        self._summarized = functools.cache(functools.partial(summarize, ledger, self.cases))
-        self._effects = functools.cache(functools.partial(effects_of, ledger, self.cases))
+        self._summarized = functools.cache(functools.partial(summarize, results, self.cases))
+        self._effects = functools.cache(functools.partial(effects_of, results, self.cases))
 
     @property
     def metrics(self) -> list[str]:
         """The names of the metrics that the scorers gave."""
-        return self.ledger.metrics
+        return self.results.metrics
 
     @property
     def errors(self) -> int:
         """How many errors there were, of the function and of scorers."""
-        return self.ledger.errors
+        return self.results.errors
 
     def summary(self, metric: str | None = None) -> list[Summary]:
         """Return what each config did.
@@ -93,13 +93,13 @@ class Report:
         """
         if metric is None:
             return [one for name in self.metrics for one in self.summary(name)]
-        told = self._summarized(self._known(metric))
+        summaries = self._summarized(self._known(metric))
         if self.race is None:
-            return list(told)
+            return list(summaries)
         ids = [case.case_id for case in self.cases]
         return [
             replace(one, fate=self.race.fate(position, ids), is_dropped=position not in self.race.survivors)
-            for position, one in enumerate(told)
+            for position, one in enumerate(summaries)
         ]
 
     @property
@@ -131,7 +131,7 @@ class Report:
             EvaluationError: If there is no such metric.
         """
         name = self._known(metric)
-        return None if self.race is None else confirmation_of(self.ledger, self.race, name)
+        return None if self.race is None else confirmation_of(self.results, self.race, name)
 
     def effects(self, metric: str) -> list[Effect]:
         """Return which parameter matters: what each value of each parameter that varies does, all else equal.
@@ -162,21 +162,21 @@ class Report:
         Raises:
             EvaluationError: If there is no such metric, or no case has a value of it.
         """
-        told = self.summary(metric)
+        summaries = self.summary(metric)
         lower = lower or is_lower_better(metric, ())
         sign = -1 if lower else 1
         known = [
-            position for position, one in enumerate(told) if not (math.isnan(one.estimate.value) or one.is_dropped)
+            position for position, one in enumerate(summaries) if not (math.isnan(one.estimate.value) or one.is_dropped)
         ]
         if not known:
             raise EvaluationError(f"Cannot tell the best by {metric!r}: no config has a value of it, but errors only.")
-        position = max(known, key=lambda one: sign * told[one].estimate.value)
+        position = max(known, key=lambda one: sign * summaries[one].estimate.value)
         case = self.cases[position]
         assignment = {name: case.case.get_config(name) for name in case.assignment}
         varying = varying_parameters(self.cases)
         parameters = {path: case.parameters[path] for path in varying if path in case.parameters}
-        honest = corrected(self.ledger, metric, known, position, lower=lower)
-        return Best(case.case_id, assignment, parameters, told[position], honest, self._nested())
+        honest = corrected(self.results, metric, known, position, lower=lower)
+        return Best(case.case_id, assignment, parameters, summaries[position], honest, self._nested())
 
     def confidence_set(self, metric: str, *, lower: bool = False, alpha: float = 0.05) -> list[str]:
         """Return the ids of the cases among which the best one is, with a probability of ``1 - alpha``.
@@ -195,10 +195,10 @@ class Report:
                 clusters, or cases have raced.
         """
         lower = lower or is_lower_better(self._known(metric), ())
-        if self.ledger.clusters is not None or self.race is not None:
+        if self.results.clusters is not None or self.race is not None:
             cause = "rows come in clusters" if self.race is None else "cases have raced; see survivors"
             raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: {cause}.")
-        scores = complete(self.ledger, metric, range(len(self.cases)), lower=lower)
+        scores = complete(self.results, metric, range(len(self.cases)), lower=lower)
         try:
             members = confidence_set(scores, alpha).members
         except ValueError as error:
@@ -259,28 +259,30 @@ class Report:
         return [name for name in nested if len({case.case.get_config_id(name) for case in self.cases}) > 1]
 
     def _content(self) -> Content:
-        told = {metric: self.summary(metric) for metric in self.metrics}
+        summaries = {metric: self.summary(metric) for metric in self.metrics}
         effects = {} if self.race is not None else {metric: self.effects(metric) for metric in self.metrics}
-        title = title_of(self.function, self.dataset.name, self.ledger)
+        title = title_of(self.function, self.dataset.name, self.results)
         return Content(
-            title, self.cases, told, effects, self.ledger, self.dataset.rows(), self.errors, self.race_notes()
+            title, self.cases, summaries, effects, self.results, self.dataset.rows(), self.errors, self.race_notes()
         )
 
     def race_notes(self) -> list[str]:
         """Return how a race ended, in sentences; none where there was none."""
-        return [] if self.race is None else list(race_sentences(self.ledger, self.race, self.cases))
+        return [] if self.race is None else list(race_sentences(self.results, self.race, self.cases))
 
     def _rows(self) -> list[dict[str, Any]]:
         by_metric = [self.summary(metric) for metric in self.metrics]
-        return [columns_of(case, [told[case.position] for told in by_metric], self.ledger) for case in self.cases]
+        return [
+            columns_of(case, [summaries[case.position] for summaries in by_metric], self.results) for case in self.cases
+        ]
 
     def _cells(self) -> list[dict[str, Any]]:
         ids = [case.case_id for case in self.cases]
-        return [{**cell, "case": ids[cell["case"]]} for cell in self.ledger.cells()]
+        return [{**cell, "case": ids[cell["case"]]} for cell in self.results.cells()]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         content = self._content()
-        yield from tables_of(content.title, self.cases, content.told, content.effects, self.ledger)
+        yield from tables_of(content.title, self.cases, content.summaries, content.effects, self.results)
         yield from map(Text, [*content.notes, *self.notes])
 
     def __str__(self) -> str:
@@ -289,7 +291,7 @@ class Report:
         return written.getvalue().rstrip()
 
     def __repr__(self) -> str:
-        cases, rows, repeats = self.ledger.shape
+        cases, rows, repeats = self.results.shape
         return f"<Report of {self.function}: {cases} cases, {rows} rows, {repeats} repeats, {self.errors} errors>"
 
     def _repr_html_(self) -> str:

@@ -12,37 +12,37 @@ from spearmint.statistics.paired import PairedTest, paired_test
 from spearmint.statistics.winner import winner
 
 
-def estimate_of(ledger: ResultTable, values: Values) -> Estimate:
+def estimate_of(results: ResultTable, values: Values) -> Estimate:
     """Return the mean of the rows that have a value, with its interval."""
     known = ~np.isnan(values)
-    if ledger.clusters is None:
+    if results.clusters is None:
         return estimate(values[known])
-    return clustered_estimate(values[known], ledger.clusters[known].tolist())
+    return clustered_estimate(values[known], results.clusters[known].tolist())
 
 
-def compare(ledger: ResultTable, ours: Values, main: Values) -> PairedTest:
+def compare(results: ResultTable, ours: Values, main: Values) -> PairedTest:
     """Compare two sides on the rows that have a value on both; untested after a race, whose end depends on them."""
     known = ~(np.isnan(ours) | np.isnan(main))
-    if ledger.is_raced:
+    if results.is_raced:
         value = float((ours[known] - main[known]).mean()) if known.any() else math.nan
         return PairedTest(int(known.sum()), value, math.nan, "none after a race", lambda _level: (math.nan, math.nan))
-    if ledger.clusters is None or not known.any():
+    if results.clusters is None or not known.any():
         return paired_test(ours, main)
-    return clustered_test(ours[known] - main[known], ledger.clusters[known].tolist())
+    return clustered_test(ours[known] - main[known], results.clusters[known].tolist())
 
 
-def complete(ledger: ResultTable, metric: str, cases: Sequence[int], *, lower: bool = False) -> Values:
+def complete(results: ResultTable, metric: str, cases: Sequence[int], *, lower: bool = False) -> Values:
     """Return the values of several cases, one column for each, on the rows on which all have one; higher is better."""
-    table = np.column_stack([ledger.values(case, metric) for case in cases])
+    table = np.column_stack([results.values(case, metric) for case in cases])
     known: Values = table[~np.isnan(table).any(axis=1)]
     return -known if lower else known
 
 
-def corrected(ledger: ResultTable, metric: str, cases: Sequence[int], best: int, *, lower: bool) -> Estimate:
+def corrected(results: ResultTable, metric: str, cases: Sequence[int], best: int, *, lower: bool) -> Estimate:
     """Return the mean of the best of several cases without the flattery of its having won.
 
     Args:
-        ledger: The results.
+        results: What came of the cells.
         metric: Name of the metric.
         cases: Positions of the cases.
         best: Which of them has the best mean.
@@ -52,10 +52,10 @@ def corrected(ledger: ResultTable, metric: str, cases: Sequence[int], best: int,
         The estimate; NaN where the best on all rows is not the best on those that every case has a value of, or there
         are no such rows, rows come in clusters, or cases have raced: nothing of the kind is known of these.
     """
-    scores = complete(ledger, metric, cases, lower=lower)
+    scores = complete(results, metric, cases, lower=lower)
     chosen = list(cases).index(best)
     unknown = Estimate(len(scores), math.nan, math.nan, math.nan)
-    if ledger.clusters is not None or ledger.is_raced or not len(scores):
+    if results.clusters is not None or results.is_raced or not len(scores):
         return unknown
     means = scores.mean(axis=0)
     if means[chosen] < means.max():

@@ -1,4 +1,4 @@
-"""From a ledger to what each config did: means, intervals, latency, and differences from main."""
+"""From the results to what each config did: means, intervals, latency, and differences from main."""
 
 import math
 from collections.abc import Sequence
@@ -52,27 +52,27 @@ class Summary:
         return f"inconclusive: {shortage}" if shortage else self.difference.verdict
 
 
-def summarize(ledger: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
+def summarize(results: ResultTable, cases: Sequence[EvaluatedCase], metric: str) -> list[Summary]:
     """Return what each case did by a metric, in their order; differences are adjusted for all of them."""
-    values = [ledger.values(case.position, metric) for case in cases]
-    told = [None, *simultaneous([compare(ledger, one, values[0]) for one in values[1:]])]
+    values = [results.values(case.position, metric) for case in cases]
+    found = [None, *simultaneous([compare(results, one, values[0]) for one in values[1:]])]
     return [
         Summary(
             case.case_id,
             case.is_main,
             metric,
-            ledger.metric_errors(case.position, metric),
-            estimate_of(ledger, one),
+            results.metric_errors(case.position, metric),
+            estimate_of(results, one),
             compared,
-            *latencies(ledger, case.position),
+            *latencies(results, case.position),
         )
-        for case, one, compared in zip(cases, values, told, strict=True)
+        for case, one, compared in zip(cases, values, found, strict=True)
     ]
 
 
-def latencies(ledger: ResultTable, case: int) -> tuple[float, float]:
+def latencies(results: ResultTable, case: int) -> tuple[float, float]:
     """Return median and 95th percentile of the seconds that the function took under a case."""
-    seconds = ledger.seconds[case]
+    seconds = results.seconds[case]
     known = seconds[~np.isnan(seconds)]
     if not len(known):
         return math.nan, math.nan
@@ -80,17 +80,17 @@ def latencies(ledger: ResultTable, case: int) -> tuple[float, float]:
     return float(p50), float(p95)
 
 
-def disagreements(ledger: ResultTable, metrics: Sequence[str], count: int) -> list[int]:
+def disagreements(results: ResultTable, metrics: Sequence[str], count: int) -> list[int]:
     """Return the rows on which the cases differ most, the most different first.
 
     Each metric counts by its spread among the cases on a row, relative to its whole range.
     """
-    cases, rows, _ = ledger.shape
+    cases, rows, _ = results.shape
     spread = np.zeros(rows)
     for metric in metrics:
         highest, lowest = np.full(rows, -math.inf), np.full(rows, math.inf)
-        for case in range(cases):  # one case at a time, as all at once would take as much again as the ledger
-            values = ledger.values(case, metric)
+        for case in range(cases):  # one case at a time, as all at once would take as much again as the results
+            values = results.values(case, metric)
             highest, lowest = np.fmax(highest, values), np.fmin(lowest, values)
         seen = highest >= lowest
         whole = float(highest[seen].max() - lowest[seen].min()) if seen.any() else 0.0
@@ -100,19 +100,19 @@ def disagreements(ledger: ResultTable, metrics: Sequence[str], count: int) -> li
     return [int(row) for row in order if spread[row] > 0]
 
 
-def best_first(told: Sequence[Summary], *, lower: bool = False) -> list[int]:
+def best_first(summaries: Sequence[Summary], *, lower: bool = False) -> list[int]:
     """Return the positions of cases by one metric: main, then the others from the best mean to the worst.
 
     Those that left a race come last: their means are of other rows.
     """
 
     def rank(position: int) -> tuple[bool, bool, float]:
-        one = told[position]
+        one = summaries[position]
         value = one.estimate.value
         worst = math.inf if math.isnan(value) else value if lower else -value
         return not one.is_main, one.is_dropped, worst
 
-    return sorted(range(len(told)), key=rank)
+    return sorted(range(len(summaries)), key=rank)
 
 
 def is_lower_better(metric: str, lower: Sequence[str]) -> bool:

@@ -39,15 +39,15 @@ _CAPTION = (
 )
 
 
-def columns_of(case: EvaluatedCase, told: Sequence[Summary], ledger: ResultTable) -> dict[str, Any]:
+def columns_of(case: EvaluatedCase, summaries: Sequence[Summary], results: ResultTable) -> dict[str, Any]:
     """Return everything about a case as plain values by column."""
-    p50, p95 = latencies(ledger, case.position)
+    p50, p95 = latencies(results, case.position)
     row: dict[str, Any] = {"case": case.case_id, "is_main": case.is_main}
     if len(case.assignment) > 1:
         row |= {f"experiment.{name}": config_id for name, config_id in case.assignment.items()}
     row |= {f"config.{path}": value for path, value in case.parameters.items()}
-    row |= {"failures": ledger.failures(case.position), "latency.p50": p50, "latency.p95": p95}
-    for one in told:
+    row |= {"failures": results.failures(case.position), "latency.p50": p50, "latency.p95": p95}
+    for one in summaries:
         mean = one.estimate
         row |= {
             f"{one.metric}.n": mean.n,
@@ -71,20 +71,20 @@ def columns_of(case: EvaluatedCase, told: Sequence[Summary], ledger: ResultTable
 def tables_of(
     title: str,
     cases: Sequence[EvaluatedCase],
-    told: Mapping[str, Sequence[Summary]],
+    summaries: Mapping[str, Sequence[Summary]],
     effects: Mapping[str, Sequence[Effect]],
-    ledger: ResultTable,
+    results: ResultTable,
 ) -> Iterator[Table | Text]:
     """Lay a report out for a terminal: for each metric which parameter matters, then main and the best cases."""
     yield Text(readable(title), style="bold")
     if len(varying_parameters(cases)) > 1:  # with one parameter, the table of cases says the same
         for metric, found in effects.items():
             yield _effects_table(metric, found)
-    for metric, summaries in told.items():
-        yield from _cases_table(metric, cases, summaries)
-        yield from _winner_line(metric, summaries, ledger)
+    for metric, of_metric in summaries.items():
+        yield from _cases_table(metric, cases, of_metric)
+        yield from _winner_line(metric, of_metric, results)
     for case in cases:
-        for text, count in ledger.error_samples(case.position)[:_SHOWN_ERRORS]:
+        for text, count in results.error_samples(case.position)[:_SHOWN_ERRORS]:
             yield Text(
                 f"{short_id(case.case_id)}: {count} x {text_of(redactor().hide(text), _LONGEST_ERROR)}", style="red"
             )
@@ -92,9 +92,9 @@ def tables_of(
         yield Text(_CAPTION, style="dim")
 
 
-def title_of(function: str, data: str, ledger: ResultTable) -> str:
+def title_of(function: str, data: str, results: ResultTable) -> str:
     """Return a report's heading."""
-    cases, rows, repeats = ledger.shape
+    cases, rows, repeats = results.shape
     again = f", {repeats} times each" if repeats > 1 else ""
     return f"{function}: {cases} {'case' if cases == 1 else 'cases'} on {rows} rows of {data}{again}"
 
@@ -138,13 +138,13 @@ def _cases_table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequenc
         yield Text(rest, style="dim")
 
 
-def _winner_line(metric: str, summaries: Sequence[Summary], ledger: ResultTable) -> Iterator[Text]:
+def _winner_line(metric: str, summaries: Sequence[Summary], results: ResultTable) -> Iterator[Text]:
     """Say how good the best case is without the flattery of having won, where there were several to win against."""
     known = [position for position, one in enumerate(summaries) if not math.isnan(one.estimate.value)]
     if len(known) <= _FEWEST_TO_WIN:
         return
     best = max(known, key=lambda position: summaries[position].estimate.value)
-    found = corrected(ledger, metric, known, best, lower=False)
+    found = corrected(results, metric, known, best, lower=False)
     if not math.isnan(found.low):
         text = (
             f"The best of {len(known)} has won by luck too: {_number(found.value)} [{_interval(found.low, found.high)}]"

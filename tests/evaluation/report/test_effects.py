@@ -39,7 +39,7 @@ def test_effects_come_by_parameter_with_mains_value_first():
 
 def test_effects_are_paired_over_rows_with_all_else_equal():
     report = product_report()
-    values = np.array([report.ledger.values(position, "value") for position in range(6)]).reshape(3, 2, -1)
+    values = np.array([report.results.values(position, "value") for position in range(6)]).reshape(3, 2, -1)
     effects = report.effects("value")
     by_b, by_c = values.mean(axis=1), values.mean(axis=0)
     assert [one.estimate.value for one in effects] == pytest.approx([*by_b.mean(axis=1), *by_c.mean(axis=1)])

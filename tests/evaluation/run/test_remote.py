@@ -60,7 +60,7 @@ def test_outputs_and_errors_come_back_as_text(processes):
     report = mint.evaluate(subjects.fails_on_seven, ROWS, scorers=SCORERS, executor=processes)
     cells = report.to_dataframe(cells=True)
     assert list(cells[cells["row"] == 7]["output"].fillna("")) == ["7", "14", ""]
-    assert report.ledger.error_samples(2) == [("ValueError: seven", 1)]
+    assert report.results.error_samples(2) == [("ValueError: seven", 1)]
 
 
 def test_experiment_not_importable_is_pickled_by_value(processes):
@@ -175,7 +175,7 @@ def test_cells_that_an_executor_loses_run_alone_then_fail():
         subjects.times, ROWS, scorers=SCORERS, executor=Unreliable(lost_row=4), configs=[{"factor": 2}]
     )
     assert report.errors == 1
-    assert report.ledger.error_samples(0) == [("lost: the executor failed (OSError: lost)", 1)]
+    assert report.results.error_samples(0) == [("lost: the executor failed (OSError: lost)", 1)]
     assert report.summary("exact")[0].estimate.n == 29
 
 
@@ -213,7 +213,7 @@ def test_row_that_kills_its_worker_is_one_lost_cell(renewable, tmp_path):
         assert list(lost["row"]) == [5]
         assert list(lost["attempt"]) == [attempt]
         assert report.errors == 1
-        assert "its worker process died" in report.ledger.error_samples(1)[0][0]
+        assert "its worker process died" in report.results.error_samples(1)[0][0]
         assert [one.estimate.n for one in report.summary("exact")] == [30, 29, 30]
 
 

@@ -81,7 +81,7 @@ def test_rows_are_evaluated_with_feedback_as_expectations(recorded, tmp_path) ->
     assert said == {"expected": {"value": 4.5}, "helpful": True}
     for data, count in ((path, 4), ("traces:", 4), ("traces: tags.`spearmint.status` = 'success'", 3)):
         report = mint.evaluate(divide, data, scorers=[same], progress=False)
-        assert report.ledger.shape == (2, count, 1)
+        assert report.results.shape == (2, count, 1)
         assert [one.estimate.value for one in report.summary("same")] == pytest.approx([2 / 3, 1 / 3])
 
 
