@@ -28,7 +28,9 @@ def watch_children() -> Callable[[], None]:
     Returns:
         What takes it back.
     """
-    import _posixsubprocess  # noqa: PLC0415 - POSIX has it
+    if os.name != "posix":
+        return lambda: None
+    import _posixsubprocess  # noqa: PLC0415 - as the condition says
     import subprocess  # noqa: PLC0415 - as this module, it is needed by those who start processes
 
     def of_fork_exec(arguments: Sequence[Any], executables: Sequence[Any], *rest: Any) -> None:
