@@ -5,6 +5,8 @@ from types import CodeType
 from spearmint.discovery.abstract_values import Marker, Value
 from spearmint.discovery.table_builder import ScopeCalls
 
+_NOWHERE = (None, None, None, None)
+
 
 class SymbolicStack:
     """The stack of one code object, holding what is known by name.
@@ -38,7 +40,8 @@ class SymbolicStack:
         """Give line and column of the current instruction."""
         if not self._positions:
             self._positions = list(self.code.co_positions())
-        line, _, column, _ = self._positions[self.offset // 2]
+        index = self.offset // 2  # Bytecode without line numbers tells none.
+        line, _, column, _ = self._positions[index] if index < len(self._positions) else _NOWHERE
         return line or self.code.co_firstlineno, -1 if column is None else column
 
     def pop(self, count: int) -> list[Value]:

@@ -1,12 +1,11 @@
 """The MLflow trace of a cell, for scorers that take one."""
 
 import uuid
-import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from spearmint.errors import SpearmintWarning
 from spearmint.results import Outcome
+from spearmint.warn import warn
 
 
 def traced(name: str, inputs: Mapping[str, Any], call: Callable[[], Outcome]) -> tuple[Outcome, Any]:
@@ -28,5 +27,5 @@ def traced(name: str, inputs: Mapping[str, Any], call: Callable[[], Outcome]) ->
             return outcome, mlflow.get_trace(span.trace_id)
     except Exception as error:  # noqa: BLE001 - no harm comes to a call from its trace
         message = f"A trace for scorers could not be made: {type(error).__name__}: {error}. They get None."
-        warnings.warn(message, SpearmintWarning, stacklevel=2)
+        warn(message)
         return (call() if outcome is None else outcome), None

@@ -90,7 +90,7 @@ class _Rewrite:
         # From CPython 3.14 on, the compiler makes a function of annotations, which the source does not show.
         if not code.co_flags & inspect.CO_OPTIMIZED or code.co_name.startswith("<") or code.co_name == "__annotate__":
             return None
-        name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line)
+        name = self._definitions.name_of(code.co_name, code.co_firstlineno, last_line, code.co_qualname)
         wanted = name is not None and self._is_target(name, parameter_names_in_code(code))
         if name is not None and wanted == OUTERMOST:
             self._outermost.add(name)

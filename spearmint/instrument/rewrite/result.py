@@ -82,22 +82,24 @@ class DefinitionNames:
     """
 
     def __init__(self, tables: Mapping[str, CallTable]) -> None:
-        self._names: dict[tuple[str, int], str] = {}
+        self._names: dict[tuple[str, int], dict[str, str]] = {}
         self._decorators: dict[int, bool] = {}
         for name, table in tables.items():
-            self._names[name.partition("#")[0].rpartition(".")[2], table.first_line] = name
+            plain = name.partition("#")[0]
+            self._names.setdefault((plain.rpartition(".")[2], table.first_line), {})[plain] = name
             for site in table.sites:
                 if site.kind == "decorator":
                     is_overload = site.target.rpartition(".")[2] == "overload"
                     self._decorators[site.line] = is_overload or self._decorators.get(site.line, False)
 
-    def name_of(self, own_name: str, first_line: int, last_line: int) -> str | None:
+    def name_of(self, own_name: str, first_line: int, last_line: int, qualified_name: str = "") -> str | None:
         """Return the numbered qualified name of a definition that may be wrapped.
 
         Args:
             own_name: What stands behind ``def``.
             first_line: The line of its first decorator, else of ``def``.
             last_line: The line of ``def``.
+            qualified_name: What tells definitions of one name apart in bytecode without line numbers.
 
         Returns:
             The name; None for what the compiler removed, for stubs of ``@overload``, and for functions that become
@@ -106,4 +108,5 @@ class DefinitionNames:
         decorators = [self._decorators[line] for line in range(first_line, last_line + 1) if line in self._decorators]
         if any(decorators) or (decorators and is_implicit_class_method(own_name)):
             return None
-        return self._names.get((own_name, first_line))
+        found = self._names.get((own_name, first_line), {})
+        return found.get(qualified_name) or next(reversed(found.values()), None)

@@ -1,10 +1,12 @@
 """Both rewriters: the same definitions wrapped, in the same order, with no line, flag or name of the module changed."""
 
 import textwrap
+from types import CodeType
 
 import pytest
 
 from spearmint.instrument.rewrite import injected as entry_module
+from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
 from spearmint.instrument.rewrite.injected import entry, module_name
 from tests.instrument.shapes import DECLARED, DOORS, SHAPES, codes, every, facts, lines_of, rewritten, run
 
@@ -188,6 +190,41 @@ TYPE_CHECKING = """
 @pytest.mark.parametrize("door", DOORS)
 def test_what_only_type_checkers_read_is_no_target(door):
     assert sorted(rewritten(TYPE_CHECKING, door, every)[1]) == ["b", "d", "e", "e.<locals>.g"]
+
+
+STRIPPED = """
+    class A:
+        def f(self):
+            return 1
+
+    class B:
+        def f(self):
+            return 2
+
+        def g(self):
+            def f():
+                return 3
+            return f
+
+    def f():
+        return 4
+"""
+
+
+def without_lines(code):
+    """Return a code object as obfuscators leave it: everything on line 1."""
+    constants = tuple(without_lines(one) if isinstance(one, CodeType) else one for one in code.co_consts)
+    return code.replace(co_consts=constants, co_firstlineno=1, co_linetable=b"")
+
+
+@pytest.mark.parametrize("name", ["A.f", "B.f", "B.g.<locals>.f", "f"])
+def test_bytecode_without_lines_is_matched_by_qualified_name(name, declared):
+    plain = without_lines(compile(textwrap.dedent(STRIPPED), "<m>", "exec", dont_inherit=True))
+    found = rewrite_code(plain, lambda one, _parameters: one == name)
+    assert found.wrapped == (name,)
+    module = run(found.code)
+    assert (module.A().f(), module.B().f(), module.B().g()(), module.f()) == (1, 2, 3, 4)
+    assert declared == [f"{module.__name__}:{name}"]
 
 
 @pytest.mark.parametrize("door", DOORS)
