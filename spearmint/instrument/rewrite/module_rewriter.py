@@ -9,9 +9,13 @@ from typing import Any
 from spearmint.discovery import calls_in_code
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
-from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
 from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_of
-from spearmint.instrument.rewrite.result import OUTERMOST, ModuleOutcome, Refused, RewrittenTree
+from spearmint.instrument.rewrite.result import (
+    OUTERMOST,
+    ModuleOutcome,
+    Refused,
+    RewrittenTree,
+)
 from spearmint.instrument.settings.matching import ModuleTargets, Rule
 from spearmint.warn import warn_at
 
@@ -121,8 +125,11 @@ class ModuleRewriter:
         tables = StoredTables(calls_in_code, code)
         if not self.has_targets:
             return CachedModule(code, (), tables)
+        # Opened for the first module without source: it takes a while to import.
+        from spearmint.instrument.rewrite import bytecode_rewrite  # noqa: PLC0415
+
         try:
-            rewritten = rewrite_code(code, self.is_target)
+            rewritten = bytecode_rewrite.rewrite_code(code, self.is_target)
         except Exception as error:  # noqa: BLE001 - importing goes on
             self.report(error, code.co_filename)
             return None

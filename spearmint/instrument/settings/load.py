@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,6 @@ from spearmint.config.file_access import read_bounded
 from spearmint.config.files import decode
 from spearmint.config.located import PositionMap
 from spearmint.config.sources import find_files
-from spearmint.config.yaml_loader import load_mapping
 from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry, InstallSettings, PackageEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
@@ -115,6 +113,8 @@ def _has_table(path: Path) -> bool:
         return False
     if _OURS.encode() not in data:
         return False
+    import tomllib  # noqa: PLC0415 - most settings are in no TOML file
+
     try:
         tool = tomllib.loads(data.decode()).get(_TABLE[0])
     except UnicodeDecodeError:
@@ -187,6 +187,8 @@ def _from_file(path: Path) -> tuple[Mapping[str, Any], SettingsSource]:
     if path.suffix.lower() == ".toml":
         data, root = _from_toml(path, text)
         return data, SettingsSource(path, folder, root)
+    from spearmint.config.yaml_loader import load_mapping  # noqa: PLC0415 - settings may be a mapping
+
     marks: PositionMap = {}
     try:
         return load_mapping(text, str(path), marks), SettingsSource(path, folder, (), marks)
@@ -195,6 +197,8 @@ def _from_file(path: Path) -> tuple[Mapping[str, Any], SettingsSource]:
 
 
 def _from_toml(path: Path, text: str) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    import tomllib  # noqa: PLC0415 - as above
+
     try:
         data: Any = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

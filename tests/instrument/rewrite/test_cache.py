@@ -12,7 +12,7 @@ import pytest
 
 from spearmint.discovery import calls_in_source
 from spearmint.discovery.reach.table_store import table_store
-from spearmint.instrument.rewrite import cache
+from spearmint.instrument.rewrite import bytecode_rewrite, cache
 from spearmint.instrument.rewrite import module_rewriter as rewriting
 from spearmint.instrument.rewrite.cache import CachedModule, SourceStat, StoredTables, dump, key_of
 from spearmint.instrument.rewrite.cache import load as load_kept
@@ -34,7 +34,7 @@ def rewrites(monkeypatch):
         return count
 
     monkeypatch.setattr(rewriting, "rewrite_tree", counting("tree", rewriting.rewrite_tree))
-    monkeypatch.setattr(rewriting, "rewrite_code", counting("code", rewriting.rewrite_code))
+    monkeypatch.setattr(bytecode_rewrite, "rewrite_code", counting("code", bytecode_rewrite.rewrite_code))
     monkeypatch.setattr(cache, "_tables", counting("tables", cache._tables))
     return counts
 
