@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import threading
 
 import mlflow
 import pytest
@@ -156,3 +157,37 @@ def test_where_mlflow_tracing_is_disabled_the_call_goes_on(traces, autolog) -> N
         mlflow.tracing.enable()
     assert spearmint.flush(10)
     assert spearmint.tracing_stats().failed == 0
+
+
+def test_spans_in_a_deferred_variant_outlive_the_open_span(traces) -> None:
+    has_ended = threading.Event()
+
+    @mint.experiment(strategy=ShadowStrategy)
+    def late(prompt, config: Config):
+        if config.n == 2:
+            assert has_ended.wait(10)
+        return complete(prompt)
+
+    spearmint.configure(tracing={"mode": "deferred"})
+    with mlflow.start_span("request"):
+        late("hi")
+    mlflow.flush_trace_async_logging()  # The variant was handed over with the context of a trace that is delivered.
+    has_ended.set()
+    assert spearmint.flush(10)
+    mlflow.flush_trace_async_logging()
+    trees = [tree(trace) for trace in traces()]
+    assert [("complete", None)] in trees  # not lost with the trace of the request, which has ended
+    assert trees.count([("late", None)]) == 2
+
+
+def test_variant_cancelled_by_the_end_of_its_loop_is_not_ok(traces) -> None:
+    @mint.experiment(strategy=ShadowStrategy)
+    async def waits(config: Config):
+        if config.n == 2:
+            await asyncio.Event().wait()
+        return config.n
+
+    assert asyncio.run(waits()) == 1
+    (trace,) = traces("tags.`spearmint.role` = 'variant'")
+    assert trace.info.state == "ERROR"
+    assert trace.info.tags["spearmint.status"] == "cancelled"
