@@ -92,7 +92,7 @@ HOUSE = (
     (9, "instrument.child_processes", "python_command lazy_finder autostart unreachable environment"),
     (9, "instrument", "report handle install child_bootstrap"),
     (9, "instrument.child_processes.startup", "sitecustomize"),
-    (9, "instrument.check", "module_definitions unread_configs checker"),
+    (9, "instrument.check", "splits module_definitions unread_configs checker"),
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython"),
     (10, "__init__", ""),

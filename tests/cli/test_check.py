@@ -334,3 +334,28 @@ def test_check_of_wrong_settings_on_an_unknown_python(problems, monkeypatch):
     monkeypatch.setattr(cpython, "COMPILERS", {})
     [problem] = problems("experiments: [{target: 'shop.rank:plane', configs: [{x: 1}]}]")
     assert "Cannot find the target 'shop.rank:plane'" in problem
+
+
+def test_check_refuses_overlapping_layers_and_unknown_weights(write, invoke):
+    write(
+        pages___py="def one(size=0): ...\ndef two(size=0): ...\n",
+        spearmint___yaml="""
+            packages: [pages]
+            experiments:
+              - target: pages:one
+                configs: [{__config_id__: small, size: 1}, {__config_id__: large, size: 2}]
+                strategy: {use: split, with: {layer: 'checkout[0:0.5]', weights: {smal: 1}}}
+                bindings: {size: size}
+              - target: pages:two
+                configs: [{size: 1}, {size: 2}]
+                strategy: {use: split, with: {layer: 'checkout[0.4:1]'}}
+                bindings: {size: size}
+        """,
+    )
+    result = invoke("check")
+    assert result.exit_code == 1
+    assert "spearmint.yaml:6:" in result.output
+    assert "there is no config 'smal'" in result.output
+    assert "Did you mean 'small'?" in result.output
+    assert "spearmint.yaml:10:" in result.output
+    assert "it overlaps checkout[0:0.5] of experiments[0]" in result.output

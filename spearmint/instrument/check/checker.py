@@ -13,6 +13,7 @@ from spearmint.config import Config, parse_configs
 from spearmint.config.sources import find_files, iter_configs
 from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.check.module_definitions import definitions_in_extension, wrappable
+from spearmint.instrument.check.splits import overlapping_layers, weights_problem
 from spearmint.instrument.check.unread_configs import unread_config_keys
 from spearmint.instrument.declare.declarations import unresolvable_bindings
 from spearmint.instrument.declare.patch_module import belongs_to_fixed_type, fixed_type_message
@@ -79,6 +80,8 @@ class Checker:
         found = [*self._errors]
         for keys, entry in self._loaded.entries():
             found += self._of_entry(keys, entry)
+        for keys, message in overlapping_layers(self._loaded.entries()):
+            found.append(self._loaded.origin.error(message, (*keys, "strategy")))
         return sorted(found, key=lambda error: (error.source or "", error.line or 0, error.column or 0))
 
     def _of_entry(self, keys: _Keys, entry: PackageEntry | ExperimentEntry) -> Iterator[SettingsError]:
@@ -97,6 +100,8 @@ class Checker:
                 yield found
             else:
                 configs = found
+        if problem := weights_problem(entry, configs):
+            yield self._loaded.origin.error(problem, (*keys, "strategy"))
         yield from unresolvable_bindings(self._loaded.origin, keys, entry, configs)
         if isinstance(entry, ExperimentEntry) and matched:
             inheriting = [one for _, one in self._loaded.entries() if not one.configs]
