@@ -81,7 +81,7 @@ def evaluated_cases(
 
 def _named(position: int, case: ExperimentCase, seen: Counter[str]) -> EvaluatedCase:
     assignment = case.config_ids
-    case_id = "+".join(assignment.values())
+    case_id = case.case_id
     seen[case_id] += 1
     if seen[case_id] > 1:  # A config may stand there twice, to compare a function with itself.
         case_id = f"{case_id}#{seen[case_id]}"
