@@ -128,7 +128,7 @@ def lowest(session: nox.Session) -> None:
     )
     session.install("-e", ".[test]", "--constraint", lowest)
     session.log(", ".join(re.findall(r"^\S+==\S+", Path(lowest).read_text("utf-8"), re.MULTILINE)))
-    session.run(*PYTEST, *(session.posargs or DEPENDENCY_BOUND))
+    session.run(*PYTEST, *(session.posargs or [*DEPENDENCY_BOUND, "-m", "not slow"]))
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14", "3.15"])
