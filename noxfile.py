@@ -57,6 +57,10 @@ LEFT_OUT = {
     "--deselect=tests/instrument/test_report.py": "fails on 3.14",
     "--deselect=tests/proxy/test_proxy_pickle.py": "fails on 3.14 and 3.15",
 }
+# The same, with the lowest versions.
+LEFT_OUT_OF_LOWEST = {
+    "--deselect=tests/tracing/mlflow/test_batch_insert.py": "with mlflow 3.12.0 more traces in a batch take more statements",
+}
 PYTEST = ["python", "-m", "pytest", "-q", "-n", "2"]
 UNREACHABLE = 75  # scripts/newer_pythons.sh says with it that it found no interpreters
 
@@ -128,7 +132,9 @@ def lowest(session: nox.Session) -> None:
     )
     session.install("-e", ".[test]", "--constraint", lowest)
     session.log(", ".join(re.findall(r"^\S+==\S+", Path(lowest).read_text("utf-8"), re.MULTILINE)))
-    session.run(*PYTEST, *(session.posargs or [*DEPENDENCY_BOUND, "-m", "not slow"]))
+    for option, reason in LEFT_OUT_OF_LOWEST.items():
+        session.warn(f"!!! LEFT OUT: {option}: {reason}")
+    session.run(*PYTEST, *(session.posargs or [*DEPENDENCY_BOUND, "-m", "not slow", *LEFT_OUT_OF_LOWEST]))
 
 
 @nox.session(python=["3.11", "3.12", "3.13", "3.14", "3.15"])
