@@ -59,7 +59,7 @@ LEFT_OUT = {
 }
 # The same, with the lowest versions.
 LEFT_OUT_OF_LOWEST = {
-    "--deselect=tests/tracing/mlflow/test_batch_insert.py": "with mlflow 3.12.0 more traces in a batch take more statements",
+    "--deselect=tests/tracing/mlflow/test_batch_insert.py": "mlflow 3.12.0 takes more statements for more traces",
 }
 PYTEST = ["python", "-m", "pytest", "-q", "-n", "2"]
 UNREACHABLE = 75  # scripts/newer_pythons.sh says with it that it found no interpreters
