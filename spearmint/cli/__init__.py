@@ -14,6 +14,7 @@ _COMMANDS: dict[str, str] = {
     "assign": "spearmint.cli.assign",
     "autostart": "spearmint.cli.autostart",
     "check": "spearmint.cli.check",
+    "compare": "spearmint.cli.compare",
     "completion": "spearmint.cli.completion",
     "configs": "spearmint.cli.configs",
     "evaluate": "spearmint.cli.evaluate",

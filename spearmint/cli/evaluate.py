@@ -1,9 +1,8 @@
 """``spearmint evaluate``: configs over data from the command line, and a gate for CI."""
 
+import functools
 import os
-import shlex
 import sys
-import traceback
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -12,69 +11,24 @@ from typing import Any
 
 import click
 
+from spearmint.cli.gates import FAILED, GateCommand, conclude
 from spearmint.cli.output import console, examples, fail
-from spearmint.errors import EvaluationError, SpearmintError
+from spearmint.errors import EvaluationError
 from spearmint.import_path import import_object
 from spearmint.instrument.settings.load import find_settings
 
-STATUSES = {"pass": 0, "regression": 1, "inconclusive": 2}
-FAILED = 3
-"""The status of an evaluation that could not be made, which is none of the three."""
-INTERRUPTED = 130
-"""The status after Ctrl-C, as of any program."""
-_ARGUMENTS = "spearmint.arguments"
 
-
-class _GateUsageError(click.UsageError):
-    """A mistake of usage."""
-
-    exit_code = FAILED
-
-
-class _GateCommand(click.Command):
-    """A command whose failures do not have the status of a verdict."""
-
-    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **options: Any) -> click.Context:
-        arguments = list(args)
-        try:
-            context = super().make_context(info_name, args, *rest, **options)
-        except click.UsageError as error:
-            raise _GateUsageError(error.format_message(), error.ctx) from error
-        context.meta[_ARGUMENTS] = arguments
-        return context
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except click.UsageError as error:
-            raise _GateUsageError(error.format_message(), error.ctx) from error
-        except SpearmintError as error:
-            raise fail(str(error), FAILED) from error
-        except click.exceptions.Exit:
-            raise
-        except KeyboardInterrupt as error:
-            click.echo(_interruption(ctx), err=True)
-            raise click.exceptions.Exit(INTERRUPTED) from error
-        except Exception as error:
-            traceback.print_exc()  # Of a module of the user's; Python's own status for it would be a verdict.
-            raise click.exceptions.Exit(FAILED) from error
-
-
-def _interruption(ctx: click.Context) -> str:
-    """Say how an interrupted evaluation goes on."""
-    arguments = ctx.meta.get(_ARGUMENTS, [])
-    resume = ctx.params.get("resume")
-    if resume is None:
-        advice = "Nothing of it is kept. A run that can be resumed:"
-        arguments = [*arguments, "--resume", "run.jsonl"]
-    else:
-        advice = f"Its results are in {resume!r}. To go on:"
-    return f"Interrupted. {advice}\n  {ctx.command_path} {shlex.join(arguments)}"
+def _check_endings(_ctx: click.Context, option: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse names of reports that end in what none is written as."""
+    for path in paths:
+        if Path(path).suffix.lower() not in (".html", ".csv", ".json"):
+            raise click.BadParameter(f"{path!r} ends otherwise; give .html, .csv or .json.", param=option)
+    return paths
 
 
 @click.command(
     "evaluate",
-    cls=_GateCommand,
+    cls=GateCommand,
     epilog=examples(
         "spearmint evaluate shop.rank:score --data queries.jsonl --configs configs/ --scorer shop.judge:accuracy",
         "spearmint evaluate qa:answer --data qa.jsonl --scorer qa:exact --gate exact=-0.02 --report report.html",
@@ -127,9 +81,14 @@ def _interruption(ctx: click.Context) -> str:
     "reports",
     multiple=True,
     type=click.Path(),
+    callback=_check_endings,
     metavar="FILE",
-    help="Write the report, .html or .csv; repeatable.",
+    help="Write the report: .html, .csv, or .json for later runs to be compared with; repeatable.",
 )
+@click.option("--baseline", type=click.Path(), metavar="FILE", help="A run.json that the gates hold against, not main.")
+@click.option("--candidate", metavar="ID", help="The case that the gates hold for; by default all.")
+@click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write the gates as JUnit.")
+@click.option("--summary", type=click.Path(dir_okay=False), metavar="FILE", help="Write a summary in Markdown.")
 @click.option("--mlflow", is_flag=True, help="Log runs to MLflow: a parent, and a child for each config.")
 @click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
 @click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with that scheduler.")
@@ -153,6 +112,10 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     vary: tuple[str, ...],
     timeout: float | None,
     reports: tuple[str, ...],
+    baseline: str | None,
+    candidate: str | None,
+    junit: str | None,
+    summary: str | None,
     mlflow: bool,  # noqa: FBT001
     processes: int | None,
     dask: str | None,
@@ -167,19 +130,20 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     With --gate, the exit status is 0 if every config passes, 1 if one is a regression, and 2 if the data cannot tell:
     a config passes when the worse bound of the interval of its difference from main is no worse than the margin. The
     interval is at 95 % for one config, and adjusted for all where there are several, as the p-values are.
-    A margin of -0.02 lets it be 0.02 worse than main, and one of 0.01 asks it to be 0.01 better. Without --gate the
+    A margin of -0.02 lets it be 0.02 worse than main, and one of 0.01 asks it to be 0.01 better. With --baseline, each
+    config is held against the same config in an earlier run instead, on the rows that both have. Without --gate the
     status is 0. An evaluation that could not be made, or in which every cell or every score failed, has status 3; one
     that was interrupted has 130.
     """
     # Opening the rest takes a while, which --help need not.
     from spearmint.api import Spearmint  # noqa: PLC0415
     from spearmint.evaluation.race import Race  # noqa: PLC0415
-    from spearmint.evaluation.report.gate import check_gate, parse_gate, worst  # noqa: PLC0415
+    from spearmint.evaluation.report.compare import compare_runs  # noqa: PLC0415
+    from spearmint.evaluation.report.gate import check_gate, parse_gate  # noqa: PLC0415
+    from spearmint.evaluation.report.saved_run import load_run  # noqa: PLC0415
 
     wanted = [parse_gate(text, lower) for text in gates]
-    for path in reports:
-        if Path(path).suffix.lower() not in (".html", ".csv"):
-            raise click.BadParameter(f"{path!r} ends otherwise; give .html or .csv.", param_hint="--report")
+    old = None if baseline is None else load_run(baseline)  # Before much is paid for.
     if processes is not None and dask is not None:
         raise click.UsageError("Give --processes or --dask, not both.")
     _use_settings(config)
@@ -203,11 +167,10 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
         message = f"Nothing to compare: every cell or every score failed, such as {_first_error(report)}."
         raise fail(message, FAILED)
     _require_metrics(report, lower)
-    results = [result for gate in wanted for result in check_gate(report, gate)]
-    for result in results:
-        click.echo(f"{result.verdict.upper()} {result.gate.metric} of {result.case_id}: {result.reason}")
-    if results:
-        raise click.exceptions.Exit(STATUSES[worst(results)])
+    comparison = None if old is None else compare_runs(old, report.as_run())
+    check = functools.partial(check_gate, report) if comparison is None else comparison.check_gate
+    results = [result for gate in wanted for result in check(gate, candidate)]
+    conclude(report.function, results, comparison, junit=junit, summary=summary)
 
 
 def _use_settings(config: Path | None) -> None:

@@ -145,7 +145,7 @@ def test_results_are_resumed_and_processes_do_the_work(invoke, folder):
         (("--gate", "right"), "Cannot read the gate 'right': it is no metric and number. Write METRIC=MARGIN"),
         (("--gate", "right=much"), "Cannot read the gate 'right=much'"),
         (("--gate", "rihgt=0"), "Cannot tell metric 'rihgt': there are right, latency. Did you mean 'right'?"),
-        (("--report", "report.pdf"), "'report.pdf' ends otherwise; give .html or .csv."),
+        (("--report", "report.pdf"), "'report.pdf' ends otherwise; give .html, .csv or .json."),
         (("--repeats", "0"), "0 is not in the range x>=1"),
         (("--configs", "missing.yaml"), "missing.yaml"),
         (("--nonsense",), "No such option '--nonsense'"),

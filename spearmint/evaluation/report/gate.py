@@ -12,6 +12,7 @@ from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.report.scales import percent
 from spearmint.evaluation.report.summary import is_lower_better
 from spearmint.statistics.paired import Difference
+from spearmint.suggest import did_you_mean
 
 GateVerdict = Literal["pass", "regression", "inconclusive"]
 
@@ -61,8 +62,8 @@ def parse_gate(text: str, lower: tuple[str, ...] = ()) -> Gate:
     return Gate(metric.strip(), number, is_lower_better(metric.strip(), lower))
 
 
-def check_gate(report: Report, gate: Gate) -> list[GateResult]:
-    """Decide for each config but main whether it passes.
+def check_gate(report: Report, gate: Gate, candidate: str | None = None) -> list[GateResult]:
+    """Decide for each config but main, or for the candidate alone, whether it passes.
 
     It passes if even the worse bound of the interval of its paired difference from main is no worse than the margin,
     and is a regression if even the better bound is worse. The interval is that of the report: at 95 % for one config,
@@ -79,11 +80,18 @@ def check_gate(report: Report, gate: Gate) -> list[GateResult]:
     for case, one in zip(report.cases[1:], summaries[1:], strict=True):
         assert one.difference is not None  # noqa: S101 - only main has none
         newly = report.results.failed_rows(case.position) & ~report.results.failed_rows(0)
-        results.append(_decide(gate, case.case_id, one.difference, int(np.sum(newly))))
-    return results
+        results.append(decide(gate, case.case_id, one.difference, int(np.sum(newly))))
+    if candidate is None:
+        return results
+    chosen = [one for one in results if one.case_id == candidate]
+    if not chosen:
+        ids = [one.case_id for one in results]
+        hint = did_you_mean(candidate, ids)
+        raise EvaluationError(f"Cannot hold candidate {candidate!r} against main: there are {', '.join(ids)}.{hint}")
+    return chosen
 
 
-def _decide(gate: Gate, case_id: str, found: Difference, newly: int) -> GateResult:
+def decide(gate: Gate, case_id: str, found: Difference, newly: int) -> GateResult:
     """Hold a difference against a gate; ``newly`` is the number of rows that failed and did not under main."""
     sign = -1 if gate.lower else 1
     worse, better = sorted((sign * found.low, sign * found.high))
@@ -114,7 +122,7 @@ def _check_winner(report: Report, race: RaceOutcome, gate: Gate) -> GateResult:
         advice = "Give Race(confirm=...) a share of the rows"
         raise EvaluationError(f"Cannot hold {gate.metric!r} against main: the race held no rows out. {advice}.")
     newly = report.results.failed_rows(race.winner) & ~report.results.failed_rows(0)
-    return _decide(gate, case_id, found, int(np.sum(newly[race.held_out])))
+    return decide(gate, case_id, found, int(np.sum(newly[race.held_out])))
 
 
 def worst(results: list[GateResult]) -> GateVerdict:

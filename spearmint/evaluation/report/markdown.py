@@ -29,13 +29,13 @@ def _lines(effects: Mapping[str, Sequence[Effect]]) -> Iterator[str]:
     for metric, found in effects.items():
         if not found:
             continue
-        yield f"**{_cell(metric)}**: difference from main's value, all else equal"
+        yield f"**{cell(metric)}**: difference from main's value, all else equal"
         yield ""
         yield "| parameter | value | mean | vs. main | p | verdict |"
         yield "|---|---|---|---|---|---|"
         for path, of_parameter in by_importance(found):
             for one in of_parameter:
-                yield f"| {_cell(path)} | {_cell(one.value)} | {number(one.estimate.value)} | {_compared(one)} |"
+                yield f"| {cell(path)} | {cell(one.value)} | {number(one.estimate.value)} | {_compared(one)} |"
         yield ""
 
 
@@ -47,5 +47,6 @@ def _compared(one: Effect) -> str:
     return f"{difference} | {found.adjusted:.2g} | {one.verdict}" if found.n else f" | | {one.verdict}"
 
 
-def _cell(value: object) -> str:
+def cell(value: object) -> str:
+    """Return a value as the text of a table's cell, of bounded length."""
     return _SPECIAL.sub(r"\\\1", " ".join(text_of(value, _LONGEST_CELL).split()))

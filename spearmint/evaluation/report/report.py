@@ -21,9 +21,11 @@ from spearmint.evaluation.report.labels import varying_parameters
 from spearmint.evaluation.report.page import Content, notebook_of, page_of
 from spearmint.evaluation.report.raced import Dropped, confirmation_of, dropped_of, race_sentences
 from spearmint.evaluation.report.row_values import complete, corrected
+from spearmint.evaluation.report.saved_run import SavedRun, run_as_json, run_of_text
 from spearmint.evaluation.report.summary import Summary, is_lower_better, summarize
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
+from spearmint.evaluation.run.identity import row_keys
 from spearmint.evaluation.run.result_table import LATENCY, ResultTable
 from spearmint.statistics.confidence_set import confidence_set
 from spearmint.statistics.paired import Difference
@@ -224,7 +226,8 @@ class Report:
         """Write the report: whole, or not at all.
 
         Args:
-            path: Where to; ``.html`` gives one page with plots that needs no network, ``.csv`` the table.
+            path: Where to; ``.html`` gives one page with plots that needs no network, ``.csv`` the table,
+                ``.json`` what later runs are compared with.
 
         Returns:
             The path.
@@ -237,10 +240,23 @@ class Report:
             text = csv_of(self._rows())
         elif target.suffix.lower() == ".html":
             text = self.to_html()
+        elif target.suffix.lower() == ".json":
+            text = self._run_text()
         else:
-            raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html or .csv.")
+            raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html, .csv or .json.")
         write_whole(target, text)
         return target
+
+    def as_run(self) -> SavedRun:
+        """Return what ``save("run.json")`` keeps, to be compared with an earlier run.
+
+        Raises:
+            EvaluationError: If cases have raced, or a row has no form that is the same in every process.
+        """
+        return run_of_text(self._run_text(), self.function)
+
+    def _run_text(self) -> str:
+        return run_as_json(self.function, self.cases, row_keys(self.dataset), self.results)
 
     def to_html(self) -> str:
         """Return the report as one HTML page, with plots, that needs no network."""

@@ -56,32 +56,46 @@ def identify(
     """Return what the results of an evaluation are recognised by; it reads all rows."""
     plan = cases[0].case.plan
     reached = [one.function for one in plan.discovered if isinstance(one, ExperimentFunction)]
+    return Identity(
+        case_ids=[case.case_id for case in cases],
+        cases=case_digests(cases),
+        rows=row_keys(dataset),
+        code=version_of([function, *reached]),
+        scorers={scorer.name: version_of([scorer.source]) for scorer in scorers},
+    )
+
+
+def row_keys(dataset: Dataset) -> list[RowKey]:
+    """Return what each row is recognised by.
+
+    Raises:
+        EvaluationError: If a row holds a value that has no form that is the same in every process.
+    """
     equal_inputs: Counter[str] = Counter()
     rows = []
     for row in dataset.rows():
         inputs = _digest(row, "inputs", row.inputs)
         rows.append(RowKey(inputs, equal_inputs[inputs], _digest(row, "expectations", row.expectations)))
         equal_inputs[inputs] += 1
+    return rows
+
+
+def case_digests(cases: Sequence[EvaluatedCase]) -> list[str]:
+    """Return for each case the digest of its assignment, by content; of equal ones each has its own."""
     equal_cases: Counter[str] = Counter()
     digests = []
     for case in cases:
         digest = _assignment(case)
         equal_cases[digest] += 1
         digests.append(digest if equal_cases[digest] == 1 else f"{digest}#{equal_cases[digest]}")
-    return Identity(
-        case_ids=[case.case_id for case in cases],
-        cases=digests,
-        rows=rows,
-        code=version_of([function, *reached]),
-        scorers={scorer.name: version_of([scorer.source]) for scorer in scorers},
-    )
+    return digests
 
 
 def _digest(row: Row, what: str, content: Mapping[str, Any]) -> str:
     try:
         return generate_config_id({what: dict(content)})
     except ConfigError as error:
-        message = f"Cannot resume with the row at {row.place}, whose {what} could not be recognised: {error}"
+        message = f"Cannot resume or save with the row at {row.place}, whose {what} could not be recognised: {error}"
         raise EvaluationError(message) from error
 
 
