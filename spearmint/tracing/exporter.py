@@ -23,6 +23,7 @@ logger = logging.getLogger("spearmint")
 
 _FEW = 100
 _FORK_SECONDS = 0.5
+_FIRST_WRITE_SECONDS = 5.0  # MLflow and its drivers import the last of what they need with the first traces
 _OPENING_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 
@@ -53,6 +54,7 @@ class TraceExporter:
         self.exit_timeout: Callable[[], float] = lambda: 2.0
         self.make_writer: Callable[[], Writer] = _mlflow_writer
         self._is_registered = False
+        self._has_written = False
         self._reset()
 
     def _reset(self) -> None:
@@ -155,6 +157,7 @@ class TraceExporter:
                     errors = writer.write(batch, self.options)
                 except BaseException as error:  # noqa: BLE001 - whatever happens here must not reach a caller
                     errors = [error] * len(batch)
+                self._has_written = True
             if generation is not self.generation:
                 return
             self._settle(batch, errors)
@@ -285,7 +288,8 @@ class TraceExporter:
         # A child with half of MLflow imported could never import the rest, nor write to a database that was being made;
         # and locks of MLflow and its database had better not be held by a thread that the child does not have, though
         # a server may not answer for long.
-        locks = (self._opening, _OPENING_SECONDS), (self._writing, _FORK_SECONDS)
+        writing = _FORK_SECONDS if self._has_written else _FIRST_WRITE_SECONDS
+        locks = (self._opening, _OPENING_SECONDS), (self._writing, writing)
         self._held = [lock for lock, seconds in locks if lock.acquire(timeout=seconds)]
 
     def _after_fork_in_parent(self) -> None:

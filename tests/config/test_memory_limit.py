@@ -1,7 +1,7 @@
 """Sources of configs that have no end are refused with their place and the limit, before memory runs out."""
 
 import itertools
-from time import process_time
+from time import thread_time
 
 import pytest
 
@@ -16,10 +16,10 @@ SECONDS = 2
 
 
 def refusal(source):
-    start = process_time()
+    start = thread_time()
     with pytest.raises(ConfigError) as caught:
         parse_configs(source)
-    assert process_time() - start < SECONDS
+    assert thread_time() - start < SECONDS
     return str(caught.value)
 
 

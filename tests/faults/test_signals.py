@@ -81,7 +81,9 @@ injector = threading.Thread(target=inject, args=(threading.get_ident(),), daemon
 def attempts(number, action):
     global is_done
     injector.start()
-    for _ in range(number):
+    end = time.monotonic() + 30
+    while number > 0 or (interrupted <= 10 and time.monotonic() < end):
+        number -= 1
         attempt(action)
     is_done = True
     injector.join()

@@ -9,6 +9,11 @@ from mlflow.tracking.default_experiment import registry as default_experiment
 _ALREADY_EXISTS = ErrorCode.Name(RESOURCE_ALREADY_EXISTS)
 
 
+def import_providers() -> None:
+    """Let MLflow import what it asks for the default experiment, IPython among it, which takes a while."""
+    default_experiment.get_experiment_id()
+
+
 class ExperimentIds:
     """Finds experiments by name, each once."""
 

@@ -24,6 +24,7 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 from spearmint.tracing import span as records
 from spearmint.tracing.attributes import Description, attributes_of, describe
 from spearmint.tracing.equality import compare_to_main
+from spearmint.tracing.mlflow.experiment_ids import import_providers
 from spearmint.tracing.mlflow.stores import Store, forget_connections, open_store
 from spearmint.tracing.options import TracingOptions
 
@@ -37,9 +38,18 @@ class MlflowWriter:
 
     def __init__(self) -> None:
         self._stores: dict[tuple[str, float], Store] = {}
+        self._has_imported = False
 
     def open(self, traces: list[records.Trace], options: TracingOptions) -> None:
-        """Make databases ready that have no tables yet; servers are not asked for anything."""
+        """Make databases ready that have no tables yet, and MLflow ready to write; servers are not asked for anything.
+
+        A fork waits for this to its end, and for the writing itself half a second: of a module that a thread of the
+        parent was importing, the child would wait for ever.
+        """
+        if not self._has_imported:
+            self._has_imported = True
+            import_providers()
+            resolve_env_metadata()
         for uri in {_uri(trace, options) for trace in traces}:
             self._store(uri, options)
 
