@@ -100,7 +100,7 @@ class Installation:
         for proxy, module, name in released:
             function = plain_function(proxy)
             made = next((one for one, _, _ in self._kept if plain_function(one) is function), None)
-            if made is None and self.targets.of(module) is not None and _is_alive(function):
+            if made is None and self.targets.is_about(module) and _is_alive(function):
                 declared = self.declare_tracked(function, module, name)
                 made = None if declared is function else proxy_in(declared)
             if made is not None:

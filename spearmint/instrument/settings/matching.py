@@ -162,6 +162,10 @@ class Targets:
             known[module] = self._find(module)
         return known[module]
 
+    def is_about(self, module: str) -> bool:
+        """Tell whether the settings match a module as far as targets are followed; nothing is followed for it."""
+        return module.partition(".")[0] in self.roots and self._find(module) is not None
+
     def verify_targets(self, module: str, wrapped: Iterable[str], defined: Iterable[str] = ()) -> None:
         """Raise an error for each target that names this module and matches nothing in it.
 
