@@ -60,7 +60,7 @@ def places(tmp_path, *arguments, steps):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["shared", "whole"])
 def test_pdb_needs_few_steps_into_an_experiment(tmp_path, name):
-    most = 2 if sys.version_info >= (3, 12) else 3  # CPython 3.11 stops on the line of a frame that has one line.
+    most = 2 if sys.version_info >= (3, 14) else 3  # Before, pdb stops on the line of a frame that has one line.
     assert places(tmp_path, name, "later", steps=5).index(name) < most
 
 

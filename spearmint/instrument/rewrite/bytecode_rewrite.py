@@ -120,20 +120,24 @@ class _Rewrite:
             loaded = item.arg if item.name == "LOAD_CONST" and isinstance(item.arg, CodeType) else None
 
 
-def _for_type_checkers(code: CodeType) -> Iterator[int]:
-    """Yield the identities of the code objects that stand in the body of ``if TYPE_CHECKING:``."""
+def _for_type_checkers(code: CodeType) -> set[int]:
+    """Return the identities of the code objects that stand in the body of ``if TYPE_CHECKING:`` alone."""
     if TYPE_CHECKING not in code.co_names:
-        return
+        return set()
     is_condition = False
     end = 0
+    inside: set[int] = set()
+    outside: set[int] = set()  # too: CPython 3.12 copies what ends a scope into the branches before it
     for instruction in dis.get_instructions(code):
-        if instruction.offset < end:
-            if isinstance(instruction.argval, CodeType):
-                yield id(instruction.argval)
+        if isinstance(instruction.argval, CodeType):
+            (inside if instruction.offset < end else outside).add(id(instruction.argval))
+        elif instruction.offset < end:
+            pass
         elif is_condition and instruction.opname.startswith("POP_JUMP") and instruction.opname.endswith("IF_FALSE"):
             end = instruction.argval
         if instruction.opname not in _BETWEEN:
             is_condition = instruction.argval == TYPE_CHECKING
+    return inside - outside
 
 
 def _end_of_making(items: Sequence[Any], position: int) -> int:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Self
 
 from spearmint.discovery import CallSite, CallTable
 
-REWRITER_VERSION = 5
+REWRITER_VERSION = 6
 """To be raised whenever the same source and settings would give other code or tables than before."""
 
 _HEADER = 16
