@@ -55,7 +55,7 @@ def run(tmp_path):
         path = tmp_path / "program.py"
         path.write_text(PRELUDE + (JOURNAL if journal else "") + textwrap.dedent(source), encoding="utf-8")
         return subprocess.run(
-            [sys.executable, "-W", "ignore:.*multi-threaded:DeprecationWarning", str(path)],  # of its forks
+            [sys.executable, "-W", "ignore::DeprecationWarning", str(path)],  # of forks beside threads
             cwd=tmp_path,
             env=environment(),
             capture_output=True,
