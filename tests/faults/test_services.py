@@ -36,6 +36,7 @@ def times(x, config):
     return x * config["n"]
 
 times(1)  # In the parent, before it forks: its variant and its traces stay there.
+spearmint.flush(60)  # A fork while MLflow writes its first traces may find it half imported.
 
 def app(environ, start_response):
     stats = spearmint.background_stats()
