@@ -125,6 +125,9 @@ class TaskBatch(VariantBatch):
     _run = staticmethod(_arun_variant)
 
 
+_NO_CONTEXT = Context()
+
+
 class DeferredBatch:
     """The variants of a call that nothing is recorded of, and whose results are not kept.
 
@@ -137,7 +140,7 @@ class DeferredBatch:
         choice: The main case, and the plan, whose variant cases have been made.
 
     Attributes:
-        context: The context variables of the caller, set as the batch is handed over.
+        context: The context variables of the caller, set as the batch is handed over; empty if that was interrupted.
         size: How many variants there are; 0 once all are dropped.
     """
 
@@ -155,7 +158,7 @@ class DeferredBatch:
         self._kwargs = kwargs
         self._choice = choice
         self._made: VariantBatch | None = None
-        self.context: Context
+        self.context = _NO_CONTEXT
         self.size = len(choice[1].materialized)
 
     @property
