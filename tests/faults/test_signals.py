@@ -54,13 +54,8 @@ def inject(main):
         signal.pthread_kill(main, signal.SIGUSR1)
 
 
-def prepare():
-    pass
-
-
 def attempt(action):
     global armed
-    prepare()
     try:
         armed = True
         action()
@@ -123,14 +118,6 @@ KINDS = {
 shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy, variant_timeout=30)
 {SYNC}
 action = shadowed
-""",
-    "first calls": f"""{SYNC}
-action = shadowed
-spearmint.configure(background={{"max_workers": 1}})
-
-def prepare():  # so that each call starts workers
-    assert spearmint.flush(10), counts()
-    variant_pool.reset()
 """,
     "every config": f"{EVERY}\naction = shadowed\n",
     "block": f"spearmint.configure(background={{'overflow': 'block', 'queue_size': 3}})\n{SYNC}\naction = shadowed\n",
