@@ -97,7 +97,7 @@ HOUSE = (
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython"),
     (10, "__init__", ""),
-    (11, "cli", "launch output assign run_program graph_render run autostart"),
+    (11, "cli", "launch output targets assign run_program graph_render run autostart"),
     (11, "cli", "check graph configs completion plan traces"),
     (11, "cli", "gates compare evaluate"),
     (11, "pytest_plugin", ""),

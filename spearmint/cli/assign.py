@@ -1,15 +1,13 @@
 """``spearmint assign``: which arm units belong to, and why."""
 
-import contextlib
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from spearmint.cli.output import examples, fail
-from spearmint.import_path import import_object
+from spearmint.cli.targets import import_target, use_settings
 
 
 @click.command(
@@ -73,24 +71,11 @@ def _attribute(text: str) -> tuple[str, Any]:
 def _split_of(target: str, config: Path | None) -> Any:
     """Return the split of an experiment."""
     # Opening the rest takes a while, which --help need not.
-    from spearmint.instrument.install import install  # noqa: PLC0415
-    from spearmint.instrument.settings.load import find_settings  # noqa: PLC0415
     from spearmint.proxy.proxy import experiment_of  # noqa: PLC0415
     from spearmint.registry.switches import switches  # noqa: PLC0415
 
-    if (cwd := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, cwd)
-    if config is not None or find_settings() is not None:
-        install(config)
-    if ":" not in target:
-        guess, _, last = target.rpartition(".")
-        raise fail(f"Cannot assign for {target!r}: it has no colon. Write {f'{guess}:{last}'!r}.", 2)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # What the module prints is no part of the answer.
-            function = import_object(target)
-    except ImportError as error:
-        raise fail(f"Cannot assign for {target!r}: {error}", 1) from error
-    experiment = experiment_of(function)[0]
+    use_settings(config)
+    experiment = experiment_of(import_target(target, "assign for"))[0]
     split = experiment.split
     if split is None and (experiment.is_pinned or not switches.is_on(experiment.name)):
         raise fail(f"{experiment.name} is switched off: every unit has the first config.", 1)

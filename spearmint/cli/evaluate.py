@@ -1,8 +1,6 @@
 """``spearmint evaluate``: configs over data from the command line, and a gate for CI."""
 
 import functools
-import os
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -13,9 +11,9 @@ import click
 
 from spearmint.cli.gates import FAILED, GateCommand, conclude
 from spearmint.cli.output import console, examples, fail
+from spearmint.cli.targets import use_settings
 from spearmint.errors import EvaluationError
 from spearmint.import_path import import_object
-from spearmint.instrument.settings.load import find_settings
 
 
 def _check_endings(_ctx: click.Context, option: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -146,7 +144,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     old = None if baseline is None else load_run(baseline)  # Before much is paid for.
     if processes is not None and dask is not None:
         raise click.UsageError("Give --processes or --dask, not both.")
-    _use_settings(config)
+    use_settings(config)
     function = _found(target, "TARGET")
     named = [_found(scorer, "--scorer") for scorer in scorers]
     options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
@@ -171,16 +169,6 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     check = functools.partial(check_gate, report) if comparison is None else comparison.check_gate
     results = [result for gate in wanted for result in check(gate, candidate)]
     conclude(report.function, results, comparison, junit=junit, summary=summary)
-
-
-def _use_settings(config: Path | None) -> None:
-    """Install what the settings say, where there are some, and let modules of the working directory be found."""
-    if os.getcwd() not in sys.path and "" not in sys.path:  # noqa: PTH109 - entries of sys.path are text
-        sys.path.insert(0, os.getcwd())  # noqa: PTH109 - as `python -m` does
-    if config is not None or find_settings() is not None:
-        from spearmint.instrument.install import install  # noqa: PLC0415
-
-        install(config)
 
 
 def _found(target: str, option: str) -> Any:

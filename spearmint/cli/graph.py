@@ -1,14 +1,13 @@
 """``spearmint graph``: what an experiment reaches, and how that was found."""
 
-import contextlib
 import inspect
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from spearmint.cli.output import examples, fail
+from spearmint.cli.targets import import_target, use_settings
 from spearmint.import_path import import_object
 
 
@@ -41,16 +40,10 @@ def graph_command(target: str, form: str, config: Path | None) -> None:
     # Opening the rest takes a while, which --help need not.
     from spearmint.cli.graph_render import draw  # noqa: PLC0415
     from spearmint.discovery.cpython import is_supported, unknown_python  # noqa: PLC0415
-    from spearmint.instrument.settings.load import find_settings  # noqa: PLC0415
 
     if not is_supported():
         raise fail(f"Cannot tell what {target!r} reaches on {unknown_python()}. Draw it under one of these.", 1)
-    if (cwd := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, cwd)
-    if config is not None or find_settings() is not None:
-        from spearmint.instrument.install import install  # noqa: PLC0415
-
-        install(config)
+    use_settings(config)
     drawing = draw(*_function(target))
     forms = {"tree": drawing.tree, "mermaid": drawing.mermaid, "dot": drawing.dot, "json": drawing.json}
     click.echo(forms[form]())
@@ -58,14 +51,7 @@ def graph_command(target: str, form: str, config: Path | None) -> None:
 
 def _function(target: str) -> tuple[Any, type | None]:
     """Return the function of a target, and the class of whose instances it is a method."""
-    if ":" not in target:
-        guess, _, last = target.rpartition(".")
-        raise fail(f"Cannot draw {target!r}: it has no colon. Write {f'{guess}:{last}'!r}.", 2)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # What the module prints is no part of the drawing.
-            function = import_object(target)
-    except ImportError as error:
-        raise fail(f"Cannot draw {target!r}: {error}", 1) from error
+    function = import_target(target, "draw")
     path, _, last = target.rpartition(".")
     owner = import_object(path) if ":" in path else None
     is_method = isinstance(owner, type) and inspect.isfunction(inspect.getattr_static(owner, last))

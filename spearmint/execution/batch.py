@@ -141,10 +141,11 @@ class DeferredBatch:
 
     Attributes:
         context: The context variables of the caller, set as the batch is handed over; empty if that was interrupted.
+        left: How many variants have not ended.
         size: How many variants there are; 0 once all are dropped.
     """
 
-    __slots__ = ("_args", "_choice", "_experiment", "_kwargs", "_made", "context", "size")
+    __slots__ = ("_args", "_choice", "_experiment", "_kwargs", "_made", "context", "left", "size")
 
     def __init__(
         self,
@@ -159,16 +160,8 @@ class DeferredBatch:
         self._choice = choice
         self._made: VariantBatch | None = None
         self.context = _NO_CONTEXT
-        self.size = len(choice[1].materialized)
-
-    @property
-    def left(self) -> int:
-        """How many variants have not ended."""
-        return self.size if self._made is None else self._made.left
-
-    @left.setter
-    def left(self, left: int) -> None:
-        self._batch.left = left
+        # No properties: what counts an end may run no code in between, which a signal handler could follow.
+        self.size = self.left = len(choice[1].materialized)
 
     @property
     def is_deferred(self) -> bool:

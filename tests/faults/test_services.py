@@ -36,7 +36,6 @@ def times(x, config):
     return x * config["n"]
 
 times(1)  # In the parent, before it forks: its variant and its traces stay there.
-spearmint.flush(60)  # A fork while MLflow writes its first traces may find it half imported.
 
 def app(environ, start_response):
     stats = spearmint.background_stats()
@@ -55,8 +54,8 @@ def worker_exit(server, worker):
 """
 
 
-def ask(port):
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as answer:
+def ask(port, timeout=10):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=timeout) as answer:
         return json.load(answer)
 
 
@@ -64,7 +63,7 @@ def first_answer(port, server, log):
     deadline = monotonic() + DEADLINE_SECONDS
     while server.poll() is None and monotonic() < deadline:
         try:
-            return ask(port)
+            return ask(port, DEADLINE_SECONDS)  # It listens already while its fork waits for MLflow to be imported.
         except (urllib.error.URLError, ConnectionError):
             sleep(0.1)  # A server says in no other way that it is up.
     raise AssertionError(log.read_text())

@@ -12,6 +12,7 @@ pytestmark = [
 COMMON = """
 import faulthandler, itertools, random
 from spearmint.context import experiment_case_var
+from spearmint.errors import StrategyError
 from spearmint.execution.pool import variant_pool
 from spearmint.tracing.span import span_var
 
@@ -54,13 +55,19 @@ def inject(main):
         signal.pthread_kill(main, signal.SIGUSR1)
 
 
+def prepare():
+    pass
+
+
 def attempt(action):
     global armed
+    prepare()
     try:
         armed = True
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00001, 0.0005))
         action()
         armed = False
-    except (Interruption, Failure):
+    except (Interruption, Failure, StrategyError):  # The last: a failure while the strategy was asked.
         pass
     finally:
         armed = False
@@ -70,6 +77,7 @@ def attempt(action):
 
 is_done = False
 signal.signal(signal.SIGUSR1, handle)
+signal.signal(signal.SIGALRM, handle)
 injector = threading.Thread(target=inject, args=(threading.get_ident(),), daemon=True)
 
 
@@ -118,6 +126,14 @@ KINDS = {
 shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy, variant_timeout=30)
 {SYNC}
 action = shadowed
+""",
+    "first calls": f"""{SYNC}
+action = shadowed
+spearmint.configure(background={{"max_workers": 1}})
+
+def prepare():  # so that each call starts workers
+    assert spearmint.flush(10), counts()
+    variant_pool.reset()
 """,
     "every config": f"{EVERY}\naction = shadowed\n",
     "block": f"spearmint.configure(background={{'overflow': 'block', 'queue_size': 3}})\n{SYNC}\naction = shadowed\n",

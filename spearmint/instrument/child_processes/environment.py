@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,22 +30,47 @@ def propagate_to_children(loaded: LoadedSettings) -> Callable[[], None]:
     Raises:
         SettingsError: If the settings hold objects, which cannot be written down for another process.
     """
-    before = os.environ.get("PYTHONPATH")
-    others = before.split(os.pathsep) if before else []
-    paths = os.pathsep.join([STARTUP_FOLDER, *(one for one in others if one != STARTUP_FOLDER)])
+    variables = {CHILD_VARIABLE: _message(loaded), "PYTHONPATH": _startup_first(os.environ.get("PYTHONPATH"))}
     with ExitStack() as undo:
         undo.callback(watch_children())
-        for name, value in ((CHILD_VARIABLE, _message(loaded)), ("PYTHONPATH", paths)):
-            undo.callback(_set, name, os.environ.get(name))
-            os.environ[name] = value
+        undo.callback(_propagated.add(variables))
         return undo.pop_all().close
 
 
-def _set(name: str, value: str | None) -> None:
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value
+class _Propagated:
+    """What installations have set in the environment: the last of those that stand is in force."""
+
+    def __init__(self) -> None:
+        self._before: dict[str, str | None] = {}
+        self._standing: list[dict[str, str]] = []
+
+    def add(self, variables: dict[str, str]) -> Callable[[], None]:
+        """Set variables; what is returned takes them back, in whatever order installations are taken back."""
+        if not self._standing:
+            self._before = {name: os.environ.get(name) for name in variables}
+        self._standing.append(variables)
+        os.environ.update(variables)
+        return partial(self._remove, variables)
+
+    def _remove(self, variables: dict[str, str]) -> None:
+        self._standing = [one for one in self._standing if one is not variables]
+        if self._standing:
+            os.environ.update(self._standing[-1])
+            return
+        for name, value in self._before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+_propagated = _Propagated()
+
+
+def _startup_first(before: str | None) -> str:
+    """Return a search path of modules that begins with the folder of our ``sitecustomize``."""
+    others = before.split(os.pathsep) if before else []
+    return os.pathsep.join([STARTUP_FOLDER, *(one for one in others if one != STARTUP_FOLDER)])
 
 
 def _message(loaded: LoadedSettings) -> str:

@@ -161,7 +161,7 @@ def test_unwritable_file_is_reported(tmp_path):
 
 
 def test_rows_without_a_form_of_their_own_cannot_be_resumed(tmp_path):
-    with pytest.raises(EvaluationError, match=r"Cannot resume with the row at data\[0\]"):
+    with pytest.raises(EvaluationError, match=r"Cannot resume or save with the row at data\[0\]"):
         evaluate(tmp_path / "run.jsonl", [{"x": object(), "expected": 1}])
 
 

@@ -142,6 +142,13 @@ def test_uninstalling_takes_the_environment_back(project, monkeypatch):
     assert dict(os.environ) == before
 
 
+def test_installations_are_taken_back_in_any_order(project):
+    first = spearmint.install({"experiments": [ENTRY], "propagate_children": True})
+    with spearmint.install({"experiments": [{**ENTRY, "target": "other:f"}], "propagate_children": True}):
+        first.uninstall()
+        assert json.loads(os.environ[CHILD_VARIABLE])[0] == ["other"]
+
+
 def test_settings_that_hold_an_object_refuse_children(project):
     was_loaded = "spearmint.instrument.child_bootstrap" in sys.modules  # as by the collection of doctests
     for odd in ({"strategy": lambda configs: (configs[0], ())}, {"configs": [object()]}):
