@@ -47,9 +47,10 @@ def test_environment_without_our_variables_is_told(installed):
 
 @pytest.mark.slow
 def test_environment_with_another_python_path_is_told(installed, monkeypatch):
-    with monkeypatch.context() as patch, pytest.warns(SpearmintWarning, match=r"its PYTHONPATH is another one: "):
-        patch.setenv("PYTHONPATH", "elsewhere")  # until before the installation is taken back
-        start(sys.executable)
+    with monkeypatch.context() as patch:  # until before the installation is taken back
+        patch.setenv("PYTHONPATH", "elsewhere")
+        with pytest.warns(SpearmintWarning, match=r"its PYTHONPATH is another one: "):
+            start(sys.executable)
 
 
 @pytest.mark.slow
