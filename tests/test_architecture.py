@@ -64,7 +64,7 @@ HOUSE = (
     ),
     (5, "execution", "call batch task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
-    (7, "evaluation", "agreement traced_rows dataset scorers race"),
+    (7, "evaluation", "directions agreement traced_rows dataset scorers race"),
     (
         7,
         "evaluation.run",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.directions import is_lower_better
 from spearmint.statistics.betting import PairwiseEvidence
 from spearmint.statistics.intervals import Values
 
@@ -31,7 +32,7 @@ class Race:
         confirm: Share of the rows that are held out: on them, the winner alone is compared with main.
         seed: Of the order of the rows.
         bounds: Lowest and highest value of the metric. A failed cell has the worse of them.
-        lower: Whether less is better.
+        lower: Whether less is better; of latency, cost and tokens it always is.
 
     Raises:
         EvaluationError: If one is out of range.
@@ -60,6 +61,7 @@ class Race:
         low, high = self.bounds
         if not -math.inf < low < high < math.inf:
             raise _refused("bounds", self.bounds, "they are to be finite, the lower one first")
+        object.__setattr__(self, "lower", self.lower or is_lower_better(self.metric))
 
     def order(self, rows: int) -> tuple[Positions, Positions]:
         """Return the rows that are raced on, in their order, and those that are held out."""

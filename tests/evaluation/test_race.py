@@ -28,6 +28,11 @@ def evaluate(race, function=None, configs=CONFIGS, rows=ROWS, **options):
     )
 
 
+def first_words(report):
+    """Return what a page says of the best."""
+    return report.to_html().partition("</h1>")[2].partition('class="note"')[0]
+
+
 def positions(report):
     ids = [case.case_id for case in report.cases]
     return [ids.index(one) for one in report.survivors]
@@ -108,6 +113,52 @@ def test_less_is_better_where_it_is_said():
     report = evaluate(Race("right", lower=True))
     assert positions(report)[0] in {1, 2}
     assert 3 not in positions(report)
+
+
+@pytest.mark.parametrize("metric", ["latency", "cost", "tokens.input", "tokens.output"])
+def test_less_latency_cost_and_tokens_are_better(metric):
+    race = Race(metric)
+    state = RaceState(race, 2)
+    state.add_block(np.tile([[[1.0], [0.0]]], (100, 1, 1)))
+    assert race.lower
+    assert state.racing == [1]
+
+
+def test_a_race_by_cost_is_won_by_the_cheapest():
+    report = evaluate(Race("cost"), scorers={"cost": right})
+    assert 3 not in positions(report)
+    assert report.race.winner in {1, 2}
+    assert report.best("cost").case_id == report.cases[report.race.winner].case_id
+
+
+def test_best_of_a_race_for_the_lowest_is_its_winner():
+    report = evaluate(Race("right", lower=True, delta=1e-200, confirm=0), configs=[{"k": 3}, {"k": 1}])
+    assert len(report.survivors) == 2
+    assert report.best("right").case_id == report.cases[1].case_id
+    assert "k=1" in first_words(report)
+
+
+def test_best_is_the_winner_where_failures_flatter_another():
+    def answer(x, config: Config):
+        if config.k == 1 and x % 2:
+            raise ValueError(x)
+        return x % 10 < 7 or config.k == 1
+
+    report = evaluate(Race("right", delta=1e-200, confirm=0), answer, configs=[{"k": 0}, {"k": 1}])
+    assert report.summary("right")[1].estimate.value > report.summary("right")[0].estimate.value
+    assert report.race.winner == 0
+    assert report.best("right").case_id == report.cases[0].case_id
+    assert "k=0" in first_words(report)
+
+
+def test_the_lowest_after_a_race_for_the_highest_is_refused():
+    with pytest.raises(EvaluationError, match="cases have raced for the highest"):
+        evaluate(Race("right")).best("right", lower=True)
+
+
+def test_a_race_of_repeats_that_are_not_averaged_is_refused():
+    with pytest.raises(EvaluationError, match=r"reduce='pass_at_2'.*counts the mean"):
+        evaluate(Race("right"), repeats=2, reduce="pass_at_2")
 
 
 def test_scores_beyond_the_bounds_end_the_race_with_the_way_out():

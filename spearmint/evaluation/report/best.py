@@ -6,8 +6,29 @@ from typing import Any
 
 from spearmint.config.model import Config
 from spearmint.errors import EvaluationError
-from spearmint.evaluation.report.summary import Summary
+from spearmint.evaluation.directions import is_lower_better
+from spearmint.evaluation.race import RaceOutcome
+from spearmint.evaluation.report.summary import Summary, best_of
 from spearmint.statistics.intervals import Estimate
+
+
+def races_for_lowest(outcome: RaceOutcome | None, metric: str) -> bool:
+    """Tell whether less of a metric is better, by what it is or since cases have raced for it."""
+    return is_lower_better(metric) or (outcome is not None and metric == outcome.race.metric and outcome.race.lower)
+
+
+def best_position(summaries: Sequence[Summary], metric: str, outcome: RaceOutcome | None, *, lower: bool) -> int | None:
+    """Return the position of the best case by a metric, or of a race's winner; None where none has a value of it.
+
+    Raises:
+        EvaluationError: If cases have raced for the highest value, and the lowest is asked for.
+    """
+    if outcome is None or metric != outcome.race.metric:
+        return best_of(summaries, lower=lower)
+    if lower != outcome.race.lower:
+        advice = f"Race({metric!r}, lower=True) races for the lowest"
+        raise EvaluationError(f"Cannot tell the lowest {metric!r}: cases have raced for the highest. {advice}.")
+    return outcome.winner if summaries[outcome.winner].is_in_question else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.directions import is_lower_better
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.report.scales import percent
-from spearmint.evaluation.report.summary import is_lower_better
 from spearmint.statistics.paired import Difference
 from spearmint.suggest import did_you_mean
 

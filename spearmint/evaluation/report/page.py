@@ -12,6 +12,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.race import RaceOutcome
+from spearmint.evaluation.report.best import best_position, races_for_lowest
 from spearmint.evaluation.report.charts import (
     Chart,
     effects_chart,
@@ -63,6 +65,7 @@ class Content:
         results: What came of the cells.
         rows: Gives all rows of the data.
         errors: How many errors there were.
+        race: How the cases raced; None where all ran on all rows.
         notes: What stands under the heading, in sentences.
     """
 
@@ -73,7 +76,23 @@ class Content:
     results: ResultTable
     rows: Iterable[Row]
     errors: int
+    race: RaceOutcome | None = None
     notes: Sequence[str] = ()
+
+    def best(self, metric: str) -> int | None:
+        """Return the position of the best case by a metric; None where no case has a value of it."""
+        lower = races_for_lowest(self.race, metric)
+        return best_position(self.summaries[metric], metric, self.race, lower=lower)
+
+    def order(self, metric: str) -> list[int]:
+        """Return the positions of the cases by a metric: main, then from the best to the worst."""
+        return best_first(self.summaries[metric], lower=races_for_lowest(self.race, metric))
+
+    @property
+    def first_order(self) -> list[int]:
+        """The positions of the cases by the first metric; as they are without one."""
+        metric = next(iter(self.summaries), None)
+        return list(range(len(self.cases))) if metric is None else self.order(metric)
 
 
 def page_of(content: Content) -> str:
@@ -128,15 +147,14 @@ def _answers(content: Content, labels: Sequence[str]) -> dict[str, Any]:
     """Return what stands first: the best, the effects, and main with the best cases, by metric."""
     best, scores = [], []
     for metric, summaries in content.summaries.items():
-        order = best_first(summaries)
+        order = content.order(metric)
         shown = order[:_MANY_CASES]
         scores.append(
             scores_chart(metric, [labels[one] for one in shown], [summaries[one] for one in shown], _FEW_CASES)
         )
-        known = [one for one in order if not (math.isnan(summaries[one].estimate.value) or summaries[one].is_dropped)]
-        if known:
-            highest = max(known, key=lambda one: summaries[one].estimate.value)
-            best.append((metric, labels[highest], _best_text(summaries[highest])))
+        position = content.best(metric)
+        if position is not None:
+            best.append((metric, labels[position], _best_text(summaries[position])))
     is_told = len(varying_parameters(content.cases)) > 1  # with one parameter, the scores say the same
     effects: list[Chart] = [effects_chart(*item) for item in content.effects.items()] if is_told else []
     return {"title": cut(content.title, _LONGEST_TEXT), "best": best, "effects": effects, "scores": scores} | {
@@ -158,13 +176,12 @@ def _latency(content: Content, labels: Sequence[str]) -> Chart | None:
     first = next(iter(content.summaries.values()), None)
     if first is None:
         return None
-    chosen = best_first(first)[:_FEW_CASES]
+    chosen = content.first_order[:_FEW_CASES]
     return latency_chart([labels[one] for one in chosen], [first[one] for one in chosen])
 
 
 def _parallel(content: Content) -> Any:
-    first = next(iter(content.summaries.values()), [])
-    lines = best_first(first)[:_MOST_LINES]
+    lines = content.first_order[:_MOST_LINES] if content.summaries else []
     summaries = {
         name: [of_metric[one] for one in lines] for name, of_metric in list(content.summaries.items())[:_METRICS]
     }
@@ -178,8 +195,7 @@ def _table(content: Content) -> dict[str, Any]:
     heads = ["case", *names.values()]
     for metric in content.summaries:
         heads += [metric, "95 % interval", *(["vs. main", "p", "verdict"] if has_others else []), "rows", "errors"]
-    first = next(iter(content.summaries.values()), None)
-    order = list(range(len(content.cases))) if first is None else best_first(first)
+    order = content.first_order
     rows = [_table_row(content, content.cases[one], names, has_others=has_others) for one in order[:_TABLE_ROWS]]
     return {"heads": [*heads, "p50", "p95"], "rows": rows, "left_out": len(order) - len(rows)}
 

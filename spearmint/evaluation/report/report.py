@@ -2,7 +2,6 @@
 
 import functools
 import io
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,8 +12,9 @@ from rich.text import Text
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Dataset
+from spearmint.evaluation.directions import LATENCY, is_lower_better
 from spearmint.evaluation.race import RaceOutcome
-from spearmint.evaluation.report.best import Best
+from spearmint.evaluation.report.best import Best, best_position, races_for_lowest
 from spearmint.evaluation.report.effects import Effect, effects_of
 from spearmint.evaluation.report.files import csv_of, write_whole
 from spearmint.evaluation.report.labels import varying_parameters
@@ -22,11 +22,11 @@ from spearmint.evaluation.report.page import Content, notebook_of, page_of
 from spearmint.evaluation.report.raced import Dropped, confirmation_of, dropped_of, race_sentences
 from spearmint.evaluation.report.row_values import complete, corrected
 from spearmint.evaluation.report.saved_run import SavedRun, run_as_json, run_of_text
-from spearmint.evaluation.report.summary import Summary, is_lower_better, summarize
+from spearmint.evaluation.report.summary import Summary, summarize
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.identity import row_keys
-from spearmint.evaluation.run.result_table import LATENCY, ResultTable
+from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.statistics.confidence_set import confidence_set
 from spearmint.statistics.paired import Difference
 from spearmint.suggest import did_you_mean
@@ -155,24 +155,21 @@ class Report:
         return list(self._effects(self._known(metric)))
 
     def best(self, metric: str, *, lower: bool = False) -> Best:
-        """Return the case with the best mean of a metric.
+        """Return the case with the best mean of a metric; by the metric of a race, its winner.
 
         Args:
             metric: The metric.
-            lower: Whether less is better; of ``"latency"`` it always is.
+            lower: Whether less is better; of latency, cost, tokens, and where a race says so, it always is.
 
         Raises:
             EvaluationError: If there is no such metric, or no case has a value of it.
         """
         summaries = self.summary(metric)
-        lower = lower or is_lower_better(metric, ())
-        sign = -1 if lower else 1
-        known = [
-            position for position, one in enumerate(summaries) if not (math.isnan(one.estimate.value) or one.is_dropped)
-        ]
-        if not known:
+        lower = lower or races_for_lowest(self.race, metric)
+        position = best_position(summaries, metric, self.race, lower=lower)
+        if position is None:
             raise EvaluationError(f"Cannot tell the best by {metric!r}: no config has a value of it, but errors only.")
-        position = max(known, key=lambda one: sign * summaries[one].estimate.value)
+        known = [number for number, one in enumerate(summaries) if one.is_in_question]
         case = self.cases[position]
         assignment = {name: case.case.get_config(name) for name in case.assignment}
         varying = varying_parameters(self.cases)
@@ -185,7 +182,7 @@ class Report:
 
         Args:
             metric: The metric.
-            lower: Whether less is better; of ``"latency"`` it always is.
+            lower: Whether less is better; of latency, cost and tokens it always is.
             alpha: How likely the set is to miss the best case.
 
         Returns:
@@ -196,7 +193,7 @@ class Report:
             EvaluationError: If there is no such metric, fewer than two rows have a value of all cases, or rows come in
                 clusters, or cases have raced.
         """
-        lower = lower or is_lower_better(self._known(metric), ())
+        lower = lower or is_lower_better(self._known(metric))
         if self.results.clusters is not None or self.race is not None:
             cause = "rows come in clusters" if self.race is None else "cases have raced; see survivors"
             raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: {cause}.")
@@ -279,7 +276,15 @@ class Report:
         effects = {} if self.race is not None else {metric: self.effects(metric) for metric in self.metrics}
         title = title_of(self.function, self.dataset.name, self.results)
         return Content(
-            title, self.cases, summaries, effects, self.results, self.dataset.rows(), self.errors, self.race_notes()
+            title,
+            self.cases,
+            summaries,
+            effects,
+            self.results,
+            self.dataset.rows(),
+            self.errors,
+            race=self.race,
+            notes=self.race_notes(),
         )
 
     def race_notes(self) -> list[str]:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.directions import LATENCY
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.identity import RowKey, case_digests
-from spearmint.evaluation.run.result_table import LATENCY, ResultTable
+from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.statistics.intervals import Values
 
 _FORMAT = 1

@@ -8,7 +8,7 @@ import numpy as np
 
 from spearmint.evaluation.report.row_values import compare, estimate_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.result_table import LATENCY, ResultTable
+from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.statistics.intervals import Estimate
 from spearmint.statistics.paired import Difference, simultaneous
 
@@ -40,6 +40,11 @@ class Summary:
     p95: float
     fate: str = ""
     is_dropped: bool = False
+
+    @property
+    def is_in_question(self) -> bool:
+        """Whether it may be the best: it has a mean, and has not left a race."""
+        return not (math.isnan(self.estimate.value) or self.is_dropped)
 
     @property
     def verdict(self) -> str:
@@ -100,6 +105,13 @@ def disagreements(results: ResultTable, metrics: Sequence[str], count: int) -> l
     return [int(row) for row in order if spread[row] > 0]
 
 
+def best_of(summaries: Sequence[Summary], *, lower: bool = False) -> int | None:
+    """Return the position of the case with the best mean, of those that have not left a race; None without a mean."""
+    known = [position for position, one in enumerate(summaries) if one.is_in_question]
+    sign = -1 if lower else 1
+    return max(known, key=lambda one: sign * summaries[one].estimate.value, default=None)
+
+
 def best_first(summaries: Sequence[Summary], *, lower: bool = False) -> list[int]:
     """Return the positions of cases by one metric: main, then the others from the best mean to the worst.
 
@@ -113,8 +125,3 @@ def best_first(summaries: Sequence[Summary], *, lower: bool = False) -> list[int
         return not one.is_main, one.is_dropped, worst
 
     return sorted(range(len(summaries)), key=rank)
-
-
-def is_lower_better(metric: str, lower: Sequence[str]) -> bool:
-    """Tell whether less of a metric is better: of latency always, of others where it was said."""
-    return metric == LATENCY or metric in lower

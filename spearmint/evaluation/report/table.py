@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from spearmint.evaluation.directions import is_lower_better
 from spearmint.evaluation.report.effects import Effect, by_importance
 from spearmint.evaluation.report.labels import (
     readable,
@@ -19,7 +20,7 @@ from spearmint.evaluation.report.labels import (
     varying_parameters,
 )
 from spearmint.evaluation.report.row_values import corrected
-from spearmint.evaluation.report.summary import Summary, best_first, latencies
+from spearmint.evaluation.report.summary import Summary, best_first, best_of, latencies
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.redaction import redactor
@@ -123,7 +124,7 @@ def _cases_table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequenc
     _add_score_columns(table, metric, has_others=len(cases) > 1)
     for name in ("rows", "errors", "p50", "p95"):
         table.add_column(f"\n{name}", justify="right", no_wrap=True)
-    shown = best_first(summaries)[:_SHOWN_CASES]
+    shown = best_first(summaries, lower=is_lower_better(metric))[:_SHOWN_CASES]
     for position in shown:
         case, one = cases[position], summaries[position]
         name = short_id(case.case_id) + (" *" if case.is_main else "")
@@ -133,18 +134,21 @@ def _cases_table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequenc
         _add_row(table, [name, *parameters, *scores, *ends])
     yield table
     if len(shown) < len(cases):
-        of = f"with a lower mean of {text_of(metric, _LONGEST_NAME)}"
+        of = f"with a {'higher' if is_lower_better(metric) else 'lower'} mean of {text_of(metric, _LONGEST_NAME)}"
         rest = f"{len(cases) - len(shown)} more cases {of} are in to_dataframe() and save()."
         yield Text(rest, style="dim")
 
 
 def _winner_line(metric: str, summaries: Sequence[Summary], results: ResultTable) -> Iterator[Text]:
     """Say how good the best case is without the flattery of having won, where there were several to win against."""
-    known = [position for position, one in enumerate(summaries) if not math.isnan(one.estimate.value)]
+    known = [position for position, one in enumerate(summaries) if one.is_in_question]
     if len(known) <= _FEWEST_TO_WIN:
         return
-    best = max(known, key=lambda position: summaries[position].estimate.value)
-    found = corrected(results, metric, known, best, lower=False)
+    lower = is_lower_better(metric)
+    best = best_of(summaries, lower=lower)
+    if best is None:
+        return
+    found = corrected(results, metric, known, best, lower=lower)
     if not math.isnan(found.low):
         text = (
             f"The best of {len(known)} has won by luck too: {_number(found.value)} [{_interval(found.low, found.high)}]"

@@ -74,6 +74,8 @@ class EvaluationOptions:
             raise _refused("race", self.race, "it is no Race. Give one such as Race('right')")
         if self.race is not None and self.cluster is not None:
             raise _refused("race", self.race, "rows come in clusters, and a race counts rows. Leave out one of both")
+        if self.race is not None and self.reduce != "mean":
+            raise _refused("reduce", self.reduce, "a race counts the mean of the repeats. Leave out one of both")
         if self.cluster is not None and str(self.cluster).split(".")[0] not in ("inputs", "expectations"):
             raise _refused("cluster", self.cluster, "it is no place in a row. Give one such as 'inputs.document'")
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.directions import LATENCY
 from spearmint.evaluation.race import Positions, Race, RaceOutcome, RaceState
 from spearmint.evaluation.run.cell import Cell
-from spearmint.evaluation.run.result_table import LATENCY, CellKey, ResultTable
+from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.suggest import did_you_mean
 
 CellOf = Callable[[int, Row, int], Cell | None]
@@ -59,8 +60,10 @@ class RaceCells(Iterator[Cell]):
 
     def _judge(self) -> None:
         """Judge the blocks that have ended, in their order."""
-        while not self._has_ended and self._judged < self._begun and self._is_complete(self._blocks[self._judged]):
+        while not self._has_ended and self._judged < self._begun:
             rows = self._blocks[self._judged]
+            if not self._table.has_all(self._state.racing, rows):
+                return
             self._require_metric()
             self._state.add_block(self._table.scores(self._race.metric, rows))
             self._judged += 1
@@ -91,15 +94,6 @@ class RaceCells(Iterator[Cell]):
                     cell = self._cell_of(case, self._rows[row], repeat)
                     if cell is not None:
                         yield cell
-
-    def _is_complete(self, rows: Positions) -> bool:
-        repeats = range(self._table.shape[2])
-        return all(
-            self._table.has(CellKey(case, int(row), repeat))
-            for row in rows
-            for repeat in repeats
-            for case in self._state.racing
-        )
 
     def _require_metric(self) -> None:
         metric, known = self._race.metric, [*self._table.metrics, LATENCY]

@@ -1,20 +1,19 @@
 """What is kept of a run: numbers in compact arrays, and bounded samples of errors and outputs."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from spearmint.evaluation.directions import LATENCY
 from spearmint.evaluation.run.cell import CellResult, CellStatus
 from spearmint.statistics.repeats import reducer
 
 KEPT_OUTPUTS = 50_000
 """Cells whose outputs' beginnings are kept in memory, at most 200 characters each."""
-LATENCY = "latency"
-"""The name under which the seconds that the function took are a metric like any other."""
 _KEPT_ERRORS = 20  # different texts for each case
 
 _STATUSES: tuple[CellStatus | None, ...] = (None, "success", "failed", "timed_out", "lost")
@@ -86,6 +85,10 @@ class ResultTable:
     def has(self, place: CellKey) -> bool:
         """Tell whether a cell has a result."""
         return bool(self._status[place.case, place.row, place.repeat] != _MISSING)
+
+    def has_all(self, cases: Sequence[int], rows: NDArray[np.int64]) -> bool:
+        """Tell whether every cell of some cases on some rows has a result."""
+        return bool((self._status[np.asarray(cases)[:, None], rows] != _MISSING).all())
 
     def record(self, place: CellKey, result: CellResult) -> bool:
         """Keep the result of a cell, and tell whether it was its first; a second one counts for nothing."""
