@@ -1,37 +1,17 @@
 """One assignment of a config to every experiment that a call reaches."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
-from spearmint.cases.edge import ExperimentRef
+from spearmint.cases.edge import ExperimentRef, PlanRef
 from spearmint.cases.join_log import Assignments, JoinLog
+from spearmint.cases.parameters import labelled
 from spearmint.cases.varying import varying_paths_of
-from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import CaseError
 from spearmint.suggest import did_you_mean
-
-
-class PlanRef(Protocol):
-    """The plan that a case belongs to: a `spearmint.cases.plan.Plan`."""
-
-    @property
-    def root(self) -> ExperimentRef:
-        """The experiment that is called."""
-
-    @property
-    def discovered(self) -> frozenset[ExperimentRef]:
-        """The experiments that it has discovered, the root included."""
-
-    @property
-    def varying(self) -> frozenset[ExperimentRef]:
-        """The experiments that run under several configs in it."""
-
-    @property
-    def options(self) -> Mapping[ExperimentRef, Sequence[BoundConfig]]:
-        """The configs of each experiment with a dimension in it, main first."""
 
 
 class ExperimentCase:
@@ -49,9 +29,22 @@ class ExperimentCase:
             option that this is; None in a variant, and where no strategy was asked.
     """
 
-    __slots__ = ("_options", "assignments", "current", "known", "log", "option", "parent", "plan", "root", "values")
+    __slots__ = (
+        "_options",
+        "_values_read",
+        "assignments",
+        "current",
+        "known",
+        "log",
+        "option",
+        "parent",
+        "plan",
+        "root",
+        "values",
+    )
 
     _options: Mapping[ExperimentRef, BoundConfig]
+    _values_read: dict[ExperimentRef, Any]
     assignments: Assignments | None
     current: ExperimentRef
     known: "dict[ExperimentRef, ExperimentCase]"
@@ -132,7 +125,9 @@ class ExperimentCase:
         """Return this view of a case whose further experiments join another log."""
         if self.parent is not None:
             return self.parent.with_log(log).view(self.current, self.option)
-        return ExperimentCase(self.plan, self._options, log, self.assignments)
+        made = ExperimentCase(self.plan, self._options, log, self.assignments)
+        object.__setattr__(made, "_values_read", self.values_read)  # It is the same execution.
+        return made
 
     def assignment_of(self, experiment: ExperimentRef) -> Any:
         """Return what the strategy of an experiment below the one that was called has assigned for this call, or None.
@@ -145,6 +140,33 @@ class ExperimentCase:
         found = self.assignments.get(experiment) or self.log.assignments.get(experiment)
         # It may run under its caller's config instead.
         return None if found is None or found[1] is not self.option else found[0]
+
+    def assignment_of_value(self, value: ExperimentRef, option: BoundConfig) -> Any:
+        """Return what the strategy of a value that is read has assigned for this call, or None.
+
+        Args:
+            value: The value.
+            option: What it is in this case.
+        """
+        if self.assignments is None:
+            return None
+        found = self.assignments.get(value) or self.log.assignments.get(value)
+        return None if found is None or found[1] is not option else found[0]
+
+    @property
+    def values_read(self) -> dict[ExperimentRef, Any]:
+        """What the reads of values in this execution share, from the first one on."""
+        top = self._top
+        try:
+            return top._values_read  # noqa: SLF001 - another view of this case
+        except AttributeError:
+            made: dict[ExperimentRef, Any] = {}
+            object.__setattr__(top, "_values_read", made)
+            return made
+
+    def once_more(self) -> "ExperimentCase":
+        """Return the same case for an execution of its own."""
+        return ExperimentCase(self.plan, self._options, self.log, self.assignments)
 
     @property
     def config(self) -> Config:
@@ -190,26 +212,19 @@ class ExperimentCase:
 
         The name is the function's own; where two experiments share that, it is ``"module:qualified.name"``.
         """
-        return {f"{label}{path}": value for _, label, values in self._labelled() for path, value in values.items()}
+        return {
+            f"{label}{path}": value for _, label, values in labelled(self._bound()) for path, value in values.items()
+        }
 
     @property
     def varying_parameters(self) -> Mapping[str, Any]:
         """Those of `parameters` that the configs of their experiment do not all share: what `case_id` stands for."""
         return {
             f"{label}{path}": values[path]
-            for experiment, label, values in self._labelled()
+            for experiment, label, values in labelled(self._bound())
             for path in varying_paths_of(experiment, self.plan.options.get(experiment, ()))
             if path in values
         }
-
-    def _labelled(self) -> Iterator[tuple[ExperimentRef, str, dict[str, Any]]]:
-        """Yield each experiment with a config of its own, what stands before its paths, and its values by path."""
-        root, *nested = self._bound().items()
-        yield root[0], "", flatten(root[1].copy())
-        names = [experiment.name for experiment, _ in nested]
-        short = [name.rpartition(".")[2].rpartition(":")[2] for name in names]
-        for (experiment, option), name, own in zip(nested, names, short, strict=True):
-            yield experiment, f"{own if short.count(own) == 1 else name}: ", flatten(option.copy())
 
     def _bound(self) -> dict[ExperimentRef, BoundConfig]:
         """Return the option of each experiment with a config of its own, of those that have joined only if called."""
@@ -278,21 +293,6 @@ class ExperimentCase:
     def __repr__(self) -> str:
         parts = ", ".join(f"{name}={config_id}" for name, config_id in self.config_ids.items())
         return f"<ExperimentCase {parts}>"
-
-
-class DetachedCase(ExperimentCase):
-    """A case on a thread that was started in it and does not keep it. Experiments that are called there are outside."""
-
-    __slots__ = ()
-
-    @classmethod
-    def of(cls, case: ExperimentCase) -> "DetachedCase":
-        """Return a case that tells the same, and that no experiment joins."""
-        made = object.__new__(cls)
-        fields = case.plan, case._options, case.log, case.current  # noqa: SLF001 - its base
-        made._set(*fields, option=case.option, parent=case.parent, assignments=case.assignments)
-        made.known.clear()
-        return made
 
 
 def _views(top: ExperimentCase) -> Iterator[ExperimentCase]:

@@ -1,12 +1,12 @@
 """How a call reaches the experiments of its plan."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from spearmint.cases.bound_config import BoundConfig
 
-EdgeKind = Literal["call", "reference", "dynamic"]
+EdgeKind = Literal["call", "read", "reference", "dynamic"]
 
 
 class ExperimentRef(Protocol):
@@ -25,8 +25,32 @@ class ExperimentRef(Protocol):
         """Its configs, as it uses them."""
 
     @property
+    def is_called(self) -> bool:
+        """Whether it is a function; else a value, which code reads."""
+
+    @property
     def is_unreachable(self) -> bool:
         """Whether no proxy of it is alive, so that it cannot be called."""
+
+
+class PlanRef(Protocol):
+    """The plan that a case belongs to: a `spearmint.cases.plan.Plan`."""
+
+    @property
+    def root(self) -> ExperimentRef:
+        """The experiment that is called."""
+
+    @property
+    def discovered(self) -> frozenset[ExperimentRef]:
+        """The experiments that it has discovered, the root included."""
+
+    @property
+    def varying(self) -> frozenset[ExperimentRef]:
+        """The experiments that run under several configs in it."""
+
+    @property
+    def options(self) -> Mapping[ExperimentRef, Sequence[BoundConfig]]:
+        """The configs of each experiment with a dimension in it, main first."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +61,8 @@ class Edge:
         experiment: The experiment that is reached.
         caller: The experiment whose body, or a plain function that it calls, leads there.
         kind: ``"call"`` where the code calls it by name; ``"reference"`` where it passes it as an argument, to be
-            called by other code; ``"dynamic"`` where only a running call has shown it.
+            called by other code; ``"read"`` where it is a value that the code reads; ``"dynamic"`` where only a running
+            call has shown it.
         locate: Gives the place of the call.
     """
 

@@ -17,7 +17,8 @@ class PlanNode:
     Attributes:
         name: Its name, ``"module:qualified.name"``.
         caller: The name of the experiment that leads to it; empty for the one that is called.
-        how: ``"call"``, ``"reference"`` or ``"dynamic"``, as `Edge` has it; ``"root"`` for the one that is called.
+        how: ``"call"``, ``"reference"``, ``"read"`` or ``"dynamic"``, as `Edge` has it; ``"root"`` for the one that is
+            called.
         place: Where the call stands: ``"module:qualified.name, line 12"``; empty for the one that is called.
         option_ids: The ids of the configs that it adds to the plan, main first; none where it runs under its caller's.
         depth: How many experiments lie above it.
@@ -25,7 +26,7 @@ class PlanNode:
 
     name: str
     caller: str
-    how: Literal["root", "call", "reference", "dynamic"]
+    how: Literal["root", "call", "read", "reference", "dynamic"]
     place: str
     option_ids: tuple[str, ...]
     depth: int

@@ -7,11 +7,13 @@ is gone, both copy or share what aliases name without a bound, and neither minds
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import yaml
 
 from spearmint.config.canonical import MAX_DEPTH
+from spearmint.config.file_access import read_bounded
 from spearmint.config.located import LocatedMapping, PositionMap
 from spearmint.config.sweep import RANGE_KEY, SWEEP_KEY, RangeError, make_range
 from spearmint.errors import ConfigError
@@ -21,6 +23,7 @@ MAX_NODES = 200_000
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD = "tag:yaml.org,2002:"
+_FILE_TAG = "!file"
 _MERGE_KEY = "<<"
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OPEN = object()
@@ -51,7 +54,8 @@ def load_mapping(text: str, source: str, positions: PositionMap | None = None) -
     Plain scalars mean what YAML 1.2 says: ``true`` and ``false`` are the only booleans, so that ``no`` and ``on`` are
     text, as are ``12:30`` and ``2024-02-01``; ``1e-3`` is a number, and ``0o17`` an octal one. Merge keys (``<<``)
     work. ``!sweep [a, b]`` gives ``{"$sweep": [a, b]}``, ``!range {stop: 3}`` gives ``{"$range": {"stop": 3}}``, and
-    ``!tuple [a, b]`` gives ``(a, b)``; no other tag than those of the core schema is known, and none makes an object.
+    ``!tuple [a, b]`` gives ``(a, b)``; ``!file path`` is the text of a file, relative to the source. No other tag than
+    those of the core schema is known, and none makes an object.
     Aliases share what they name, until `generate_configurations` gives each config containers of its own.
 
     Args:
@@ -258,6 +262,8 @@ class _Reader:
             return text
         if event.tag in (None, "!", f"{_STANDARD}str"):
             return text
+        if event.tag == _FILE_TAG:
+            return self._text_of_file(text, event)
         kind = event.tag.removeprefix(_STANDARD)
         if kind == event.tag or kind not in _SCALARS:
             self._refuse_tag(event)
@@ -265,6 +271,16 @@ class _Reader:
         if not pattern.fullmatch(text):
             self._fail(f"{text!r} does not fit the tag '!!{kind}'", "Correct the value or its tag", event)
         return self._converted(convert, event)
+
+    def _text_of_file(self, name: str, event: Any) -> str:
+        path = Path(self._source).parent / name
+        try:
+            return read_bounded(path).decode()
+        except OSError as error:
+            self._fail(f"{str(path)!r}: {error.strerror or error}", "Correct the path behind !file", event)
+        except UnicodeDecodeError as error:
+            cause = f"{str(path)!r} is no text: byte {error.object[error.start]:#04x} is no UTF-8"
+            self._fail(cause, "Save it as UTF-8", event)
 
     def _converted(self, convert: Callable[[str], Any], event: Any) -> Any:
         try:
@@ -276,7 +292,7 @@ class _Reader:
         tag = event.tag.replace(_STANDARD, "!!")
         self._fail(
             f"the tag {tag!r} does not belong on this value",
-            "Use !sweep or !tuple on a list, !range on a mapping, or a tag of YAML's core schema where it fits",
+            "Use !sweep or !tuple on a list, !range on a mapping, !file on a path, or a tag of YAML's core schema",
             event,
         )
 

@@ -12,7 +12,7 @@ from contextvars import copy_context
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, cast
 
-from spearmint.cases.case import DetachedCase
+from spearmint.cases.detached_case import DetachedCase
 from spearmint.context.current import experiment_case_var, propagate
 
 P = ParamSpec("P")

@@ -2,15 +2,19 @@
 
 import sys
 from functools import partial
+from types import FrameType
 
 from spearmint.cases.bound_config import BoundConfig
-from spearmint.cases.case import DetachedCase, ExperimentCase
+from spearmint.cases.case import ExperimentCase
+from spearmint.cases.detached_case import DetachedCase
 from spearmint.cases.edge import Edge
 from spearmint.cases.join_log import JoinLog
 from spearmint.context.current import attributes_var, experiment_case_var
+from spearmint.frames import has_no_frame
 from spearmint.planning.choose import choose_options
 from spearmint.planning.select import select
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.value import ValueExperiment
 from spearmint.warn import warn_once
 
 
@@ -38,13 +42,41 @@ def join(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase
     if option is None:
         option = case.assigned(canonical)
     if option is None:
-        if case.log.is_shared and canonical.takes_attributes:
-            case = case.with_log(case.log.for_attributes(attributes_var.get()))
-            experiment_case_var.set(case)  # The experiment that is running resets it when it ends.
+        case = _with_own_log(case, canonical)
         option = _option_of_undiscovered(case, canonical)
     if canonical not in case.plan.discovered:
-        _record(case, canonical)
+        _record(case, canonical, sys._getframe(1).f_back)  # noqa: SLF001 - the caller of the experiment
     return case.view(experiment, option)
+
+
+def join_value(case: ExperimentCase, value: ValueExperiment) -> BoundConfig:
+    """Return what a value is in the running case, whose plan has not discovered the read.
+
+    Args:
+        case: The running case, seen from the experiment that is running.
+        value: The value.
+
+    Returns:
+        Its config in the case, which all further reads find there.
+
+    Raises:
+        StrategyError: If its strategy raises, or chooses what it was not given.
+    """
+    case = _with_own_log(case, value)
+    option = _option_of_undiscovered(case, value)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - the read that is looked for is the user's
+    while frame is not None and has_no_frame(frame.f_code):
+        frame = frame.f_back
+    _record(case, value, frame)
+    return option
+
+
+def _with_own_log(case: ExperimentCase, experiment: ExperimentFunction) -> ExperimentCase:
+    """Return a case whose log is not shared by calls with other attributes, if these matter to what joins it."""
+    if case.log.is_shared and experiment.takes_attributes:
+        case = case.with_log(case.log.for_attributes(attributes_var.get()))
+        experiment_case_var.set(case)  # The experiment that is running resets it when it ends.
+    return case
 
 
 def _option_of_undiscovered(case: ExperimentCase, experiment: ExperimentFunction) -> BoundConfig:
@@ -71,9 +103,8 @@ def _warn_of_thread(case: ExperimentCase, experiment: ExperimentFunction) -> Non
     warn_once(("thread", experiment.name), message)
 
 
-def _record(case: ExperimentCase, experiment: ExperimentFunction) -> None:
-    """Remember which experiment has called an undiscovered one."""
-    frame = sys._getframe(2).f_back  # noqa: SLF001 - the caller of the experiment, which called `join`
+def _record(case: ExperimentCase, experiment: ExperimentFunction, frame: FrameType | None) -> None:
+    """Remember which experiment has called, or read, an undiscovered one; the frame is that of the code that did."""
     place = (
         "" if frame is None else f"{frame.f_globals.get('__name__')}:{frame.f_code.co_qualname}, line {frame.f_lineno}"
     )

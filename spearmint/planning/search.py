@@ -16,8 +16,10 @@ from spearmint.discovery.reach.static_lookup import MISSING, Instance, is_class,
 from spearmint.discovery.reach.table_store import module_of
 from spearmint.discovery.reach.user_code import same_project_filter
 from spearmint.planning.reachability import Reachability
+from spearmint.planning.value_slots import ValueSlot, line_of_read, value_in, values_read_in
 from spearmint.registry.experiment import ExperimentFunction, ProxyBase
 from spearmint.registry.state import epoch
+from spearmint.registry.value import ValueExperiment
 
 logger = logging.getLogger("spearmint")
 
@@ -114,7 +116,8 @@ class _Search:
         """Return how an experiment leads to others, each with what its receiver will be."""
         key = (step.experiment, _identity(step.receiver))
         if key not in self._edges:
-            self._edges[key] = [*self._static_edges(step), *_dynamic_edges(step.experiment)]
+            is_called = step.experiment.is_called
+            self._edges[key] = [*self._static_edges(step), *_dynamic_edges(step.experiment)] if is_called else []
         return self._edges[key]
 
     def _static_edges(self, step: _Step) -> Iterator[tuple[Edge, Any]]:
@@ -134,6 +137,22 @@ class _Search:
             reached_one: ExperimentFunction = node.function._self_experiment.canonical  # noqa: SLF001 - a proxy's
             place = partial(_place, edge.caller, edge.target)
             yield Edge(reached_one, step.experiment, kind, place), node.receiver
+        yield from self._values_read_by(step.experiment, reached)
+
+    def _values_read_by(self, experiment: ExperimentFunction, reached: Reach) -> Iterator[tuple[Edge, Any]]:
+        """Yield the values that an experiment, and the plain functions that it reaches, read."""
+        found: dict[ValueExperiment, tuple[Node, ValueSlot]] = {}
+        for node in reached.nodes:
+            function = unwrapped(node.function)
+            if type(function) is not FunctionType or (_is_proxy(node.function) and node is not reached.root):
+                continue
+            for slot in values_read_in(function.__code__):
+                value = slot.experiment
+                self._dependencies.add_read(value_in, (slot,), value)
+                if value is not None:
+                    found.setdefault(value, (node, slot))
+        for value, (node, slot) in found.items():
+            yield Edge(value, experiment, "read", partial(_place_of_read, node, slot)), MISSING
 
     def _explorer_for(self, experiment: ExperimentFunction) -> Explorer:
         """Return what searches the code around an experiment, for all experiments of one package."""
@@ -180,6 +199,11 @@ def _place(caller: Node, target: str) -> str:
     # Not of the edge, which holds the callee: what is called no more is not to be kept.
     line = line_of(caller.function, target) if type(caller.function) is FunctionType else 0
     return f"{caller.name}, line {line}"
+
+
+def _place_of_read(reader: Node, slot: ValueSlot) -> str:
+    code = unwrapped(reader.function).__code__
+    return f"{reader.name}, line {line_of_read(code, slot)}"
 
 
 def _adds_dimension(step: _Step) -> bool:

@@ -59,12 +59,15 @@ class ExperimentFunction:
         is_released: Whether its settings have been taken back, so that a call of it is one of the function.
         copies: Further declarations of the same definition, where one inside a function runs again and again.
         is_pinned: Whether a test has pinned it to a config, so that it does not run under its caller's.
+        is_called: Whether it is a function; else a value, which code reads.
 
     Raises:
         DeclarationError: If ``function`` is not one.
         BindingError: If a config does not reach a parameter.
         StrategyError: If the strategy cannot be made.
     """
+
+    is_called = True
 
     def __init__(
         self,

@@ -307,3 +307,32 @@ def test_marks_tell_where_the_values_of_a_yaml_file_stand():
         ("d e", "f"): (6, 12),
         ("g",): (7, 1),
     }
+
+
+def test_file_tag_is_the_text_of_a_file_as_it_stands(tmp_path):
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "short.txt").write_bytes("Fasse dich kurz: \u00fc\r\n\n".encode())
+    (tmp_path / "a.yaml").write_text("text: !file prompts/short.txt\nall: [!file prompts/short.txt]\n")
+
+    (config,) = parse_configs(tmp_path / "a.yaml")
+
+    assert config == {"text": "Fasse dich kurz: \u00fc\r\n\n", "all": ["Fasse dich kurz: \u00fc\r\n\n"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "cause"),
+    [
+        ("a: !file missing.txt", "a.yaml:1:4: Cannot read YAML: '{folder}/missing.txt': No such file or directory."),
+        ("a: 1\nb: !file latin.txt", "a.yaml:2:4: Cannot read YAML: '{folder}/latin.txt' is no text: byte 0xfc is no"),
+        ("a: !file [x]", "a.yaml:1:4: Cannot read YAML: the tag '!file' does not belong on this value"),
+        ("a: !file .", "Is a directory"),
+    ],
+)
+def test_file_tag_that_leads_to_no_text_is_refused(tmp_path, text, cause):
+    (tmp_path / "latin.txt").write_bytes("\u00fc".encode("latin-1"))
+    (tmp_path / "a.yaml").write_text(text)
+
+    with pytest.raises(ConfigError) as caught:
+        parse_configs(tmp_path / "a.yaml")
+
+    assert cause.format(folder=tmp_path) in str(caught.value)

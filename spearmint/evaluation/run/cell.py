@@ -217,6 +217,7 @@ def _outcome(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
 
 def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     experiment = subject.experiment
+    case = case.once_more()  # What an execution has of its own is kept with its case.
     args, kwargs = subject.arguments.of(row)
     try:
         args, kwargs = experiment.binder.fill(case.values, args, kwargs)

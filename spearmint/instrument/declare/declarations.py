@@ -127,7 +127,13 @@ class Declarations:
     def _entry(self, rule: Rule) -> PackageEntry | ExperimentEntry:
         kind, index = rule.keys
         settings = self._targets.loaded.settings
-        return settings.packages[index] if kind == "packages" else settings.experiments[index]
+        if kind == "packages":
+            return settings.packages[index]
+        found = settings.experiments[index]
+        if isinstance(found, ExperimentEntry):
+            return found
+        # The configs of a value are its own: the function in whose calls it varies has none.
+        return ExperimentEntry(target=str(rule.target and rule.target.text))
 
     def _bindings(
         self, rule: Rule, function: Callable[..., Any], namespace: Mapping[str, Any], models: Mapping[str, Any]
@@ -157,23 +163,13 @@ class Declarations:
         return made
 
     def _make(self, rule: Rule, entry: EntryOptions) -> Spearmint:
-        options = entry.given
         origin = self._targets.origin
-        key = "strategy"
+        options, configs = read_options(entry, origin, rule.keys)
         try:
-            if entry.strategy is not None:
-                options["strategy"] = _strategy(entry.strategy)
-            for key in ("on_variant_error", "compare"):
-                callback: Any = getattr(entry, key)
-                if callback is not None:
-                    options[key] = import_named(callback) if isinstance(callback, str) else callback
-            key = "configs"
-            configs = None if entry.configs is None else parse_configs(entry.configs, relative_to=origin.folder)
-            key = "tracing"
             made = Spearmint(configs=configs, **options)
         except SpearmintError as error:
-            raise origin.error(str(error), (*rule.keys, key)) from error
-        raise_combined(list(unresolvable_bindings(origin, rule.keys, entry, configs or [])))
+            raise origin.error(str(error), (*rule.keys, "tracing")) from error
+        raise_combined(list(unresolvable_bindings(origin, rule.keys, entry, configs)))
         return made
 
     def _located(self, error: SpearmintError, rule: Rule, entry: EntryOptions) -> SettingsError:
@@ -182,6 +178,34 @@ class Declarations:
             is_named = error.parameter in entry.bindings
             keys = (*keys, "bindings", error.parameter) if is_named else (*keys, "configs")
         return self._targets.origin.error(str(error), keys)
+
+
+def read_options(
+    entry: EntryOptions, origin: SettingsSource, keys: tuple[Any, ...]
+) -> tuple[dict[str, Any], list[Config]]:
+    """Read what an entry says of how its experiments are run: the options of `spearmint.Spearmint`, and the configs.
+
+    Args:
+        entry: The entry.
+        origin: Where the settings come from.
+        keys: Where the entry stands in them.
+
+    Raises:
+        SettingsError: If a strategy or callback cannot be imported, or a config not be read.
+    """
+    options = entry.given
+    key = "strategy"
+    try:
+        if entry.strategy is not None:
+            options["strategy"] = _strategy(entry.strategy)
+        for key in ("on_variant_error", "compare"):
+            callback: Any = getattr(entry, key)
+            if callback is not None:
+                options[key] = import_named(callback) if isinstance(callback, str) else callback
+        key = "configs"
+        return options, parse_configs(entry.configs or [], relative_to=origin.folder)
+    except SpearmintError as error:
+        raise origin.error(str(error), (*keys, key)) from error
 
 
 def _experiment(

@@ -86,8 +86,10 @@ class Hook:
                 one.reach_packages()
         if not matched:
             return
+        is_package = spec.submodule_search_locations is not None
+        rewriter = ModuleRewriter(targets, self._verify, self._record, is_package=is_package)
         try:
-            loader = self._loader(name, spec.loader, matched, ModuleRewriter(targets, self._verify, self._record))
+            loader = self._loader(name, spec.loader, matched, rewriter)
         except Exception as error:  # noqa: BLE001 - importing goes on
             message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
             warn(message)
@@ -122,12 +124,12 @@ class Hook:
     def _with_late_targets(self, loader: Any, rewriter: ModuleRewriter) -> Any:
         if not rewriter.has_late_targets:
             return loader
-        return AfterLoader(loader, lambda module: self.wrap_late(module, rewriter.name))
+        return AfterLoader(loader, lambda module: self.finish(module, rewriter))
 
     def _wrap_after(self, module: ModuleType, rewriter: ModuleRewriter, reason: str, *, has_code: bool) -> None:
         """Wrap what the settings want of a module that has run, unless its own loader has run rewritten code."""
         if rewriter.is_published:
-            self.wrap_late(module, rewriter.name)
+            self.finish(module, rewriter)
             return
         if self._can_rewrite and has_code:
             message = (
@@ -169,11 +171,17 @@ class Hook:
                 installation.account.modules[name] = ModuleOutcome("wrapped_after", reason)
                 installation.wrap_in_place(module, name)
 
-    def wrap_late(self, module: ModuleType, name: str) -> None:
-        """Wrap what a module has made only now that it has run."""
+    def finish(self, module: ModuleType, rewriter: ModuleRewriter) -> None:
+        """Wrap what a module has made only now that it has run, and put the values that stand in it under experiment.
+
+        Args:
+            module: The module.
+            rewriter: What has rewritten it.
+        """
         for installation in self.installations:
-            if installation.targets.of(name) is not None:
-                installation.wrap_late(module, name)
+            if installation.targets.of(rewriter.name) is not None:
+                installation.wrap_late(module, rewriter.name)
+                installation.declare_values(module, rewriter.name, rewriter.reads)
 
 
 hook = Hook()

@@ -1,7 +1,7 @@
 """What one `spearmint.install` stands for: its settings, and what it has done so that it can be taken back."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -17,9 +17,12 @@ from spearmint.instrument.declare.patch_module import (
     wrap_in_place,
     wrap_path,
 )
+from spearmint.instrument.declare.value_declarations import ValueDeclarations
 from spearmint.instrument.importing.foreign_loaders import restore_loader
+from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets, unmatched_message
+from spearmint.instrument.settings.model import ExperimentEntry
 from spearmint.instrument.settings.origin import raise_combined
 from spearmint.instrument.settings.target import parse_target
 from spearmint.proxy.proxy import plain_function
@@ -37,6 +40,7 @@ class Installation:
         targets: Which modules and definitions they are about.
         modules: Names of the modules that were found with them in force, and whose loader is ours.
         account: What became of modules and functions.
+        values: The values that are under experiment.
     """
 
     def __init__(self, loaded: LoadedSettings) -> None:
@@ -45,6 +49,7 @@ class Installation:
         self.modules: set[str] = set()
         self.account = Account()
         self._declarations = Declarations(self.targets, self.account)
+        self.values = ValueDeclarations(self.targets)
         self._kept = KeptExperiments()
         self._pause = Pause()
         self._changes: list[ModulePatch] = []
@@ -61,9 +66,8 @@ class Installation:
         """Yield the packages and modules whose plain functions plans look through."""
         yield from (package.name for package in self.loaded.settings.packages)
         yield from self.targets.modules
-        for experiment in self.loaded.settings.experiments:
-            target = parse_target(experiment.target)
-            if target.has_module_glob:
+        for _, entry in self.loaded.entries():
+            if isinstance(entry, ExperimentEntry) and (target := parse_target(entry.target)).has_module_glob:
                 yield target.root
 
     def declare_tracked(self, function: Callable[..., Any], module: str, name: str) -> Any:
@@ -84,12 +88,14 @@ class Installation:
     def pause(self) -> None:
         """Let all its experiments, and those still to be made, run under their first config, without variants."""
         self._pause.holds = True
+        self.values.pause()
         for proxy, _, _ in self._kept:
             self._pause.add(proxy)
 
     def resume(self) -> None:
         """Let them run as the settings say."""
         self._pause.end()
+        self.values.resume()
 
     def revive_released(self) -> None:
         """Make experiments again of what an earlier installation has left with the program.
@@ -162,6 +168,10 @@ class Installation:
                     errors.append(self.loaded.origin.error(message, (*rule.keys, "target")))
         raise_combined(errors)
 
+    def declare_values(self, module: ModuleType, name: str, reads: Sequence[ReadSite]) -> None:
+        """Put the values under experiment that the settings name in a module; see `ValueDeclarations.declare`."""
+        self.values.declare(module, name, reads)
+
     def _note(self, name: str, changes: ModulePatch) -> None:
         self._changes.append(changes)
         found = self.targets.of(name)
@@ -183,6 +193,7 @@ class Installation:
                 wrap_in_place(module, self._unwrapped)
                 restore_loader(module)
         self._pause.end()
+        self.values.take_back()
         for kept, module_name, function_name in self._kept:
             release(kept)
             released.add(kept, module_name, function_name)

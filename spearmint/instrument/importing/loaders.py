@@ -47,19 +47,20 @@ class InstrumentedSourceLoader(SourceFileLoader):
             if cache:
                 cache.store(self, cached, source)
         self._rewriter.publish_tables(cached, is_from_cache=is_from_cache)
-        return cached.code
+        return self._rewriter.linked(cached)
 
     def code_of_source(self, data: Any, path: str) -> CodeType:
         """Return the rewritten code of a source that is not read from the file, and publish its call tables."""
         code, cached = self._compiled(data, path)
         self._rewriter.publish_tables(cached)
-        return code
+        return code if cached is None else self._rewriter.linked(cached)
 
     def source_to_code(  # type: ignore[override] # typeshed has one static method for all loaders
         self, data: Any, path: Any, *args: Any, **options: Any
     ) -> CodeType:
         """Compile a source to rewritten code."""
-        return self._compiled(data, path, *args, **options)[0]
+        code, cached = self._compiled(data, path, *args, **options)
+        return code if cached is None else self._rewriter.linked(cached)
 
     def _compiled(self, data: Any, path: Any, *args: Any, **options: Any) -> tuple[CodeType, CachedModule | None]:
         """Return the rewritten code of a source and what goes with it, or its code as it is and None."""
@@ -78,7 +79,8 @@ class InstrumentedSourceLoader(SourceFileLoader):
                 code = compiled(data, path, *args, **options)
                 self._rewriter.report(error, path)
                 return code, None
-        return code, CachedModule(code, rewritten.wrapped, rewritten.tables)
+            code, reads = self._rewriter.with_reads(code, path)
+        return code, CachedModule(code, rewritten.wrapped, rewritten.tables, reads)
 
     def _from_code(self, code: CodeType) -> tuple[CodeType, CachedModule | None]:
         cached = self._rewriter.from_code(code)
@@ -112,10 +114,10 @@ class InstrumentedSourcelessLoader(SourcelessFileLoader):
             if cached is None:
                 self._rewriter.publish_tables(None)
                 return code
-            if cache and cached.wrapped:
+            if cache and (cached.wrapped or cached.reads):
                 cache.store(self, cached, self.get_data(path))
         self._rewriter.publish_tables(cached, is_from_cache=is_from_cache)
-        return cached.code
+        return self._rewriter.linked(cached)
 
 
 class _Cache:

@@ -1,8 +1,9 @@
 """Rewritten code and call tables, kept beside Python's own bytecode under a tag of their own.
 
-A file is what Python itself would write, a header and marshalled code, followed by the names of what is wrapped, the
-call tables, and a trailer that says what they were made from. The trailer is stricter than Python: it knows the time
-of the source in nanoseconds, its content where only the time is another, and whether the file is whole.
+A file is what Python itself would write, a header and marshalled code, followed by the names of what is wrapped and the
+reads of values, the call tables, and a trailer that says what they were made from. The trailer is stricter than Python:
+it knows the time of the source in nanoseconds, its content where only the time is another, and whether the file is
+whole.
 """
 
 import binascii
@@ -19,8 +20,9 @@ from types import CodeType
 from typing import Any, NamedTuple, Self
 
 from spearmint.discovery import CallSite, CallTable
+from spearmint.instrument.rewrite.result import ReadSite
 
-REWRITER_VERSION = 6
+REWRITER_VERSION = 7
 """To be raised whenever the same source and settings would give other code or tables than before."""
 
 _HEADER = 16
@@ -92,11 +94,13 @@ class CachedModule(NamedTuple):
         code: The code.
         wrapped: Names of the definitions that were wrapped.
         tables: Its call tables.
+        reads: The reads of values in it.
     """
 
     code: CodeType
     wrapped: tuple[str, ...]
     tables: Mapping[str, CallTable]
+    reads: tuple[ReadSite, ...] = ()
 
 
 @lru_cache(maxsize=1024)
@@ -159,8 +163,8 @@ def load(path: str, source_stat: SourceStat, key: bytes, origin: str) -> CachedM
         return None
     # Trusted as Python trusts what lies in the same folder.
     code = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302
-    wrapped = marshal.loads(data[names:tables])  # noqa: S302
-    return CachedModule(code, wrapped, StoredTables(_tables, data[tables:end]))
+    wrapped, reads = marshal.loads(data[names:tables])  # noqa: S302
+    return CachedModule(code, wrapped, StoredTables(_tables, data[tables:end]), tuple(map(ReadSite._make, reads)))
 
 
 def load_for_reading(origin: str) -> CodeType | None:
@@ -197,7 +201,7 @@ def dump(cached: CachedModule, source: bytes, source_stat: SourceStat, key: byte
         key: As for `load`.
     """
     code = _MAGIC + _UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(cached.code)
-    with_names = code + marshal.dumps(cached.wrapped)
+    with_names = code + marshal.dumps((cached.wrapped, tuple(map(tuple, cached.reads))))
     body = with_names + marshal.dumps(_plain(cached.tables))
     content = body + _TRAILER.pack(len(code), len(with_names), source_stat.mtime, source_stat.size, key, _MARK)
     return content + _CHECKSUM.pack(binascii.crc32(content))

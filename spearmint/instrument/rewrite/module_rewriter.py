@@ -13,6 +13,7 @@ from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_o
 from spearmint.instrument.rewrite.result import (
     OUTERMOST,
     ModuleOutcome,
+    ReadSite,
     Refused,
     RewrittenTree,
 )
@@ -36,48 +37,61 @@ class ModuleRewriter:
         verify_targets: Called with the module's name, its wrapped definitions and all its definitions before it runs,
             if the settings name functions of it; what it raises goes to the code that imports the module.
         record_outcome: Called with the module's name and what became of it when its loader has asked for its code.
+        is_package: Whether the module is a package, from which its relative imports start.
 
     Attributes:
         name: Name of the module.
         key: 16 bytes that stand for the settings and the rewriter.
         is_published: Whether the module's code has been asked for.
         wrapped: Names of the wrapped definitions in that code.
+        reads: The reads of values in it.
     """
 
     __slots__ = (
+        "_is_package",
         "_record_outcome",
         "_refusal",
         "_rules",
         "_targets",
+        "_values",
         "_verify_targets",
         "is_published",
         "key",
         "name",
+        "reads",
         "wrapped",
     )
 
     def __init__(
-        self, targets: Sequence[ModuleTargets], verify_targets: VerifyTargets, record_outcome: RecordOutcome
+        self,
+        targets: Sequence[ModuleTargets],
+        verify_targets: VerifyTargets,
+        record_outcome: RecordOutcome,
+        *,
+        is_package: bool = False,
     ) -> None:
         self.name = targets[0].module
         self.key = key_of(*[one.digest for one in targets])
         self._targets = targets
         self._rules = targets[0].rules if len(targets) == 1 else tuple(rule for one in targets for rule in one.rules)
+        self._values = tuple(dict.fromkeys(value for one in targets for value in one.values))
+        self._is_package = is_package
         self._verify_targets = verify_targets
         self._record_outcome = record_outcome
         self._refusal = ""
         self.is_published = False
         self.wrapped: tuple[str, ...] = ()
+        self.reads: tuple[ReadSite, ...] = ()
 
     @property
     def has_targets(self) -> bool:
-        """Whether the settings want any function of the module to be an experiment."""
-        return bool(self._rules)
+        """Whether the settings want any function of the module to be an experiment, or values that it may read."""
+        return bool(self._rules or self._values)
 
     @property
     def has_late_targets(self) -> bool:
-        """Whether some of these are there only when the module has run."""
-        return any(rule.is_late for rule in self._rules)
+        """Whether something that they want is there only when the module has run."""
+        return any(rule.is_late for rule in self._rules) or any(one.defines_values for one in self._targets)
 
     def is_target(self, name: str, parameters: Collection[str]) -> bool | str:
         """Tell whether a definition is to be wrapped, and where, as `IsTarget` says."""
@@ -113,6 +127,35 @@ class ModuleRewriter:
             self.report(error, path)
             return None
 
+    def with_reads(self, code: CodeType, path: Any) -> tuple[CodeType, tuple[ReadSite, ...]]:
+        """Return the code of a module with what the settings vary read by way of the running case.
+
+        Args:
+            code: The code, in which functions may be wrapped.
+            path: The file, for messages.
+
+        Returns:
+            The code, to be passed to `linked` before it runs, and the reads in it.
+        """
+        if not self._values:
+            return code, ()
+        # Opened for the first module that may read a value.
+        from spearmint.instrument.rewrite import value_rewrite  # noqa: PLC0415
+
+        try:
+            return value_rewrite.rewrite_reads(code, self.name, is_package=self._is_package, values=self._values)
+        except Exception as error:  # noqa: BLE001 - importing goes on
+            self.report(error, path)
+            return code, ()
+
+    def linked(self, cached: CachedModule) -> CodeType:
+        """Return the code of a module as it is to run."""
+        if not cached.reads:
+            return cached.code
+        from spearmint.instrument.rewrite.value_links import ValueLinks  # noqa: PLC0415 - as above
+
+        return ValueLinks(self._values).linked(cached.code)
+
     def from_code(self, code: CodeType) -> CachedModule | None:
         """Rewrite the code of a module that has no source.
 
@@ -136,7 +179,8 @@ class ModuleRewriter:
         if isinstance(rewritten, Refused):
             self.report(rewritten.reason, code.co_filename)
             return None
-        return CachedModule(rewritten.code, rewritten.wrapped, tables)
+        made, reads = self.with_reads(rewritten.code, code.co_filename)
+        return CachedModule(made, rewritten.wrapped, tables, reads)
 
     def rewrite_and_publish(self, code: CodeType) -> CodeType:
         """Return the rewritten code of a module that is about to run, and make its call tables known.
@@ -146,7 +190,7 @@ class ModuleRewriter:
         """
         cached = self.from_code(code)
         self.publish_tables(cached)
-        return cached.code if cached else code
+        return self.linked(cached) if cached else code
 
     def publish_tables(self, cached: CachedModule | None, *, is_from_cache: bool = False) -> None:
         """Make the call tables of the module known, and check that what the settings name is in it.
@@ -157,6 +201,7 @@ class ModuleRewriter:
         """
         self.is_published = True
         self.wrapped = cached.wrapped if cached else ()
+        self.reads = cached.reads if cached else ()
         if cached is None:
             table_store.forget_tables(self.name)
             self._record_outcome(self.name, ModuleOutcome("left", self._refusal))

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import CodeType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from spearmint.discovery import CallTable
 from spearmint.signatures import is_implicit_class_method
@@ -44,6 +44,22 @@ class ModuleOutcome:
 
     state: ModuleState
     reason: str = ""
+
+
+class ReadSite(NamedTuple):
+    """One read of a value.
+
+    Attributes:
+        path: The dotted path that the code reads by, as far as its module tells; of a literal, the value's name.
+        scope: Qualified name of the function that reads.
+        line: The line, counted from 1.
+        kind: As `spearmint.execution.value_reads.reader_of` has it.
+    """
+
+    path: str
+    scope: str
+    line: int
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)

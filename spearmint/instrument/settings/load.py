@@ -14,10 +14,17 @@ from spearmint.config.files import decode
 from spearmint.config.located import PositionMap
 from spearmint.config.sources import find_files
 from spearmint.errors import ConfigError, SettingsError
-from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry, InstallSettings, PackageEntry
+from spearmint.instrument.settings.model import (
+    EntryOptions,
+    ExperimentEntry,
+    InstallSettings,
+    PackageEntry,
+    ValueEntry,
+)
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.instrument.settings.target import is_within, parse_target
 from spearmint.instrument.settings.validation_errors import translate_validation_errors
+from spearmint.instrument.settings.value_target import parse_value
 
 SETTINGS_VARIABLE = "SPEARMINT_CONFIG"
 """The environment variable that may name the settings file."""
@@ -37,9 +44,17 @@ class LoadedSettings:
     _left_out: frozenset[tuple[Any, ...]] = frozenset()
 
     def entries(self) -> Iterator[tuple[tuple[str, int], PackageEntry | ExperimentEntry]]:
-        """Yield every entry with the keys that lead to it, experiments first."""
-        yield from self._placed("experiments", self.settings.experiments)
+        """Yield every entry that is about functions with the keys that lead to it, experiments first."""
+        for keys, entry in self._placed("experiments", self.settings.experiments):
+            if isinstance(entry, ExperimentEntry):
+                yield keys, entry
         yield from self._placed("packages", self.settings.packages)
+
+    def values(self) -> Iterator[tuple[tuple[str, int], ValueEntry]]:
+        """Yield every entry that is about a value with the keys that lead to it."""
+        for keys, entry in self._placed("experiments", self.settings.experiments):
+            if isinstance(entry, ValueEntry):
+                yield keys, entry
 
     def _placed(self, kind: str, entries: Iterable[Any]) -> Iterator[tuple[tuple[str, int], Any]]:
         kept = ((kind, index) for index in itertools.count() if (kind, index) not in self._left_out)
@@ -221,6 +236,7 @@ def _as_settings_error(error: ConfigError) -> SettingsError:
 def _semantic_errors(loaded: LoadedSettings) -> Iterator[SettingsError]:
     """Yield what every single value may be, and all together not."""
     seen: dict[str, int] = {}
+    yield from _of_values(loaded)
     for keys, entry in loaded.entries():
         name = entry.name if isinstance(entry, PackageEntry) else entry.target
         if (first := seen.setdefault(f"{keys[0]} {name}", keys[1])) != keys[1]:
@@ -236,6 +252,33 @@ def _semantic_errors(loaded: LoadedSettings) -> Iterator[SettingsError]:
             yield from _idle_package(loaded.origin, keys, entry)
         else:
             yield from _numbered_glob(loaded.origin, keys, entry)
+
+
+def _of_values(loaded: LoadedSettings) -> Iterator[SettingsError]:
+    seen: dict[str, int] = {}
+    for keys, entry in loaded.values():
+        target = parse_value(entry.value)
+        if (first := seen.setdefault(target.full_name, keys[1])) != keys[1]:
+            place = loaded.origin.line_of((keys[0], first))
+            where = f"in line {place}" if place else f"as {keys[0]}[{first}]"
+            yield loaded.origin.error(
+                f"Cannot use {entry.value!r} twice: it is there already, {where}. Join the two, or remove one.", keys
+            )
+        if is_within(target.module, _OURS):
+            yield loaded.origin.error(f"Cannot vary {entry.value!r}: it is Spearmint's own. Remove it.", keys)
+        if not entry.configs:
+            yield loaded.origin.error(
+                f"Cannot vary {entry.value!r}: it has no configs. Add some, as 'configs: [{{value: ...}}]' with "
+                "'path: value'.",
+                keys,
+            )
+        if entry.bindings:
+            yield loaded.origin.error(
+                f"Cannot bind parameters of {entry.value!r}: a value has none. Say where it stands in a config with "
+                "'path: ...' instead.",
+                (*keys, "bindings"),
+            )
+        yield from _missing_configs(loaded.origin, keys, entry)
 
 
 def _missing_configs(origin: SettingsSource, keys: tuple[Any, ...], entry: EntryOptions) -> Iterator[SettingsError]:

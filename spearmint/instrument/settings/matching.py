@@ -10,7 +10,7 @@ from typing import Any, Literal
 from spearmint.errors import SettingsError
 from spearmint.instrument.naming.public_path import PublicPaths, followed
 from spearmint.instrument.settings.load import LoadedSettings
-from spearmint.instrument.settings.model import ExperimentEntry, PackageEntry
+from spearmint.instrument.settings.model import ExperimentEntry, PackageEntry, ValueEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.instrument.settings.target import (
     Target,
@@ -18,6 +18,7 @@ from spearmint.instrument.settings.target import (
     parse_target,
     without_number,
 )
+from spearmint.instrument.settings.value_target import ValueTarget, parse_value
 from spearmint.signatures import is_implicit_class_method
 from spearmint.suggest import did_you_mean
 
@@ -34,6 +35,7 @@ class Rule:
         excluded: What a package leaves as it is.
         is_outermost: Whether decorators have run before the experiment is made.
         is_late: Whether what it names is made only when its module runs, as the ``__init__`` of a dataclass.
+        is_within: Whether it names a function whose calls make cases of a value, which has no configs of its own.
     """
 
     keys: tuple[str, int]
@@ -43,6 +45,7 @@ class Rule:
     excluded: tuple[Target, ...] = ()
     is_outermost: bool = False
     is_late: bool = False
+    is_within: bool = False
 
     def wants(self, name: str, parameters: Collection[str]) -> bool:
         """Tell whether a definition is to be declared; with ``auto: annotated``, whether it may have to be.
@@ -77,11 +80,18 @@ class ModuleTargets:
             the innermost package that the module is in.
         digest: The same for everything that shapes the rewritten module in the same way, in every process. Configs,
             strategies and paths do not; they are read when the module runs.
+        values: The values whose reads in it are followed.
     """
 
     module: str
     rules: tuple[Rule, ...]
     digest: str
+    values: tuple[ValueTarget, ...] = ()
+
+    @property
+    def defines_values(self) -> bool:
+        """Whether some of the values stand in it."""
+        return any(one.module == self.module for one in self.values)
 
     def find(self, name: str, parameters: Collection[str]) -> Rule | None:
         """Return the rule for a definition, None if it stays as it is.
@@ -103,17 +113,20 @@ class Targets:
         roots: Names at the top of the modules that it is about. A module with another root is none of them.
         loaded: The settings.
         modules: The modules that the settings name without a glob, and those that define what they name.
+        values: The values that they name, by where their entries stand.
     """
 
     def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         rules = [_rule(keys, entry) for keys, entry in loaded.entries()]
+        self.values = {keys: parse_value(entry.value) for keys, entry in loaded.values()}
         targets = [rule for rule in rules if rule.target is not None]
-        self._given = sorted(targets, key=lambda rule: not (rule.target and rule.target.is_exact))
+        within = [rule for keys, entry in loaded.values() for rule in _rules_within(keys, entry)]
+        self._given = sorted([*targets, *within], key=lambda rule: not (rule.target and rule.target.is_exact))
         names = {package.name: rules[len(targets) + index] for index, package in enumerate(loaded.settings.packages)}
         self._packages = dict(sorted(names.items(), key=lambda item: -len(item[0])))
-        exact = {rule.target.module for rule in targets if rule.target and not rule.target.has_module_glob}
-        self._named = frozenset(exact.union(names))
+        exact = {rule.target.module for rule in self._given if rule.target and not rule.target.has_module_glob}
+        self._named = frozenset(exact.union(names, (one.module for one in self.values.values())))
         self._pending: frozenset[str] = frozenset()
         self._follow(PublicPaths())
 
@@ -133,7 +146,8 @@ class Targets:
         self._pending = frozenset(pending if roots is None else pending & roots)
         self._known: dict[str, ModuleTargets | None] = {}
         given = [rule.target for rule in (*self._given, *rules) if rule.target]
-        self.roots = frozenset([name.partition(".")[0] for name in self._packages] + [target.root for target in given])
+        named = [*self._packages, *(one.module for one in self.values.values())]
+        self.roots = frozenset([name.partition(".")[0] for name in named] + [target.root for target in given])
         exact = (rule.target.module for rule in rules if rule.target and not rule.target.has_module_glob)
         self.modules = self._named.union(exact)
 
@@ -209,7 +223,10 @@ class Targets:
             return None
         if package is not None and package.auto is not None:
             rules.append(replace(package, excluded=tuple(one for one in package.excluded if one.covers(module))))
-        return ModuleTargets(module, tuple(rules), _digest(tuple([rule.shape for rule in rules if not rule.is_late])))
+        reads = tuple(one for one in self.values.values() if package is not None or one.module == module)
+        shapes = [rule.shape for rule in rules if not rule.is_late]
+        shapes += [("value", one.full_name) for one in reads]
+        return ModuleTargets(module, tuple(rules), _digest(tuple(shapes)), reads)
 
 
 def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
@@ -218,6 +235,10 @@ def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
         return Rule(keys, None, entry.auto, parameters, tuple(map(parse_target, entry.exclude)))
     is_outermost = entry.position == "outermost"
     return Rule(keys, parse_target(entry.target), None, parameters, is_outermost=is_outermost)
+
+
+def _rules_within(keys: tuple[str, int], entry: ValueEntry) -> list[Rule]:
+    return [Rule(keys, parse_target(text), None, frozenset(), is_within=True) for text in entry.within]
 
 
 @lru_cache(maxsize=1024)

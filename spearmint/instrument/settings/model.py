@@ -8,9 +8,11 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     PositiveFloat,
     PositiveInt,
+    Tag,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
@@ -19,6 +21,7 @@ from pydantic import (
 from spearmint.errors import DeclarationError
 from spearmint.execution.limits import PoolLimits
 from spearmint.instrument.settings.target import parse_target
+from spearmint.instrument.settings.value_target import parse_value
 from spearmint.online.options import OnlineOptions
 from spearmint.registry.settings import check_tracing
 from spearmint.strategies.by_name import check_strategy
@@ -45,6 +48,18 @@ def _package_name(name: str) -> str:
 
 def _target(text: str) -> str:
     parse_target(text)
+    return text
+
+
+def _value(text: str) -> str:
+    parse_value(text)
+    return text
+
+
+def _exact_target(text: str) -> str:
+    if not parse_target(text).is_exact:
+        message = f"Cannot begin cases in {text!r}: it may be several functions. Name one, or list them."
+        raise ValueError(message)
     return text
 
 
@@ -186,13 +201,40 @@ class ExperimentEntry(EntryOptions):
     position: Literal["innermost", "outermost"] = "innermost"
 
 
+class ValueEntry(EntryOptions):
+    """A value that is varied where code reads it: a constant, a class attribute or a literal."""
+
+    value: Annotated[str, AfterValidator(_value)]
+    within: Annotated[list[Annotated[str, AfterValidator(_exact_target)]], BeforeValidator(_list_of_sources)] = Field(
+        default_factory=list
+    )
+    path: str = ""
+    original: bool = True
+
+
+VALUE_TAG = "[value]"
+TARGET_TAG = "[target]"
+"""How pydantic tells, in the place of an error, which of the two kinds of experiments it is about."""
+
+
+def _kind_of_experiment(entry: Any) -> str:
+    given = entry if isinstance(entry, dict) else getattr(entry, "model_fields_set", ())
+    return VALUE_TAG if "value" in given and "target" not in given else TARGET_TAG
+
+
+_Experiment = Annotated[
+    Annotated[ExperimentEntry, Tag(TARGET_TAG)] | Annotated[ValueEntry, Tag(VALUE_TAG)],
+    Discriminator(_kind_of_experiment),
+]
+
+
 class InstallSettings(_Model):
     """All that a settings file may say."""
 
     packages: Annotated[list[Annotated[PackageEntry, _named("name")]], BeforeValidator(_list)] = Field(
         default_factory=list
     )
-    experiments: Annotated[list[ExperimentEntry], BeforeValidator(_list)] = Field(default_factory=list)
+    experiments: Annotated[list[_Experiment], BeforeValidator(_list)] = Field(default_factory=list)
     tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_options)] = None
     background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
     online: Annotated[dict[str, Any] | None, AfterValidator(_online)] = None
@@ -201,13 +243,20 @@ class InstallSettings(_Model):
     on_missed: Literal["warn", "error", "ignore"] = "warn"
 
 
-def known_keys(place: tuple[Any, ...]) -> tuple[str, str]:
-    """Return what the mapping at a place of the settings is called, and the keys that it may have."""
+def known_keys(place: tuple[Any, ...], *, is_value: bool = False) -> tuple[str, str]:
+    """Return what the mapping at a place of the settings is called, and the keys that it may have.
+
+    Args:
+        place: The keys and indexes that lead to it.
+        is_value: Whether the experiment there is a value.
+    """
     model: type[BaseModel] = InstallSettings
     label = "the settings"
     for key in place:
         if key in _INNER:
             model, label = _INNER[key]
+            if is_value and model is ExperimentEntry:
+                model, label = ValueEntry, "a value"
     shared = EntryOptions.model_fields if issubclass(model, EntryOptions) else {}
     fields = sorted(model.model_fields.items(), key=lambda item: item[0] in shared)  # what is its own comes first
     return label, ", ".join(field.alias or name for name, field in fields)

@@ -6,9 +6,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from spearmint.errors import SettingsError
-from spearmint.instrument.settings.model import known_keys, suggestion
+from spearmint.instrument.settings.model import TARGET_TAG, VALUE_TAG, known_keys, suggestion
 from spearmint.instrument.settings.origin import SettingsSource, dotted
 
+_NO_KEYS = ("[key]", VALUE_TAG, TARGET_TAG)
 _ADVICE = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
@@ -25,7 +26,7 @@ _ADVICE = {
 def translate_validation_errors(error: ValidationError, origin: SettingsSource) -> Iterator[SettingsError]:
     """Yield an error with its place for each thing that pydantic has found."""
     for found in error.errors(include_url=False):
-        keys = tuple(key for key in found["loc"] if key != "[key]")
+        keys = tuple(key for key in found["loc"] if key not in _NO_KEYS)
         message = _message(keys, found)
         made = origin.error(message, (*keys, *_named_key(found, message)))
         made.__cause__ = (found.get("ctx") or {}).get("error")
@@ -42,7 +43,7 @@ def _message(keys: tuple[Any, ...], found: Any) -> str:
     kind, value = found["type"], found["input"]
     name = keys[-1] if keys else "settings"
     if kind == "extra_forbidden":
-        return unknown_key(keys)
+        return unknown_key(keys, is_value=VALUE_TAG in found["loc"])
     if kind == "missing":
         label, _ = known_keys(keys[:-1])
         return f"Cannot use {label} without {name!r}: the key is missing. Add it."
@@ -59,9 +60,9 @@ def _message(keys: tuple[Any, ...], found: Any) -> str:
     return f"Cannot set {label!r} to {shown}: {cause}. Give {advice or 'something else'}."
 
 
-def unknown_key(keys: tuple[Any, ...]) -> str:
-    """Return the message for a key that means nothing where it stands."""
-    label, known = known_keys(keys[:-1])
+def unknown_key(keys: tuple[Any, ...], *, is_value: bool = False) -> str:
+    """Return the message for a key that means nothing where it stands, be it in an experiment that is a value."""
+    label, known = known_keys(keys[:-1], is_value=is_value)
     close = suggestion(str(keys[-1]), known)
     return f"Cannot use the key {keys[-1]!r}: there is none such in {label}. Give some of {known}.{close}"
 

@@ -1,0 +1,144 @@
+"""Reads of values under experiment within a case: what rewritten code calls."""
+
+from collections.abc import Callable
+from typing import Any
+
+from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.case import ExperimentCase
+from spearmint.cases.detached_case import DetachedCase
+from spearmint.context.current import experiment_case_var
+from spearmint.frames import hide_frames
+from spearmint.online.exposures import exposures
+from spearmint.planning.join import join_value
+from spearmint.planning.value_slots import Reader, ValueSlot, register_reader, slot_of
+from spearmint.registry.value import AS_WRITTEN, PER_EXECUTION, ValueExperiment
+
+current_case = experiment_case_var.get
+"""What rewritten code asks first: outside a case, a read goes no further."""
+
+_readers: dict[tuple[str, str], Reader] = {}
+
+
+def reader_of(name: str, kind: str) -> Reader:
+    """Return what rewritten code calls for a read within a case.
+
+    Args:
+        name: The value's name, ``"module:name"``.
+        kind: ``"constant"``, ``"default"`` and ``"literal"`` are called with what was read and the case,
+            ``"attribute"`` with the object that it was read of before them.
+
+    Returns:
+        The same function each time, which gives what the read gives.
+    """
+    found = _readers.get((name, kind))
+    if found is None:
+        slot = slot_of(name)
+        made = _KINDS[kind](slot)
+        found = _readers.setdefault((name, kind), made)
+        register_reader(found, slot)
+    return found
+
+
+# The first two are written out, since they are what a read costs.
+
+
+def _literal_reader(slot: ValueSlot) -> Reader:
+    def read_literal(plain: Any, case: Any) -> Any:
+        try:
+            value = case._options[slot.experiment].read  # noqa: SLF001 - `assigned` would double the cost
+        except KeyError:
+            return _read(slot, plain, case)
+        if value is AS_WRITTEN:
+            return plain
+        return _read(slot, plain, case) if value is PER_EXECUTION else value
+
+    return read_literal
+
+
+def _constant_reader(slot: ValueSlot) -> Reader:
+    def read_constant(plain: Any, case: Any) -> Any:
+        experiment = slot.experiment
+        try:
+            value = case._options[experiment].read  # noqa: SLF001 - as above
+        except KeyError:
+            return _read_if_original(slot, plain, case)
+        if value is AS_WRITTEN:
+            return plain
+        if value is PER_EXECUTION or plain is not experiment.original:  # type: ignore[union-attr] # it has an option
+            return _read_if_original(slot, plain, case)
+        return value
+
+    return read_constant
+
+
+def _default_reader(slot: ValueSlot) -> Reader:
+    def read_default(plain: Any, case: Any) -> Any:
+        experiment = slot.experiment
+        # Else the caller has given another.
+        return _read(slot, plain, case) if experiment is not None and plain is experiment.original else plain
+
+    return read_default
+
+
+def _attribute_reader(slot: ValueSlot) -> Reader:
+    owner, _, attribute = slot.name.partition(":")[2].rpartition(".")
+
+    def read_attribute(held_by: Any, plain: Any, case: Any) -> Any:
+        return _read_if_original(slot, plain, case) if _is_of_class(held_by, owner, attribute) else plain
+
+    return read_attribute
+
+
+_KINDS: dict[str, Callable[[ValueSlot], Reader]] = {
+    "attribute": _attribute_reader,
+    "constant": _constant_reader,
+    "default": _default_reader,
+    "literal": _literal_reader,
+}
+
+
+def _is_of_class(held_by: Any, owner: str, attribute: str) -> bool:
+    """Tell whether an attribute is that of a class, rather than one that the instance or a subclass has of its own."""
+    if not isinstance(held_by, type):
+        if attribute in getattr(held_by, "__dict__", ()):
+            return False
+        held_by = type(held_by)
+    found = next((base for base in held_by.__mro__ if attribute in base.__dict__), None)
+    return found is not None and found.__qualname__ == owner
+
+
+def _read_if_original(slot: ValueSlot, plain: Any, case: ExperimentCase) -> Any:
+    experiment = slot.experiment
+    if experiment is None:
+        return plain
+    if plain is not experiment.original:  # It has been rebound.
+        slot.strangers += 1
+        return plain
+    return _read(slot, plain, case)
+
+
+def _read(slot: ValueSlot, plain: Any, case: ExperimentCase) -> Any:
+    """Return what a read gives in a case, which the value joins if no analysis has seen the read."""
+    experiment = slot.experiment
+    if experiment is None or type(case) is DetachedCase:
+        return plain
+    option = case.assigned(experiment) or join_value(case, experiment)
+    value = option.read  # type: ignore[attr-defined] # a value's option
+    if value is AS_WRITTEN:
+        return plain
+    return _first_read(experiment, option, plain, case) if value is PER_EXECUTION else value
+
+
+def _first_read(experiment: ValueExperiment, option: BoundConfig, plain: Any, case: ExperimentCase) -> Any:
+    """Return what all reads of one execution share; the first of them tells whom it exposes."""
+    values = case.values_read
+    if experiment not in values:
+        assignment = case.assignment_of_value(experiment, option)
+        if assignment is not None:
+            exposures.expose(assignment, case)
+        supply = None if experiment.is_original(option) else option.values[0]
+        values[experiment] = plain if supply is None else supply()
+    return values[experiment]
+
+
+hide_frames(globals())

@@ -1,0 +1,340 @@
+"""Values under experiment, from the settings to what calls, plans and evaluations make of them."""
+
+import asyncio
+import sys
+
+import pytest
+
+import spearmint
+from spearmint import Spearmint
+from spearmint.errors import SettingsError
+from spearmint.registry.registry import registry
+from spearmint.testing import override
+
+SHOP = {
+    "shop/__init__.py": "from shop.prompts import SYSTEM",
+    "shop/prompts.py": """
+        SYSTEM = "Be kind."
+        LIMITS = [1, 2]
+        """,
+    "shop/settings.py": """
+        class Search:
+            top_k = 5
+
+            def limit(self):
+                return self.top_k
+
+            @classmethod
+            def of_class(cls):
+                return cls.top_k
+
+        class Wide(Search):
+            pass
+
+        class Own(Search):
+            top_k = 50
+        """,
+    "shop/rank.py": """
+        def score(x):
+            return x * 0.75 + 0.75
+
+        def label(x):
+            try:
+                return "high"
+            finally:
+                x.append("high")
+        """,
+    "shop/api.py": """
+        import shop.prompts
+        import shop.prompts as p
+        from shop import SYSTEM as EXPORTED, prompts
+        from .prompts import SYSTEM, SYSTEM as OTHER
+
+        def answer(q):
+            return f"{SYSTEM} {q}"
+
+        def ways():
+            inner = lambda: SYSTEM
+            return [
+                SYSTEM, OTHER, EXPORTED, p.SYSTEM, prompts.SYSTEM, shop.prompts.SYSTEM, inner(),
+                [SYSTEM for _ in "a"][0], next(SYSTEM for _ in "a"), SYSTEM.format(), *helper(),
+            ]
+
+        def helper():
+            yield SYSTEM
+
+        async def ask():
+            return SYSTEM
+
+        def local():
+            SYSTEM = "local"
+            return SYSTEM
+        """,
+}
+FORMS = ("source", "pyc", "zip", "zip-pyc")
+
+
+def value(name, configs, path="v", **rest):
+    return {"value": name, "configs": configs, "path": path, **rest}
+
+
+def system(**rest):
+    return value("shop.prompts:SYSTEM", [{"v": "Be brief."}], **{"within": ["shop.api:answer"], **rest})
+
+
+@pytest.fixture
+def shop(project):
+    """Install settings about the shop, and give a module of it."""
+    project.write(SHOP)
+
+    def install(*values, load="shop.api", form="source", **rest):
+        if form != "source":
+            project.pack(form)
+        handle = spearmint.install({"packages": ["shop"], "experiments": list(values), **rest})
+        return project.load(load), handle
+
+    yield install
+    spearmint.uninstall()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_constant_is_varied_however_code_reads_it(shop, form):
+    api, _ = shop(system(within=["shop.api:ways"]), form=form)
+
+    plain = api.ways()
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        varied = api.ways()
+
+    assert plain == ["Be kind."] * 11
+    assert varied == ["Be brief."] * 11
+
+
+def test_reads_outside_a_case_and_of_other_names_stay(shop):
+    api, _ = shop(system(within=["shop.api:answer", "shop.api:local"]))
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        assert api.answer("Why?") == "Be brief. Why?"
+        assert api.local() == "local"
+        assert api.ways()[0] == "Be kind."
+        assert sys.modules["shop.prompts"].SYSTEM == "Be kind."
+
+
+def test_value_is_a_dimension_of_the_plan(shop):
+    api, _ = shop(system(strategy="multi_branch"))
+
+    with Spearmint.run(api.answer, await_variants=True) as runner:
+        results = runner("Why?")
+
+    assert [one.result for one in results] == ["Be kind. Why?", "Be brief. Why?"]
+    assert results.main_result.case_id == "original"
+    assert results.variant_results[0].experiment_case.assignment["shop.prompts:SYSTEM"] == {"v": "Be brief."}
+    assert "shop.prompts:SYSTEM (read in shop.api:answer, line 8): original, " in str(results.plan)
+
+
+def test_evaluation_tells_what_each_value_does(shop):
+    api, _ = shop(system(), value("shop.rank:score#0.75", [{"v": 0.5}]))
+
+    def length(outputs):
+        return len(outputs)
+
+    report = Spearmint().evaluate(api.answer, [{"q": "a"}, {"q": "bc"}], scorers=[length], progress=False)
+
+    assert {(one.parameter, one.value): one.estimate.value for one in report.effects("length")} == {
+        ("SYSTEM: v", "Be kind."): 10.5,
+        ("SYSTEM: v", "Be brief."): 11.5,
+    }
+
+
+def test_round_robin_alternates_between_values(shop):
+    api, _ = shop(system(strategy="round_robin"))
+
+    assert [api.answer("?") for _ in range(3)] == ["Be kind. ?", "Be brief. ?", "Be kind. ?"]
+
+
+def test_value_reaches_async_functions(shop):
+    api, _ = shop(system(within=["shop.api:ask"]))
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        assert asyncio.run(api.ask()) == "Be brief."
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_class_attribute_is_varied_where_it_is_the_class_s(shop, form):
+    name = "shop.settings:Search"
+    settings, _ = shop(
+        value(f"{name}.top_k", [{"v": 9}], within=[f"{name}.limit", f"{name}.of_class"]),
+        load="shop.settings",
+        form=form,
+    )
+    own = settings.Search()
+    own.top_k = 7
+
+    with override("shop.settings:Search.top_k", {"v": 9}):
+        assert settings.Search().limit() == 9
+        assert settings.Wide().limit() == 9
+        assert settings.Search.of_class() == settings.Wide.of_class() == 9
+        assert own.limit() == 7
+        assert settings.Own().limit() == settings.Own.of_class() == 50
+    assert settings.Search().limit() == 5
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_literals_are_told_apart_by_their_place(shop, form):
+    rank, _ = shop(
+        value("shop.rank:score#0.75", [{"v": 2}], within=["shop.rank:score"]),
+        value("shop.rank:score#0.75[1]", [{"v": 100.0}]),
+        value('shop.rank:label#"high"[1]', [{"v": "low"}], within=["shop.rank:label"]),
+        load="shop.rank",
+        form=form,
+    )
+    seen = []
+
+    with override("shop.rank:score#0.75", {"v": 2}):
+        assert rank.score(4) == 8.75
+    with override("shop.rank:score#0.75[1]", {"v": 100.0}):
+        assert rank.score(4) == 103.0
+    with override('shop.rank:label#"high"[1]', {"v": "low"}):
+        assert rank.label(seen) == "high"
+    assert seen == ["low"]
+
+
+def test_mutable_value_is_one_copy_for_each_execution(shop, project):
+    project.write(
+        {
+            "shop/lists.py": """
+            from shop.prompts import LIMITS
+
+            def grow():
+                LIMITS.append(3)
+                return LIMITS
+        """
+        }
+    )
+    lists, _ = shop(value("shop.prompts:LIMITS", [{"v": [7]}], within=["shop.lists:grow"]), load="shop.lists")
+
+    with override("shop.prompts:LIMITS", {"v": [7]}):
+        first, second = lists.grow(), lists.grow()
+
+    assert first == second == [7, 3]
+    assert first is not second
+
+
+def test_cached_code_reads_as_fresh_code_does(shop, project):
+    _, handle = shop(system())
+    handle.uninstall()
+    caches = project.caches()
+    for name in [one for one in sys.modules if one.partition(".")[0] == "shop"]:
+        del sys.modules[name]
+    api, handle = shop(system())
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        assert api.answer("?") == "Be brief. ?"
+    assert project.caches() == caches != []
+    assert "shop.api  cached" in str(handle.report())
+
+
+def test_other_values_make_the_code_anew(shop):
+    _, handle = shop(system())
+    handle.uninstall()
+    for name in [one for one in sys.modules if one.partition(".")[0] == "shop"]:
+        del sys.modules[name]
+    _, handle = shop(value("shop.prompts:LIMITS", [{"v": [1]}]))
+
+    assert "shop.api  rewritten" in str(handle.report())
+
+
+def test_uninstalling_lets_reads_be_what_the_code_says(shop):
+    api, handle = shop(system(strategy="round_robin"))
+    assert [api.answer("?"), api.answer("?")] == ["Be kind. ?", "Be brief. ?"]
+
+    handle.uninstall()
+
+    assert [api.answer("?"), api.answer("?")] == ["Be kind. ?"] * 2
+
+
+def test_pause_gives_the_original_and_resume_the_rest(shop):
+    api, handle = shop(system(strategy="round_robin"))
+
+    handle.pause()
+    assert [api.answer("?") for _ in range(2)] == ["Be kind. ?"] * 2
+    handle.resume()
+    assert {api.answer("?") for _ in range(2)} == {"Be kind. ?", "Be brief. ?"}
+
+
+def test_original_false_leaves_the_configs_alone(shop):
+    api, _ = shop(system(original=False))
+
+    assert api.answer("?") == "Be brief. ?"
+    assert [one.config_id for one in registry.get("shop.prompts:SYSTEM").options] != ["original"]
+
+
+def test_config_that_equals_the_code_is_no_second_option(shop):
+    shop(value("shop.rank:score#0.75", [{"v": 0.5}, {"v": 0.75}]), load="shop.rank")
+
+    options = registry.get("shop.rank:score#0.75").options
+    assert [one.config["v"] for one in options] == [0.75, 0.5]
+    assert options[0].config_id == "original"
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        (value("shop.prompts:SYTEM", [{"v": "a"}]), ["module 'shop.prompts' has no 'SYTEM'", "'SYSTEM'?"]),
+        (value("shop.api:answer", [{"v": "a"}]), ["it is a function", "'target: shop.api:answer'"]),
+        (value("shop.api:p", [{"v": "a"}]), ["it is a module"]),
+        (value("shop.prompts:SYSTEM", [{"v": 3}]), ["it is of type str", "has a int at 'v'"]),
+        (value("shop.prompts:SYSTEM", [{"v": "a"}], path="w"), ["has nothing at 'w'"]),
+        (value("shop.prompts:SYSTEM", [{"v": "a"}], path=""), ["path: v"]),
+        (value("shop.settings:Search.top_k", [{"v": True}]), ["it is of type int", "has a bool"]),
+        (value("shop.rank:score#0.8", [{"v": 0.5}]), ["'score' of module 'shop.rank' has no such literal"]),
+        (value("shop.broken:LIMIT", [{"v": 2}]), ["shop.broken:raised, line 6, binds it anew at run time"]),
+        (value("shop.broken:raised#3", [{"v": 2}]), ["One in an annotation, in a default"]),
+    ],
+)
+def test_what_cannot_be_varied_is_refused_with_its_place(project, entry, words):
+    project.write(
+        {
+            **SHOP,
+            "shop/broken.py": """
+            LIMIT = 1
+
+            def raised(by: 3 = 3):
+                global LIMIT
+                LIMIT += by
+        """,
+        }
+    )
+    with (
+        spearmint.install({"packages": ["shop"], "experiments": [entry]}),
+        pytest.raises(SettingsError, match="Cannot vary") as caught,
+    ):
+        project.load(entry["value"].partition(":")[0])
+
+    assert "experiments[0]" in str(caught.value)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"value": "shop.prompts:SYSTEM"}, "it has no configs"),
+        ({"value": "prompts", "configs": [{"v": 1}]}, "it names no module"),
+        ({"value": "shop:A", "configs": [{"v": 1}], "bindings": {"x": "v"}}, "a value has none"),
+        ({"value": "shop:A", "configs": [{"v": 1}], "whithin": "shop:f"}, "Did you mean 'within'"),
+        ({"value": "shop:A", "configs": [{"v": 1}], "within": "shop:*"}, "it may be several functions"),
+        ({"value": "spearmint:A", "configs": [{"v": 1}]}, "it is Spearmint's own"),
+    ],
+)
+def test_entry_that_says_nothing_sensible_is_refused(entry, words):
+    with pytest.raises(SettingsError) as caught:
+        spearmint.install({"packages": ["shop"], "experiments": [entry]})
+
+    assert words in str(caught.value)
+    assert "experiments[0]" in str(caught.value)
+
+
+def test_value_that_is_named_twice_is_refused():
+    entries = [value("shop.rank:score#0.75", [{"v": 1.0}]), value("shop.rank:score#0.75[0]", [{"v": 2.0}])]
+
+    with pytest.raises(SettingsError, match="twice"):
+        spearmint.install({"packages": ["shop"], "experiments": entries})
