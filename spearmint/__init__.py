@@ -34,6 +34,7 @@ _MODULES = {
     "exposure_stats": "spearmint.process",
     "flush": "spearmint.process",
     "install": "spearmint.instrument.install",
+    "online_report": "spearmint.evaluation.online.online_report",
     "token": "spearmint.online.outcomes",
     "tracing_stats": "spearmint.process",
     "track": "spearmint.online.outcomes",

@@ -5,6 +5,7 @@ from spearmint.cases import ExperimentCase
 from spearmint.config import INJECTED, Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
+from spearmint.evaluation.online.online_report import online_report
 from spearmint.evaluation.race import Race
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
@@ -44,6 +45,7 @@ __all__ = [
     "exposure_stats",
     "flush",
     "install",
+    "online_report",
     "token",
     "tracing_stats",
     "track",

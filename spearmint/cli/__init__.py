@@ -20,6 +20,7 @@ _COMMANDS: dict[str, str] = {
     "evaluate": "spearmint.cli.evaluate",
     "graph": "spearmint.cli.graph",
     "plan": "spearmint.cli.plan",
+    "report": "spearmint.cli.report",
     "run": "spearmint.cli.run",
     "traces": "spearmint.cli.traces",
 }

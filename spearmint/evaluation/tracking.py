@@ -91,7 +91,7 @@ def _parameters(case: EvaluatedCase) -> dict[str, str]:
     named: dict[str, Any] = dict(case.parameters)
     if len(case.assignment) > 1:
         named |= {f"experiment.{name}": config_id for name, config_id in case.assignment.items()}
-    return {_name(key): str(value)[:_LONGEST_VALUE] for key, value in named.items()}
+    return {mlflow_name(key): str(value)[:_LONGEST_VALUE] for key, value in named.items()}
 
 
 def _batches(parameters: Mapping[str, str]) -> Iterator[dict[str, str]]:
@@ -117,7 +117,7 @@ def _metrics(report: Report, case: EvaluatedCase) -> Iterator[tuple[str, float]]
             values |= {".difference.low": one.difference.low, ".difference.high": one.difference.high}
         for suffix, value in values.items():
             if not math.isnan(value):
-                yield _name(f"{metric}{suffix}"), float(value)
+                yield mlflow_name(f"{metric}{suffix}"), float(value)
     one = report.summary("latency")[case.position]
     for suffix, value in (("p50", one.p50), ("p95", one.p95)):
         if not math.isnan(value):
@@ -130,13 +130,13 @@ def _dataset(mlflow: Any, report: Report) -> Any:
     rows = itertools.islice(report.dataset.rows(), _LOGGED_ROWS)
     shown = (redactor().redact_together(row.inputs, row.expectations) for row in rows)
     frame = pd.DataFrame([{"inputs": _json(one), "expectations": _json(other)} for one, other in shown], dtype="object")
-    return mlflow.data.from_pandas(frame, name=_name(report.dataset.name))
+    return mlflow.data.from_pandas(frame, name=mlflow_name(report.dataset.name))
 
 
 def _json(value: Any) -> str:
     return redactor().hide(json.dumps(value, default=repr, sort_keys=True))
 
 
-def _name(text: str) -> str:
+def mlflow_name(text: str) -> str:
     """Return a name that MLflow takes."""
     return _STRANGE.sub("_", text)

@@ -1,6 +1,7 @@
 """The account of exposures and outcomes: what is on the way, and what became of the rest."""
 
 import logging
+import os
 import sys
 import threading
 from contextlib import suppress
@@ -14,6 +15,7 @@ class RecordAccount:
     """Counts of one process; a fork begins with a new one.
 
     Attributes:
+        name: What no other account has, in whatever journals it is told.
         lock: Guards all counts. Re-entrant, since a signal handler, or the collector, may come in anywhere.
         repeated: Calls of a unit that was exposed to its arm before.
         missing_unit: Calls without a unit.
@@ -22,6 +24,7 @@ class RecordAccount:
     """
 
     def __init__(self) -> None:
+        self.name = os.urandom(6).hex()
         self.lock = threading.RLock()
         self.repeated = self.missing_unit = self.pending = 0
         self.is_closed = False

@@ -24,10 +24,12 @@ class RecordJournal:
 
     Attributes:
         process: What the names of its files begin with: host, process id, and what no other process has.
+        lines: How many lines it has written.
     """
 
     def __init__(self, folder: str, rotate_bytes: int) -> None:
         self.process = f"{_host()}-{os.getpid()}-{time_ns():x}{os.urandom(2).hex()}"
+        self.lines = 0
         self._folder = Path(folder).absolute()  # The program may change its working directory.
         self._rotate_bytes = rotate_bytes
         self._files = 0
@@ -62,9 +64,11 @@ class RecordJournal:
         except OSError as error:
             ends = list(accumulate(map(len, lines)))
             whole = sum(end <= written for end in ends)
+            self.lines += whole
             self._take_back(ends[whole - 1] if whole else 0, written)
             return whole, error
         self._size += len(data)
+        self.lines += len(lines)
         return len(lines), None
 
     def _take_back(self, whole: int, written: int) -> None:

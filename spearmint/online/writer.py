@@ -207,6 +207,7 @@ class RecordWriter:
             for journal in sinks:
                 if isinstance(journal, RecordJournal):
                     record = {"type": "account", "time": time_ns(), "process": journal.process, "is_last": is_last}
+                    record |= {"account": self.account.name, "lines": journal.lines}
                     journal.write([record | {name: getattr(stats, name) for name in ExposureStats.__slots__}])
         self._told = stats
 

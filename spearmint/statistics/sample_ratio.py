@@ -85,10 +85,28 @@ class SampleRatio:
         return self.p_value
 
 
-def _cells(counts: Sequence[int], shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+def running_p_values(counts: np.ndarray, shares: Sequence[float]) -> np.ndarray:
+    """Return what `SampleRatio` says at each of many looks.
+
+    Args:
+        counts: A row for each arm, an item for each look.
+        shares: How many units each arm is to have, in any unit.
+
+    Raises:
+        ValueError: As `pearson`.
+    """
+    observed, expected = _cells(counts, shares)
+    prior = _CONCENTRATION * expected[:, np.newaxis]
+    inner = special.gammaln(prior + observed).sum(axis=0) - special.gammaln((prior + observed).sum(axis=0))
+    factors = inner - _log_beta(_CONCENTRATION * expected) - np.log(expected) @ observed
+    smallest: np.ndarray = np.minimum.accumulate(np.exp(-np.maximum(0.0, factors)))
+    return smallest
+
+
+def _cells(counts: Sequence[int] | np.ndarray, shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
     """Return counts and shares, which sum to 1, of the arms that have a share."""
     observed, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
-    if observed.shape != expected.shape:
+    if len(observed) != len(expected):
         raise ValueError(f"Cannot compare {len(observed)} counts with {len(expected)} shares: give one for each arm.")
     for name, values in (("counts", observed), ("shares", expected)):
         if not np.all(np.isfinite(values) & (values >= 0)):

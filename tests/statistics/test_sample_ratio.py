@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from spearmint.statistics.sample_ratio import SampleRatio, log_bayes_factor, pearson
+from spearmint.statistics.sample_ratio import SampleRatio, log_bayes_factor, pearson, running_p_values
 
 VECTOR = json.loads((Path(__file__).parent / "savvi_srm.json").read_text())
 
@@ -68,3 +68,11 @@ def test_p_value_over_time_rarely_falls_to_alpha():
 def test_counts_and_shares_that_do_not_fit_are_refused(counts, shares, part):
     with pytest.raises(ValueError, match=part):
         pearson(counts, shares)
+
+
+def test_many_looks_at_once_are_those_one_by_one():
+    rng = np.random.default_rng(5)
+    counts = np.cumsum(rng.multinomial(100, [0.5, 0.3, 0.2], size=40), axis=0).T
+    watched = SampleRatio([5, 3, 2])
+    expected = [watched.look([int(count) for count in look]) for look in counts.T]
+    assert running_p_values(counts, [5, 3, 2]) == pytest.approx(expected, rel=1e-9)

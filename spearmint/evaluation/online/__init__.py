@@ -1,0 +1,1 @@
+"""Verdicts on online experiments, from the journals that processes have written."""

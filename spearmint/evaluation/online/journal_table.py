@@ -1,0 +1,152 @@
+"""Journals of many processes and hosts, read once into a table on disk, and asked in SQL."""
+
+import glob
+import importlib
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from spearmint.errors import EvaluationError
+
+JournalPath = str | os.PathLike[str]
+_MEMORY = "1GB"
+_ENDINGS = (".jsonl", ".jsonl.gz")
+_SQL_STRING = "VARCHAR"
+# From a column to the key that records have, and its type.
+_COLUMNS = {
+    "type": ("type", _SQL_STRING),
+    "time": ("time", "BIGINT"),
+    "experiment": ("feature_flag.key", _SQL_STRING),
+    "arm": ("feature_flag.result.variant", _SQL_STRING),
+    "version": ("feature_flag.version", _SQL_STRING),
+    "unit": ("feature_flag.context.id", _SQL_STRING),
+    "main": ("spearmint.main", _SQL_STRING),
+    "propensity": ("spearmint.propensity", "DOUBLE"),
+    "name": ("name", _SQL_STRING),
+    "value": ("value", "DOUBLE"),
+    "count": ("count", "BIGINT"),
+    "process": ("process", _SQL_STRING),
+    "account": ("account", _SQL_STRING),
+    "is_last": ("is_last", "BOOLEAN"),
+    "lines": ("lines", "BIGINT"),
+    "repeated": ("repeated", "BIGINT"),
+    "dropped": ("dropped", "BIGINT"),
+    "failed": ("failed", "BIGINT"),
+    "missing_unit": ("missing_unit", "BIGINT"),
+}
+_IS_RECORD = """
+    (type = 'exposure' AND experiment IS NOT NULL AND arm IS NOT NULL AND unit IS NOT NULL AND time IS NOT NULL)
+    OR (type = 'outcome' AND name IS NOT NULL AND value IS NOT NULL AND time IS NOT NULL)
+    OR (type = 'account' AND process IS NOT NULL)
+"""
+
+
+class JournalTable:
+    """All records of journals, in a database on disk.
+
+    Args:
+        connection: Of DuckDB; it has the table ``lines``, and the views ``records`` and ``unread``, one of which each
+            line is in.
+        files: The files that were read.
+    """
+
+    def __init__(self, connection: Any, files: Sequence[str]) -> None:
+        self._connection = connection
+        self.files = tuple(files)
+
+    def run(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement."""
+        self._connection.execute(sql, list(parameters))
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows that a query gives."""
+        found: list[tuple[Any, ...]] = self._connection.execute(sql, list(parameters)).fetchall()
+        return found
+
+    def arrays(self, sql: str, parameters: Sequence[Any] = ()) -> dict[str, Any]:
+        """Return the columns that a query gives, as arrays."""
+        found: dict[str, Any] = self._connection.execute(sql, list(parameters)).fetchnumpy()
+        return found
+
+
+@contextmanager
+def open_journals(journal: JournalPath | Iterable[JournalPath]) -> Iterator[JournalTable]:
+    """Read journals into a table, which is gone when the context ends. What it needs of memory is bounded; the rest is on disk.
+
+    Args:
+        journal: Folders, which are read with all folders in them, files, and patterns of files.
+
+    Raises:
+        EvaluationError: If there is no journal, or DuckDB is not installed.
+    """
+    files = journal_files(journal)
+    try:
+        duckdb: Any = importlib.import_module("duckdb")
+    except ModuleNotFoundError as error:
+        advice = "Install it with: pip install 'spearmint-experiments[online]'"
+        raise EvaluationError(f"Cannot read journals: {error}. {advice}.") from error
+    with tempfile.TemporaryDirectory(prefix="spearmint-report-") as folder:
+        settings = {
+            "memory_limit": _MEMORY,
+            "temp_directory": folder,
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+        }
+        with duckdb.connect(os.path.join(folder, "journal.duckdb"), config=settings) as connection:  # noqa: PTH118
+            table = JournalTable(connection, files)
+            try:
+                _load(table)
+            except duckdb.Error as error:
+                cause = str(error).partition("\n")[0]
+                raise EvaluationError(f"Cannot read the journal {files[0]!r}: {cause}. Give journals alone.") from error
+            yield table
+
+
+def _load(table: JournalTable) -> None:
+    keys = ", ".join(f"'{key}': '{kind}'" for key, kind in _COLUMNS.values())
+    names = ", ".join(f'"{key}" AS "{name}"' for name, (key, _) in _COLUMNS.items())
+    table.run(
+        f"CREATE TABLE lines AS SELECT {names}, filename AS file FROM read_json(?, format = 'newline_delimited', "  # noqa: S608 - names of our own
+        f"ignore_errors = true, filename = true, columns = {{{keys}}})",
+        [[glob.escape(file) for file in table.files]],
+    )
+    table.run(f"CREATE VIEW records AS SELECT * FROM lines WHERE {_IS_RECORD}")  # noqa: S608
+    table.run(f"CREATE VIEW unread AS SELECT file FROM lines WHERE NOT coalesce({_IS_RECORD}, false)")  # noqa: S608
+
+
+def journal_files(journal: JournalPath | Iterable[JournalPath]) -> list[str]:
+    """Return the files of journals, each once.
+
+    Raises:
+        EvaluationError: If one of them has none.
+    """
+    asked = [journal] if isinstance(journal, str | os.PathLike) else list(journal)
+    if not asked:
+        raise EvaluationError("Cannot read journals: none is named. Give the folder that online: journal names.")
+    found: dict[str, None] = {}
+    for one in asked:
+        files = _files_of(Path(one))
+        if not files:
+            advice = "Give the folder that `online: journal` names, or its files"
+            raise EvaluationError(f"Cannot read the journal {os.fspath(one)!r}: it has no .jsonl file. {advice}.")
+        found |= dict.fromkeys(files)
+    return list(found)
+
+
+def _files_of(path: Path) -> list[str]:
+    if path.is_dir():
+        return sorted(str(file.resolve()) for file in path.rglob("*") if file.name.endswith(_ENDINGS))
+    if path.is_file():
+        return [str(path.resolve())]
+    matches = glob.glob(str(path), recursive=True)  # noqa: PTH207 - a pattern may be absolute
+    return sorted(file for match in matches for file in _files_of(Path(match)))
+
+
+def process_of(file: str) -> str:
+    """Return the process that has written a file: what its name begins with."""
+    name = re.split(r"[/\\]", file)[-1]
+    return re.sub(r"(\.\d{4,})?\.jsonl(\.gz)?$", "", name)

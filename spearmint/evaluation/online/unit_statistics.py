@@ -1,0 +1,259 @@
+"""From records to sufficient statistics per arm and look, in SQL: no unit comes into the memory of this process."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.online.journal_table import JournalTable, process_of
+from spearmint.evaluation.online.metric import OnlineMetric
+from spearmint.statistics.intervals import Values
+from spearmint.statistics.looks import MomentSeries, cumulated
+from spearmint.suggest import did_you_mean
+
+LOOK_EVERY = 100
+"""Units, of all arms together, after which there is a look."""
+SPANS = 60
+"""Spans of time by which exposures are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmRecords:
+    """What exposures say of one arm under one version.
+
+    Attributes:
+        version: The version.
+        arm: The arm's config id.
+        main: The config id of the main arm.
+        lowest: The lowest propensity among the exposures.
+        highest: The highest one.
+        first: When the first exposure was, in ns since the epoch.
+        last: When the last one was.
+        units: How many units.
+    """
+
+    version: str
+    arm: str
+    main: str
+    lowest: float
+    highest: float
+    first: int
+    last: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class MetricMoments:
+    """One metric of all arms.
+
+    Attributes:
+        arms: For each arm its moments at each look.
+        are_rates: For each arm whether all values are 0 or 1.
+    """
+
+    arms: Sequence[MomentSeries]
+    are_rates: Sequence[bool]
+
+
+def experiment_names(table: JournalTable) -> list[str]:
+    """Return the experiments that the journals tell of."""
+    return [
+        name for (name,) in table.rows("SELECT DISTINCT experiment FROM records WHERE type = 'exposure' ORDER BY 1")
+    ]
+
+
+def chosen_experiment(table: JournalTable, name: str | None) -> str:
+    """Return the experiment to report on: the one that is named, or the only one.
+
+    Raises:
+        EvaluationError: If there is none of that name, or several to choose from.
+    """
+    names = experiment_names(table)
+    if name is None and len(names) == 1:
+        return names[0]
+    if not names:
+        advice = "Set online: journal where the experiment runs, with a SplitStrategy"
+        raise EvaluationError(f"Cannot report on {table.files[0]!r}: it has no exposure. {advice}.")
+    listed = ", ".join(names)
+    if name is None:
+        raise EvaluationError(f"Cannot report on several experiments at once: there are {listed}. Name one.")
+    if name not in names:
+        raise EvaluationError(f"Cannot report on {name!r}: there are {listed}.{did_you_mean(name, names)}")
+    return name
+
+
+def arm_records(table: JournalTable, experiment: str) -> list[ArmRecords]:
+    """Return what exposures of an experiment say of each arm and version, in the order in which these began."""
+    found = table.rows(
+        """
+        SELECT coalesce(version, ''), arm, coalesce(any_value(main), ''), coalesce(min(propensity), 0),
+            coalesce(max(propensity), 0), min(time), max(time), count(DISTINCT unit)
+        FROM records WHERE type = 'exposure' AND experiment = ? GROUP BY ALL ORDER BY min(time), arm
+        """,
+        [experiment],
+    )
+    return [ArmRecords(*row) for row in found]
+
+
+def recorded_outcomes(table: JournalTable, experiment: str) -> dict[str, bool]:
+    """Return the names of outcomes, and whether they are means over calls."""
+    found = table.rows(
+        """
+        SELECT name, bool_or(count IS NOT NULL) FROM records
+        WHERE type = 'outcome' AND unit IS NOT NULL AND coalesce(experiment = ?, true) GROUP BY name
+        """,
+        [experiment],
+    )
+    return dict(found)
+
+
+def expose(table: JournalTable, experiment: str, version: str | None, arms: Sequence[str]) -> int:
+    """Make the table of exposed units: each with its first arm, its place in time, and whether it crossed over.
+
+    Returns:
+        How many there are.
+    """
+    table.run(
+        "CREATE TEMP TABLE arms AS SELECT unnest(?) AS arm, unnest(range(?)) AS position", [list(arms), len(arms)]
+    )
+    # Of units exposed at the same time, the order must not depend on threads.
+    table.run(
+        """
+        CREATE TABLE exposed AS
+        SELECT row_number() OVER (ORDER BY first, hash(unit)) - 1 AS id, unit, first, position, is_crossed FROM (
+            SELECT unit, min(time) AS first, arg_min(arm, time) AS arm, min(arm) <> max(arm) AS is_crossed
+            FROM records WHERE type = 'exposure' AND experiment = ? AND coalesce(version = ?, true) GROUP BY unit
+        ) JOIN arms USING (arm)
+        """,
+        [experiment, version],
+    )
+    return int(table.rows("SELECT count(*) FROM exposed")[0][0])
+
+
+def crossovers(table: JournalTable) -> int:
+    """Return how many units were exposed to more than one arm."""
+    return int(table.rows("SELECT count(*) FROM exposed WHERE is_crossed")[0][0])
+
+
+def counts_by_look(table: JournalTable, arms: int) -> Values:
+    """Return how many units each arm has at each look: a row for each arm."""
+    found = table.arrays(
+        f"SELECT id // {LOOK_EVERY} AS look, position, count(*)::DOUBLE AS n FROM exposed GROUP BY ALL"  # noqa: S608
+    )
+    return np.cumsum(_grid(found, "n", arms, _looks(table)), axis=1)
+
+
+def exposures_by_process(table: JournalTable, experiment: str, arms: Sequence[str]) -> dict[str, list[int]]:
+    """Return for each process how many exposures it has written, by arm."""
+    found: dict[str, list[int]] = {}
+    rows = table.rows(
+        """
+        SELECT file, position, count(*) FROM records JOIN arms USING (arm)
+        WHERE type = 'exposure' AND experiment = ? GROUP BY ALL
+        """,
+        [experiment],
+    )
+    for file, position, count in rows:
+        found.setdefault(process_of(file), [0] * len(arms))[position] += count
+    return found
+
+
+def exposures_over_time(table: JournalTable, arms: int) -> tuple[list[int], Values]:
+    """Return the times at which spans of equal length begin, in ns, and how many units each arm gained in each."""
+    first, last = table.rows("SELECT coalesce(min(first), 0), coalesce(max(first), 0) FROM exposed")[0]
+    width = (last - first) // SPANS + 1
+    found = table.arrays(
+        "SELECT (first - ?) // ? AS look, position, count(*)::DOUBLE AS n FROM exposed GROUP BY ALL", [first, width]
+    )
+    spans = (last - first) // width + 1
+    return [first + width * span for span in range(spans)], _grid(found, "n", arms, spans)
+
+
+def _looks(table: JournalTable) -> int:
+    return int(table.rows(f"SELECT coalesce(max(id) // {LOOK_EVERY} + 1, 0) FROM exposed")[0][0])  # noqa: S608
+
+
+def measure(
+    table: JournalTable,
+    experiment: str,
+    version: str | None,
+    metrics: Sequence[OnlineMetric],
+    arms: int,
+    *,
+    with_before: bool,
+) -> list[MetricMoments]:
+    """Return the moments of each metric, by arm and look.
+
+    Args:
+        table: The records; `expose` has been called.
+        experiment: The experiment.
+        version: Of which version means over calls are; None for all.
+        metrics: The metrics.
+        arms: How many arms there are.
+        with_before: Whether the second number of a unit is its value before its exposure; else it is 0, and of a ratio
+            the denominator.
+    """
+    names = list(dict.fromkeys(name for one in metrics for name in (one.outcome, one.per) if name))
+    _sum_by_unit(table, experiment, version, names)
+    looks = _looks(table)
+    result = []
+    for metric in metrics:
+        value, other = _numbers(metric, names, with_before=with_before)
+        # A unit without a value, as of a mean over no calls, has no second number either.
+        found = table.arrays(
+            f"""
+            SELECT id // {LOOK_EVERY} AS look, position, count(*)::DOUBLE AS n,
+                coalesce(avg(y), 0) AS y, coalesce(avg(x), 0) AS x, coalesce(var_pop(y), 0) AS yy,
+                coalesce(var_pop(x), 0) AS xx, coalesce(covar_pop(y, x), 0) AS yx, bool_and(y IN (0, 1)) AS is_rate
+            FROM (SELECT id, position, {value} AS y, {other} AS x FROM exposed LEFT JOIN summed USING (id))
+            WHERE y IS NOT NULL GROUP BY ALL
+            """  # noqa: S608 - columns of our own, names of users are parameters
+        )
+        grids = {name: _grid(found, name, arms, looks) for name in ("n", "y", "x", "yy", "xx", "yx")}
+        series = [
+            cumulated(
+                grids["n"][arm],
+                np.stack([grids["y"][arm], grids["x"][arm]]),
+                np.stack([grids["yy"][arm], grids["xx"][arm], grids["yx"][arm]]),
+            )
+            for arm in range(arms)
+        ]
+        are_rates = [bool(np.all(found["is_rate"][found["position"] == arm])) for arm in range(arms)]
+        result.append(MetricMoments(series, are_rates if metric.kind != "ratio" else [False] * arms))
+    return result
+
+
+def _sum_by_unit(table: JournalTable, experiment: str, version: str | None, names: Sequence[str]) -> None:
+    """Make the table of what each exposed unit's outcomes sum up to, since its exposure and before it."""
+    columns, parameters = [], []
+    for position, name in enumerate(names):
+        for column, number in ((f"s{position}", "value * coalesce(count, 1)"), (f"c{position}", "count")):
+            for prefix, when in (("", "time >= first"), ("b", "time < first")):
+                columns.append(f"sum({number}) FILTER (name = ? AND {when}) AS {prefix}{column}")
+                parameters.append(name)
+    table.run(
+        f"""
+        CREATE TABLE summed AS SELECT id, {", ".join(columns)} FROM records JOIN exposed USING (unit)
+        WHERE type = 'outcome' AND list_contains(?, name) AND coalesce(experiment = ?, true)
+            AND coalesce(version = ?, true) GROUP BY id
+        """,  # noqa: S608 - columns of our own, names of users are parameters
+        [*parameters, list(names), experiment, version],
+    )
+
+
+def _numbers(metric: OnlineMetric, names: Sequence[str], *, with_before: bool) -> tuple[str, str]:
+    """Return in SQL the value of a unit, and its second number."""
+    position = names.index(metric.outcome)
+    if metric.kind == "ratio":
+        return f"coalesce(s{position}, 0)", f"coalesce(s{names.index(metric.per)}, 0)"
+    if metric.kind == "mean":
+        before = f"coalesce(bs{position} / bc{position}, 0)" if with_before else "0"
+        return f"s{position} / nullif(c{position}, 0)", f"{before}::DOUBLE"
+    return f"coalesce(s{position}, 0)", f"coalesce(bs{position}, 0)::DOUBLE" if with_before else "0::DOUBLE"
+
+
+def _grid(found: dict[str, Values], name: str, arms: int, looks: int) -> Values:
+    grid = np.zeros((arms, looks))
+    grid[np.asarray(found["position"], dtype=int), np.asarray(found["look"], dtype=int)] = found[name]
+    return grid
