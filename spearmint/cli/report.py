@@ -67,11 +67,11 @@ def report_command(
     which they never can while the records are unhealthy. Journals that cannot be read, or tell of no exposure: 3.
     """
     # Opening the rest takes a while, which --help need not.
-    from spearmint.evaluation.online.metric import LOWER_IS_BETTER  # noqa: PLC0415
+    from spearmint.evaluation.online.metric import WORSE_IF_HIGHER  # noqa: PLC0415
     from spearmint.evaluation.online.online_gate import check_online_gate  # noqa: PLC0415
     from spearmint.evaluation.report.gate import parse_gate  # noqa: PLC0415
 
-    wanted = [parse_gate(text, (*LOWER_IS_BETTER, *lower)) for text in gates]
+    wanted = [parse_gate(text, (*WORSE_IF_HIGHER, *lower)) for text in gates]
     if metrics:
         metrics = tuple(dict.fromkeys([*metrics, *(gate.metric for gate in wanted)]))
     reports = _reports(journal, experiment, {**options, "metrics": metrics or None})

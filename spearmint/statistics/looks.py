@@ -47,7 +47,7 @@ class GapSeries:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class RunningBounds:
     """What holds at each look together with all before: bounds, and the smallest p-value so far."""
 
     low: Values
@@ -127,7 +127,7 @@ def _gaps(
     return GapSeries(ours.n + main.n, value, np.where(np.minimum(ours.n, main.n) < 2, np.nan, error))  # noqa: PLR2004
 
 
-def running_bounds(gaps: GapSeries, rho2: float, alpha: float) -> Bounds:
+def running_bounds(gaps: GapSeries, rho2: float, alpha: float) -> RunningBounds:
     """Return what `sequential.ConfidenceSequence` says at each look.
 
     Args:
@@ -140,7 +140,7 @@ def running_bounds(gaps: GapSeries, rho2: float, alpha: float) -> Bounds:
     k = n * rho2 + 1
     half = error * np.sqrt(n) * np.sqrt(2 * k * np.log(np.sqrt(k) / alpha)) / (n * np.sqrt(rho2))
     p = np.minimum(1.0, np.sqrt(k) * np.exp(-rho2 * n * (value / error) ** 2 / (2 * k)))
-    return Bounds(
+    return RunningBounds(
         np.maximum.accumulate(np.where(is_known, value - half, -np.inf)),
         np.minimum.accumulate(np.where(is_known, value + half, np.inf)),
         np.minimum.accumulate(np.where(is_known, p, 1.0)),

@@ -10,9 +10,9 @@ from spearmint.evaluation.online.metric import OnlineMetric
 from spearmint.evaluation.online.unit_statistics import MetricMoments
 from spearmint.statistics.intervals import CONFIDENCE, Estimate, wilson
 from spearmint.statistics.looks import (
-    Bounds,
     GapSeries,
     MomentSeries,
+    RunningBounds,
     adjusted_gaps,
     mean_gaps,
     ratio_gaps,
@@ -99,11 +99,11 @@ class Looks:
 
     Attributes:
         gaps: Units, difference and standard error at each look.
-        bounds: Bounds and p-value at each look, which hold together with all before.
+        bounds: RunningBounds and p-value at each look, which hold together with all before.
     """
 
     gaps: GapSeries
-    bounds: Bounds
+    bounds: RunningBounds
 
     @property
     def has_drifted(self) -> bool:
@@ -179,7 +179,7 @@ def _known(way: str, ours: MomentSeries, main: MomentSeries) -> GapSeries:
     return GapSeries(found.n, found.value, error)
 
 
-def _p_value(gap: Gap, bounds: Bounds, design: Design) -> float:
+def _p_value(gap: Gap, bounds: RunningBounds, design: Design) -> float:
     if not design.is_sequential or math.isnan(gap.value):
         return gap.p_value
     if gap.error == 0 and gap.value != 0:
@@ -187,7 +187,7 @@ def _p_value(gap: Gap, bounds: Bounds, design: Design) -> float:
     return float(bounds.p_value[-1])
 
 
-def _bounds(gap: Gap, bounds: Bounds, level: float, design: Design) -> tuple[float, float]:
+def _bounds(gap: Gap, bounds: RunningBounds, level: float, design: Design) -> tuple[float, float]:
     if not design.is_sequential:
         return gap.interval(level)
     if not len(bounds.low) or math.isinf(bounds.low[-1]):

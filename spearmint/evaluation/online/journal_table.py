@@ -75,7 +75,7 @@ class JournalTable:
 
 @contextmanager
 def open_journals(journal: JournalPath | Iterable[JournalPath]) -> Iterator[JournalTable]:
-    """Read journals into a table, which is gone when the context ends. What it needs of memory is bounded; the rest is on disk.
+    """Read journals into a table, which is gone when the context ends; what does not fit stays on disk.
 
     Args:
         journal: Folders, which are read with all folders in them, files, and patterns of files.

@@ -10,7 +10,7 @@ from spearmint.suggest import did_you_mean
 
 MetricKind = Literal["sum", "mean", "ratio"]
 MOST_METRICS = 50
-LOWER_IS_BETTER = ("error", "duration")
+WORSE_IF_HIGHER = ("error", "duration")
 """Metrics of calls that are recorded without a line, of which less is better."""
 
 

@@ -11,13 +11,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spearmint.evaluation.online.comparison import OnlineSummary
 from spearmint.evaluation.online.facts import OnlineFacts
 from spearmint.evaluation.online.online_charts import HEIGHT, WIDTH, exposures_chart, sequence_chart
-from spearmint.evaluation.online.online_table import caption_of, cells_of, title_of
+from spearmint.evaluation.online.online_table import caption_of, cells_of, online_title
 from spearmint.evaluation.report.labels import cut, readable
 
 _LONGEST_TITLE = 400
 
 
-def page_of(facts: OnlineFacts, summaries: Sequence[OnlineSummary]) -> str:
+def online_page_of(facts: OnlineFacts, summaries: Sequence[OnlineSummary]) -> str:
     """Return a whole HTML page."""
     values = content_of(facts, summaries) | {"nonce": secrets.token_urlsafe(16), "style": page_style()}
     return readable(_templates().get_template("online_page.html.j2").render(values))
@@ -38,7 +38,7 @@ def content_of(facts: OnlineFacts, summaries: Sequence[OnlineSummary]) -> dict[s
         metrics.append((metric.name, metric.kind, rows, [chart for chart in charts if chart is not None]))
     shares = facts.units.shares
     return {
-        "title": cut(title_of(facts), _LONGEST_TITLE),
+        "title": cut(online_title(facts), _LONGEST_TITLE),
         "is_healthy": all(check.is_healthy for check in facts.health),
         "health": facts.health,
         "arms": [

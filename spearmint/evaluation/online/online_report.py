@@ -16,8 +16,8 @@ from spearmint.evaluation.online.facts import OnlineFacts, gather
 from spearmint.evaluation.online.health import HealthCheck
 from spearmint.evaluation.online.journal_table import JournalPath, open_journals
 from spearmint.evaluation.online.metric import check_options
-from spearmint.evaluation.online.online_page import page_of
-from spearmint.evaluation.online.online_table import columns_of, tables_of
+from spearmint.evaluation.online.online_page import online_page_of
+from spearmint.evaluation.online.online_table import online_tables, unit_columns
 from spearmint.evaluation.online.unit_statistics import chosen_experiment, experiment_names
 from spearmint.evaluation.report.files import csv_of, write_whole
 from spearmint.statistics.intervals import CONFIDENCE
@@ -135,7 +135,7 @@ class OnlineReport:
         """Return a `pandas.DataFrame`: a row for each metric and arm, with units, mean, interval and difference."""
         import pandas as pd  # noqa: PLC0415 - it takes a second to import, and only this method needs it
 
-        return pd.DataFrame(columns_of(self.summary()))
+        return pd.DataFrame(unit_columns(self.summary()))
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON has it; what is not known is None."""
@@ -156,7 +156,7 @@ class OnlineReport:
 
     def to_html(self) -> str:
         """Return the report as one HTML page that needs no network."""
-        return page_of(self.facts, self.summary())
+        return online_page_of(self.facts, self.summary())
 
     def save(self, path: str | Path) -> Path:
         """Write the report: whole, or not at all.
@@ -177,7 +177,7 @@ class OnlineReport:
         elif kind == ".json":
             text = json.dumps(self.to_dict(), indent=1)
         elif kind == ".csv":
-            text = csv_of(columns_of(self.summary()))
+            text = csv_of(unit_columns(self.summary()))
         else:
             raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html, .csv or .json.")
         write_whole(target, text)
@@ -190,7 +190,7 @@ class OnlineReport:
         raise EvaluationError(f"Cannot tell metric {metric!r}: there are {', '.join(self.metrics)}.{hint}")
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield from tables_of(self.facts, self.summary())
+        yield from online_tables(self.facts, self.summary())
 
     def __str__(self) -> str:
         written = io.StringIO()

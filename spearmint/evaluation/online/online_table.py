@@ -18,9 +18,9 @@ _LONGEST_NAME = 60
 _LEAST_P = 1e-4
 
 
-def tables_of(facts: OnlineFacts, summaries: Sequence[OnlineSummary]) -> Iterator[Table | Text]:
+def online_tables(facts: OnlineFacts, summaries: Sequence[OnlineSummary]) -> Iterator[Table | Text]:
     """Lay a report out for a terminal: health, then for each metric the arms."""
-    yield Text(readable(title_of(facts)), style="bold")
+    yield Text(readable(online_title(facts)), style="bold")
     for check in facts.health:
         sign, style = ("✓", "green") if check.is_healthy else ("✗", "bold red")
         line = Text(f"{sign} {check.name}: ", style=style)
@@ -31,7 +31,7 @@ def tables_of(facts: OnlineFacts, summaries: Sequence[OnlineSummary]) -> Iterato
     yield Text(caption_of(facts), style="dim")
 
 
-def title_of(facts: OnlineFacts) -> str:
+def online_title(facts: OnlineFacts) -> str:
     """Return a report's heading."""
     counts = facts.units.counts
     return f"{facts.experiment}: {len(facts.arms)} arms, {sum(counts)} units"
@@ -76,7 +76,7 @@ def cells_of(one: OnlineSummary) -> list[str]:
     return [*cells, difference, interval_text(found.low, found.high, "+"), p_value, verdict]
 
 
-def columns_of(summaries: Sequence[OnlineSummary]) -> list[dict[str, Any]]:
+def unit_columns(summaries: Sequence[OnlineSummary]) -> list[dict[str, Any]]:
     """Return everything about each metric and arm as plain values by column."""
     rows = []
     for one in summaries:
