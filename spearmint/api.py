@@ -206,6 +206,8 @@ class Spearmint:
         cluster: str | None = None,
         reduce: str = "mean",
         race: "Race | None" = None,
+        usage: Callable[[Any], Any] | None = None,
+        prices: Mapping[str, Mapping[str, float]] | None = None,
     ) -> "Report":
         """Run every config on every row, score what comes of it, and compare the configs with the main one.
 
@@ -235,6 +237,12 @@ class Spearmint:
             reduce: How the repeats of a row become one score: ``"mean"``, ``"median"``, ``"pass_at_k"`` (the best of
                 ``k``) or ``"pass_all_k"`` (the worst of ``k``), averaged over all choices of ``k`` repeats.
             race: A `spearmint.Race`, in which configs leave that fall behind beyond doubt.
+            usage: A function from an output to the tokens that it took: a mapping with ``input_tokens``,
+                ``output_tokens`` and ``model``, a list of such, or None. By default MLflow's spans tell, else outputs
+                that look like those of OpenAI's and Anthropic's APIs.
+            prices: From models to US dollars for a million tokens, ``{"input_per_million_tokens": 0.5,
+                "output_per_million_tokens": 1.5}``, also ``cache_read_per_million_tokens`` and
+                ``cache_write_per_million_tokens``. Other models are priced by the catalogue that comes with MLflow.
 
         Returns:
             The report. It keeps numbers only, and the beginning of the first 50,000 outputs.
@@ -262,6 +270,8 @@ class Spearmint:
             cluster=cluster,
             reduce=reduce,
             race=race,
+            usage=usage,
+            prices=prices,
         )
         own = None if configs is None else _parsed(configs)
         return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=options)

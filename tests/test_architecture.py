@@ -54,7 +54,8 @@ HOUSE = (
     (4, "planning", "value_slots capture reachability search choose select join unread"),
     # What a caller pays for comes last.
     (4, "tracing", "options snapshot serialize span equality marks attributes"),
-    (4, "tracing.mlflow", "state batch_insert experiment_ids server_store stores readable writer live_span search"),
+    (4, "tracing.mlflow", "token_usage model_catalog state batch_insert experiment_ids server_store stores"),
+    (4, "tracing.mlflow", "readable writer live_span search"),
     (4, "tracing", "live_mode throttle exporter recorder"),
     (4, "online", "options journal sinks account writer tokens exposures stream_exposures outcomes"),
     (
@@ -64,11 +65,11 @@ HOUSE = (
     ),
     (5, "execution", "value_reads call batch task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
-    (7, "evaluation", "directions agreement traced_rows dataset scorers race"),
+    (7, "evaluation", "directions agreement usage cost spending traced_rows dataset scorers race"),
     (
         7,
         "evaluation.run",
-        "row_arguments case_names scorer_trace stored_output local_pool cell dispatcher result_table",
+        "row_arguments case_names scorer_trace stored_output local_pool usage_meter cell dispatcher result_table",
     ),
     (7, "evaluation.run", "identity journal resume options remote process_pool progress race_cells schedule"),
     (

@@ -4,7 +4,11 @@ from collections.abc import Collection
 
 LATENCY = "latency"
 """The name under which the seconds that the function took are a metric like any other."""
-LOWER_IS_BETTER = frozenset({LATENCY, "cost", "tokens.input", "tokens.output"})
+TOKENS_IN = "tokens.input"
+TOKENS_OUT = "tokens.output"
+COST = "cost"
+"""The tokens of a call, and what they cost in US dollars."""
+LOWER_IS_BETTER = frozenset({LATENCY, TOKENS_IN, TOKENS_OUT, COST})
 """The metrics of which less is better, whether or not the caller says so."""
 
 

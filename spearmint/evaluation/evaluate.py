@@ -10,6 +10,7 @@ from spearmint.cases.plan import Plan
 from spearmint.config.model import Config
 from spearmint.config.paths import look_up
 from spearmint.errors import DeclarationError, EvaluationError
+from spearmint.evaluation.cost import PriceList
 from spearmint.evaluation.dataset import Dataset, Row, open_dataset
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.run.case_names import EvaluatedCase, evaluated_cases
@@ -20,6 +21,7 @@ from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, ResultTable
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
 from spearmint.evaluation.run.schedule import Schedule
 from spearmint.evaluation.scorers import compile_scorers
+from spearmint.evaluation.spending import Ledger
 from spearmint.proxy.proxy import experiment_of
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.settings import ExperimentSettings
@@ -64,17 +66,19 @@ def evaluate(
     rows, clusters = _check_rows(
         dataset, arguments, filled_by(experiment, [case.case for case in cases]), options.cluster
     )
-    table = ResultTable(len(cases), rows, options.repeats, reduce=options.reduce)
+    prices = PriceList(options.prices)
+    table = ResultTable(len(cases), rows, options.repeats, reduce=options.reduce, prices=prices)
     table.clusters, table.is_raced = clusters, options.race is not None
     keeps_output = options.resume is not None or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
-    subject = Subject(experiment, arguments, compiled, keeps_output, options.resume is not None, timeout)
+    subject = Subject(experiment, arguments, compiled, keeps_output, options.resume is not None, timeout, options.usage)
     unread = list(_unread(cases))
     for message in unread:
         warn(message)
-    outcome = Schedule(payload, subject, cases, dataset, table, options).run()
+    outcome = Schedule(payload, subject, cases, dataset, table, Ledger(prices), options).run()
     _warn_of_undiscovered(cases)
-    return Report(experiment.name, dataset, cases, table, notes=[*unread, *outcome.notes], race=outcome.race)
+    notes = [*unread, *outcome.notes]
+    return Report(experiment.name, dataset, cases, table, notes=notes, race=outcome.race, spent=outcome.spent)
 
 
 def _unread(cases: Sequence[EvaluatedCase]) -> Iterator[str]:

@@ -49,6 +49,8 @@ def log_report(report: Report, *, run_name: str | None = None) -> str:
         if note := _description(report):
             mlflow.set_tag("mlflow.note.content", note)
         mlflow.log_metric("errors", report.errors)
+        if not math.isnan(report.spent.usd):
+            mlflow.log_metric("spent.usd", report.spent.usd)
         mlflow.log_input(_dataset(mlflow, report), context="evaluation")
         with tempfile.TemporaryDirectory() as folder:
             for file in ("report.html", "report.csv"):
@@ -118,6 +120,10 @@ def _metrics(report: Report, case: EvaluatedCase) -> Iterator[tuple[str, float]]
         for suffix, value in values.items():
             if not math.isnan(value):
                 yield mlflow_name(f"{metric}{suffix}"), float(value)
+    for metric in report.results.measured[1:]:
+        value = report.results.mean(case.position, metric)
+        if not math.isnan(value):
+            yield metric, value
     one = report.summary("latency")[case.position]
     for suffix, value in (("p50", one.p50), ("p95", one.p95)):
         if not math.isnan(value):

@@ -101,9 +101,9 @@ def test_mistyped_lower_metric_is_refused_after_the_report(invoke, write, tmp_pa
     write(c___jsonl='{"skill": 0.5}\n{"skill": 0.9}\n')
     page = tmp_path / "report.csv"
     options = ("--configs", "c.jsonl", "--gate", "cost=1", "--report", str(page), "--quiet")
-    result = run(invoke, *options, "--lower", "cots", target="shop:plain", scorer="shop:cost")
+    result = run(invoke, *options, "--lower", "efort", target="shop:plain", scorer="shop:cost")
     assert result.exit_code == 3
-    assert "Cannot tell metric 'cots': there are cost, latency. Did you mean 'cost'?" in result.stderr
+    assert "Cannot tell metric 'efort': there are cost, latency. Did you mean 'cost'?" in result.stderr
     assert page.exists()
 
 

@@ -4,10 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from spearmint.evaluation.directions import LATENCY
 from spearmint.evaluation.report.effects import Effect, by_importance
 from spearmint.evaluation.report.labels import seconds_text, text_of
 from spearmint.evaluation.report.scales import Scale, number, percent, scale_over
 from spearmint.evaluation.report.summary import Summary
+from spearmint.evaluation.spending import usd_text
 from spearmint.statistics.paired import Difference
 
 _KINDS = {"higher": "up", "lower": "down"}
@@ -59,7 +61,7 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One case in the plot of a metric against latency; ``number`` is 0 where it is not named."""
+    """One case in the plot of a metric against latency or cost; ``number`` is 0 where it is not named."""
 
     x: float
     y: float
@@ -71,7 +73,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Scatter:
-    """A metric against latency: points, and the ticks of both axes in percent."""
+    """A metric against latency or cost: points, and the ticks of both axes in percent."""
 
     title: str
     points: Sequence[Point]
@@ -132,32 +134,43 @@ def latency_chart(labels: Sequence[str], summaries: Sequence[Summary]) -> Chart:
     return Chart("Latency: median and 95th percentile", _ticks(scale, seconds_text), None, [("", marks)])
 
 
-def latency_scatter(metric: str, labels: Sequence[str], summaries: Sequence[Summary]) -> Scatter | None:
-    """Show a metric against the median latency; main, and cases that none beats in both, are named."""
-    known = [one for one in range(len(summaries)) if not math.isnan(summaries[one].estimate.value + summaries[one].p50)]
+def scatter(
+    metric: str, labels: Sequence[str], summaries: Sequence[Summary], expense: str, spent: Sequence[float]
+) -> Scatter | None:
+    """Show a metric against latency or cost; main, and cases that none beats in both, are named.
+
+    Args:
+        metric: The metric.
+        labels: What to call the cases.
+        summaries: What each did.
+        expense: What is on the other axis: `LATENCY` in seconds, or `COST` in US dollars.
+        spent: How much of it each took.
+    """
+    known = [one for one in range(len(summaries)) if not math.isnan(summaries[one].estimate.value + spent[one])]
     if len(known) < 2:  # noqa: PLR2004 - there is nothing to compare
         return None
-    across = scale_over([summaries[one].p50 for one in known], 6, 94)
+    shown = seconds_text if expense == LATENCY else usd_text
+    across = scale_over([spent[one] for one in known], 6, 94)
     up = scale_over([summaries[one].estimate.value for one in known], 92, 8)
-    front = _front(summaries, known)
+    front = _front(summaries, spent, known)
     named = {position: order for order, position in enumerate(front[:_LABELLED], 1)}
     points = []
     for one in sorted(known, key=lambda position: position in named):  # named ones are drawn over the others
-        mean, seconds = summaries[one].estimate.value, summaries[one].p50
+        mean = summaries[one].estimate.value
         kind = "main" if summaries[one].is_main else "front" if one in front else "same"
-        tip = f"{labels[one]}: {metric} {number(mean)}, {seconds_text(seconds)}"
-        points.append(Point(across(seconds), up(mean), kind, named.get(one, 0), labels[one], tip))
-    title = f"{metric} against median latency"
-    return Scatter(title, points, _ticks(across, seconds_text, 4), _ticks(up, number, 4))
+        tip = f"{labels[one]}: {metric} {number(mean)}, {shown(spent[one])}"
+        points.append(Point(across(spent[one]), up(mean), kind, named.get(one, 0), labels[one], tip))
+    title = f"{metric} against {'median latency' if expense == LATENCY else 'mean cost'}"
+    return Scatter(title, points, _ticks(across, shown, 4), _ticks(up, number, 4))
 
 
-def _front(summaries: Sequence[Summary], known: Sequence[int]) -> list[int]:
-    """Return main, and the cases that no other beats in both mean and latency, the best mean first."""
-    best, seconds = [], math.inf
-    for one in sorted(known, key=lambda position: (-summaries[position].estimate.value, summaries[position].p50)):
-        if summaries[one].p50 < seconds:
+def _front(summaries: Sequence[Summary], spent: Sequence[float], known: Sequence[int]) -> list[int]:
+    """Return main, and the cases that no other beats in both mean and expense, the best mean first."""
+    best, least = [], math.inf
+    for one in sorted(known, key=lambda position: (-summaries[position].estimate.value, spent[position])):
+        if spent[one] < least:
             best.append(one)
-            seconds = summaries[one].p50
+            least = spent[one]
     mains = [one for one in known if summaries[one].is_main]
     return [*mains, *(one for one in best if one not in mains)]
 

@@ -12,14 +12,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.directions import COST, LATENCY
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.best import best_position, races_for_lowest
 from spearmint.evaluation.report.charts import (
     Chart,
+    Scatter,
     effects_chart,
     interval_text,
     latency_chart,
-    latency_scatter,
+    scatter,
     scores_chart,
 )
 from spearmint.evaluation.report.effects import Effect
@@ -39,6 +41,7 @@ from spearmint.evaluation.report.scales import number
 from spearmint.evaluation.report.summary import Summary, best_first, disagreements
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
+from spearmint.evaluation.spending import usd_text
 from spearmint.redaction import redactor
 
 _FEW_CASES = 13  # main and the best ones, which are shown at once
@@ -67,6 +70,7 @@ class Content:
         errors: How many errors there were.
         race: How the cases raced; None where all ran on all rows.
         notes: What stands under the heading, in sentences.
+        costs: What a call of each cost; None where nothing is known of it.
     """
 
     title: str
@@ -78,6 +82,7 @@ class Content:
     errors: int
     race: RaceOutcome | None = None
     notes: Sequence[str] = ()
+    costs: Sequence[Summary] | None = None
 
     def best(self, metric: str) -> int | None:
         """Return the position of the best case by a metric; None where no case has a value of it."""
@@ -103,11 +108,8 @@ def page_of(content: Content) -> str:
     values = {
         "facts": [(f"{count:,}", name) for count, name in [*facts, (content.errors, "errors")]],
         "left_out": max(0, len(content.cases) - _MANY_CASES),
-        "scatters": [
-            found
-            for metric, summaries in list(content.summaries.items())[:_METRICS]
-            if (found := latency_scatter(metric, labels, summaries)) is not None
-        ],
+        "scatters": list(_scatters(content, labels)),
+        "cost": _cost(content, labels),
         "latency": _latency(content, labels),
         "parallel": _parallel(content),
         "table": _table(content),
@@ -180,6 +182,25 @@ def _latency(content: Content, labels: Sequence[str]) -> Chart | None:
     return latency_chart([labels[one] for one in chosen], [first[one] for one in chosen])
 
 
+def _scatters(content: Content, labels: Sequence[str]) -> Iterator[Scatter]:
+    """Yield the plots of metrics against cost, where that is known, and against latency."""
+    usd = None if content.costs is None else [one.estimate.value for one in content.costs]
+    for metric, summaries in list(content.summaries.items())[:_METRICS]:
+        expenses = [(LATENCY, [one.p50 for one in summaries]), *([] if usd is None else [(COST, usd)])]
+        for expense, spent in reversed(expenses):
+            if (found := scatter(metric, labels, summaries, expense, spent)) is not None:
+                yield found
+
+
+def _cost(content: Content, labels: Sequence[str]) -> Chart | None:
+    """Show what a call costs under main and the best cases."""
+    if content.costs is None:
+        return None
+    chosen = content.first_order[:_FEW_CASES]
+    named = [labels[one] for one in chosen]
+    return scores_chart("US dollars for a call", named, [content.costs[one] for one in chosen], _FEW_CASES)
+
+
 def _parallel(content: Content) -> Any:
     lines = content.first_order[:_MOST_LINES] if content.summaries else []
     summaries = {
@@ -197,7 +218,8 @@ def _table(content: Content) -> dict[str, Any]:
         heads += [metric, "95 % interval", *(["vs. main", "p", "verdict"] if has_others else []), "rows", "errors"]
     order = content.first_order
     rows = [_table_row(content, content.cases[one], names, has_others=has_others) for one in order[:_TABLE_ROWS]]
-    return {"heads": [*heads, "p50", "p95"], "rows": rows, "left_out": len(order) - len(rows)}
+    money = [] if content.costs is None else ["cost"]
+    return {"heads": [*heads, *money, "p50", "p95"], "rows": rows, "left_out": len(order) - len(rows)}
 
 
 def _table_row(content: Content, case: EvaluatedCase, names: Iterable[str], *, has_others: bool) -> dict[str, Any]:
@@ -212,6 +234,8 @@ def _table_row(content: Content, case: EvaluatedCase, names: Iterable[str], *, h
             difference = f"{found.value:+.3g} {interval_text(found.low, found.high, '+')}" if found else ""
             cells += [difference, f"{found.adjusted:.2g}" if found else "", one.verdict]
         cells += [str(one.estimate.n), str(one.errors)]
+    if content.costs is not None:
+        cells.append(usd_text(content.costs[case.position].estimate.value))
     cells += [seconds_text(p50), seconds_text(p95)]
     return {
         "id": short_id(case.case_id),

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Dataset
-from spearmint.evaluation.directions import LATENCY, is_lower_better
+from spearmint.evaluation.directions import COST, is_lower_better
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.best import Best, best_position, races_for_lowest
 from spearmint.evaluation.report.effects import Effect, effects_of
@@ -22,14 +22,14 @@ from spearmint.evaluation.report.page import Content, notebook_of, page_of
 from spearmint.evaluation.report.raced import Dropped, confirmation_of, dropped_of, race_sentences
 from spearmint.evaluation.report.row_values import complete, corrected
 from spearmint.evaluation.report.saved_run import SavedRun, run_as_json, run_of_text
-from spearmint.evaluation.report.summary import Summary, summarize
+from spearmint.evaluation.report.summary import Summary, known_metric, summarize
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.identity import row_keys
 from spearmint.evaluation.run.result_table import ResultTable
+from spearmint.evaluation.spending import NOTHING_SPENT, Spent
 from spearmint.statistics.confidence_set import confidence_set
 from spearmint.statistics.paired import Difference
-from spearmint.suggest import did_you_mean
 
 
 class Report:
@@ -42,6 +42,7 @@ class Report:
         results: Their results.
         notes: What is to be known of them.
         race: How the cases raced; None where all ran on all rows.
+        spent: What the run has spent.
 
     Attributes:
         function: Name of the function that was evaluated.
@@ -50,6 +51,7 @@ class Report:
         results: The results of all cells.
         notes: What is to be known of them: which stored results were made again, and why.
         race: How the cases raced, by position; None where all ran on all rows.
+        spent: What the run has spent: calls, seconds, tokens and dollars.
     """
 
     def __init__(
@@ -61,12 +63,14 @@ class Report:
         *,
         notes: Sequence[str] = (),
         race: RaceOutcome | None = None,
+        spent: Spent = NOTHING_SPENT,
     ) -> None:
         self.function = function
         self.dataset = dataset
         self.cases = tuple(cases)
         self.results = results
         self.race = race
+        self.spent = spent
         self.notes = tuple(notes)
         self._summarized = functools.cache(functools.partial(summarize, results, self.cases))
         self._effects = functools.cache(functools.partial(effects_of, results, self.cases))
@@ -85,7 +89,8 @@ class Report:
         """Return what each config did.
 
         Args:
-            metric: One metric, which may be ``"latency"``, in seconds; by default all that the scorers gave.
+            metric: One metric, or ``"latency"`` (seconds), ``"tokens.input"``, ``"tokens.output"`` or ``"cost"`` (US
+                dollars); by default all that the scorers gave.
 
         Returns:
             One item for each metric and case, main first.
@@ -95,7 +100,7 @@ class Report:
         """
         if metric is None:
             return [one for name in self.metrics for one in self.summary(name)]
-        summaries = self._summarized(self._known(metric))
+        summaries = self._summarized(known_metric(self.results, metric))
         if self.race is None:
             return list(summaries)
         ids = [case.case_id for case in self.cases]
@@ -132,14 +137,14 @@ class Report:
         Raises:
             EvaluationError: If there is no such metric.
         """
-        name = self._known(metric)
+        name = known_metric(self.results, metric)
         return None if self.race is None else confirmation_of(self.results, self.race, name)
 
     def effects(self, metric: str) -> list[Effect]:
         """Return which parameter matters: what each value of each parameter that varies does, all else equal.
 
         Args:
-            metric: One metric, which may be ``"latency"``, in seconds.
+            metric: One metric, or one that is measured, as in `summary`.
 
         Returns:
             One item for each value of each parameter that varies, main's value first: the mean over all cases that have
@@ -152,7 +157,7 @@ class Report:
         if self.race is not None:
             advice = "Evaluate without race= to compare the values of parameters"
             raise EvaluationError(f"Cannot tell effects on {metric!r}: cases have raced, each on other rows. {advice}.")
-        return list(self._effects(self._known(metric)))
+        return list(self._effects(known_metric(self.results, metric)))
 
     def best(self, metric: str, *, lower: bool = False) -> Best:
         """Return the case with the best mean of a metric; by the metric of a race, its winner.
@@ -193,7 +198,7 @@ class Report:
             EvaluationError: If there is no such metric, fewer than two rows have a value of all cases, or rows come in
                 clusters, or cases have raced.
         """
-        lower = lower or is_lower_better(self._known(metric))
+        lower = lower or is_lower_better(known_metric(self.results, metric))
         if self.results.clusters is not None or self.race is not None:
             cause = "rows come in clusters" if self.race is None else "cases have raced; see survivors"
             raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: {cause}.")
@@ -259,13 +264,6 @@ class Report:
         """Return the report as one HTML page, with plots, that needs no network."""
         return page_of(self._content())
 
-    def _known(self, metric: str) -> str:
-        if metric == LATENCY or metric in self.metrics:
-            return metric
-        known = [*self.metrics, LATENCY]
-        hint = did_you_mean(metric, known)
-        raise EvaluationError(f"Cannot tell metric {metric!r}: there are {', '.join(known)}.{hint}")
-
     def _nested(self) -> list[str]:
         """Return the names of the experiments beside the function whose configs vary."""
         _, *nested = self.cases[0].assignment
@@ -275,6 +273,10 @@ class Report:
         summaries = {metric: self.summary(metric) for metric in self.metrics}
         effects = {} if self.race is not None else {metric: self.effects(metric) for metric in self.metrics}
         title = title_of(self.function, self.dataset.name, self.results)
+        costs = self.summary(COST) if COST in self.results.measured else None
+        if costs is not None and self.race is None:
+            effects[COST] = self.effects(COST)
+        notes = [*self.race_notes(), *self.spent.sentences()]
         return Content(
             title,
             self.cases,
@@ -284,7 +286,8 @@ class Report:
             self.dataset.rows(),
             self.errors,
             race=self.race,
-            notes=self.race_notes(),
+            notes=notes,
+            costs=costs,
         )
 
     def race_notes(self) -> list[str]:

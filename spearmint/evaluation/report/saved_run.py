@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spearmint.errors import EvaluationError
-from spearmint.evaluation.directions import LATENCY
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.identity import RowKey, case_digests
 from spearmint.evaluation.run.result_table import ResultTable
@@ -72,7 +71,7 @@ def run_as_json(function: str, cases: Sequence[EvaluatedCase], rows: Sequence[Ro
     ]
     values = {
         metric: [_numbers(table.values(case.position, metric)) for case in cases]
-        for metric in (*table.metrics, LATENCY)
+        for metric in (*table.measured, *table.metrics)
     }
     content = {
         "spearmint_run": _FORMAT,

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.directions import LOWER_IS_BETTER, TOKENS_IN
 from spearmint.evaluation.report.row_values import compare, estimate_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.statistics.intervals import Estimate
 from spearmint.statistics.paired import Difference, simultaneous
+from spearmint.suggest import did_you_mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +128,18 @@ def best_first(summaries: Sequence[Summary], *, lower: bool = False) -> list[int
         return not one.is_main, one.is_dropped, worst
 
     return sorted(range(len(summaries)), key=rank)
+
+
+def known_metric(results: ResultTable, metric: str) -> str:
+    """Return the name of a metric.
+
+    Raises:
+        EvaluationError: If there is no such metric.
+    """
+    known = [*results.metrics, *results.measured]
+    if metric in known:
+        return metric
+    if metric in LOWER_IS_BETTER:
+        advice = "Give prices=" if TOKENS_IN in known else "Give usage=, a function from an output to its tokens"
+        raise EvaluationError(f"Cannot tell metric {metric!r}: it is not known of any call. {advice}.")
+    raise EvaluationError(f"Cannot tell metric {metric!r}: there are {', '.join(known)}.{did_you_mean(metric, known)}")

@@ -8,7 +8,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from spearmint.evaluation.directions import is_lower_better
+from spearmint.evaluation.directions import COST, is_lower_better
 from spearmint.evaluation.report.effects import Effect, by_importance
 from spearmint.evaluation.report.labels import (
     readable,
@@ -23,6 +23,7 @@ from spearmint.evaluation.report.row_values import corrected
 from spearmint.evaluation.report.summary import Summary, best_first, best_of, latencies
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
+from spearmint.evaluation.spending import usd_text
 from spearmint.redaction import redactor
 from spearmint.statistics.intervals import Estimate
 from spearmint.statistics.paired import Difference
@@ -48,6 +49,7 @@ def columns_of(case: EvaluatedCase, summaries: Sequence[Summary], results: Resul
         row |= {f"experiment.{name}": config_id for name, config_id in case.assignment.items()}
     row |= {f"config.{path}": value for path, value in case.parameters.items()}
     row |= {"failures": results.failures(case.position), "latency.p50": p50, "latency.p95": p95}
+    row |= {f"{metric}.mean": results.mean(case.position, metric) for metric in results.measured[1:]}
     for one in summaries:
         mean = one.estimate
         row |= {
@@ -82,7 +84,7 @@ def tables_of(
         for metric, found in effects.items():
             yield _effects_table(metric, found)
     for metric, of_metric in summaries.items():
-        yield from _cases_table(metric, cases, of_metric)
+        yield from _cases_table(metric, cases, of_metric, results)
         yield from _winner_line(metric, of_metric, results)
     for case in cases:
         for text, count in results.error_samples(case.position)[:_SHOWN_ERRORS]:
@@ -115,21 +117,25 @@ def _effects_table(metric: str, effects: Sequence[Effect]) -> Table:
     return table
 
 
-def _cases_table(metric: str, cases: Sequence[EvaluatedCase], summaries: Sequence[Summary]) -> Iterator[Table | Text]:
+def _cases_table(
+    metric: str, cases: Sequence[EvaluatedCase], summaries: Sequence[Summary], results: ResultTable
+) -> Iterator[Table | Text]:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("case", no_wrap=True)
     names = short_names(varying_parameters(cases))
     for name in names.values():
         table.add_column(Text(readable(name).replace(".", "\n").replace(": ", ":\n")), justify="right", overflow="fold")
     _add_score_columns(table, metric, has_others=len(cases) > 1)
-    for name in ("rows", "errors", "p50", "p95"):
+    has_cost = COST in results.measured
+    for name in ("rows", "errors", *(["cost"] if has_cost else []), "p50", "p95"):
         table.add_column(f"\n{name}", justify="right", no_wrap=True)
     shown = best_first(summaries, lower=is_lower_better(metric))[:_SHOWN_CASES]
     for position in shown:
         case, one = cases[position], summaries[position]
         name = short_id(case.case_id) + (" *" if case.is_main else "")
         parameters = [value_text(case.parameters, path, _SHOWN_VALUES) for path in names]
-        ends = [str(one.estimate.n), str(one.errors), seconds_text(one.p50), seconds_text(one.p95)]
+        cost = [usd_text(results.mean(case.position, COST))] if has_cost else []
+        ends = [str(one.estimate.n), str(one.errors), *cost, seconds_text(one.p50), seconds_text(one.p95)]
         scores = _score_cells(one.estimate, one.difference, one.verdict, has_others=len(cases) > 1)
         _add_row(table, [name, *parameters, *scores, *ends])
     yield table

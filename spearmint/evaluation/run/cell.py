@@ -17,7 +17,9 @@ from spearmint.evaluation.run.local_pool import call_within
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
 from spearmint.evaluation.run.stored_output import decode_output, encode_output
+from spearmint.evaluation.run.usage_meter import UsageMeter, with_judges
 from spearmint.evaluation.scorers import Scorer, metrics
+from spearmint.evaluation.usage import CellUsage
 from spearmint.execution.event_loop import background_loop
 from spearmint.execution.invoke import invoke_blocking
 from spearmint.redaction import redactor
@@ -49,6 +51,8 @@ class CellResult(NamedTuple):
         status: How the function ended; ``"lost"`` if its process died.
         stored: The output as `stored_output` writes it; None where it was not asked for, or cannot be stored.
         attempt: Which run of the cell this was, counted from 1.
+        usage: The tokens that it took; None where nothing is known of any.
+        calls: How often the function was called for it; 0 where its output had been stored.
     """
 
     seconds: float
@@ -59,6 +63,8 @@ class CellResult(NamedTuple):
     status: CellStatus = "success"
     stored: str | None = None
     attempt: int = 1
+    usage: CellUsage | None = None
+    calls: int = 1
 
 
 class Cell(NamedTuple):
@@ -90,6 +96,7 @@ class Subject:
         keeps_output: Whether results carry the beginning of outputs.
         stores_output: Whether they carry whole outputs, where these can be stored.
         timeout: Seconds that the function may take on a cell, and each scorer; None for no bound.
+        usage: Tells the tokens that an output took; None to read spans and outputs.
     """
 
     experiment: ExperimentFunction
@@ -98,6 +105,7 @@ class Subject:
     keeps_output: bool
     stores_output: bool = False
     timeout: float | None = None
+    usage: Callable[[Any], Any] | None = None
 
     @property
     def wants_trace(self) -> bool:
@@ -142,18 +150,21 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
     if cell.known is not None and cell.known.stored is not None:
         with suppress(Exception):  # A class in the output is another by now: the function runs again.
             output = decode_output(cell.known.stored)
-            known = cell.known._replace(attempt=cell.attempt)
+            known = cell.known._replace(attempt=cell.attempt, calls=0)
             return _scored(subject, case, cell.row, known, output=output)
     trace = None
+    meter = UsageMeter()
     if subject.wants_trace:
-        outcome, trace = traced(subject.experiment.name, cell.row.inputs, lambda: _outcome(subject, case, cell.row))
+        call = partial(_outcome, subject, case, cell.row, meter)
+        outcome, trace = traced(subject.experiment.name, cell.row.inputs, call)
     else:
-        outcome = _outcome(subject, case, cell.row)
+        outcome = _outcome(subject, case, cell.row, meter)
+    usage = meter.usage(subject.usage, outcome, lambda error: error_text(error, case, cell.row, outcome.value))
     if outcome.status != "success":
         error = outcome.exception or RuntimeError(outcome.status)
         status: CellStatus = "timed_out" if outcome.status == "timed_out" else "failed"
         return CellResult(
-            outcome.duration, error_text(error, case, cell.row), {}, {}, None, status, attempt=cell.attempt
+            outcome.duration, error_text(error, case, cell.row), {}, {}, None, status, attempt=cell.attempt, usage=usage
         )
     result = CellResult(
         outcome.duration,
@@ -163,6 +174,7 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
         _preview(outcome.value, case, cell.row) if subject.keeps_output else None,
         stored=encode_output(outcome.value) if subject.stores_output else None,
         attempt=cell.attempt,
+        usage=usage,
     )
     return _scored(subject, case, cell.row, result, output=outcome.value, trace=trace)
 
@@ -181,15 +193,18 @@ def _scored(
     }
     scores = dict(result.scores)
     errors = dict(result.scorer_errors)
-    for scorer in scorers:
-        call = partial(_score, scorer, {name: given[name] for name in scorer.wants})
-        try:
-            scores[scorer.name] = call_within(subject.timeout, call)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
-            errors[scorer.name] = error_text(error, case, row, output)
-    return result._replace(scores=scores, scorer_errors=errors)
+    meter = UsageMeter()
+    with meter.attempt():
+        for scorer in scorers:
+            call = partial(_score, scorer, {name: given[name] for name in scorer.wants})
+            try:
+                scores[scorer.name] = call_within(subject.timeout, call)
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
+                errors[scorer.name] = error_text(error, case, row, output)
+    usage = with_judges(result.usage, meter.spans)
+    return result._replace(scores=scores, scorer_errors=errors, usage=usage)
 
 
 def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:
@@ -197,16 +212,16 @@ def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:
     return metrics(scorer, background_loop.run(result) if inspect.iscoroutine(result) else result)
 
 
-def _outcome(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
+def _outcome(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter) -> Outcome:
     """Call the function, within the time that it has."""
     timeout = subject.timeout
     if timeout is None:
-        return _call(subject, case, row)
+        return _call(subject, case, row, meter)
     # A coroutine that does not hold up its loop is cancelled in time; a thread can only be left alone.
     is_async = subject.experiment.kind in ("coroutine", "async_generator")
     started = perf_counter()
     try:
-        outcome: Outcome = call_within(timeout + _GRACE * is_async, lambda: _call(subject, case, row))
+        outcome: Outcome = call_within(timeout + _GRACE * is_async, lambda: _call(subject, case, row, meter))
     except TimeoutError:
         outcome = Outcome("timed_out", None, None, perf_counter() - started)
     if outcome.status == "timed_out":
@@ -215,7 +230,7 @@ def _outcome(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     return outcome
 
 
-def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
+def _call(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter) -> Outcome:
     experiment = subject.experiment
     case = case.once_more()  # What an execution has of its own is kept with its case.
     args, kwargs = subject.arguments.of(row)
@@ -226,7 +241,8 @@ def _call(subject: Subject, case: ExperimentCase, row: Row) -> Outcome:
     span: Any = UNSAMPLED  # Cells by the million are traced where that was asked for, not because mlflow is there.
     if experiment.is_traced and isinstance(decision := sample(experiment), SamplingDecision):
         span = begin_root(decision, "main", experiment, case, (args, kwargs))
-    outcome = invoke_blocking(experiment, case, span, args, kwargs, timeout=subject.timeout)
+    with meter.attempt():
+        outcome = invoke_blocking(experiment, case, span, args, kwargs, timeout=subject.timeout)
     if span is not UNSAMPLED:
         end_with(span, outcome)
     if isinstance(outcome.exception, KeyboardInterrupt):

@@ -15,6 +15,7 @@ from typing import IO, Any, NoReturn, Self
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.run.cell import Cell, CellResult
 from spearmint.evaluation.run.identity import Identity, RowKey
+from spearmint.evaluation.usage import CellUsage
 
 _FORMAT = 2
 _LONGEST_HEAD = 65_536  # bytes of the first line
@@ -131,7 +132,9 @@ class Journal:
     def _parsed(self, line: bytes, offset: int, place: str) -> StoredCell:
         try:
             entry = json.loads(line)
+            entry = {**_LATER, **entry}
             result = CellResult(**{name: entry[name] for name in CellResult._fields})
+            result = result._replace(usage=CellUsage.of(result.usage))
             _check_types(entry)
             row = RowKey(entry["inputs"], entry["nth"], entry["expectations"])
             return StoredCell(
@@ -205,6 +208,8 @@ class Journal:
         return EvaluationError(f"Cannot write {str(self.path)!r}: {cause}. {advice}.")
 
 
+_LATER: Mapping[str, Any] = {"usage": None, "calls": 1}
+"""What lines of earlier versions do not have."""
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "case": str,
     "case_id": str,
@@ -221,6 +226,8 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "output": (str, type(None)),
     "stored": (str, type(None)),
     "attempt": int,
+    "usage": (list, type(None)),
+    "calls": int,
 }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Row
-from spearmint.evaluation.directions import LATENCY
 from spearmint.evaluation.race import Positions, Race, RaceOutcome, RaceState
 from spearmint.evaluation.run.cell import Cell
 from spearmint.evaluation.run.result_table import ResultTable
@@ -96,7 +95,7 @@ class RaceCells(Iterator[Cell]):
                         yield cell
 
     def _require_metric(self) -> None:
-        metric, known = self._race.metric, [*self._table.metrics, LATENCY]
+        metric, known = self._race.metric, [*self._table.metrics, *self._table.measured]
         if metric not in known and self._table.metrics:
             hint = did_you_mean(metric, known)
             raise EvaluationError(f"Cannot race by {metric!r}: the scorers give {', '.join(known)}.{hint}")

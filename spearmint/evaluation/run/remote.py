@@ -3,7 +3,7 @@
 import functools
 import importlib
 import pickle
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -48,6 +48,7 @@ class EvaluationPayload:
         stores_output: Whether they carry whole outputs.
         timeout: Seconds that a cell may take.
         concurrency: Cells that a worker runs at once if the function is async.
+        usage: Tells the tokens that an output took.
     """
 
     function: Any
@@ -59,6 +60,7 @@ class EvaluationPayload:
     stores_output: bool = False
     timeout: float | None = None
     concurrency: int = 1
+    usage: Callable[[Any], Any] | None = None
 
 
 class RemoteSubmitter:
@@ -150,7 +152,7 @@ def _unpacked(payload: bytes) -> tuple[Subject, int]:
     experiment, args, kwargs = target_of(sent)
     scorers = compile_scorers(sent.scorers)
     arguments = Arguments(experiment, args, kwargs)
-    subject = Subject(experiment, arguments, scorers, sent.keeps_output, sent.stores_output, sent.timeout)
+    subject = Subject(experiment, arguments, scorers, sent.keeps_output, sent.stores_output, sent.timeout, sent.usage)
     return subject, sent.concurrency
 
 

@@ -1,5 +1,6 @@
 """What is kept of a run: numbers in compact arrays, and bounded samples of errors and outputs."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spearmint.evaluation.directions import LATENCY
+from spearmint.evaluation.cost import PriceList
+from spearmint.evaluation.directions import COST, LATENCY, TOKENS_IN, TOKENS_OUT
 from spearmint.evaluation.run.cell import CellResult, CellStatus
+from spearmint.evaluation.usage import Usages
 from spearmint.statistics.repeats import reducer
 
 KEPT_OUTPUTS = 50_000
@@ -31,13 +34,14 @@ class CellKey:
 
 
 class ResultTable:
-    """The results of all cells: 10 bytes for each, and 8 more for each metric.
+    """The results of all cells: 10 bytes for each, and 8 more for each metric; 24 more where tokens are known.
 
     Args:
         cases: How many cases there are.
         rows: How many rows.
         repeats: How many repetitions of each.
         reduce: How the repetitions of a row become one score, as `spearmint.statistics.repeats.reducer` documents.
+        prices: What tokens cost.
 
     Attributes:
         clusters: For each row the number of the cluster that it belongs to; None where rows stand for themselves.
@@ -46,8 +50,12 @@ class ResultTable:
         scorers: From each metric to the scorer that gave it.
     """
 
-    def __init__(self, cases: int, rows: int, repeats: int, *, reduce: str = "mean") -> None:
+    def __init__(
+        self, cases: int, rows: int, repeats: int, *, reduce: str = "mean", prices: PriceList | None = None
+    ) -> None:
         self._shape = cases, rows, repeats
+        self._prices = prices or PriceList()
+        self._measured: dict[str, NDArray[np.float64]] = {}
         self._reduce = None if reduce == "mean" else reducer(reduce, repeats)
         self.clusters: NDArray[np.int64] | None = None
         self.is_raced = False
@@ -71,6 +79,11 @@ class ResultTable:
         """The names of all metrics, in the order of their first values; a scorer that never gave one counts as one."""
         silent = [name for name in self._scorer_errors if name not in self.scorers.values()]
         return [*self._values, *(name for name in silent if name not in self._values)]
+
+    @property
+    def measured(self) -> list[str]:
+        """The names of what is measured of each call, latency first; of tokens and cost, those that some call told."""
+        return [LATENCY, *self._measured]
 
     @property
     def errors(self) -> int:
@@ -102,6 +115,8 @@ class ResultTable:
             return True
         self._status[index] = _SCORED
         self.seconds[index] = result.seconds
+        if result.usage is not None and result.usage.alone is not None:
+            self._measure(index, result.usage.alone)
         for scorer, scores in result.scores.items():
             for metric, value in scores.items():
                 self._column(metric, scorer)[index] = value
@@ -115,16 +130,22 @@ class ResultTable:
 
     def values(self, case: int, metric: str) -> NDArray[np.float64]:
         """Return a metric's value for each row under a case: of its repetitions, NaN where there is none."""
-        column = self.seconds if metric == LATENCY else self._values.get(metric)
+        column = self._find(metric)
         if column is None:
             return np.full(self._shape[1], np.nan)
-        if self._reduce is None or metric == LATENCY:
+        if self._reduce is None or metric not in self._values:
             return _mean(column[case])
         return np.array([self._reduce(row[~np.isnan(row)].tolist()) for row in column[case]])
 
+    def mean(self, case: int, metric: str) -> float:
+        """Return a metric's mean over the rows under a case; NaN where there is none."""
+        values = self.values(case, metric)
+        known = values[~np.isnan(values)]
+        return float(known.mean()) if len(known) else math.nan
+
     def scores(self, metric: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return a metric's value in every cell of some rows, by row, case and repetition; NaN where there is none."""
-        column = self.seconds if metric == LATENCY else self._values.get(metric)
+        column = self._find(metric)
         if column is None:
             return np.full((len(rows), self._shape[0], self._shape[2]), np.nan)
         return column[:, rows, :].swapaxes(0, 1)
@@ -167,7 +188,7 @@ class ResultTable:
                 "status": _STATUSES[int(self._status[index])],
             }
             cell |= {"attempt": int(self._attempts[index]), "seconds": float(self.seconds[index])}
-            scores = {metric: float(column[index]) for metric, column in self._values.items()}
+            scores = {metric: float(column[index]) for metric, column in {**self._measured, **self._values}.items()}
             yield {**cell, **scores, "output": self._outputs.get(index)}
 
     def _column(self, metric: str, scorer: str) -> NDArray[np.float64]:
@@ -176,6 +197,21 @@ class ResultTable:
             column = self._values[metric] = np.full(self._shape, np.nan)
             self.scorers[metric] = scorer
         return column
+
+    def _find(self, metric: str) -> NDArray[np.float64] | None:
+        """Return the column of a metric; one that a scorer gives comes before one of the same name that is measured."""
+        if metric == LATENCY:
+            return self.seconds
+        return self._values.get(metric, self._measured.get(metric))
+
+    def _measure(self, index: tuple[int, int, int], usages: Usages) -> None:
+        tokens = self._prices.tokens(usages)
+        for metric, value in zip((TOKENS_IN, TOKENS_OUT, COST), (*tokens, self._prices.usd(usages)), strict=True):
+            if math.isnan(value):
+                continue
+            if metric not in self._measured:
+                self._measured[metric] = np.full(self._shape, np.nan)
+            self._measured[metric][index] = value
 
     def _sample(self, case: int, text: str) -> None:
         self._error_count += 1

@@ -26,6 +26,7 @@ from spearmint.evaluation.run.race_cells import CellOf, RaceCells
 from spearmint.evaluation.run.remote import EvaluationPayload, RemoteSubmitter, needs_pickling
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
 from spearmint.evaluation.run.resume import Resumption
+from spearmint.evaluation.spending import Ledger, Spent, observed_spans
 from spearmint.execution.pool import variant_pool
 
 _LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
@@ -37,12 +38,14 @@ class RunOutcome(NamedTuple):
     """What is to be known of a run.
 
     Attributes:
-        notes: What is to be said of stored results that did not count, in sentences.
+        notes: What is to be said of stored results that did not count, and of tokens that are not known, in sentences.
         race: How the race ended; None where there was none.
+        spent: What the run has spent.
     """
 
     notes: tuple[str, ...]
     race: RaceOutcome | None
+    spent: Spent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Schedule:
         cases: The cases, main first.
         dataset: The rows.
         table: Where the results go.
+        ledger: Adds up what is spent.
         options: How to run.
     """
 
@@ -63,18 +67,22 @@ class Schedule:
     cases: Sequence[EvaluatedCase]
     dataset: Dataset
     table: ResultTable
+    ledger: Ledger
     options: EvaluationOptions
 
     def run(self) -> RunOutcome:
         """Run every cell that has no result that counts; in a race, those of the cases that are still in it."""
         try:
             if self.options.resume is None:
-                return RunOutcome((), self._run(Cell, self._cells()))
+                return self._outcome([], self._run(Cell, self._cells()))
             with Journal(Path(self.options.resume), self.subject.experiment.name) as journal:
                 return self._resume(journal)
         except KeyboardInterrupt as error:
             error.add_note(self._interruption())
             raise
+
+    def _outcome(self, notes: Sequence[str], raced: RaceOutcome | None) -> RunOutcome:
+        return RunOutcome((*notes, *self.ledger.notes()), raced, self.ledger.spent)
 
     def _interruption(self) -> str:
         cases, rows, repeats = self.table.shape
@@ -99,7 +107,7 @@ class Schedule:
         write = functools.partial(journal.write, identity)
         cells, suspects = resumed.cells(self._rows()), resumed.lost_cells(self._rows())
         raced = self._run(resumed.cell, cells, suspects=suspects, lost=resumed.lost_count, write=write)
-        return RunOutcome(tuple(resumed.notes), raced)
+        return self._outcome(resumed.notes, raced)
 
     def _run(
         self,
@@ -116,12 +124,14 @@ class Schedule:
         cases, rows, repeats = self.table.shape
         left = cases * rows * repeats - self.table.count
         with ExitStack() as stack:
+            stack.enter_context(observed_spans(self.ledger))
             progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
             dispatcher = stack.enter_context(self._dispatcher())
             for chunk, results in dispatcher.run(raced or cells, left - lost, suspects=suspects):
                 if write is not None:
                     write(chunk, results)
                 for cell, result in zip(chunk, results, strict=True):
+                    self.ledger.add(result.calls, result.seconds, result.usage)
                     self.table.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
                 progress.advance(len(chunk), self.table.errors)
         return None if raced is None else raced.outcome
@@ -175,6 +185,7 @@ class Schedule:
             stores_output=self.subject.stores_output,
             timeout=self.subject.timeout,
             concurrency=at_once,
+            usage=self.subject.usage,
         )
         name = self.subject.experiment.name
         yield RemoteSubmitter(executor, payload, name, cases=self.cases, budget=_REMOTE_SECONDS * _PATIENCE).submit

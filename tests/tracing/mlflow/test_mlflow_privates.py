@@ -28,6 +28,7 @@ UNDOCUMENTED = {
     ("mlflow.tracing.provider", None, "get_current_otel_span"),
     ("mlflow.tracing.provider", None, "set_span_in_context"),
     ("mlflow.tracing.provider", None, "detach_span_from_context"),
+    ("mlflow.tracing.config", None, "get_config"),
     ("mlflow.utils.autologging_utils", None, "AUTOLOGGING_INTEGRATIONS"),
     ("mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "start_trace"),
     ("mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "log_spans"),
