@@ -71,7 +71,7 @@ def run_as_json(function: str, cases: Sequence[EvaluatedCase], rows: Sequence[Ro
     ]
     values = {
         metric: [_numbers(table.values(case.position, metric)) for case in cases]
-        for metric in (*table.measured, *table.metrics)
+        for metric in (*table.metrics, *table.measured)
     }
     content = {
         "spearmint_run": _FORMAT,
