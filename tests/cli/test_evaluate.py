@@ -27,7 +27,7 @@ def fragile(x: int, config: Config) -> bool:
 def right(outputs):
     return outputs
 
-def cost(config):
+def effort(config):
     return 1 - config["skill"]
 
 def spread(inputs, config):
@@ -89,9 +89,9 @@ def test_the_status_is_decided_on_the_bound_of_the_interval(invoke, write, skill
 @pytest.mark.usefixtures("project")
 def test_of_a_metric_that_is_better_when_lower_a_fall_passes(invoke, write):
     write(c___jsonl='{"skill": 0.5}\n{"skill": 0.9}\n')
-    options = ("--configs", "c.jsonl", "--gate", "cost=0.1", "--quiet")
-    assert run(invoke, *options, target="shop:plain", scorer="shop:cost").exit_code == 1
-    assert run(invoke, *options, "--lower", "cost", target="shop:plain", scorer="shop:cost").exit_code == 0
+    options = ("--configs", "c.jsonl", "--gate", "effort=0.1", "--quiet")
+    assert run(invoke, *options, target="shop:plain", scorer="shop:effort").exit_code == 1
+    assert run(invoke, *options, "--lower", "effort", target="shop:plain", scorer="shop:effort").exit_code == 0
     latency = ("--configs", "c.jsonl", "--gate", "latency=-10", "--quiet")
     assert run(invoke, *latency, target="shop:plain").exit_code == 0
 
@@ -100,10 +100,10 @@ def test_of_a_metric_that_is_better_when_lower_a_fall_passes(invoke, write):
 def test_mistyped_lower_metric_is_refused_after_the_report(invoke, write, tmp_path):
     write(c___jsonl='{"skill": 0.5}\n{"skill": 0.9}\n')
     page = tmp_path / "report.csv"
-    options = ("--configs", "c.jsonl", "--gate", "cost=1", "--report", str(page), "--quiet")
-    result = run(invoke, *options, "--lower", "efort", target="shop:plain", scorer="shop:cost")
+    options = ("--configs", "c.jsonl", "--gate", "effort=1", "--report", str(page), "--quiet")
+    result = run(invoke, *options, "--lower", "efort", target="shop:plain", scorer="shop:effort")
     assert result.exit_code == 3
-    assert "Cannot tell metric 'efort': there are cost, latency. Did you mean 'cost'?" in result.stderr
+    assert "Cannot tell metric 'efort': there are effort, latency. Did you mean 'effort'?" in result.stderr
     assert page.exists()
 
 

@@ -271,23 +271,13 @@ class Report:
 
     def _content(self) -> Content:
         summaries = {metric: self.summary(metric) for metric in self.metrics}
-        effects = {} if self.race is not None else {metric: self.effects(metric) for metric in self.metrics}
-        title = title_of(self.function, self.dataset.name, self.results)
         costs = self.summary(COST) if COST in self.results.measured else None
-        if costs is not None and self.race is None:
-            effects[COST] = self.effects(COST)
-        notes = [*self.race_notes(), *self.spent.sentences()]
+        compared = [] if self.race is not None else [*self.metrics, *([] if costs is None else [COST])]
+        effects = {metric: self.effects(metric) for metric in compared}
+        title = title_of(self.function, self.dataset.name, self.results)
+        notes, rows = [*self.race_notes(), *self.spent.sentences()], self.dataset.rows()
         return Content(
-            title,
-            self.cases,
-            summaries,
-            effects,
-            self.results,
-            self.dataset.rows(),
-            self.errors,
-            race=self.race,
-            notes=notes,
-            costs=costs,
+            title, self.cases, summaries, effects, self.results, rows, self.errors, self.race, notes=notes, costs=costs
         )
 
     def race_notes(self) -> list[str]:
