@@ -21,7 +21,7 @@ from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, ResultTable
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
 from spearmint.evaluation.run.schedule import Schedule
 from spearmint.evaluation.scorers import compile_scorers
-from spearmint.evaluation.spending import Ledger
+from spearmint.evaluation.spending import Spending
 from spearmint.proxy.proxy import experiment_of
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.settings import ExperimentSettings
@@ -75,7 +75,7 @@ def evaluate(
     unread = list(_unread(cases))
     for message in unread:
         warn(message)
-    outcome = Schedule(payload, subject, cases, dataset, table, Ledger(prices), options).run()
+    outcome = Schedule(payload, subject, cases, dataset, table, Spending(prices), options).run()
     _warn_of_undiscovered(cases)
     notes = [*unread, *outcome.notes]
     return Report(experiment.name, dataset, cases, table, notes=notes, race=outcome.race, spent=outcome.spent)

@@ -55,7 +55,7 @@ class Spent:
 NOTHING_SPENT = Spent(0, 0.0, math.nan, 0, 0, math.nan, math.nan, 0)
 
 
-class Ledger:
+class Spending:
     """Adds up what a run spends.
 
     Args:
@@ -136,7 +136,7 @@ class Ledger:
 
 
 @contextmanager
-def observed_spans(ledger: Ledger) -> Iterator[None]:
+def observed_spans(spending: Spending) -> Iterator[None]:
     """Observe the spans of this process, and count those that end outside of cells."""
     before = observer.unclaimed
     observer.start()
@@ -144,7 +144,7 @@ def observed_spans(ledger: Ledger) -> Iterator[None]:
         yield
     finally:
         observer.stop()
-        ledger.unclaimed += observer.unclaimed - before
+        spending.unclaimed += observer.unclaimed - before
 
 
 def usd_text(usd: float) -> str:

@@ -26,7 +26,7 @@ from spearmint.evaluation.run.race_cells import CellOf, RaceCells
 from spearmint.evaluation.run.remote import EvaluationPayload, RemoteSubmitter, needs_pickling
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
 from spearmint.evaluation.run.resume import Resumption
-from spearmint.evaluation.spending import Ledger, Spent, observed_spans
+from spearmint.evaluation.spending import Spending, Spent, observed_spans
 from spearmint.execution.pool import variant_pool
 
 _LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
@@ -58,7 +58,7 @@ class Schedule:
         cases: The cases, main first.
         dataset: The rows.
         table: Where the results go.
-        ledger: Adds up what is spent.
+        spending: Adds up what is spent.
         options: How to run.
     """
 
@@ -67,7 +67,7 @@ class Schedule:
     cases: Sequence[EvaluatedCase]
     dataset: Dataset
     table: ResultTable
-    ledger: Ledger
+    spending: Spending
     options: EvaluationOptions
 
     def run(self) -> RunOutcome:
@@ -82,7 +82,7 @@ class Schedule:
             raise
 
     def _outcome(self, notes: Sequence[str], raced: RaceOutcome | None) -> RunOutcome:
-        return RunOutcome((*notes, *self.ledger.notes()), raced, self.ledger.spent)
+        return RunOutcome((*notes, *self.spending.notes()), raced, self.spending.spent)
 
     def _interruption(self) -> str:
         cases, rows, repeats = self.table.shape
@@ -124,14 +124,14 @@ class Schedule:
         cases, rows, repeats = self.table.shape
         left = cases * rows * repeats - self.table.count
         with ExitStack() as stack:
-            stack.enter_context(observed_spans(self.ledger))
+            stack.enter_context(observed_spans(self.spending))
             progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
             dispatcher = stack.enter_context(self._dispatcher())
             for chunk, results in dispatcher.run(raced or cells, left - lost, suspects=suspects):
                 if write is not None:
                     write(chunk, results)
                 for cell, result in zip(chunk, results, strict=True):
-                    self.ledger.add(result.calls, result.seconds, result.usage)
+                    self.spending.add(result.calls, result.seconds, result.usage)
                     self.table.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
                 progress.advance(len(chunk), self.table.errors)
         return None if raced is None else raced.outcome

@@ -21,7 +21,7 @@ class SpanUsage(NamedTuple):
         tokens: How many tokens of each kind; None where the span does not say.
         model: The model's name.
         provider: Whose API answered.
-        usd: What it cost, where whoever made the span has told.
+        usd: What it cost, where the integration that made the span tells.
     """
 
     span_id: str
@@ -37,10 +37,10 @@ usage_sink_var: ContextVar[Callable[[SpanUsage], None] | None] = ContextVar("spe
 
 
 class SpanObserver:
-    """Asks MLflow to be told of spans that end, as long as someone wants to know of them.
+    """Asks MLflow to be told of spans that end, as long as an evaluation runs.
 
     Attributes:
-        unclaimed: How many spans with tokens have ended where nobody took them, as on a thread that no context reaches.
+        unclaimed: How many spans with tokens have ended where no cell took them, as on a thread that no context reaches.
     """
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ class SpanObserver:
                 config.configure(span_processors=[_hand_over, *others])  # First, as others may mask what it reads.
 
     def stop(self) -> None:
-        """Cease to observe once nobody wants to know any more."""
+        """Cease to observe; MLflow is told once no evaluation observes any more."""
         with self._lock:
             self._users -= 1
             config = sys.modules.get("mlflow.tracing.config")
