@@ -40,7 +40,7 @@ class SpanObserver:
     """Asks MLflow to be told of spans that end, as long as an evaluation runs.
 
     Attributes:
-        unclaimed: How many spans with tokens have ended where no cell took them, as on a thread that no context reaches.
+        unclaimed: How many spans with tokens have ended where no cell took them, as on threads without its context.
     """
 
     def __init__(self) -> None:
