@@ -62,6 +62,7 @@ class BackgroundChanges(TypedDict, total=False):
     max_workers: int
     max_tasks: int
     queue_size: int
+    max_lag: float
     overflow: Overflow
     exit_timeout: float
     stream_items: int

@@ -85,8 +85,9 @@ def configure(
     """Set what holds for the whole process.
 
     Args:
-        background: Some of ``max_workers``, ``max_tasks``, ``queue_size``, ``overflow`` (``"drop"``, ``"block"`` or
-            ``"run_in_caller"``), ``exit_timeout`` (seconds), ``stream_items`` and ``stream_seconds``.
+        background: Some of ``max_workers``, ``max_tasks``, ``queue_size``, ``max_lag`` (seconds), ``overflow``
+            (``"drop"``, ``"block"`` or ``"run_in_caller"``), ``exit_timeout`` (seconds), ``stream_items`` and
+            ``stream_seconds``.
         tracing: Some of ``enabled``, ``sample_rate``, ``mode``, ``experiment``, ``tracking_uri``, ``queue_size``,
             ``max_chars``, ``max_items``, ``mask`` and ``timeout``; `spearmint.tracing.options.TracingOptions` says what
             they are.

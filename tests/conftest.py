@@ -21,6 +21,12 @@ def imbalance() -> dict[str, int] | None:
     return None if 2 * counts["submitted"] == sum(counts.values()) else counts
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _patient_loops() -> None:
+    """Have a busy machine shed nothing, but where a test asks for it."""
+    variant_pool.configure(max_lag=3600)
+
+
 @pytest.fixture
 def account() -> Iterator[Counts]:
     """Give an empty background, and check all through the test and at its end that every variant is accounted for."""

@@ -63,7 +63,7 @@ HOUSE = (
         "execution",
         "worker_initializers watchdog limits jobs job_tracker workers pool running streams event_loop invoke",
     ),
-    (5, "execution", "value_reads call batch task_queue thread_driver task_driver"),
+    (5, "execution", "value_reads call batch loop_lag task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
     (7, "evaluation", "directions agreement usage cost spending traced_rows dataset scorers race"),
     (

@@ -17,6 +17,8 @@ class PoolLimits(ProcessOptions):
         max_workers: Threads for variants of functions that are not async.
         max_tasks: Async variants of one event loop that may be under way at once.
         queue_size: Variants that may wait for a thread; also async variants that may wait for others of their loop.
+        max_lag: Seconds by which an event loop may run late before async variants that no caller waits for are dropped,
+            where ``overflow`` is ``"drop"``.
         overflow: What happens to a variant beyond that: ``"drop"`` it, ``"block"`` the caller until there is room, or
             ``"run_in_caller"``.
         exit_timeout: Seconds that the exit of the process waits for what is under way.
@@ -29,6 +31,7 @@ class PoolLimits(ProcessOptions):
     max_workers: int = field(default_factory=lambda: min(32, (os.cpu_count() or 1) + 4))
     max_tasks: int = 16
     queue_size: int = 1000
+    max_lag: float = 0.1
     overflow: Overflow = "drop"
     exit_timeout: float = 2.0
     stream_items: int = 10_000
@@ -36,6 +39,7 @@ class PoolLimits(ProcessOptions):
 
     def __post_init__(self) -> None:
         self.check_whole("max_workers", "max_tasks", "queue_size", "stream_items")
+        self.check_seconds("max_lag")
         self.check_seconds("exit_timeout", "stream_seconds", or_zero=True)
         self.check_choice("overflow", get_args(Overflow))
 

@@ -129,6 +129,12 @@ class VariantPool:
             self.account.settle(job, Outcome("dropped"))
         self._warn_of_drop()
 
+    def shed(self, batch: Batch, count: int) -> None:
+        """Settle variants that do not run, as their event loop has fallen behind."""
+        for job in batch.leave(count):
+            self.account.settle(job, Outcome("dropped"))
+        self.account.warn_of_loss(f"the event loop lags by more than {self.limits.max_lag:g} s (max_lag)", "max_lag")
+
     def _warn_of_drop(self) -> None:
         is_stuck = self.workers.stuck >= self.workers.count > 0
         full = f"the queue of {self.limits.queue_size} is full"

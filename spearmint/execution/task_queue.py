@@ -8,6 +8,7 @@ from itertools import repeat
 from time import perf_counter
 
 from spearmint.execution.jobs import Batch, Job, variant_var
+from spearmint.execution.loop_lag import loop_lag
 from spearmint.execution.pool import MANY, variant_pool
 from spearmint.frames import hide_frames
 from spearmint.results import Outcome, outcome_of
@@ -33,6 +34,7 @@ class TaskQueue:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._lag = loop_lag(loop)
         self._account = variant_pool.account
         self._waiting = _Waiting(loop)
         self._running: dict[Job, None] = {}
@@ -47,6 +49,9 @@ class TaskQueue:
             is_awaited: Whether a caller waits for them: they find room in a full queue, too.
         """
         variant_pool.register()
+        if not is_awaited and self._sheds():
+            variant_pool.shed(batch, count)
+            return
         self._enter()
         if is_awaited and variant_var.get() is not None:
             # Were variants to wait for others that wait behind them, none would run.
@@ -88,7 +93,12 @@ class TaskQueue:
                 self._waiting.remove(batch)
         self._leave()
 
+    def _sheds(self) -> bool:
+        limits = variant_pool.limits
+        return limits.overflow == "drop" and self._lag.seconds > limits.max_lag
+
     def _enter(self) -> None:
+        self._lag.watch(self._loop)
         if self._account.loops.get(self._loop) is not self:
             self._account.loops[self._loop] = self
             self._account.queues.append(self._waiting)
@@ -96,6 +106,7 @@ class TaskQueue:
     def _leave(self) -> None:
         """Keep no loop alive that has nothing left to do."""
         if not self._waiting and not self._running and self._account.loops.get(self._loop) is self:
+            self._lag.rest()
             del self._account.loops[self._loop]
             self._account.queues[:] = [one for one in self._account.queues if one is not self._waiting]
 

@@ -5,6 +5,7 @@ import gc
 import logging
 import sys
 import threading
+import time
 import weakref
 from contextvars import ContextVar
 
@@ -329,6 +330,56 @@ def test_a_full_background_drops_the_newest_task(account) -> None:
 
     asyncio.run(main())
     assert account() == {"submitted": 6, "dropped": 3, "finished": 3}
+
+
+def held_up(account, overflow: str) -> dict[str, int]:
+    """Return what became of the variant of a call that is made just after its loop was held up."""
+    spearmint.configure(background={"max_lag": 0.01, "overflow": overflow})
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def waits(gate: asyncio.Event, config: Config) -> int:
+        if config["n"]:
+            await gate.wait()
+        return config["n"]
+
+    async def main() -> None:
+        gate = asyncio.Event()
+        await waits(gate)
+        time.sleep(0.1)  # noqa: ASYNC251 - what a loop should not meet
+        for _ in range(2):  # What waited runs, then what was due.
+            await asyncio.sleep(0)
+        assert await waits(gate) == 0
+        gate.set()
+        async with Spearmint.arun(waits, await_variants=True) as runner:
+            results = await asyncio.wait_for(runner(gate), SECONDS)
+        assert [one.status for one in results] == ["success", "success"]
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    return account()
+
+
+def test_loop_that_lags_sheds_what_nobody_awaits(account, caplog) -> None:
+    assert held_up(account, "drop") == {"submitted": 3, "finished": 2, "dropped": 1}
+    assert "Variants are lost: the event loop lags by more than 0.01 s (max_lag); background_stats()" in caplog.text
+
+
+@pytest.mark.parametrize("overflow", ["block", "run_in_caller"])
+def test_loop_that_lags_sheds_nothing_where_all_must_run(account, overflow) -> None:
+    assert held_up(account, overflow) == {"submitted": 3, "finished": 3}
+
+
+def test_loop_without_variants_has_no_timer_of_ours(account) -> None:
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def quick(config: Config) -> int:
+        return config["n"]
+
+    async def main() -> list[asyncio.TimerHandle]:
+        await quick()
+        assert await spearmint.aflush(SECONDS)
+        return [one for one in asyncio.get_running_loop()._scheduled if not one.cancelled()]
+
+    assert asyncio.run(main()) == []
 
 
 @pytest.mark.parametrize("overflow", ["block", "run_in_caller"])

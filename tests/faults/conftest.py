@@ -20,6 +20,7 @@ from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 # In its debug mode it warns of every step that a busy machine makes slow.
 logging.getLogger("asyncio").setLevel(logging.ERROR)
+spearmint.configure(background={"max_lag": 3600})  # Nor does it shed.
 
 CONFIGS = [{"n": 0}, {"n": 1}]
 shadow = Spearmint(configs=CONFIGS, strategy=ShadowStrategy)
