@@ -55,13 +55,6 @@ ON_OLDEST = f"tests that start processes, which run on {OLDEST}; `nox -s suites-
 # What is left out on Debian's CPython 3.14 and 3.15, and why; the sessions tell it each time.
 LEFT_OUT = {
     "-m=not slow": "tests that start processes have not been tried there yet",
-    "--deselect=tests/cli/test_check.py": "fails on 3.14 and 3.15",
-    "--deselect=tests/instrument/declare/test_patch_module.py": "fails on 3.14",
-    "--deselect=tests/instrument/importing/test_loaders.py": "fails on 3.14 and 3.15",
-    "--deselect=tests/instrument/naming/test_public_path.py": "fails on 3.14",
-    "--deselect=tests/instrument/test_report.py": "fails on 3.14",
-    "--deselect=tests/proxy/test_proxy_pickle.py": "fails on 3.14 and 3.15",
-    "--deselect=tests/execution/test_running.py": "on 3.15 one interruption leaves a case current",
 }
 # The same, with the lowest versions.
 LEFT_OUT_OF_LOWEST = {

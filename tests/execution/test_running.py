@@ -29,7 +29,8 @@ PLACES = (
     FILENAME,
     *(one.__code__.co_filename for one in (running.run, streams.stream, recorder.enter)),
 )
-NOP = dis.opmap["NOP"]
+# Where nothing happens, CPython leaves gaps in the table of exceptions, and runs no signal handler.
+IDLE = {dis.opmap["NOP"], dis.opmap.get("NOT_TAKEN")}
 CONFIGS = [{"n": 1}]
 
 
@@ -46,8 +47,7 @@ def interrupted_at(number: int, action: Callable[[], object]) -> bool:
         if frame.f_code.co_filename not in PLACES:
             return None
         frame.f_trace_opcodes = True
-        # Where nothing happens, CPython 3.11 leaves gaps in the table of exceptions, and runs no signal handler.
-        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] != NOP:
+        if event == "opcode" and frame.f_code.co_code[frame.f_lasti] not in IDLE:
             left -= 1
             if left == 0:
                 raise Interruption
