@@ -50,7 +50,8 @@ HOUSE = (
     (2, "strategies", "split builtin by_name"),
     (3, "context", "current threads"),
     (3, "results", ""),
-    (3, "registry", "callables settings state pin binding_watch experiment value switches registry unread_keys"),
+    (3, "registry", "callables settings state pin plain_calls binding_watch experiment value"),
+    (3, "registry", "switches registry unread_keys"),
     (4, "planning", "value_slots capture reachability search choose select join unread"),
     # What a caller pays for comes last.
     (4, "tracing", "options snapshot serialize span equality marks attributes"),

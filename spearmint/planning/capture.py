@@ -9,6 +9,7 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.cases.join_log import JoinLog
 from spearmint.cases.plan import Plan
 from spearmint.config.model import Config
+from spearmint.registry.plain_calls import plain_calls
 from spearmint.registry.state import epoch
 
 
@@ -103,6 +104,7 @@ def capture() -> Iterator[Captured]:
     captured = Captured()
     token = _captured_var.set((*_captured_var.get(), captured))
     active.append(captured)
+    plain_calls.end()
     epoch.invalidate_all()  # A call in a cached case would pass unseen.
     try:
         yield captured

@@ -11,12 +11,15 @@ from typing import Any, cast
 import wrapt
 
 from spearmint.errors import DeclarationError
+from spearmint.planning.capture import active
 from spearmint.planning.select import prepare
 from spearmint.proxy.by_value import teach_picklers, tell_if_untaught
 from spearmint.proxy.codegen import compile_call
 from spearmint.proxy.perform import performer_of
 from spearmint.registry.experiment import ExperimentFunction, ProxyBase
+from spearmint.registry.plain_calls import plain_calls
 from spearmint.signatures import is_implicit_class_method
+from spearmint.tracing import recorder
 
 _bound: Callable[[Any, object], types.MethodType] = types.MethodType
 _annotations_of_proxy: Any = vars(wrapt.BaseObjectProxy)["__annotations__"]
@@ -125,10 +128,43 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
         return self
 
 
+_set_call: Callable[[ExperimentProxy, Callable[..., Any]], None] = vars(ExperimentProxy)["__call__"].__set__
+
+
 def compile_anew(proxy: ExperimentProxy) -> None:
     """Write anew what a call of a proxy runs, as after a change of its experiment."""
     experiment = proxy._self_experiment  # noqa: SLF001 - wrapt keeps attributes of that prefix to the proxy
-    ExperimentProxy.__dict__["__call__"].__set__(proxy, compile_call(experiment, performer_of(experiment)))
+    if _is_plain(experiment):
+        plain_calls.add(experiment, _compile_all)
+        _set_call(proxy, experiment.function)
+        # Another thread may have declared something meanwhile.
+        if experiment in plain_calls and _is_plain(experiment):
+            return
+    _set_call(proxy, compile_call(experiment, performer_of(experiment)))
+
+
+def _compile_all(experiment: ExperimentFunction) -> None:
+    """Write what calls of an experiment run, which ran the function itself so far."""
+    if experiment.is_released:
+        return
+    call = compile_call(experiment, performer_of(experiment))
+    for reference in list(experiment.proxies):
+        proxy = reference()
+        if proxy is not None:
+            _set_call(proxy, call)
+
+
+def _is_plain(experiment: ExperimentFunction) -> bool:
+    """Tell whether a call needs no more than the function: no config can reach it, or what it calls, and no trace."""
+    return (
+        not experiment.options
+        and not experiment.binder.slots
+        and not experiment.collects
+        and experiment.watch is None
+        and not active
+        and plain_calls.are_enough
+        and not recorder.may_be_traced(experiment)
+    )
 
 
 class UnboundProxy(ExperimentProxy):

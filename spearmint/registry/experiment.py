@@ -17,6 +17,7 @@ from spearmint.errors import BindingError, ConfigError
 from spearmint.registry.binding_watch import BindingWatch
 from spearmint.registry.callables import Kind, kind_of, name_of
 from spearmint.registry.pin import Declared, Pin
+from spearmint.registry.plain_calls import plain_calls
 from spearmint.registry.settings import ExperimentSettings
 from spearmint.registry.state import CallState, epoch
 from spearmint.strategies.builtin import Choice, Start, prepare_strategy, takes_attributes, unwrap_call
@@ -209,6 +210,8 @@ class ExperimentFunction:
         self.strategy, self.takes_attributes = chosen.strategy, chosen.takes_attributes
         self.is_constant, self.options = chosen.is_constant, chosen.options
         self.state.revision += 1  # What was found out about calls that reach it is stale.
+        if pins:
+            plain_calls.end()
         epoch.invalidate_all()
 
     def _choosing(self) -> Declared:

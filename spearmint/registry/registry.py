@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from spearmint.errors import DeclarationError
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.plain_calls import plain_calls
 from spearmint.registry.state import epoch
 from spearmint.registry.switches import switches
 from spearmint.suggest import did_you_mean
@@ -20,6 +21,8 @@ class ExperimentFunctionRegistry:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
         self._by_name[experiment.name] = experiment
         switches.register(experiment)
+        if experiment.options:
+            plain_calls.note_configs(experiment)
         epoch.invalidate_all()  # Any other may reach it now.
 
     def forget(self, prefix: str) -> None:

@@ -16,6 +16,7 @@ from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
 from spearmint.context.current import attributes_var
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.plain_calls import plain_calls
 from spearmint.results import Outcome, Role
 from spearmint.tracing import live_mode
 from spearmint.tracing.equality import DEFAULT
@@ -61,6 +62,12 @@ def is_traced(experiment: ExperimentFunction) -> bool:
     return "mlflow" in sys.modules if setting is None else setting
 
 
+def may_be_traced(experiment: ExperimentFunction) -> bool:
+    """Tell whether its executions are recorded, or will be once mlflow is imported without a word to `plain_calls`."""
+    setting = exporter.options.enabled if experiment.is_traced is None else experiment.is_traced
+    return is_traced(experiment) or (setting is None and not plain_calls.sees_imports)
+
+
 def set_options(changes: Mapping[str, Any]) -> None:
     """Set options of the process; see `spearmint.configure`.
 
@@ -68,6 +75,7 @@ def set_options(changes: Mapping[str, Any]) -> None:
         ConfigError: If a name is unknown or a value is out of range.
     """
     exporter.configure(changes)
+    plain_calls.end()
     for call in tuple(_calls):
         watch(call)
 

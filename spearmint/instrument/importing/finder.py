@@ -7,6 +7,8 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any, Protocol
 
+from spearmint.registry.plain_calls import plain_calls
+
 
 class Chooser(Protocol):
     """What decides about a module that has been found."""
@@ -87,7 +89,12 @@ class FrontFinder:
             position = sys.meta_path.index(self)  # Those in front have been asked, or ask just now.
             move_to_front(self)
             self._chooser.catch_up()
-        if fullname.partition(".")[0] not in self._inner.roots:
+            if "mlflow" in sys.modules:
+                plain_calls.end()
+        root = fullname.partition(".")[0]
+        if root == "mlflow":  # From now on, calls may be traced.
+            plain_calls.end()
+        if root not in self._inner.roots:
             return None
         behind = sys.meta_path[position + 1 :]
         asked: set[str] = vars(self._asking).setdefault("names", set())

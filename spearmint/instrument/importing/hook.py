@@ -23,6 +23,7 @@ from spearmint.instrument.importing.refusals import explaining
 from spearmint.instrument.rewrite.injected import entry
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
 from spearmint.instrument.rewrite.result import ModuleOutcome
+from spearmint.registry.plain_calls import plain_calls
 from spearmint.warn import warn
 
 
@@ -60,7 +61,10 @@ class Hook:
         if installations:
             entry.on_function = self.dispatch
             insert(self._finder, self._front)
+            plain_calls.sees_imports = True
         else:
+            plain_calls.sees_imports = False
+            plain_calls.end()
             remove(self._finder, self._front)
             entry.on_function = None
 
