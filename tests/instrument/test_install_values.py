@@ -63,6 +63,18 @@ SHOP = {
         def helper():
             yield SYSTEM
 
+        def imported():
+            from shop.prompts import SYSTEM as LOCAL
+            from shop import prompts as local
+            import shop.prompts
+            return LOCAL, local.SYSTEM, shop.prompts.SYSTEM
+
+        def defaults(q, system=SYSTEM, *, other=prompts.SYSTEM, plain="Be kind."[:]):
+            return [system, other, plain, (lambda: system)()]
+
+        def stream(system=SYSTEM):
+            yield system
+
         async def ask():
             return SYSTEM
 
@@ -117,6 +129,20 @@ def test_reads_outside_a_case_and_of_other_names_stay(shop):
         assert api.local() == "local"
         assert api.ways()[0] == "Be kind."
         assert sys.modules["shop.prompts"].SYSTEM == "Be kind."
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_function_s_own_imports_and_defaults_are_followed(shop, form):
+    api, _ = shop(system(within=["shop.api:imported", "shop.api:defaults", "shop.api:stream"]), form=form)
+
+    plain = api.imported(), api.defaults(1), list(api.stream())
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        varied = api.imported(), api.defaults(1), list(api.stream())
+        given = api.defaults(1, "Mine.", other="Too.")
+
+    assert plain == (("Be kind.",) * 3, ["Be kind."] * 4, ["Be kind."])
+    assert varied == (("Be brief.",) * 3, ["Be brief.", "Be brief.", "Be kind.", "Be brief."], ["Be brief."])
+    assert given == ["Mine.", "Too.", "Be kind.", "Mine."]
 
 
 def test_value_is_a_dimension_of_the_plan(shop):

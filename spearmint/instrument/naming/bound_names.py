@@ -2,75 +2,48 @@
 
 import dis
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import CodeType
-from typing import Any, TypeAlias
+from typing import Any
+
+from spearmint.instrument.naming.bound_values import (
+    BoundNames,
+    BoundValue,
+    ClassBody,
+    FunctionDefinition,
+    ImportedAttribute,
+    ImportedModule,
+    Reference,
+)
 
 _LOADS = frozenset({"LOAD_NAME", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_GLOBALS"})
 _STORES = frozenset({"STORE_NAME", "STORE_GLOBAL", "STORE_FAST", "STORE_DEREF"})
 _CONSTANTS = frozenset({"LOAD_CONST", "LOAD_SMALL_INT", "LOAD_COMMON_CONSTANT"})
 _UNTOUCHED = frozenset({"CACHE", "EXTENDED_ARG", "NOP", "NOT_TAKEN", "PRECALL", "RESUME"})
+_DEFAULTS, _KEYWORD_DEFAULTS = 1, 2
+_ATTRIBUTES_OF_FUNCTIONS = (8, 4, _KEYWORD_DEFAULTS, _DEFAULTS)  # The last one pushed comes first.
 _GENERIC = "<generic parameters of "
 
 LAMBDA = "<lambda>"
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedModule:
-    """A module, by its whole name."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ImportedAttribute:
-    """A name of another module, or a module in it."""
-
-    module: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """What a dotted path of names gives where it stands."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class FunctionDefinition:
-    """A function that is defined here."""
-
-    code: CodeType
-
-
-@dataclass(frozen=True, slots=True)
-class ClassBody:
-    """A class that is defined here, with its bases; None for one that no name leads to."""
-
-    code: CodeType
-    bases: tuple[str | None, ...]
-
-
-BoundValue: TypeAlias = ImportedModule | ImportedAttribute | Reference | FunctionDefinition | ClassBody | None
-
-
-@dataclass(frozen=True, slots=True)
-class BoundNames:
-    """What a body binds.
-
-    Attributes:
-        names: To each name everything that it is bound to, in the order of the code; None for what cannot be told.
-        stars: The modules of which it imports everything.
-    """
-
-    names: dict[str, list[BoundValue]] = field(default_factory=dict)
-    stars: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
 class _Constant:
     value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuple:
+    """Several values, those of a call's positional parameters or of a mapping."""
+
+    items: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Mapping:
+    """Values by name."""
+
+    items: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,13 +145,49 @@ class _Reading:
 
     def make_function(self, flags: int | None) -> None:
         made = self._pop()
-        for _ in range((flags or 0).bit_count()):
-            self._pop()
-        self._stack.append(FunctionDefinition(made.value) if isinstance(made, _Constant) else None)
+        given = [(flag, self._pop()) for flag in _ATTRIBUTES_OF_FUNCTIONS if (flags or 0) & flag]
+        function = FunctionDefinition(made.value) if isinstance(made, _Constant) else None
+        for flag, value in given:
+            self._note_defaults(function, flag, value)
+        self._stack.append(function)
 
-    def set_function_attribute(self, _flag: int) -> None:
+    def set_function_attribute(self, flag: int) -> None:
         function = self._pop()
+        self._note_defaults(function, flag, self._stack[-1] if self._stack else None)
         self._top(function)
+
+    def _note_defaults(self, function: Any, flag: int, value: Any) -> None:
+        if not isinstance(function, FunctionDefinition):
+            return
+        code = function.code
+        given: dict[str, Any] = {}
+        if flag == _DEFAULTS and isinstance(value, _Tuple):
+            names = code.co_varnames[: code.co_argcount]
+            given = dict(zip(names[len(names) - len(value.items) :], value.items, strict=False))
+        elif flag == _KEYWORD_DEFAULTS and isinstance(value, _Mapping):
+            given = value.items
+        for name, one in given.items():
+            if isinstance(one, Reference):
+                self.found.defaults.append((code, name, one.path))
+
+    def _take(self, count: int) -> list[Any]:
+        taken = self._stack[len(self._stack) - count :] if count else []
+        del self._stack[len(self._stack) - count :]
+        return taken
+
+    def build_tuple(self, count: int) -> None:
+        self._stack.append(_Tuple(tuple(self._take(count))))
+
+    def build_map(self, count: int) -> None:
+        taken = self._take(2 * count)
+        keys = [one.value if isinstance(one, _Constant) else None for one in taken[::2]]
+        self._stack.append(_Mapping(dict(zip(keys, taken[1::2], strict=False))))
+
+    def build_constant_map(self, count: int) -> None:
+        keys = self._pop()
+        taken = self._take(count)
+        named = keys.value if isinstance(keys, _Constant) and isinstance(keys.value, tuple) else ()
+        self._stack.append(_Mapping(dict(zip(named, taken, strict=False))))
 
     def name_keywords(self, names: Any) -> None:
         self._keywords = len(names) if isinstance(names, tuple) else 0
@@ -238,6 +247,9 @@ class _Reading:
 
 
 _STEPS: dict[str, Callable[[_Reading, Any], object]] = {
+    "BUILD_CONST_KEY_MAP": _Reading.build_constant_map,
+    "BUILD_MAP": _Reading.build_map,
+    "BUILD_TUPLE": _Reading.build_tuple,
     "CALL": _Reading.call,
     "CALL_KW": _Reading.call_with_keywords,
     "COPY": _Reading.copy,

@@ -9,8 +9,8 @@ from importlib.machinery import ModuleSpec
 from types import CodeType
 from typing import TypeAlias
 
-from spearmint.instrument.naming.bound_names import (
-    LAMBDA,
+from spearmint.instrument.naming.bound_names import LAMBDA, names_bound_in
+from spearmint.instrument.naming.bound_values import (
     BoundNames,
     BoundValue,
     ClassBody,
@@ -18,7 +18,6 @@ from spearmint.instrument.naming.bound_names import (
     ImportedAttribute,
     ImportedModule,
     Reference,
-    names_bound_in,
 )
 from spearmint.instrument.naming.static_modules import UNREADABLE, code_for_reading, find_module
 from spearmint.instrument.settings.target import Target, parse_target

@@ -17,25 +17,28 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
-from bytecode import Bytecode, Instr, Label
+from bytecode import Bytecode, Instr
 
-from spearmint.instrument.naming.bound_names import (
+from spearmint.instrument.naming.bound_names import names_bound_in
+from spearmint.instrument.naming.bound_values import (
     BoundNames,
+    BoundValue,
     ImportedAttribute,
     ImportedModule,
-    names_bound_in,
 )
 from spearmint.instrument.rewrite.interpolations import without_interpolations
+from spearmint.instrument.rewrite.literals import literals_in
 from spearmint.instrument.rewrite.result import ReadSite
-from spearmint.instrument.rewrite.value_links import CASE, MARK
+from spearmint.instrument.rewrite.value_links import MARK
+from spearmint.instrument.rewrite.value_question import asking
 from spearmint.instrument.settings.value_target import ValueTarget
 
 _GLOBALS = frozenset({"LOAD_GLOBAL"})
-_RECEIVERS = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_DEREF", "LOAD_FAST_CHECK"})
+_READS = frozenset({"LOAD_GLOBAL", "LOAD_ATTR"})
+_STORES = frozenset({"STORE_FAST", "STORE_DEREF"})
+_LOCALS = frozenset({"LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_DEREF", "LOAD_FAST_CHECK"})
 _PAIRS = frozenset({"LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW", "STORE_FAST_LOAD_FAST"})
-_CONSTANTS = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _REBINDS = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
-_IS_NONE = "POP_JUMP_IF_NONE" if sys.version_info >= (3, 12) else "POP_JUMP_FORWARD_IF_NONE"
 _HIDDEN = frozenset({"__annotate__", "__conditional_annotations__"})
 
 
@@ -84,11 +87,15 @@ class _Function:
         name: Its qualified name, numbered from the second of that name on.
         receiver: Its first parameter, if it is a method; else empty.
         owner: The dotted path of the class that it is defined in; else empty.
+        imports: The dotted paths of what it imports itself, by the names that it binds to nothing else.
+        defaults: The dotted paths of its defaults that are values, by parameter.
     """
 
     name: str
     receiver: str
     owner: str
+    imports: dict[str, str]
+    defaults: dict[str, str]
 
 
 class _Rewrite:
@@ -106,13 +113,26 @@ class _Rewrite:
                 self._by_last.setdefault(one.last_name, []).append(one)
         self._literals = [one for one in values if one.literal is not None]
         self._counts: dict[str, int] = {}
+        self._defaults: dict[int, dict[str, str]] = {}
         self.sites: list[ReadSite] = []
 
     def of_body(self, code: CodeType) -> CodeType:
         """Return the code of a module or class body with the reads in its functions rewritten."""
+        self._note_defaults(code)
         constants = tuple(self._of_constant(one, code) for one in code.co_consts)
         is_changed = any(new is not old for new, old in zip(constants, code.co_consts, strict=True))
         return code.replace(co_consts=constants) if is_changed else code
+
+    def _note_defaults(self, code: CodeType) -> None:
+        """Note which functions that a body makes have values as defaults."""
+        if self._by_last.keys().isdisjoint(code.co_names):
+            return
+        bound = self._bound if code.co_name == "<module>" else names_bound_in(code, self._package)
+        for made, parameter, path in bound.defaults:
+            root, dot, rest = path.partition(".")
+            whole = f"{self._path_of_global(root)}{dot}{rest}"
+            if self._value_of(whole) is not None:
+                self._defaults.setdefault(id(made), {})[parameter] = whole
 
     def _of_constant(self, constant: Any, owner: CodeType) -> Any:
         if not isinstance(constant, CodeType) or constant.co_name in _HIDDEN:
@@ -126,10 +146,12 @@ class _Rewrite:
         name = code.co_qualname if count == 1 else f"{code.co_qualname}#{count}"
         in_class = not owner.co_flags & inspect.CO_OPTIMIZED and owner.co_name != "<module>"
         receiver = code.co_varnames[0] if in_class and code.co_argcount else ""
-        function = _Function(name, receiver, f"{self._module}.{owner.co_qualname}" if in_class else "")
+        defaults = self._defaults.get(id(code), {})
         code = self.of_body(code)
-        if not self._reads_any(code, name):
+        if not defaults and not self._reads_any(code, name):
             return code
+        owned = f"{self._module}.{owner.co_qualname}" if in_class else ""
+        function = _Function(name, receiver, owned, self._imports_in(code), defaults)
         readable, put_back = without_interpolations(code)
         assembled = Bytecode.from_code(readable)
         before = len(self.sites)
@@ -138,6 +160,13 @@ class _Rewrite:
             return code
         assembled[:] = changed
         return put_back(assembled.to_code())
+
+    def _imports_in(self, code: CodeType) -> dict[str, str]:
+        found = {}
+        for name, bound in names_bound_in(code, self._package).names.items():
+            if all(isinstance(one, ImportedModule | ImportedAttribute) for one in bound):
+                found[name] = _path_of(bound[0])
+        return found
 
     def _reads_any(self, code: CodeType, name: str) -> bool:
         if any(one.literal and one.literal.function == name for one in self._literals):
@@ -152,33 +181,62 @@ class _Rewrite:
         """Yield the instructions, and behind each read those that ask the running case."""
         literals = self._places_of_literals(items, function.name)
         path: str | None = None
+        is_begun, before = False, ""
         for position, item in enumerate(items):
             if not isinstance(item, Instr):
                 yield item
                 continue
+            if before == "IMPORT_FROM" and item.name in _STORES:
+                yield from self._with_import(item, function)
             if item.name in _REBINDS:
                 self._note_rebinding(item, function)
+            before = item.name
             path = self._path_after(item, path, function)
-            literal = literals.get(position)
-            if literal is not None:
-                yield from self._read_literal(item, literal, function)
-                continue
-            found = None if path is None or _is_called(item) else self._value_of(path)
-            if found is None or path is None:
-                yield item
-            elif found.is_attribute and item.name == "LOAD_ATTR":
-                yield Instr("COPY", 1, location=item.location)
-                yield item
-                yield from self._asking(path, "attribute", item, function)
-            elif item.name == "LOAD_GLOBAL" and isinstance(item.arg, tuple) and item.arg[0]:
-                # An imported name is not taken for the object of a method: NULL is pushed for a call of its attribute.
-                plain = [Instr("LOAD_GLOBAL", (False, item.arg[1]), location=item.location)]
-                plain += self._asking(path, "constant", item, function)
-                null = [Instr("PUSH_NULL", location=item.location)]
-                yield from (plain + null if sys.version_info >= (3, 13) else null + plain)
-            else:
-                yield item
-                yield from self._asking(path, "constant", item, function)
+            yield from self._with_read(item, path, literals.get(position), function)
+            if item.name == "RESUME" and not is_begun:
+                is_begun = True
+                yield from self._with_defaults(item, items, function)
+
+    def _with_read(
+        self, item: Instr, path: str | None, literal: ValueTarget | None, function: _Function
+    ) -> Iterator[Any]:
+        """Yield an instruction, and behind it what asks the running case, if it reads a value."""
+        if literal is not None:
+            yield from self._read_literal(item, literal, function)
+            return
+        is_read = path is not None and item.name in _READS and not _is_called(item)
+        found = self._value_of(path) if path is not None and is_read else None
+        if found is None or path is None:
+            yield item
+        elif found.is_attribute and item.name == "LOAD_ATTR":
+            yield Instr("COPY", 1, location=item.location)
+            yield item
+            yield from self._asking(path, "attribute", item, function)
+        elif item.name == "LOAD_GLOBAL" and isinstance(item.arg, tuple) and item.arg[0]:
+            # An imported name is not taken for the object of a method: NULL is pushed for a call of its attribute.
+            plain = [Instr("LOAD_GLOBAL", (False, item.arg[1]), location=item.location)]
+            plain += self._asking(path, "constant", item, function)
+            null = [Instr("PUSH_NULL", location=item.location)]
+            yield from (plain + null if sys.version_info >= (3, 13) else null + plain)
+        else:
+            yield item
+            yield from self._asking(path, "constant", item, function)
+
+    def _with_import(self, stored: Instr, function: _Function) -> Iterator[Any]:
+        """Yield what asks for a value that a function has imported itself, and is about to store."""
+        path = function.imports.get(getattr(stored.arg, "name", stored.arg))
+        if path is not None and self._value_of(path) is not None:
+            yield from self._asking(path, "constant", stored, function)
+
+    def _with_defaults(self, start: Instr, items: Sequence[Any], function: _Function) -> Iterator[Any]:
+        """Yield what asks for the values that are defaults, as the function begins: they are older than any case."""
+        cells = [item.arg for item in items if isinstance(item, Instr) and item.name == "MAKE_CELL"]
+        for parameter, path in function.defaults.items():
+            cell = next((one for one in cells if getattr(one, "name", one) == parameter), None)
+            kind, place = ("FAST", parameter) if cell is None else ("DEREF", cell)
+            yield Instr(f"LOAD_{kind}", place, location=start.location)
+            yield from self._asking(path, "default", start, function)
+            yield Instr(f"STORE_{kind}", place, location=start.location)
 
     def _path_after(self, item: Instr, path: str | None, function: _Function) -> str | None:
         """Return the dotted path of what an instruction leaves on the stack; None where it has none that matters."""
@@ -188,11 +246,11 @@ class _Rewrite:
         if name == "LOAD_ATTR" and path is not None:
             attribute = argument[1] if isinstance(argument, tuple) else argument
             return f"{path}.{attribute}"
-        if function.receiver:
-            loaded = argument[1] if name in _PAIRS and isinstance(argument, tuple) else argument
-            if (name in _RECEIVERS or name in _PAIRS) and getattr(loaded, "name", loaded) == function.receiver:
-                return function.owner
-        return None
+        if name not in _LOCALS and name not in _PAIRS:
+            return None
+        loaded = argument[1] if name in _PAIRS and isinstance(argument, tuple) else argument
+        local = getattr(loaded, "name", loaded)
+        return function.owner if local == function.receiver else function.imports.get(local)
 
     def _path_of_global(self, name: str) -> str | None:
         bound = self._bound.names.get(name)
@@ -201,12 +259,7 @@ class _Rewrite:
                 next((f"{star}.{name}" for star in self._bound.stars if star.partition(".")[0] in self._roots), None)
                 or f"{self._module}.{name}"
             )
-        for one in bound:
-            if isinstance(one, ImportedModule):
-                return one.name
-            if isinstance(one, ImportedAttribute):
-                return f"{one.module}.{one.name}"
-        return f"{self._module}.{name}"
+        return next(filter(None, map(_path_of, bound)), f"{self._module}.{name}")
 
     def _value_of(self, path: str) -> ValueTarget | None:
         """Return the value that a path leads to, or may lead to through what other modules import."""
@@ -221,7 +274,7 @@ class _Rewrite:
 
     def _asking(self, path: str, kind: str, read: Instr, function: _Function) -> Iterator[Any]:
         self.sites.append(ReadSite(path, function.name, read.lineno or 0, kind))
-        return _asking((MARK, kind, path), read, has_owner=kind == "attribute")
+        return asking((MARK, kind, path), read, has_owner=kind == "attribute")
 
     def _note_rebinding(self, item: Instr, function: _Function) -> None:
         path = f"{self._module}.{item.arg}"
@@ -230,74 +283,34 @@ class _Rewrite:
 
     def _places_of_literals(self, items: Sequence[Any], function: str) -> dict[int, ValueTarget]:
         """Return which instructions load a literal that is a value."""
-        found: dict[int, ValueTarget] = {}
-        for one in self._literals:
-            literal = one.literal
-            if literal is None or literal.function != function:
-                continue
-            places: dict[Any, list[int]] = {}
-            for position, item in enumerate(items):
-                if isinstance(item, Instr) and _loads(item) and literal.is_equal(item.arg):
-                    at = item.location
-                    has_place = at is not None and at.lineno is not None and at.col_offset is not None
-                    # One literal may be loaded in several places, as in each copy of a `finally`.
-                    key = (at.lineno, at.col_offset) if has_place and at is not None else (position, -1)
-                    places.setdefault(key, []).append(position)
-            for number, key in enumerate(sorted(places)):
-                if number == literal.place:
-                    found.update(dict.fromkeys(places[key], one))
-        return found
+        wanted = [(one, one.literal) for one in self._literals if one.literal and one.literal.function == function]
+        places = literals_in(items) if wanted else []
+        return {
+            position: value
+            for value, literal in wanted
+            for place in places
+            if place.number == literal.place and literal.is_equal(place.value)
+            for position in place.positions
+        }
 
     def _read_literal(self, item: Instr, value: ValueTarget, function: _Function) -> Iterator[Any]:
         self.sites.append(ReadSite(value.full_name, function.name, item.lineno or 0, "literal"))
         if item.name == "RETURN_CONST":
             yield Instr("LOAD_CONST", item.arg, location=item.location)
-            yield from _asking((MARK, "literal", value.full_name), item)
+            yield from asking((MARK, "literal", value.full_name), item)
             yield Instr("RETURN_VALUE", location=item.location)
         else:
             yield item
-            yield from _asking((MARK, "literal", value.full_name), item)
+            yield from asking((MARK, "literal", value.full_name), item)
+
+
+def _path_of(bound: BoundValue) -> str:
+    """Return the dotted path of what is imported; of anything else, nothing."""
+    if isinstance(bound, ImportedModule):
+        return bound.name
+    return f"{bound.module}.{bound.name}" if isinstance(bound, ImportedAttribute) else ""
 
 
 def _is_called(item: Instr) -> bool:
     """Tell whether an instruction loads a method, with what its call wants beside it: a value is not called."""
     return item.name == "LOAD_METHOD" or (item.name == "LOAD_ATTR" and isinstance(item.arg, tuple) and item.arg[0])
-
-
-def _loads(item: Instr) -> bool:
-    return item.name in _CONSTANTS or item.name == "RETURN_CONST"
-
-
-def _asking(reader: tuple[str, str, str], read: Instr, *, has_owner: bool = False) -> Iterator[Any]:
-    """Yield what asks the running case for the value on the stack; with ``has_owner``, of the object below it."""
-    location = read.location
-    outside, end = Label(), Label()
-
-    def instruction(opcode: str, *argument: Any) -> Instr:
-        return Instr(opcode, *argument, location=location)
-
-    def call(count: int) -> Iterator[Instr]:
-        if sys.version_info < (3, 12):
-            yield instruction("PRECALL", count)
-        yield instruction("CALL", count)
-
-    def callee(constant: Any) -> list[Instr]:
-        made = [instruction("LOAD_CONST", constant), instruction("PUSH_NULL")]
-        return made if sys.version_info >= (3, 13) else made[::-1]
-
-    yield from callee(CASE)
-    yield from call(0)
-    yield instruction("COPY", 1)
-    yield instruction(_IS_NONE, outside)
-    # What is called comes to lie below what it is called with.
-    yield from reversed(callee(reader))
-    swaps = (5, 3, 2, 4, 2) if has_owner else (4, 2, 3)
-    yield from (instruction("SWAP", depth) for depth in swaps)
-    yield from call(3 if has_owner else 2)
-    yield instruction("JUMP_FORWARD", end)
-    yield outside
-    yield instruction("POP_TOP")
-    if has_owner:
-        yield instruction("SWAP", 2)
-        yield instruction("POP_TOP")
-    yield end

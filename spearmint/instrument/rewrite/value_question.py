@@ -1,0 +1,46 @@
+"""The instructions with which code asks the running case for a value."""
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from bytecode import Instr, Label
+
+from spearmint.instrument.rewrite.value_links import CASE
+
+_IS_NONE = "POP_JUMP_IF_NONE" if sys.version_info >= (3, 12) else "POP_JUMP_FORWARD_IF_NONE"
+
+
+def asking(reader: tuple[str, str, str], read: Instr, *, has_owner: bool = False) -> Iterator[Any]:
+    """Yield what asks the running case for the value on the stack; with ``has_owner``, of the object below it."""
+    location = read.location
+    outside, end = Label(), Label()
+
+    def instruction(opcode: str, *argument: Any) -> Instr:
+        return Instr(opcode, *argument, location=location)
+
+    def call(count: int) -> Iterator[Instr]:
+        if sys.version_info < (3, 12):
+            yield instruction("PRECALL", count)
+        yield instruction("CALL", count)
+
+    def callee(constant: Any) -> list[Instr]:
+        made = [instruction("LOAD_CONST", constant), instruction("PUSH_NULL")]
+        return made if sys.version_info >= (3, 13) else made[::-1]
+
+    yield from callee(CASE)
+    yield from call(0)
+    yield instruction("COPY", 1)
+    yield instruction(_IS_NONE, outside)
+    # What is called comes to lie below what it is called with.
+    yield from reversed(callee(reader))
+    swaps = (5, 3, 2, 4, 2) if has_owner else (4, 2, 3)
+    yield from (instruction("SWAP", depth) for depth in swaps)
+    yield from call(3 if has_owner else 2)
+    yield instruction("JUMP_FORWARD", end)
+    yield outside
+    yield instruction("POP_TOP")
+    if has_owner:
+        yield instruction("SWAP", 2)
+        yield instruction("POP_TOP")
+    yield end
