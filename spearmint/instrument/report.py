@@ -9,7 +9,9 @@ from typing import Any
 from spearmint.instrument.importing.already_imported import EARLIER, PAST, covered_modules
 from spearmint.instrument.importing.installation import Installation
 from spearmint.instrument.rewrite.result import ModuleOutcome, ModuleState
+from spearmint.instrument.rewrite.value_links import ValueLinks
 from spearmint.instrument.settings.model import PackageEntry
+from spearmint.planning.value_slots import slot_of
 
 _NAMESPACE = ModuleOutcome("left", "it is a folder, without code of its own")
 _OTHER_PROGRAM = ModuleOutcome("left", "it is not the program that spearmint run runs")
@@ -63,16 +65,42 @@ class TargetAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class ValueAccount:
+    """What became of one value.
+
+    Attributes:
+        value: Its name, ``"module:name"``.
+        reads: Where code reads it by way of the running case: ``"module:qualified.name, line 12"``.
+        is_declared: Whether its module has been imported, so that it is under experiment.
+        strangers: How many reads within cases have met something else than what stood in the code, which they gave.
+    """
+
+    value: str
+    reads: tuple[str, ...]
+    is_declared: bool
+    strangers: int = 0
+
+    def __str__(self) -> str:
+        count = len(self.reads)
+        state = "" if self.is_declared else "; its module is not imported"
+        met = f"{self.strangers} read{'s' * (self.strangers != 1)}"
+        other = f"; {met} met what was bound to it at run time" if self.strangers else ""
+        return f"{self.value}  {count} read{'s' * (count != 1)}{state}{other}"
+
+
+@dataclass(frozen=True, slots=True)
 class InstallationReport:
-    """What became of everything that settings name; ``str()`` has a line for each module and each target.
+    """What became of everything that settings name; ``str()`` has a line for each module, target and value.
 
     Attributes:
         modules: The modules, by name: those that the settings name, and those imported that packages and globs cover.
         targets: The targets, then the packages with ``auto``, in the order of the settings.
+        values: The values, in the order of the settings.
     """
 
     modules: tuple[ModuleAccount, ...]
     targets: tuple[TargetAccount, ...]
+    values: tuple[ValueAccount, ...] = ()
 
     @property
     def missed(self) -> tuple[ModuleAccount, ...]:
@@ -80,7 +108,7 @@ class InstallationReport:
         return tuple(one for one in self.modules if one.is_missed)
 
     def __str__(self) -> str:
-        return "\n".join(map(str, (*self.modules, *self.targets)))
+        return "\n".join(map(str, (*self.modules, *self.targets, *self.values)))
 
 
 def report_on(installation: Installation) -> InstallationReport:
@@ -101,7 +129,7 @@ def report_on(installation: Installation) -> InstallationReport:
     modules = (
         ModuleAccount(name, outcome.state, outcome.reason, name in missed) for name, outcome in sorted(found.items())
     )
-    return InstallationReport(tuple(modules), tuple(_targets(installation)))
+    return InstallationReport(tuple(modules), tuple(_targets(installation)), tuple(_values(installation)))
 
 
 def missed_message(missed: Iterable[ModuleAccount]) -> str:
@@ -138,6 +166,21 @@ def _targets(installation: Installation) -> Iterator[TargetAccount]:
         names = [name for name, one in entry.bindings.items() if ":" not in name and one and not one.override]
         idle = tuple(account.idle_bindings_of(keys, names))
         yield TargetAccount(label, account.functions_of(keys), tuple(account.refused_of(keys).items()), idle)
+
+
+def _values(installation: Installation) -> Iterator[ValueAccount]:
+    values = installation.targets.values
+    links = ValueLinks(tuple(values.values()))
+    places: dict[str | None, list[str]] = {}
+    for module, outcome in installation.account.modules.items():
+        for site in outcome.reads:
+            if site.kind != "rebound":
+                name = site.path if site.kind == "literal" else links.name_of(site.path)
+                places.setdefault(name, []).append(f"{module}:{site.scope}, line {site.line}")
+    for keys, value in values.items():
+        is_declared = installation.values.declared(keys) is not None
+        found = tuple(places.get(value.full_name, ()))
+        yield ValueAccount(value.full_name, found, is_declared, slot_of(value.full_name).strangers)
 
 
 def idle_message(parameter: str, reason: str) -> str:

@@ -364,3 +364,20 @@ def test_value_that_is_named_twice_is_refused():
 
     with pytest.raises(SettingsError, match="twice"):
         spearmint.install({"packages": ["shop"], "experiments": entries})
+
+
+def test_report_counts_the_reads_of_each_value(shop):
+    api, handle = shop(system(), value("shop.settings:Search.top_k", [{"v": 9}]))
+    system_reads, top_k = handle.report().values
+
+    assert str(system_reads) == f"shop.prompts:SYSTEM  {len(system_reads.reads)} reads"
+    assert "shop.api:answer, line 8" in system_reads.reads
+    assert len(system_reads.reads) == 19
+    assert str(top_k) == "shop.settings:Search.top_k  0 reads; its module is not imported"
+
+    sys.modules["shop.api"].SYSTEM = "Rebound."
+    assert api.answer("?") == "Rebound. ?"
+    assert "met what was bound" not in str(handle.report())
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        assert api.answer("?") == "Rebound. ?"
+    assert str(handle.report().values[0]).endswith("; 1 read met what was bound to it at run time")

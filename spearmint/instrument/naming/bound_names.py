@@ -180,7 +180,7 @@ class _Reading:
 
     def build_map(self, count: int) -> None:
         taken = self._take(2 * count)
-        keys = [one.value if isinstance(one, _Constant) else None for one in taken[::2]]
+        keys = [str(one.value) if isinstance(one, _Constant) else "" for one in taken[::2]]
         self._stack.append(_Mapping(dict(zip(keys, taken[1::2], strict=False))))
 
     def build_constant_map(self, count: int) -> None:

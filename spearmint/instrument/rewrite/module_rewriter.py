@@ -3,6 +3,7 @@
 import ast
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import replace
 from types import CodeType
 from typing import Any
 
@@ -206,7 +207,8 @@ class ModuleRewriter:
             table_store.forget_tables(self.name)
             self._record_outcome(self.name, ModuleOutcome("left", self._refusal))
             return
-        self._record_outcome(self.name, _CACHED if is_from_cache else _REWRITTEN)
+        outcome = _CACHED if is_from_cache else _REWRITTEN
+        self._record_outcome(self.name, replace(outcome, reads=self.reads) if self.reads else outcome)
         table_store.put(self.name, cached.tables)
         if self._rules and any(self._is_unmatched(rule, cached.wrapped) for rule in self._rules):
             self._verify_targets(self.name, cached.wrapped, cached.tables)

@@ -40,10 +40,12 @@ class ModuleOutcome:
         state: ``rewritten`` and ``cached``: it runs rewritten code, made just now or by an earlier import.
             ``wrapped_after``: its functions are wrapped once it has run. ``left``: it is as it is.
         reason: Why, of the last two.
+        reads: The reads of values in it that are followed.
     """
 
     state: ModuleState
     reason: str = ""
+    reads: "tuple[ReadSite, ...]" = ()
 
 
 class ReadSite(NamedTuple):
