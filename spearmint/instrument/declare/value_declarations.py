@@ -65,6 +65,7 @@ class ValueDeclarations:
         """Let all reads give what stands in the code."""
         self.resume()
         for slot, experiment in self._declared.values():
+            experiment.is_released = True
             if slot.experiment is experiment:
                 slot.experiment = None
         self._declared.clear()

@@ -44,3 +44,8 @@ def asking(reader: tuple[str, str, str], read: Instr, *, has_owner: bool = False
         yield instruction("SWAP", 2)
         yield instruction("POP_TOP")
     yield end
+
+
+def local_name(argument: Any) -> str:
+    """Return the name of a local variable, which may be one of a cell."""
+    return str(getattr(argument, "name", argument))

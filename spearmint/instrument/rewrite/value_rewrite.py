@@ -30,7 +30,7 @@ from spearmint.instrument.rewrite.interpolations import without_interpolations
 from spearmint.instrument.rewrite.literals import literals_in
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.rewrite.value_links import MARK
-from spearmint.instrument.rewrite.value_question import asking
+from spearmint.instrument.rewrite.value_question import asking, local_name
 from spearmint.instrument.settings.value_target import ValueTarget
 
 _GLOBALS = frozenset({"LOAD_GLOBAL"})
@@ -224,7 +224,7 @@ class _Rewrite:
 
     def _with_import(self, stored: Instr, function: _Function) -> Iterator[Any]:
         """Yield what asks for a value that a function has imported itself, and is about to store."""
-        path = function.imports.get(_local_name(stored.arg))
+        path = function.imports.get(local_name(stored.arg))
         if path is not None and self._value_of(path) is not None:
             yield from self._asking(path, "constant", stored, function)
 
@@ -249,7 +249,7 @@ class _Rewrite:
         if name not in _LOCALS and name not in _PAIRS:
             return None
         loaded = argument[1] if name in _PAIRS and isinstance(argument, tuple) else argument
-        local = _local_name(loaded)
+        local = local_name(loaded)
         return function.owner if local == function.receiver else function.imports.get(local)
 
     def _path_of_global(self, name: str) -> str | None:
@@ -309,11 +309,6 @@ def _path_of(bound: BoundValue) -> str:
     if isinstance(bound, ImportedModule):
         return bound.name
     return f"{bound.module}.{bound.name}" if isinstance(bound, ImportedAttribute) else ""
-
-
-def _local_name(argument: Any) -> str:
-    """Return the name of a local variable, which may be one of a cell."""
-    return str(getattr(argument, "name", argument))
 
 
 def _is_called(item: Instr) -> bool:
