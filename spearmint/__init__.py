@@ -19,6 +19,7 @@ _MODULES = {
     "ExposureStats": "spearmint.online.options",
     "FunctionResult": "spearmint.results",
     "INJECTED": "spearmint.config",
+    "Budget": "spearmint.evaluation.budget",
     "Race": "spearmint.evaluation.race",
     "RuntimeContext": "spearmint.context",
     "Spearmint": "spearmint.api",

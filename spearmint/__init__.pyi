@@ -5,6 +5,7 @@ from spearmint.cases import ExperimentCase
 from spearmint.config import INJECTED, Bind, Config, DynamicValue
 from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
+from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.online.online_report import online_report
 from spearmint.evaluation.race import Race
 from spearmint.execution.limits import BackgroundStats
@@ -23,6 +24,7 @@ __all__ = [
     "AsyncExperimentRunner",
     "BackgroundStats",
     "Bind",
+    "Budget",
     "Config",
     "DynamicValue",
     "ExperimentCase",

@@ -22,6 +22,7 @@ from spearmint.registry.settings import ExperimentSettings
 from spearmint.strategies.builtin import SingleConfigStrategy
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
+    from spearmint.evaluation.budget import Budget
     from spearmint.evaluation.race import Race
     from spearmint.evaluation.report.report import Report
 
@@ -208,6 +209,7 @@ class Spearmint:
         race: "Race | None" = None,
         usage: Callable[[Any], Any] | None = None,
         prices: Mapping[str, Mapping[str, float]] | None = None,
+        budget: "Budget | None" = None,
     ) -> "Report":
         """Run every config on every row, score what comes of it, and compare the configs with the main one.
 
@@ -243,6 +245,7 @@ class Spearmint:
             prices: From models to US dollars for a million tokens, ``{"input_per_million_tokens": 0.5,
                 "output_per_million_tokens": 1.5}``, also ``cache_read_per_million_tokens`` and
                 ``cache_write_per_million_tokens``. Other models are priced by the catalogue that comes with MLflow.
+            budget: A `spearmint.Budget`, before which is exceeded the run ends on whole rows.
 
         Returns:
             The report. It keeps numbers only, and the beginning of the first 50,000 outputs.
@@ -272,6 +275,7 @@ class Spearmint:
             race=race,
             usage=usage,
             prices=prices,
+            budget=budget,
         )
         own = None if configs is None else _parsed(configs)
         return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=options)

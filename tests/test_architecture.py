@@ -66,13 +66,17 @@ HOUSE = (
     ),
     (5, "execution", "value_reads call batch loop_lag task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
-    (7, "evaluation", "directions agreement usage cost spending traced_rows dataset scorers race"),
+    (7, "evaluation", "directions agreement usage cost spending budget traced_rows dataset scorers race"),
     (
         7,
         "evaluation.run",
         "row_arguments case_names scorer_trace stored_output local_pool usage_meter cell dispatcher result_table",
     ),
-    (7, "evaluation.run", "identity journal resume options remote process_pool progress race_cells schedule"),
+    (
+        7,
+        "evaluation.run",
+        "identity journal resume options remote process_pool progress race_cells budget_cells schedule",
+    ),
     (
         7,
         "evaluation.report",

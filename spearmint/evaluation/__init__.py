@@ -1,6 +1,7 @@
 """Evaluate an experiment over data: every config on every row, scored and compared."""
 
 from spearmint.evaluation.agreement import agreement
+from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.race import Race
 
-__all__ = ["Race", "agreement"]
+__all__ = ["Budget", "Race", "agreement"]

@@ -77,8 +77,16 @@ def evaluate(
         warn(message)
     outcome = Schedule(payload, subject, cases, dataset, table, Spending(prices), options).run()
     _warn_of_undiscovered(cases)
-    notes = [*unread, *outcome.notes]
-    return Report(experiment.name, dataset, cases, table, notes=notes, race=outcome.race, spent=outcome.spent)
+    return Report(
+        experiment.name,
+        dataset,
+        cases,
+        table,
+        notes=[*unread, *outcome.notes],
+        race=outcome.race,
+        spent=outcome.spent,
+        stop=outcome.stop,
+    )
 
 
 def _unread(cases: Sequence[EvaluatedCase]) -> Iterator[str]:

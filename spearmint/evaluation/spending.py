@@ -62,11 +62,13 @@ class Spending:
         prices: What tokens cost.
 
     Attributes:
+        cells: How many cells have been added.
         unclaimed: How many spans told of tokens where no cell was running.
     """
 
     def __init__(self, prices: PriceList) -> None:
         self.prices = prices
+        self.cells = 0
         self._calls = 0
         self._seconds = 0.0
         self._tokens = [0, 0]
@@ -79,7 +81,7 @@ class Spending:
     @property
     def spent(self) -> Spent:
         """What has been spent so far."""
-        is_known = self._known > 0
+        is_known = self._known > 0 or any(self._usd.values())
         usd = {name: value if is_known else math.nan for name, value in self._usd.items()}
         return Spent(
             calls=self._calls,
@@ -92,11 +94,22 @@ class Spending:
             unknown=self._unknown if is_known or any(self._tokens) else 0,
         )
 
+    @property
+    def mean_usd(self) -> float | None:
+        """The mean cost of a cell in US dollars, over those whose call told it; None where none did."""
+        return None if not self._known else sum(self._usd.values()) / self._known
+
+    @property
+    def usd(self) -> float:
+        """What has been spent in US dollars; a cost that is not known counts as the mean of the others."""
+        return sum(self._usd.values()) + self._unknown * (self.mean_usd or 0.0)
+
     def add(self, calls: int, seconds: float, usage: CellUsage | None) -> None:
         """Add a cell: how often it called the function, how long that took, and its tokens.
 
         Where the function was not called, since its output had been stored, only its scorers' tokens count.
         """
+        self.cells += 1
         self._calls += calls
         self._seconds += seconds if calls else 0.0
         found = usage or NO_USAGE
@@ -128,10 +141,10 @@ class Spending:
         self._tokens = [before + int(more) for before, more in zip(self._tokens, tokens, strict=True)]
         usd = self.prices.usd(usages)
         if math.isnan(usd):
-            self._unknown += 1
+            self._unknown += what == "calls"
             self.prices.note_unpriced(usages)
         else:
-            self._known += 1
+            self._known += what == "calls"
             self._usd[what] += usd
 
 
@@ -151,4 +164,6 @@ def usd_text(usd: float) -> str:
     """Return an amount of US dollars, to the cent where it is large, to three digits where it is small."""
     if math.isnan(usd):
         return "-"
-    return f"${usd:,.2f}" if usd >= 1 or usd == 0 else f"${usd:.3g}"
+    short = f"{usd:.3g}"
+    is_whole = usd >= 1 or float(short) == round(float(short), 2)
+    return f"${usd:,.2f}" if is_whole else f"${short}"

@@ -11,6 +11,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.budget import Stop
 from spearmint.evaluation.dataset import Dataset
 from spearmint.evaluation.directions import COST, is_lower_better
 from spearmint.evaluation.race import RaceOutcome
@@ -43,6 +44,7 @@ class Report:
         notes: What is to be known of them.
         race: How the cases raced; None where all ran on all rows.
         spent: What the run has spent.
+        stop: What of its budget ended it; None if nothing did.
 
     Attributes:
         function: Name of the function that was evaluated.
@@ -52,6 +54,7 @@ class Report:
         notes: What is to be known of them: which stored results were made again, and why.
         race: How the cases raced, by position; None where all ran on all rows.
         spent: What the run has spent: calls, seconds, tokens and dollars.
+        stopped: Which limit of its budget ended the run, such as ``"usd"``; None if none did.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class Report:
         notes: Sequence[str] = (),
         race: RaceOutcome | None = None,
         spent: Spent = NOTHING_SPENT,
+        stop: Stop | None = None,
     ) -> None:
         self.function = function
         self.dataset = dataset
@@ -71,6 +75,8 @@ class Report:
         self.results = results
         self.race = race
         self.spent = spent
+        self.stopped = None if stop is None else stop.limit
+        self._stop_notes = [] if stop is None else list(stop.sentences(is_raced=race is not None))
         self.notes = tuple(notes)
         self._summarized = functools.cache(functools.partial(summarize, results, self.cases))
         self._effects = functools.cache(functools.partial(effects_of, results, self.cases))
@@ -275,7 +281,7 @@ class Report:
         compared = [] if self.race is not None else [*self.metrics, *([] if costs is None else [COST])]
         effects = {metric: self.effects(metric) for metric in compared}
         title = title_of(self.function, self.dataset.name, self.results)
-        notes, rows = [*self.race_notes(), *self.spent.sentences()], self.dataset.rows()
+        notes, rows = [*self.race_notes(), *self._stop_notes, *self.spent.sentences()], self.dataset.rows()
         return Content(
             title, self.cases, summaries, effects, self.results, rows, self.errors, self.race, notes=notes, costs=costs
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.cost import Prices
 from spearmint.evaluation.race import Race
 from spearmint.evaluation.run.resume import Retry, Stale
@@ -34,6 +35,7 @@ class EvaluationOptions:
         race: How cases leave the run that fall behind; None to run all of them on all rows.
         usage: Tells the tokens that an output took; None to read spans and outputs.
         prices: What tokens cost, by model.
+        budget: What the run may spend; None for no limit.
 
     Raises:
         EvaluationError: If one is out of range.
@@ -53,6 +55,7 @@ class EvaluationOptions:
     race: Race | None = None
     usage: Callable[[Any], Any] | None = None
     prices: Prices | None = None
+    budget: Budget | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("repeats", self.repeats), ("concurrency", self.concurrency)):
@@ -68,6 +71,8 @@ class EvaluationOptions:
                 raise _refused(name, word, f"it is none of {', '.join(map(repr, known))}.{hint} Give one of them")
         if self.vary is not None and (isinstance(self.vary, str) or not isinstance(self.vary, Sequence)):
             raise _refused("vary", self.vary, "it is no list. Give functions, or names such as 'shop.rank:score'")
+        if self.budget is not None and not isinstance(self.budget, Budget):
+            raise _refused("budget", self.budget, "it is no Budget. Give one such as Budget(usd=5)")
         if self.usage is not None and not callable(self.usage):
             raise _refused("usage", self.usage, "it is no function. Give one from an output to its tokens")
         self._check_statistics()

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.budget import Stop
 from spearmint.evaluation.dataset import Dataset, Row
 from spearmint.evaluation.race import RaceOutcome
+from spearmint.evaluation.run.budget_cells import BudgetCells
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, Subject, run_cells
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
@@ -41,11 +43,13 @@ class RunOutcome(NamedTuple):
         notes: What is to be said of stored results that did not count, and of tokens that are not known, in sentences.
         race: How the race ended; None where there was none.
         spent: What the run has spent.
+        stop: What of its budget ended it; None if nothing did.
     """
 
     notes: tuple[str, ...]
     race: RaceOutcome | None
     spent: Spent
+    stop: Stop | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ class Schedule:
             error.add_note(self._interruption())
             raise
 
-    def _outcome(self, notes: Sequence[str], raced: RaceOutcome | None) -> RunOutcome:
-        return RunOutcome((*notes, *self.spending.notes()), raced, self.spending.spent)
+    def _outcome(self, notes: Sequence[str], ended: tuple[RaceOutcome | None, Stop | None]) -> RunOutcome:
+        raced, stop = ended
+        return RunOutcome((*notes, *self.spending.notes()), raced, self.spending.spent, stop)
 
     def _interruption(self) -> str:
         cases, rows, repeats = self.table.shape
@@ -106,8 +111,8 @@ class Schedule:
             sys.stderr.write(f"spearmint: {note}\n")
         write = functools.partial(journal.write, identity)
         cells, suspects = resumed.cells(self._rows()), resumed.lost_cells(self._rows())
-        raced = self._run(resumed.cell, cells, suspects=suspects, lost=resumed.lost_count, write=write)
-        return self._outcome(resumed.notes, raced)
+        ended = self._run(resumed.cell, cells, suspects=suspects, lost=resumed.lost_count, write=write)
+        return self._outcome(resumed.notes, ended)
 
     def _run(
         self,
@@ -117,24 +122,27 @@ class Schedule:
         suspects: Iterator[Cell] | None = None,
         lost: int = 0,
         write: Callable[[Sequence[Cell], Sequence[CellResult]], None] | None = None,
-    ) -> RaceOutcome | None:
-        race = self.options.race
+    ) -> tuple[RaceOutcome | None, Stop | None]:
+        race, budget = self.options.race, self.options.budget
         raced = None if race is None else RaceCells(race, list(self._rows()), self.table, cell_of)
         name = self.subject.experiment.name
         cases, rows, repeats = self.table.shape
         left = cases * rows * repeats - self.table.count
+        limited = None if budget is None else BudgetCells(budget, raced or cells, self.spending, rows)
+        if limited is not None and suspects is not None:
+            suspects = (cell for cell in suspects if limited.stop is None)
         with ExitStack() as stack:
             stack.enter_context(observed_spans(self.spending))
             progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
             dispatcher = stack.enter_context(self._dispatcher())
-            for chunk, results in dispatcher.run(raced or cells, left - lost, suspects=suspects):
+            for chunk, results in dispatcher.run(limited or raced or cells, left - lost, suspects=suspects):
                 if write is not None:
                     write(chunk, results)
                 for cell, result in zip(chunk, results, strict=True):
                     self.spending.add(result.calls, result.seconds, result.usage)
                     self.table.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
                 progress.advance(len(chunk), self.table.errors)
-        return None if raced is None else raced.outcome
+        return None if raced is None else raced.outcome, None if limited is None else limited.stop
 
     def _cells(self) -> Iterator[Cell]:
         """Yield all cells row by row, so that a run that ends early has whole rows to compare."""
