@@ -222,7 +222,7 @@ class Spearmint:
             scorers: Callables that take any of ``inputs``, ``outputs``, ``expectations``, ``trace`` and ``config``, and
                 return a number, a bool or a dict of those; or MLflow scorers; or a mapping from names to such.
             configs: Any source that `spearmint.config.parse_configs` takes, main first; by default the experiment's
-                own. Every config of every nested experiment takes part too, whatever strategies would choose.
+                own. Every config of every nested experiment takes part too.
             repeats: How often each config runs on each row.
             executor: Where to run. By default threads of this process; others, such as a process pool or Dask's
                 ``client.get_executor()``, get function, configs and scorers pickled.
@@ -239,12 +239,10 @@ class Spearmint:
             reduce: How the repeats of a row become one score: ``"mean"``, ``"median"``, ``"pass_at_k"`` (the best of
                 ``k``) or ``"pass_all_k"`` (the worst of ``k``), averaged over all choices of ``k`` repeats.
             race: A `spearmint.Race`, in which configs leave that fall behind beyond doubt.
-            usage: A function from an output to the tokens that it took: a mapping with ``input_tokens``,
-                ``output_tokens`` and ``model``, a list of such, or None. By default MLflow's spans tell, else outputs
-                that look like those of OpenAI's and Anthropic's APIs.
+            usage: A function from an output to its tokens: a mapping with ``input_tokens``, ``output_tokens`` and
+                ``model``, a list of such, or None. By default spans tell, else what looks like an answer of an API.
             prices: From models to US dollars for a million tokens, ``{"input_per_million_tokens": 0.5,
-                "output_per_million_tokens": 1.5}``, also ``cache_read_per_million_tokens`` and
-                ``cache_write_per_million_tokens``. Other models are priced by the catalogue that comes with MLflow.
+                "output_per_million_tokens": 1.5}``. Other models are priced by the catalogue that comes with MLflow.
             budget: A `spearmint.Budget`, before which is exceeded the run ends on whole rows.
 
         Returns:
