@@ -1,17 +1,15 @@
 """What makes experiments and runs them: `Spearmint` and `experiment`."""
 
-import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from concurrent.futures import Executor
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal, Never, ParamSpec, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, Unpack, overload
 
 from spearmint.cases.plan import Combine
 from spearmint.config import Config, parse_configs
 from spearmint.config.copying import value_factory
 from spearmint.config.signature import Bindings
 from spearmint.errors import DeclarationError
-from spearmint.option_types import ConfigSources, ExperimentOptions, StrategyOption, TracingOption
+from spearmint.option_types import ConfigSources, EvaluateOptions, ExperimentOptions, StrategyOption, TracingOption
 from spearmint.planning.unread import warn_of_unread_keys
 from spearmint.proxy.proxy import wrap_function
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
@@ -22,8 +20,6 @@ from spearmint.registry.settings import ExperimentSettings
 from spearmint.strategies.builtin import SingleConfigStrategy
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
-    from spearmint.evaluation.budget import Budget
-    from spearmint.evaluation.race import Race
     from spearmint.evaluation.report.report import Report
 
 P = ParamSpec("P")
@@ -195,21 +191,7 @@ class Spearmint:
         *,
         scorers: Any,
         configs: Any = None,
-        repeats: int = 1,
-        executor: Executor | None = None,
-        resume: str | os.PathLike[str] | None = None,
-        progress: bool = True,
-        concurrency: int | None = None,
-        vary: Sequence[Callable[..., Any] | str] | None = None,
-        timeout: float | None = None,
-        retry: Literal["errors", "none", "all"] = "errors",
-        stale: Literal["rerun", "use", "error"] = "rerun",
-        cluster: str | None = None,
-        reduce: str = "mean",
-        race: "Race | None" = None,
-        usage: Callable[[Any], Any] | None = None,
-        prices: Mapping[str, Mapping[str, float]] | None = None,
-        budget: "Budget | None" = None,
+        **options: Unpack[EvaluateOptions],
     ) -> "Report":
         """Run every config on every row, score what comes of it, and compare the configs with the main one.
 
@@ -239,10 +221,12 @@ class Spearmint:
             reduce: How the repeats of a row become one score: ``"mean"``, ``"median"``, ``"pass_at_k"`` (the best of
                 ``k``) or ``"pass_all_k"`` (the worst of ``k``), averaged over all choices of ``k`` repeats.
             race: A `spearmint.Race`, in which configs leave that fall behind beyond doubt.
-            usage: A function from an output to its tokens: a mapping with ``input_tokens``, ``output_tokens`` and
-                ``model``, a list of such, or None. By default spans tell, else what looks like an answer of an API.
+            usage: A function from an output to the tokens that it took: a mapping with ``input_tokens``,
+                ``output_tokens`` and ``model``, a list of such, or None. By default MLflow's spans tell, else outputs
+                that look like those of OpenAI's and Anthropic's APIs.
             prices: From models to US dollars for a million tokens, ``{"input_per_million_tokens": 0.5,
-                "output_per_million_tokens": 1.5}``. Other models are priced by the catalogue that comes with MLflow.
+                "output_per_million_tokens": 1.5}``, also ``cache_read_per_million_tokens`` and
+                ``cache_write_per_million_tokens``. Other models are priced by the catalogue that comes with MLflow.
             budget: A `spearmint.Budget`, before which is exceeded the run ends on whole rows.
 
         Returns:
@@ -258,25 +242,9 @@ class Spearmint:
         from spearmint.evaluation.evaluate import evaluate  # noqa: PLC0415 - scipy takes a second to import
         from spearmint.evaluation.run.options import EvaluationOptions  # noqa: PLC0415
 
-        options = EvaluationOptions(
-            repeats=repeats,
-            executor=executor,
-            resume=resume,
-            progress=progress,
-            concurrency=concurrency,
-            vary=vary,
-            timeout=timeout,
-            retry=retry,
-            stale=stale,
-            cluster=cluster,
-            reduce=reduce,
-            race=race,
-            usage=usage,
-            prices=prices,
-            budget=budget,
-        )
+        made = EvaluationOptions(**options)
         own = None if configs is None else _parsed(configs)
-        return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=options)
+        return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=made)
 
 
 @overload

@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol, TypedDict
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypedDict
 
 from pydantic import BaseModel
 
@@ -13,6 +14,10 @@ from spearmint.execution.limits import Overflow
 from spearmint.online.options import RecordSink
 from spearmint.strategies.builtin import Strategy
 from spearmint.tracing.options import Mode
+
+if TYPE_CHECKING:  # numpy and scipy, which no call of an experiment needs, stand behind it
+    from spearmint.evaluation.budget import Budget
+    from spearmint.evaluation.race import Race
 
 
 class _DataclassInstance(Protocol):
@@ -54,6 +59,26 @@ class ExperimentOptions(TypedDict, total=False):
     max_cases: int | None
     compare: Callable[[Any, Any], Any] | None
     tracing: TracingOption
+
+
+class EvaluateOptions(TypedDict, total=False):
+    """The options of `spearmint.Spearmint.evaluate`, which says what they are; defaults are in `EvaluationOptions`."""
+
+    repeats: int
+    executor: Executor | None
+    resume: str | os.PathLike[str] | None
+    progress: bool
+    concurrency: int | None
+    vary: Sequence[Callable[..., Any] | str] | None
+    timeout: float | None
+    retry: Literal["errors", "none", "all"]
+    stale: Literal["rerun", "use", "error"]
+    cluster: str | None
+    reduce: str
+    race: "Race | None"
+    usage: Callable[[Any], Any] | None
+    prices: Mapping[str, Mapping[str, float]] | None
+    budget: "Budget | None"
 
 
 class BackgroundChanges(TypedDict, total=False):
