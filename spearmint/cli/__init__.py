@@ -23,6 +23,7 @@ _COMMANDS: dict[str, str] = {
     "report": "spearmint.cli.report",
     "run": "spearmint.cli.run",
     "traces": "spearmint.cli.traces",
+    "ui": "spearmint.cli.ui",
 }
 
 

@@ -115,12 +115,13 @@ def expose(table: JournalTable, experiment: str, version: str | None, arms: Sequ
         How many there are.
     """
     table.run(
-        "CREATE TEMP TABLE arms AS SELECT unnest(?) AS arm, unnest(range(?)) AS position", [list(arms), len(arms)]
+        "CREATE OR REPLACE TEMP TABLE arms AS SELECT unnest(?) AS arm, unnest(range(?)) AS position",
+        [list(arms), len(arms)],
     )
     # Of units exposed at the same time, the order must not depend on threads.
     table.run(
         """
-        CREATE TABLE exposed AS
+        CREATE OR REPLACE TABLE exposed AS
         SELECT row_number() OVER (ORDER BY first, hash(unit)) - 1 AS id, unit, first, position, is_crossed FROM (
             SELECT unit, min(time) AS first, arg_min(arm, time) AS arm, min(arm) <> max(arm) AS is_crossed
             FROM records WHERE type = 'exposure' AND experiment = ? AND coalesce(version = ?, true) GROUP BY unit
@@ -234,7 +235,7 @@ def _sum_by_unit(table: JournalTable, experiment: str, version: str | None, name
                 parameters.append(name)
     table.run(
         f"""
-        CREATE TABLE summed AS SELECT id, {", ".join(columns)} FROM records JOIN exposed USING (unit)
+        CREATE OR REPLACE TABLE summed AS SELECT id, {", ".join(columns)} FROM records JOIN exposed USING (unit)
         WHERE type = 'outcome' AND list_contains(?, name) AND coalesce(experiment = ?, true)
             AND coalesce(version = ?, true) GROUP BY id
         """,  # noqa: S608 - columns of our own, names of users are parameters

@@ -1,0 +1,1 @@
+"""A page to look at experiments with, served on loopback."""
