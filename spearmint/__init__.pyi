@@ -12,6 +12,7 @@ from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
 from spearmint.online.options import ExposureStats
 from spearmint.online.outcomes import token, track
+from spearmint.online.reload import SettingsStats, reload, settings_stats
 from spearmint.planning.capture import capture
 from spearmint.process import aflush, background_stats, configure, exposure_stats, flush, tracing_stats
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
@@ -34,6 +35,7 @@ __all__ = [
     "FunctionResult",
     "Race",
     "RuntimeContext",
+    "SettingsStats",
     "Spearmint",
     "TracingStats",
     "aflush",
@@ -48,6 +50,8 @@ __all__ = [
     "flush",
     "install",
     "online_report",
+    "reload",
+    "settings_stats",
     "token",
     "tracing_stats",
     "track",

@@ -1,14 +1,13 @@
 """What makes experiments and runs them: `Spearmint` and `experiment`."""
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Never, ParamSpec, TypeVar, Unpack, overload
 
 from spearmint.cases.plan import Combine
-from spearmint.config import Config, parse_configs
+from spearmint.config import Config
 from spearmint.config.copying import value_factory
 from spearmint.config.signature import Bindings
-from spearmint.errors import DeclarationError
+from spearmint.config_files import ConfigFiles, parsed
 from spearmint.option_types import ConfigSources, EvaluateOptions, ExperimentOptions, StrategyOption, TracingOption
 from spearmint.planning.unread import warn_of_unread_keys
 from spearmint.proxy.proxy import wrap_function
@@ -16,7 +15,7 @@ from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.registry.callables import callers_namespace
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
-from spearmint.registry.settings import ExperimentSettings
+from spearmint.registry.settings import ExperimentSettings, changed_settings, refuse_unknown
 from spearmint.strategies.builtin import SingleConfigStrategy
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
@@ -26,7 +25,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _NO_BINDINGS: Bindings = {}
-_SETTINGS = frozenset(ExperimentSettings.__slots__)
 
 
 class Spearmint:
@@ -46,6 +44,8 @@ class Spearmint:
             as true or false. Default: the strategy's ``compare``, else ``==``.
         tracing: Whether executions become MLflow traces: True, False, or None for as soon as the process has imported
             mlflow. Also a mapping with ``enabled``, which is one of these, and ``sample_rate``.
+        reload: Seconds between two looks at the files that ``configs`` names; what changes in them takes effect without
+            a restart, as `spearmint.reload` says. None to read them once.
 
     Raises:
         ConfigError: If a config cannot be read, or two differ under one id.
@@ -65,9 +65,10 @@ class Spearmint:
         max_cases: int | None = 1000,
         compare: Callable[[Any, Any], Any] | None = None,
         tracing: TracingOption = None,
+        reload: float | None = None,
         **unknown: Never,
     ) -> None:
-        _refuse_unknown(unknown)
+        refuse_unknown(unknown)
         self._settings = ExperimentSettings(
             strategy=strategy,
             bindings=bindings,
@@ -79,12 +80,23 @@ class Spearmint:
             compare=compare,
             tracing=tracing,
         )
-        self._configs = _parsed(configs)
+        self._files = None if reload is None else ConfigFiles(configs, reload)
+        self._given = parsed(configs) if self._files is None else []
+
+    @property
+    def _configs(self) -> list[Config]:
+        return self._given if self._files is None else self._files.configs
 
     @property
     def configs(self) -> list[Config]:
         """The expanded configs; copies, so that changing them changes no experiment."""
         return [value_factory(config)() for config in self._configs]
+
+    @property
+    def strategy(self) -> StrategyOption:
+        """What chooses among them, as it was given."""
+        strategy: StrategyOption = self._settings.strategy
+        return strategy
 
     @overload
     def experiment(self, function: Callable[P, R], /) -> Callable[P, R]: ...
@@ -111,8 +123,8 @@ class Spearmint:
             DeclarationError: If it is no function, or a setting is unknown or out of range.
             StrategyError: If the strategy cannot be made.
         """
-        changed = _changed(self._settings, settings)
-        own = None if configs is None else _parsed(configs)
+        changed = changed_settings(self._settings, settings)
+        own = None if configs is None else parsed(configs)
 
         def declare(inner: Callable[..., Any]) -> ExperimentFunction:
             made = ExperimentFunction(
@@ -123,6 +135,8 @@ class Spearmint:
                 has_own_bindings="bindings" in settings,
                 namespace=callers_namespace(),
             )
+            if own is None and self._files is not None:
+                self._files.add(made)
             registry.add(made)
             if own is not None:
                 warn_of_unread_keys(made)
@@ -243,7 +257,7 @@ class Spearmint:
         from spearmint.evaluation.run.options import EvaluationOptions  # noqa: PLC0415
 
         made = EvaluationOptions(**options)
-        own = None if configs is None else _parsed(configs)
+        own = None if configs is None else parsed(configs)
         return evaluate(function, data, scorers, own, self._configs, settings=self._settings, options=made)
 
 
@@ -273,18 +287,3 @@ def experiment(function: Any = None, /, *, configs: Any = None, **settings: Any)
         SpearmintError: As `Spearmint.experiment`.
     """
     return Spearmint().experiment(function, configs=configs, **settings)
-
-
-def _parsed(configs: Any) -> list[Config]:
-    return [] if configs is None else parse_configs(configs)
-
-
-def _changed(settings: ExperimentSettings, changes: Mapping[str, Any]) -> ExperimentSettings:
-    _refuse_unknown([name for name in changes if name not in _SETTINGS])
-    return replace(settings, **changes)
-
-
-def _refuse_unknown(names: Iterable[str]) -> None:
-    for name in names:
-        message = f"Cannot set {name!r}: there is no such setting. Give some of {', '.join(sorted(_SETTINGS))}."
-        raise DeclarationError(message)

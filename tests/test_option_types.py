@@ -30,7 +30,7 @@ def test_declared_options_are_those_there_are(declared, model):
 
 def test_instance_declares_all_options_with_their_defaults():
     parameters = dict(inspect.signature(Spearmint).parameters)
-    del parameters["unknown"], parameters["configs"]
+    del parameters["unknown"], parameters["configs"], parameters["reload"]
     assert set(parameters) == names_of(ExperimentSettings)
     defaults = ExperimentSettings()
     assert {name: one.default for name, one in parameters.items()} == {

@@ -5,6 +5,7 @@ from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.edge import Edge, ExperimentRef
+from spearmint.cases.versions import Version, versions
 
 Assignments = Mapping[ExperimentRef, tuple[Any, BoundConfig]]
 """From experiments to what their strategies have assigned a unit to, and the option that this is."""
@@ -27,6 +28,7 @@ class JoinLog:
         trace_id: Of a captured call, the id of main's trace, once that has begun.
         token: Of a captured call, what joins an outcome to its exposure.
         is_shared: Whether calls in a cached case may share it.
+        version: What experiments are declared with for the call, also those that join it after a reload.
     """
 
     __slots__ = (
@@ -39,9 +41,11 @@ class JoinLog:
         "is_shared",
         "token",
         "trace_id",
+        "version",
     )
 
-    def __init__(self, *, is_captured: bool = False, is_shared: bool = False) -> None:
+    def __init__(self, *, is_captured: bool = False, is_shared: bool = False, version: Version | None = None) -> None:
+        self.version = versions.current if version is None else version
         self.is_captured = is_captured
         self.is_shared = is_shared
         self._by_attributes: dict[int, tuple[Any, JoinLog]] = {}
@@ -60,7 +64,7 @@ class JoinLog:
 
     def for_attributes(self, attributes: Any) -> "JoinLog":
         """Return the log of the calls that have just these attributes, which begins with what this one holds."""
-        made = JoinLog()
+        made = JoinLog(version=self.version)
         made.choices.update(self.choices)
         made.assignments.update(self.assignments)
         made.edges = self.edges

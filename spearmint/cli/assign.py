@@ -72,11 +72,15 @@ def _split_of(target: str, config: Path | None) -> Any:
     """Return the split of an experiment."""
     # Opening the rest takes a while, which --help need not.
     from spearmint.proxy.proxy import experiment_of  # noqa: PLC0415
+    from spearmint.registry.forced import forced_by_environment  # noqa: PLC0415
     from spearmint.registry.switches import switches  # noqa: PLC0415
 
     use_settings(config)
     experiment = experiment_of(import_target(target, "assign for"))[0]
     split = experiment.split
+    forced = forced_by_environment.id_of(experiment)
+    if split is None and forced is not None:
+        raise fail(f"SPEARMINT_FORCE gives every unit the config {forced!r} of {experiment.name}.", 1)
     if split is None and (experiment.is_pinned or not switches.is_on(experiment.name)):
         raise fail(f"{experiment.name} is switched off: every unit has the first config.", 1)
     if split is None:

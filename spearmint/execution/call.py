@@ -246,6 +246,8 @@ def begin_call(
     # Variants that see just what the caller passed would all be main again, under names that are not theirs.
     if plan is not None and len(plan.dimensions) == 1 and experiment.binder.is_fully_bound_by_caller(args, kwargs):
         base, plan = plan.without_variants(), None
+    if plan is not None and plan.size == 1:  # The main case alone, for the sake of what is told of it.
+        plan = None
     if plan is not None and plan.overflow:
         if is_run:
             raise PlanError(plan.overflow)
@@ -255,7 +257,7 @@ def begin_call(
     if (
         is_run or collects
     ) and not main.log.is_captured:  # Results are of this call alone, and so is what joins its cases.
-        main = base.main_case(JoinLog())
+        main = base.main_case(JoinLog(version=main.log.version))
     call = Call(
         experiment,
         args,

@@ -12,17 +12,20 @@ from spearmint.instrument.importing.main_module import code_of, loader_of, no_ma
 from spearmint.instrument.install import install_for_program
 
 
-def install_in_child(config: Any, packages: Sequence[str], propagate_threads: Any, *, is_start: bool) -> None:
+def install_in_child(
+    config: Any, packages: Sequence[str], propagate_threads: Any, reload: float | None = None, *, is_start: bool
+) -> None:
     """Install what the parent has installed, in its child.
 
     Args:
         config: As for `spearmint.install`.
         packages: The same.
         propagate_threads: The same.
+        reload: The same.
         is_start: Whether the child's main module is still to run.
     """
     with no_main() if is_start else nullcontext():
-        install_for_program(config, packages=packages, propagate_threads=propagate_threads)
+        install_for_program(config, packages=packages, propagate_threads=propagate_threads, reload=reload)
     # A child of multiprocessing runs the script of its parent anew, without asking any finder.
     is_worker = any("multiprocessing" in argument for argument in sys.orig_argv)
     if is_worker and any("__main__" in one.targets.roots for one in hook.installations):

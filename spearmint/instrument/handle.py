@@ -3,7 +3,7 @@
 import atexit
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -17,8 +17,10 @@ from spearmint.instrument.child_processes.environment import propagate_to_childr
 from spearmint.instrument.importing.already_imported import EARLIER, wrap_imported_modules
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.reload_source import SettingsFiles
 from spearmint.instrument.report import InstallationReport, idle_message, missed_message, report_on, tell
-from spearmint.instrument.settings.load import LoadedSettings, read_settings
+from spearmint.instrument.settings.load import LoadedSettings
+from spearmint.online.reload import reloader
 from spearmint.online.writer import records
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
@@ -34,7 +36,11 @@ class Handle:
         self.claims = 1
         self._reaches_children = reaches_children
         self._installation = Installation(loaded)
+        self._files = SettingsFiles(self._installation, self._packages, self._note)
         self._undo = ExitStack()
+
+    def _note(self, loaded: LoadedSettings) -> None:
+        self.loaded = loaded
 
     @property
     def skipped(self) -> Mapping[str, str]:
@@ -93,20 +99,23 @@ class Handle:
     def reload(self) -> None:
         """Read the settings again, and put what they say now in the place of what they said.
 
-        Functions of modules that have been imported are wrapped where they stand, and those that the program has kept
-        a reference of follow. Calls that begin meanwhile may run as without Spearmint. A pause goes on.
+        Other configs and strategies, and ``enabled``, take effect together: each call sees all of it or none, and those
+        that are under way end as they began. New targets, changed bindings and other options are taken in too: then
+        functions of modules that have been imported are wrapped anew where they stand, those that the program has kept
+        a reference of follow, and calls that begin meanwhile may run as without Spearmint. A pause goes on.
 
         Raises:
             SettingsError: If the settings are no good; then what was in force stays so.
         """
         before, old = self.loaded, self._installation
-        path = before.origin.path
-        loaded = before if path is None else read_settings(path, packages=self._packages)
-        if before.settings.propagate_threads and not loaded.settings.propagate_threads:
-            loaded = with_threads(loaded)
+        read = self._files.read()
+        staged = self._files.stage_settings(read)
+        if not staged.waiting:
+            staged.apply()
+            return
         is_paused = old.is_paused
         try:
-            self._replace(loaded, old, is_paused=is_paused)
+            self._replace(read, old, is_paused=is_paused)
         except BaseException:
             self._replace(before, old, is_paused=is_paused)
             raise
@@ -114,6 +123,7 @@ class Handle:
     def _replace(self, loaded: LoadedSettings, old: Installation, *, is_paused: bool) -> None:
         self._undo.close()
         self.loaded, self._installation = loaded, Installation(loaded)
+        self._files = SettingsFiles(self._installation, self._packages, self._note)
         account = self._installation.account
         account.modules.update(old.account.modules)
         account.already_imported.update(old.account.already_imported)
@@ -147,6 +157,8 @@ class Handle:
             undo.callback(worker_initializers.remove, preparation)
             wrap_imported_modules(self._installation, hook.swap, sees_cells=hook.sees_cells, is_reload=is_reload)
             self._installation.revive_released()
+            watch = settings.reload
+            undo.callback(reloader.add(self._files, None if watch is None else watch.every))
             self._undo = undo.pop_all()
 
     def uninstall(self) -> None:
@@ -235,8 +247,3 @@ def _install_there(loaded: LoadedSettings) -> None:
     handle, is_new = handles.claim(loaded, reaches_children=loaded.settings.propagate_children)
     if is_new:
         handle.put_in_place()
-
-
-def with_threads(loaded: LoadedSettings) -> LoadedSettings:
-    """Return settings that carry the running case along into threads."""
-    return replace(loaded, settings=loaded.settings.model_copy(update={"propagate_threads": True}))

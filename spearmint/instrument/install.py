@@ -7,8 +7,11 @@ from typing import Any
 from spearmint.discovery import is_supported
 from spearmint.discovery.cpython import unknown_python
 from spearmint.instrument.child_processes.lazy_finder import remove_lazy_finder
-from spearmint.instrument.handle import Handle, handles, with_threads
+from spearmint.instrument.handle import Handle, handles
+from spearmint.instrument.settings.changes import with_options
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
+from spearmint.instrument.settings.model import ReloadEntry
+from spearmint.online.reload import checked_interval
 from spearmint.planning.select import prepare
 from spearmint.warn import warn
 
@@ -20,6 +23,7 @@ def install(
     *,
     packages: Iterable[str] = (),
     propagate_threads: bool = False,
+    reload: float | None = None,
 ) -> Handle:
     """Put whole packages under experiment as they are imported, without a change to any line of theirs.
 
@@ -33,6 +37,8 @@ def install(
         packages: Names of packages to look into beside those of the settings; each covers its submodules.
         propagate_threads: Whether executors and threads that the program starts carry on the running case. Otherwise
             an experiment that is called there runs outside it, which is said once.
+        reload: Seconds between two looks at the settings file and the config files that it names, so that what changes
+            in them takes effect without a restart, as `spearmint.reload` says; None for as ``reload`` in the settings.
 
     Returns:
         A handle, which is a context manager and has ``uninstall()``.
@@ -42,9 +48,7 @@ def install(
             if a target names a function that the module does not have, or a binding a parameter.
     """
     named = _names(packages)
-    loaded = read_settings(config, packages=named)
-    if propagate_threads:
-        loaded = with_threads(loaded)
+    loaded = _read(config, named, propagate_threads=propagate_threads, reload=reload)
     return _install(loaded, named, reaches_children=loaded.settings.propagate_children)
 
 
@@ -53,6 +57,7 @@ def install_for_program(
     *,
     packages: Iterable[str] = (),
     propagate_threads: bool = False,
+    reload: float | None = None,
 ) -> Handle:
     """Do what `install` does, with children instrumented too unless the settings say otherwise.
 
@@ -62,6 +67,7 @@ def install_for_program(
         config: As for `install`.
         packages: The same.
         propagate_threads: The same.
+        reload: The same.
 
     Returns:
         The handle.
@@ -70,16 +76,23 @@ def install_for_program(
         SettingsError: As `install`.
     """
     named = _names(packages)
-    loaded = read_settings(config, packages=named)
+    loaded = _read(config, named, propagate_threads=propagate_threads, reload=reload)
     settings = loaded.settings
-    if propagate_threads:
-        loaded = with_threads(loaded)
     reaches_children = settings.propagate_children or "propagate_children" not in settings.model_fields_set
     return _install(loaded, named, reaches_children=reaches_children)
 
 
 def _names(packages: Iterable[str]) -> tuple[str, ...]:
     return (packages,) if isinstance(packages, str) else tuple(packages)
+
+
+def _read(config: Any, packages: tuple[str, ...], *, propagate_threads: bool, reload: float | None) -> LoadedSettings:
+    loaded = read_settings(config, packages=packages)
+    if propagate_threads:
+        loaded = with_options(loaded, propagate_threads=True)
+    if reload is not None:
+        loaded = with_options(loaded, reload=ReloadEntry(every=checked_interval(reload)))
+    return loaded
 
 
 def _install(loaded: LoadedSettings, packages: tuple[str, ...], *, reaches_children: bool) -> Handle:

@@ -1,10 +1,15 @@
 """ASGI: each request runs with attributes of its own, which strategies may read."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import nullcontext
 from typing import Any, TypeAlias
 
 from spearmint.context.current import RuntimeContext
 from spearmint.errors import DeclarationError
+from spearmint.planning.forcing import forcing
+from spearmint.registry.forced import parse_forced
+from spearmint.warn import warn_once
 
 ASGIScope: TypeAlias = MutableMapping[str, Any]
 ASGIReceive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,9 +31,15 @@ class RuntimeContextMiddleware:
         headers: From the name of a request header, in any case, to the attribute that has its value, a string. A header
             that a request lacks gives no attribute; of one that is sent several times, the first counts.
         attributes: Called with the ASGI scope of each request, returns further attributes, which win over headers.
+        force: From the name of a request header to a function of the ASGI scope, async or not, that tells whether the
+            person who sends it may force configs: for people who want to see one. The header reads
+            ``target=config_id``, several with commas between; ``*`` in a target stands for any text. The request has no
+            variants and no exposures of these experiments. A header that is not allowed, or reads otherwise, is
+            ignored; the second kind is warned of once. What is switched off stays off.
 
     Raises:
-        DeclarationError: If ``headers`` is no mapping between names, or ``attributes`` cannot be called.
+        DeclarationError: If ``headers`` is no mapping between names, ``attributes`` cannot be called, or ``force`` is
+            no mapping from names to functions.
     """
 
     def __init__(
@@ -37,6 +48,7 @@ class RuntimeContextMiddleware:
         *,
         headers: Mapping[str, str] | None = None,
         attributes: Callable[[ASGIScope], Mapping[str, Any]] | None = None,
+        force: Mapping[str, Callable[[ASGIScope], bool | Awaitable[bool]]] | None = None,
     ) -> None:
         if headers is not None and not _maps_names(headers):
             message = (
@@ -49,15 +61,22 @@ class RuntimeContextMiddleware:
                 f"Cannot use {attributes!r} as attributes: it cannot be called. Give a function of the ASGI scope."
             )
             raise DeclarationError(message)
+        if force is not None and not _maps_to_functions(force):
+            message = (
+                f"Cannot force configs by {force!r}: it is no mapping from headers to functions. Give one that tells "
+                "who may, such as {'x-spearmint-force': is_one_of_us}."
+            )
+            raise DeclarationError(message)
         self.app = app
         self._names = {name.lower().encode("latin-1"): attribute for name, attribute in (headers or {}).items()}
         self._attributes = attributes
+        self._allowing = {name.lower().encode("latin-1"): allow for name, allow in (force or {}).items()}
 
     async def __call__(self, scope: ASGIScope, receive: ASGIReceive, send: ASGISend) -> None:
         """Serve one request, or pass on what is none, such as the lifespan.
 
         Raises:
-            Exception: What the function given as ``attributes`` raises, and what the application raises.
+            Exception: What the functions given as ``attributes`` and ``force`` raise, and what the application raises.
             DeclarationError: If that function returns no mapping.
         """
         if scope["type"] not in _REQUESTS:
@@ -65,8 +84,24 @@ class RuntimeContextMiddleware:
             return
         # First of all the context itself says what is wrong with attributes that are no mapping.
         given = None if self._attributes is None else self._attributes(scope)
-        with RuntimeContext(attributes=self._from_headers(scope)), RuntimeContext(attributes=given):
+        forced = await self._forced(scope)
+        around = forcing(forced) if forced else nullcontext()
+        with RuntimeContext(attributes=self._from_headers(scope)), RuntimeContext(attributes=given), around:
             await self.app(scope, receive, send)
+
+    async def _forced(self, scope: ASGIScope) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for name, value in scope["headers"] if self._allowing else ():
+            allow = self._allowing.get(name)
+            if allow is None:
+                continue
+            is_allowed = allow(scope)
+            if await is_allowed if inspect.isawaitable(is_allowed) else is_allowed:
+                try:
+                    found.update(parse_forced(value.decode("latin-1"), name.decode("latin-1")))
+                except DeclarationError as error:
+                    warn_once(("force", "header"), f"A request is served as if it forced nothing. {error}")
+        return found
 
     def _from_headers(self, scope: ASGIScope) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -75,6 +110,10 @@ class RuntimeContextMiddleware:
             if attribute is not None:
                 found.setdefault(attribute, value.decode("latin-1"))
         return found
+
+
+def _maps_to_functions(force: Any) -> bool:
+    return isinstance(force, Mapping) and all(isinstance(name, str) and callable(one) for name, one in force.items())
 
 
 def _maps_names(headers: Any) -> bool:

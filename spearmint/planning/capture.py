@@ -77,8 +77,8 @@ class Captured:
 
 _captured_var: ContextVar[tuple[Captured, ...]] = ContextVar("spearmint_captured", default=())
 
-active: list[Captured] = []
-"""Those whose block has not ended, in the whole process. While there are any, no case is cached."""
+active: list[object] = []
+"""What stands for blocks that have not ended, in the whole process. While there are any, no case is cached."""
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def record(choice: tuple[ExperimentCase, Plan | None]) -> tuple[ExperimentCase, 
     if not around:
         return choice
     case, plan = choice
-    own = cast("Plan", case.plan).main_case(JoinLog(is_captured=True))
+    own = cast("Plan", case.plan).main_case(JoinLog(is_captured=True, version=case.log.version))
     for one in around:
         one.calls.append(CapturedCall(own))
     return own, plan

@@ -6,8 +6,12 @@ from itertools import islice
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
+from spearmint.cases.versions import Version, versions
 from spearmint.config.model import Config
 from spearmint.context.current import attributes_var
+from spearmint.planning.capture import active
+from spearmint.planning.forcing import forced_option
+from spearmint.registry.declared import Declared
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.strategies.builtin import Choice, invalid_choice_error, strategy_error
 from spearmint.strategies.split import Assignment
@@ -32,38 +36,37 @@ class Chosen:
     assignment: Assignment | None = None
 
 
-def _ask(experiment: ExperimentFunction) -> Choice:
+def _ask(experiment: ExperimentFunction, declared: Declared) -> Choice:
     """Return what an experiment's strategy chooses."""
-    choose = experiment.choose
-    configs = [*experiment.configs]  # A list of its own, so that a strategy may sort or shorten it.
+    configs = [*declared.configs]  # A list of its own, so that a strategy may sort or shorten it.
     try:
-        return choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
+        return declared.choose(configs, attributes_var.get()) if declared.takes_attributes else declared.choose(configs)
     except Exception as error:
-        raise strategy_error(experiment.strategy, error, experiment.name) from error
+        raise strategy_error(declared.strategy, error, experiment.name) from error
 
 
-def assigned_options(experiment: ExperimentFunction, assignment: Assignment, others: Iterable[Config]) -> Chosen:
+def assigned_options(declared: Declared, assignment: Assignment, others: Iterable[Config]) -> Chosen:
     """Return the options for what a strategy has assigned a unit to."""
-    option = experiment.find_bound_config(assignment.config)
-    found = [experiment.find_bound_config(config) for config in others]
+    option = declared.find_bound_config(assignment.config)
+    found = [declared.find_bound_config(config) for config in others]
     assert option is not None  # noqa: S101 - a split is made of just these configs
     return Chosen(option, tuple(other for other in found if other is not None), assignment)
 
 
-def options_of(experiment: ExperimentFunction, choice: Choice) -> Chosen:
+def options_of(experiment: ExperimentFunction, declared: Declared, choice: Choice) -> Chosen:
     """Return the options for what a strategy chose: the main one, and those of the variants."""
     try:
         main, variants = choice
     except (TypeError, ValueError) as error:
-        raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
-    option = experiment.find_bound_config(main)
+        raise invalid_choice_error(declared.strategy, choice, experiment.name) from error
+    option = declared.find_bound_config(main)
     try:  # A generator computes the variants only here.
-        others = [experiment.find_bound_config(config) for config in _variants(experiment, variants)]
+        others = [declared.find_bound_config(config) for config in _variants(experiment, variants)]
     except Exception as error:
-        raise strategy_error(experiment.strategy, error, experiment.name) from error
+        raise strategy_error(declared.strategy, error, experiment.name) from error
     found = tuple(other for other in others if other is not None)
     if option is None or len(found) < len(others):
-        raise invalid_choice_error(experiment.strategy, choice, experiment.name)
+        raise invalid_choice_error(declared.strategy, choice, experiment.name)
     return Chosen(option, found)
 
 
@@ -80,23 +83,32 @@ def _variants(experiment: ExperimentFunction, chosen: Any) -> Iterable[Any]:
     return read
 
 
-def _asked_options(experiment: ExperimentFunction) -> Chosen:
-    return options_of(experiment, _ask(experiment))
+def _asked_options(experiment: ExperimentFunction, declared: Declared) -> Chosen:
+    return options_of(experiment, declared, _ask(experiment, declared))
 
 
 _own_options = untraced(_asked_options)
 
 
-def choose_options(experiment: ExperimentFunction) -> Chosen:
-    """Return the main option and the variants that an experiment's strategy chooses, asked once."""
-    if not experiment.options:
+def choose_options(experiment: ExperimentFunction, version: Version | None = None) -> Chosen:
+    """Return the main option and the variants that an experiment's strategy chooses, asked once.
+
+    Args:
+        experiment: The experiment.
+        version: The version that the call is in; None for the current one.
+    """
+    declared = experiment.declared.at((versions.current if version is None else version).number)
+    if not declared.options:
         return Chosen(experiment.default_binding)
-    split = experiment.split
+    forced = forced_option(experiment, declared) if active else None
+    if forced is not None:
+        return Chosen(forced)
+    split = declared.split
     if split is None:
-        is_ours = type(experiment.strategy).__module__ == _STRATEGIES
-        return (_own_options if is_ours else _asked_options)(experiment)
+        is_ours = type(declared.strategy).__module__ == _STRATEGIES
+        return (_own_options if is_ours else _asked_options)(experiment, declared)
     try:
         assignment = split.assign(attributes_var.get())
     except Exception as error:
         raise strategy_error(split, error, experiment.name) from error
-    return assigned_options(experiment, assignment, split.others(assignment))
+    return assigned_options(declared, assignment, split.others(assignment))

@@ -87,7 +87,7 @@ def _option_of_undiscovered(case: ExperimentCase, experiment: ExperimentFunction
 
 
 def _choose(experiment: ExperimentFunction, log: JoinLog) -> tuple[BoundConfig, ...]:
-    chosen = choose_options(experiment)
+    chosen = choose_options(experiment, log.version)
     if chosen.assignment is not None:
         log.assignments[experiment] = chosen.assignment, chosen.main
     return (chosen.main, *chosen.variants)
@@ -132,5 +132,5 @@ def _passes_on(caller: ExperimentFunction, experiment: ExperimentFunction) -> bo
         return False
     if not experiment.options:
         return bool(caller.options)
-    shares = experiment.configs is caller.configs
+    shares = experiment.family is caller.family
     return shares and not experiment.has_own_configs and not caller.has_own_configs

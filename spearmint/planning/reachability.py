@@ -58,9 +58,9 @@ class Reachability:
         self.edges = edges
         self.dimensions = dimensions
         self.experiments = experiments
+        self._revisions = [(one, one.state.revision) for one in experiments]  # Before what a reload may change.
         self.is_constant = all(one.is_constant for one in dimensions)
         self.choice: tuple[ExperimentCase, Plan | None] | None = None
-        self._revisions = [(one, one.state.revision) for one in experiments]
         self._dynamic_callees = [edge.experiment for edge in edges if edge.kind == "dynamic"]
         self._validity = validity
         self._changes = changes

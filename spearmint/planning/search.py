@@ -209,13 +209,13 @@ def _place_of_read(reader: Node, slot: ValueSlot) -> str:
 def _adds_dimension(step: _Step) -> bool:
     experiment = step.experiment
     is_own = experiment.has_own_configs or experiment.is_pinned
-    return bool(experiment.options) and (is_own or id(experiment.configs) not in step.passing)
+    return bool(experiment.options) and (is_own or id(experiment.family) not in step.passing)
 
 
 def _passed_on(experiment: ExperimentFunction) -> frozenset[int]:
     """Return whose configs an experiment passes on to those that share them."""
     shares = experiment.options and not experiment.has_own_configs
-    return frozenset({id(experiment.configs)} if shares else ())
+    return frozenset({id(experiment.family)} if shares else ())
 
 
 def _is_proxy(value: Any) -> bool:

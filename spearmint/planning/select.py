@@ -2,11 +2,12 @@
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.join_log import Assignments, JoinLog
 from spearmint.cases.plan import Dimension, Plan
+from spearmint.cases.versions import Version, versions
 from spearmint.config.model import Config
 from spearmint.context.current import attributes_var
 from spearmint.planning.capture import active, record
@@ -46,33 +47,42 @@ def select(
     Raises:
         StrategyError: If a strategy raises, or chooses what it was not given.
     """
+    version = versions.current
     reachability = _reachability_of(experiment, args, full_check=full_check)
     choice = reachability.choice
     if choice is None:
-        choice = _choose_for_call(experiment, reachability, args)
+        choice = _choose_for_call(experiment, reachability, args, version)
     elif choice[1] is None:
         _cache_case(experiment, choice[0], args)
+    if choice[1] is None and choice[0].assignments and experiment in choice[0].assignments:
+        choice = choice[0], cast("Plan", choice[0].plan)  # A call that is to be told, which only a whole `Call` does.
     return record(choice) if active else choice
 
 
 def select_anew(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> tuple[ExperimentCase, Plan | None]:
     """Do what `select` does for an experiment whose strategy may choose differently each time."""
     cached_cases = experiment.state.cached_cases
-    if not cached_cases:
+    if not cached_cases or active:
         return select(experiment, args)
-    choose, configs = experiment.choose, [*experiment.configs]
+    declared = experiment.declared
+    configs = [*declared.configs]
     try:  # As `_ask`, whose call would take a tenth of the time.
-        choice = choose(configs, attributes_var.get()) if experiment.takes_attributes else choose(configs)
+        choice = (
+            declared.choose(configs, attributes_var.get()) if declared.takes_attributes else declared.choose(configs)
+        )
     except Exception as error:
-        raise strategy_error(experiment.strategy, error, experiment.name) from error
+        raise strategy_error(declared.strategy, error, experiment.name) from error
     try:
         main, variants = choice
     except (TypeError, ValueError) as error:
-        raise invalid_choice_error(experiment.strategy, choice, experiment.name) from error
+        raise invalid_choice_error(declared.strategy, choice, experiment.name) from error
     case = cached_cases.get(id(main))
     if case is not None and variants is _NO_VARIANTS:
         return case, None
-    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, options_of(experiment, choice))
+    version = versions.current
+    # It may just be changing, together with others that the call reaches.
+    chosen = options_of(experiment, declared, choice) if declared is experiment.declared.at(version.number) else None
+    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, version, chosen)
     return record(selection) if active else selection
 
 
@@ -80,9 +90,10 @@ def select_assigned(
     experiment: ExperimentFunction, args: tuple[Any, ...] = ()
 ) -> tuple[ExperimentCase, Plan | None, Assignment | None]:
     """Do what `select` does for an experiment whose strategy assigns units, and tell what it has assigned."""
-    split = experiment.split
-    if split is None:  # Something else chooses, as where a test has pinned it.
-        return *select(experiment, args), None
+    split = experiment.declared.split
+    if split is None or active:  # Something else may choose, as where a test has pinned it.
+        selection = select(experiment, args)
+        return *selection, _assignment(experiment, selection[0])
     try:
         assignment = split.assign(attributes_var.get())
     except Exception as error:
@@ -91,9 +102,22 @@ def select_assigned(
     case = experiment.state.cached_cases.get(id(assignment.config))
     if case is not None and not others:
         return case, None, assignment
-    chosen = assigned_options(experiment, assignment, others)
-    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, chosen)
+    version = versions.current
+    declared = experiment.declared.at(version.number)
+    if declared.split is not split:  # It is just changing, together with others that the call reaches.
+        split = declared.split
+        if split is None:
+            return *select(experiment, args), None
+        assignment = split.assign(attributes_var.get())
+        others = split.others(assignment)
+    chosen = assigned_options(declared, assignment, others)
+    selection = _choose_for_call(experiment, _reachability_of(experiment, args), args, version, chosen)
     return *(record(selection) if active else selection), assignment
+
+
+def _assignment(experiment: ExperimentFunction, case: ExperimentCase) -> Assignment | None:
+    found = case.assignments and case.assignments.get(experiment)
+    return found[0] if found else None
 
 
 def full_plan(
@@ -158,13 +182,14 @@ def _choose_for_call(
     experiment: ExperimentFunction,
     reachability: Reachability,
     args: tuple[Any, ...],
+    version: Version,
     chosen: Chosen | None = None,
 ) -> tuple[ExperimentCase, Plan | None]:
-    if chosen is None:
-        chosen = choose_options(experiment)
     revision = experiment.state.revision
-    choices = [(experiment, chosen), *((one, choose_options(one)) for one in reachability.dimensions)]
-    return _chosen_case(experiment, reachability, args, choices, revision)
+    if chosen is None:
+        chosen = choose_options(experiment, version)
+    choices = [(experiment, chosen), *((one, choose_options(one, version)) for one in reachability.dimensions)]
+    return _chosen_case(experiment, reachability, args, choices, (version, revision))
 
 
 @untraced
@@ -173,15 +198,17 @@ def _chosen_case(
     reachability: Reachability,
     args: tuple[Any, ...],
     choices: Sequence[tuple[ExperimentFunction, Chosen]],
-    revision: Any,
+    basis: tuple[Version, int],
 ) -> tuple[ExperimentCase, Plan | None]:
     """Return main's case, and the plan if it holds variants, and keep them where later calls have the same."""
     state, chosen = experiment.state, choices[0][1]
+    version, revision = basis
+    declared = experiment.declared.at(version.number)
     plan = _plan(experiment, reachability, choices)
-    log = JoinLog(is_shared=True)
+    log = JoinLog(is_shared=True, version=version)
     case = plan.main_case(log)
     has_variants = plan.size > 1
-    if (experiment.is_constant or not experiment.options) and reachability.is_constant:
+    if (declared.is_constant or not declared.options) and reachability.is_constant:
         if has_variants and plan.size <= _MOST_CACHED_CASES and not plan.overflow:
             plan = plan.with_cases(log)
         reachability.choice = case, plan if has_variants else None
@@ -191,8 +218,8 @@ def _chosen_case(
         # It serves calls of other units too.
         alone = case if chosen.assignment is None else plan.without_assignments().main_case(log)
         experiment.cache_case_by_config(alone)
-    # Another thread has recorded a dynamic call meanwhile, or has begun to capture.
-    if state.revision != revision or active:
+    # Another thread has recorded a dynamic call meanwhile, has begun to capture, or has read the settings anew.
+    if state.revision != revision or active or versions.current is not version:
         state.forget_cases()
         reachability.choice = None
     return case, plan if has_variants else None

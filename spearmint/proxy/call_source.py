@@ -190,7 +190,7 @@ def call_source(experiment: ExperimentFunction) -> str:
     if _is_plain_shadow(experiment):
         words["performs"] = f"plan is not None and ({_SHADOWS.format(**words)})"
         words["shadow"] = _SHADOW.format(fill=textwrap.indent(_fill_source(slots), " " * 12))
-    assigns = experiment.split is not None
+    assigns = experiment.unpinned.split is not None
     parts = [_HEAD_ASSIGNED if assigns else _HEAD]
     exposed = _STREAM_EXPOSED if is_stream else _CALL_EXPOSED
     traced = _TRACED_STREAM if is_stream else _TRACED_EXPOSED if assigns else _TRACED
@@ -210,7 +210,7 @@ def _is_plain_shadow(experiment: ExperimentFunction) -> bool:
     """Tell whether variants may start after main without what a `Call` does for them."""
     if experiment.kind != "function" or experiment.collects or experiment.settings.copy_args:
         return False
-    return experiment.start == "after_main"
+    return experiment.unpinned.start == "after_main"
 
 
 def _takes_value_source(slots: tuple[Slot, ...]) -> str:

@@ -82,9 +82,9 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
 
 
 def _selector(experiment: ExperimentFunction) -> Callable[..., Any]:
-    if experiment.split is not None:
+    if experiment.unpinned.split is not None:
         return select_assigned
-    return select if experiment.is_constant else select_anew
+    return select if experiment.unpinned.is_constant else select_anew
 
 
 @functools.lru_cache(maxsize=256)

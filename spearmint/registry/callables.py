@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from spearmint.errors import DeclarationError
+from spearmint.errors import BindingError, DeclarationError
 
 Kind = Literal["function", "coroutine", "generator", "async_generator"]
 
@@ -41,3 +41,16 @@ def callers_namespace() -> Mapping[str, Any]:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "spearmint":
         frame = frame.f_back
     return frame.f_locals
+
+
+def missing_value(function: str, parameter: str) -> Callable[[], Any]:
+    """Return what raises the error for a parameter that nothing fills, where a config's value would be asked for."""
+
+    def refuse() -> Any:
+        message = (
+            f"Cannot fill parameter {parameter!r} of {function}: it has no configs, and no experiment with one "
+            f"called it. Give it configs=..., or pass {parameter!r}."
+        )
+        raise BindingError(message, function=function, parameter=parameter)
+
+    return refuse

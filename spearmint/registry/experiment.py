@@ -5,22 +5,25 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
+from spearmint.cases.versions import versions
 from spearmint.config.binding import Binder, Supplier
 from spearmint.config.copying import value_factory
 from spearmint.config.model import Config, assign_origin, origin_of
 from spearmint.config.signature import compile_binder
-from spearmint.errors import BindingError, ConfigError
+from spearmint.errors import ConfigError
 from spearmint.registry.binding_watch import BindingWatch
-from spearmint.registry.callables import Kind, kind_of, name_of
-from spearmint.registry.pin import Declared, Pin
+from spearmint.registry.callables import Kind, kind_of, missing_value, name_of
+from spearmint.registry.declared import Declared
+from spearmint.registry.pin import Pin, pinned_by
 from spearmint.registry.plain_calls import plain_calls
 from spearmint.registry.settings import ExperimentSettings
 from spearmint.registry.state import CallState, epoch
-from spearmint.strategies.builtin import Choice, Start, prepare_strategy, takes_attributes, unwrap_call
+from spearmint.strategies.builtin import Choice, Start, prepare_strategy
 from spearmint.strategies.split import Split
 
 logger = logging.getLogger("spearmint")
@@ -45,8 +48,9 @@ class ExperimentFunction:
         function: The function.
         name: Its name, ``"module:qualified.name"``.
         kind: What calling it gives.
-        configs: The configs; strategies get a list of just these objects.
-        options: The same, compiled for this function.
+        declared: What calls that begin now choose from, and how.
+        unpinned: The same where nothing pins it to a config.
+        family: The same object for the experiments of one instance that pass its configs on to each other.
         binder: Which parameters they fill.
         is_traced: Whether its executions are traced; None for as the process has it.
         sample_rate: Which share of the calls is traced; None for as the process has it.
@@ -84,16 +88,13 @@ class ExperimentFunction:
         self.name = name_of(function)
         self.kind: Kind = kind_of(function)
         self.settings = settings
-        self.configs = configs
+        self.family: object = configs
         self.has_own_configs = has_own_configs
-        self.strategy = prepare_strategy(settings.strategy, self.name, configs)
-        self.takes_attributes = takes_attributes(self.strategy)
-        self.is_constant = bool(getattr(self.strategy, "is_constant", False))
-        self.start: Start = getattr(self.strategy, "start", "after_main")
-        self.collects = bool(getattr(self.strategy, "collects", False))
+        strategy = prepare_strategy(settings.strategy, self.name, configs)
+        self.collects = bool(getattr(strategy, "collects", False))
         self.is_traced = settings.is_traced
         self.sample_rate = settings.sample_rate
-        self.compare: Callable[[Any, Any], Any] | None = settings.compare or getattr(self.strategy, "compare", None)
+        self.compare: Callable[[Any, Any], Any] | None = settings.compare or getattr(strategy, "compare", None)
         self.binder: Binder = compile_binder(
             function,
             self.name,
@@ -103,27 +104,77 @@ class ExperimentFunction:
             own_bindings=has_own_bindings,
         )
         self.watch: BindingWatch | None = None
-        self.options = tuple(self.compile_option(config) for config in configs)
-        self._option_by_identity = {id(config): option for config, option in zip(configs, self.options, strict=True)}
+        self.declared = Declared.of([], [], strategy)
+        options = [self.compile_option(config) for config in configs]
+        self.declared = self._as_called(Declared.of(configs, options, strategy))
         self._inherited: weakref.WeakKeyDictionary[BoundConfig, BoundConfig] = weakref.WeakKeyDictionary()
         self._canonical: ExperimentFunction | None = None
         self.state = CallState()
         self.proxies: list[weakref.ref[Any]] = []
         self.is_released = False
         self.copies: weakref.WeakSet[ExperimentFunction] = weakref.WeakSet()
-        self._declared = self._choosing()
+        self.unpinned = self.declared
         self._pins: tuple[Pin, ...] = ()
 
     @property
+    def configs(self) -> Sequence[Config]:
+        """The configs; strategies get a list of just these objects."""
+        return self.declared.configs
+
+    @property
+    def options(self) -> tuple[BoundConfig, ...]:
+        """The same, compiled for this function."""
+        return self.declared.options
+
+    @property
     def strategy(self) -> Callable[..., Choice]:
-        """What chooses among the configs; ``choose`` is what a call asks, ``split`` the same if it assigns units."""
-        return self._strategy
+        """What chooses among the configs."""
+        return self.declared.strategy
 
     @strategy.setter
     def strategy(self, strategy: Callable[..., Choice]) -> None:
-        self._strategy = strategy
-        self.choose = unwrap_call(strategy)
-        self.split = strategy if isinstance(strategy, Split) else None
+        self.declared = self.unpinned = self.declared.with_strategy(strategy)
+
+    @property
+    def split(self) -> Split | None:
+        """The strategy, if it assigns units."""
+        return self.declared.split
+
+    @property
+    def takes_attributes(self) -> bool:
+        """Whether the strategy gets the context's attributes."""
+        return self.declared.takes_attributes
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the strategy chooses the same each time."""
+        return self.declared.is_constant
+
+    @property
+    def start(self) -> Start:
+        """When variants start."""
+        return self.declared.start
+
+    def _as_called(self, declared: Declared) -> Declared:
+        """Return what was declared as calls are to find it."""
+        return declared
+
+    def declare_anew(self, configs: Sequence[Config], strategy: Any) -> Declared:
+        """Return what this experiment would choose from with other configs and another strategy; nothing changes.
+
+        Raises:
+            BindingError: If a config does not reach a parameter.
+            StrategyError: If the strategy cannot be made, or does not fit the configs.
+        """
+        made = prepare_strategy(strategy, self.name, configs)
+        return Declared.of(configs, [self.compile_option(config) for config in configs], made)
+
+    def change(self, declared: Declared, since: int) -> None:
+        """Choose otherwise from a version on, which is to be published; the caller holds the lock of the versions."""
+        with _pinning:
+            former = self.unpinned.pruned(versions.in_use())
+            self.unpinned = self._as_called(replace(declared, since=since, former=former))
+            self._repin(self._pins)
 
     def compile_option(self, config: Config) -> BoundConfig:
         """Return a config as this function uses it.
@@ -182,11 +233,12 @@ class ExperimentFunction:
         """Whether a test has pinned it to a config."""
         return bool(self._pins)
 
-    def pin(self, option: BoundConfig, *, runs_variants: bool = False) -> Pin:
+    def pin(self, option: BoundConfig | str | None = None, *, runs_variants: bool = False) -> Pin:
         """Let every call that begins from now on run under one config, until it is unpinned; the last pin holds.
 
         Args:
-            option: The config, from `compile_option`.
+            option: The config, from `compile_option`; the id of one of its own; None for the first of these. The last
+                two also after a reload.
             runs_variants: Whether the configs that the strategy chooses run beside it.
 
         Returns:
@@ -194,8 +246,6 @@ class ExperimentFunction:
         """
         pin = Pin(option, runs_variants)
         with _pinning:
-            if not self._pins:
-                self._declared = self._choosing()
             self._repin((*self._pins, pin))
         return pin
 
@@ -206,52 +256,23 @@ class ExperimentFunction:
 
     def _repin(self, pins: tuple[Pin, ...]) -> None:
         self._pins = pins
-        chosen = self._declared.pinned(pins[-1]) if pins else self._declared
-        self.strategy, self.takes_attributes = chosen.strategy, chosen.takes_attributes
-        self.is_constant, self.options = chosen.is_constant, chosen.options
+        self.declared = self._as_called(pinned_by(pins[-1], self.unpinned)) if pins else self.unpinned
         self.state.revision += 1  # What was found out about calls that reach it is stale.
         if pins:
             plain_calls.end()
         epoch.invalidate_all()
-
-    def _choosing(self) -> Declared:
-        return Declared(self.strategy, self.takes_attributes, self.is_constant, self.options)
 
     @property
     def default_binding(self) -> BoundConfig:
         """The option of an experiment that has no config, called where no other experiment has one for it."""
         slots = self.binder.slots
         empty = Config()
-        values = tuple(None if slot.has_default else self._refusal(slot.name) for slot in slots)
+        values = tuple(None if slot.has_default else missing_value(self.name, slot.name) for slot in slots)
         return BoundConfig(empty, empty.config_id, Config, values)
 
-    def _refusal(self, parameter: str) -> Callable[[], Any]:
-        def refuse() -> Any:
-            message = (
-                f"Cannot fill parameter {parameter!r} of {self.name}: it has no configs, and no experiment with one "
-                f"called it. Give it configs=..., or pass {parameter!r}."
-            )
-            raise BindingError(message, function=self.name, parameter=parameter)
-
-        return refuse
-
     def find_bound_config(self, config: Config) -> BoundConfig | None:
-        """Return the option for one of the configs that the strategy was given, or for one equal to it.
-
-        Args:
-            config: What the strategy returned.
-
-        Returns:
-            The option; None if it is none of these.
-        """
-        found = self._option_by_identity.get(id(config))
-        if found is not None:
-            return found
-        if not isinstance(config, Mapping):
-            return None
-        config_id = config.config_id if isinstance(config, Config) else None  # A plain dict has content only.
-        equal = (one for one in self.options if one.config == config)
-        return next((one for one in equal if config_id in (None, one.config_id)), None)
+        """Return the option for one of the configs that the strategy is given, or for one equal to it; else None."""
+        return self.declared.find_bound_config(config)
 
     def inherit(self, option: BoundConfig) -> BoundConfig:
         """Return the caller's config as this experiment uses it.
@@ -273,7 +294,7 @@ class ExperimentFunction:
 
     def cache_case_by_config(self, case: ExperimentCase) -> None:
         """Let calls run in this case for whose main config the strategy chooses that of the case."""
-        keys = [key for key, option in self._option_by_identity.items() if option is case.option]
+        keys = [key for key, option in self.declared.option_by_identity.items() if option is case.option]
         self.state.cached_cases.update(dict.fromkeys(keys, case))
         self.state.track()
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from spearmint.errors import DeclarationError
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.forced import forced_by_environment
 from spearmint.registry.plain_calls import plain_calls
 from spearmint.registry.state import epoch
 from spearmint.registry.switches import switches
@@ -20,6 +21,7 @@ class ExperimentFunctionRegistry:
     def add(self, experiment: ExperimentFunction) -> None:
         """Register an experiment; a later one of the same name, as after a reload, takes its place."""
         self._by_name[experiment.name] = experiment
+        forced_by_environment.register(experiment)
         switches.register(experiment)
         if experiment.options:
             plain_calls.note_configs(experiment)

@@ -1,7 +1,7 @@
 """How an experiment is run: what `spearmint.Spearmint` and its decorator take beside configs, checked."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spearmint.cases.plan import Combine
@@ -72,3 +72,21 @@ class ExperimentSettings:
     def sample_rate(self) -> float | None:
         """Which share of the calls is traced; None for as the process has it."""
         return self.tracing.get("sample_rate") if isinstance(self.tracing, Mapping) else None
+
+
+def changed_settings(settings: ExperimentSettings, changes: Mapping[str, Any]) -> ExperimentSettings:
+    """Return settings with some replaced.
+
+    Raises:
+        DeclarationError: If there is no such setting, or it is out of range.
+    """
+    refuse_unknown([name for name in changes if name not in ExperimentSettings.__slots__])
+    return replace(settings, **changes)
+
+
+def refuse_unknown(names: Iterable[str]) -> None:
+    """Raise an error if there are names, which are those of no setting."""
+    for name in names:
+        known = ", ".join(sorted(ExperimentSettings.__slots__))
+        message = f"Cannot set {name!r}: there is no such setting. Give some of {known}."
+        raise DeclarationError(message)

@@ -50,7 +50,7 @@ class Switches:
             matching = [one for one in list(self._known) if fnmatchcase(one.name, target)]
             for experiment in matching:
                 if is_on:
-                    self._turn_on(experiment)
+                    self.turn_on(experiment)
                 else:
                     self.turn_off(experiment)
         return len({experiment.name for experiment in matching})
@@ -59,12 +59,11 @@ class Switches:
         """Let an experiment, and its further declarations, run under its first config."""
         with self._lock:
             for one in (experiment, *experiment.copies):
-                # One without configs runs under its caller's.
-                first = one.find_bound_config(one.configs[0]) if one.configs else None
-                if one not in self._pins and first is not None:
-                    self._pins[one] = one.pin(first)
+                if one not in self._pins and one.configs:  # One without configs runs under its caller's.
+                    self._pins[one] = one.pin()
 
-    def _turn_on(self, experiment: ExperimentFunction) -> None:
+    def turn_on(self, experiment: ExperimentFunction) -> None:
+        """Let an experiment choose again, after `turn_off`."""
         own = self._pins.get(experiment)
         for one in (experiment, *experiment.copies):
             # A declaration that was copied while it was off has the pin of the first.

@@ -7,8 +7,8 @@ from typing import Any, Final
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.config.copying import is_immutable
 from spearmint.config.model import Config
+from spearmint.registry.declared import Declared
 from spearmint.registry.experiment import ExperimentFunction
-from spearmint.registry.pin import Pin
 from spearmint.registry.settings import ExperimentSettings
 
 ORIGINAL = "original"
@@ -69,7 +69,6 @@ class ValueExperiment(ExperimentFunction):
         self.path = path
         settings = replace(settings, bindings={_PARAMETER: {"path": path}})
         super().__init__(_stand_in(*name.split(":", 1)), configs, settings, has_own_configs=True, has_own_bindings=True)
-        self._serve_each_execution()
 
     def compile_option(self, config: Config) -> BoundConfig:
         """Return a config as a read uses it.
@@ -89,14 +88,10 @@ class ValueExperiment(ExperimentFunction):
         """Tell whether a config leaves the value as it stands in the code."""
         return option.config_id == ORIGINAL
 
-    def _repin(self, pins: tuple[Pin, ...]) -> None:
-        super()._repin(pins)
-        self._serve_each_execution()
-
-    def _serve_each_execution(self) -> None:
+    def _as_called(self, declared: Declared) -> Declared:
         """Have each call get a case of its own where a value belongs to one execution: it is kept with the case."""
-        if any(option.read is PER_EXECUTION for option in self.options):  # type: ignore[attr-defined] # made above
-            self.is_constant = False
+        is_per_execution = any(option.read is PER_EXECUTION for option in declared.options)  # type: ignore[attr-defined] # made above
+        return replace(declared, is_constant=False) if is_per_execution else declared
 
 
 def _shared_value(option: BoundConfig) -> Any:

@@ -1,15 +1,21 @@
 """Each request has attributes of its own, in async endpoints, in threads, and in websockets."""
 
 import asyncio
+import contextvars
 
 import pytest
 from fastapi import FastAPI, WebSocket
 from fastapi.testclient import TestClient
 
-from spearmint import Spearmint
+import spearmint
+from spearmint import RuntimeContext, Spearmint
 from spearmint.context import attributes_var
-from spearmint.errors import DeclarationError
+from spearmint.errors import DeclarationError, SpearmintWarning
 from spearmint.integrations.asgi import RuntimeContextMiddleware
+from spearmint.planning.capture import active
+from spearmint.planning.forcing import forcing
+from spearmint.strategies import SplitStrategy
+from spearmint.warn import said
 
 CONFIGS = [{"model": "small"}, {"model": "large"}]
 
@@ -132,3 +138,65 @@ def test_attributes_that_are_no_mapping_fail_the_request():
     app = RuntimeContextMiddleware(None, attributes=lambda scope: 3)
     with pytest.raises(DeclarationError, match="it is no mapping"):
         asyncio.run(app({"type": "http", "headers": []}, None, None))
+
+
+def allow_staff(scope):
+    """Let in who says so, for the test's sake."""
+    return dict(scope["headers"]).get(b"x-user-id") == b"staff"
+
+
+async def allow_staff_later(scope):
+    await asyncio.sleep(0)
+    return allow_staff(scope)
+
+
+@pytest.mark.parametrize("allow", [allow_staff, allow_staff_later])
+@pytest.mark.parametrize("path", ["/loop", "/thread"])
+def test_person_who_may_forces_a_config(path, allow):
+    config_id = Spearmint(configs=CONFIGS).configs[1].config_id
+    headers = {"x-spearmint-force": f"*chosen={config_id}"}
+    with TestClient(make_app(headers={"X-User-Id": "user_id"}, force={"X-Spearmint-Force": allow})) as client:
+        assert client.get(path, headers={**headers, "x-user-id": "staff"}).json() == "large"
+        assert client.get(path, headers={**headers, "x-user-id": "bob"}).json() == "small"
+        assert client.get(path, headers={"x-user-id": "staff"}).json() == "small"
+        with client.websocket_connect("/socket", headers={**headers, "x-user-id": "staff"}) as socket:
+            assert socket.receive_json() == "large"
+    assert active == []
+
+
+def test_header_that_forces_nothing_is_warned_of():
+    said.clear()
+    with TestClient(make_app(force={"x-force": lambda _: True})) as client:
+        with pytest.warns(SpearmintWarning, match="in x-force: it is no target with a config"):
+            assert client.get("/loop", headers={"x-force": "large"}).json() == "small"
+        with pytest.warns(SpearmintWarning, match="it has no such config"):
+            assert client.get("/loop", headers={"x-force": "*chosen=nothing"}).json() == "small"
+
+
+def test_forced_split_exposes_nobody_and_others_stay():
+    told = []
+    spearmint.configure(online={"sink": told.extend})
+    mint = Spearmint(configs=CONFIGS, strategy=SplitStrategy(weights=[1, 0], salt="s"))
+
+    @mint.experiment(bindings={"model": "model"})
+    def chosen(model):
+        return model
+
+    try:
+        with RuntimeContext(attributes={"user_id": "ann"}):
+            with forcing({"*chosen": mint.configs[1].config_id}):
+                assert chosen() == "large"
+                assert contextvars.Context().run(chosen) == "small"
+            assert spearmint.flush(60)
+            assert [one for one in told if one["type"] == "exposure"] == []
+            assert chosen() == "small"
+        assert spearmint.flush(60)
+    finally:
+        spearmint.configure(online={"sink": None})
+    assert len([one for one in told if one["type"] == "exposure"]) == 1
+
+
+@pytest.mark.parametrize("force", ["x-force", {"x-force": "yes"}, {1: len}])
+def test_force_that_is_no_mapping_to_functions_is_refused(force):
+    with pytest.raises(DeclarationError, match="Cannot force configs by"):
+        RuntimeContextMiddleware(None, force=force)

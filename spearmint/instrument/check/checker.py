@@ -15,7 +15,7 @@ from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.check.module_definitions import definitions_in_extension, wrappable
 from spearmint.instrument.check.splits import overlapping_layers, weights_problem
 from spearmint.instrument.check.unread_configs import unread_config_keys
-from spearmint.instrument.declare.declarations import unresolvable_bindings
+from spearmint.instrument.declare.instances import unresolvable_bindings
 from spearmint.instrument.declare.patch_module import belongs_to_fixed_type, fixed_type_message
 from spearmint.instrument.naming.missing import missing_module_message
 from spearmint.instrument.naming.public_path import PublicPaths, followed

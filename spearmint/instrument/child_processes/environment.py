@@ -78,7 +78,8 @@ def _message(loaded: LoadedSettings) -> str:
     packages = [package.name for package in settings.packages]
     try:
         config: Any = str(origin.path.absolute()) if origin.path is not None else _plain(loaded)
-        return json.dumps([sorted(Targets(loaded).roots), [config, packages, settings.propagate_threads]])
+        every = settings.reload and settings.reload.every
+        return json.dumps([sorted(Targets(loaded).roots), [config, packages, settings.propagate_threads, every]])
     except (TypeError, ValueError, AttributeError) as error:  # The last one is what pydantic makes of an object.
         message = (
             f"Cannot tell child processes the settings: {error}. They hold an object; name it by its import path, "

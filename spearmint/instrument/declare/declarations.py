@@ -1,35 +1,57 @@
 """From a function that a settings file is about to the experiment that it becomes."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from pydantic import BaseModel
 
 from spearmint.api import Spearmint
-from spearmint.config import Config, parse_configs
-from spearmint.config.paths import look_up
-from spearmint.errors import BindingError, DeclarationError, SettingsError, SpearmintError
+from spearmint.config_files import are_same
+from spearmint.errors import BindingError, DeclarationError, SettingsError, SpearmintError, StrategyError
 from spearmint.instrument.declare.account import Account
 from spearmint.instrument.declare.annotated import asks_for_config, bindings_by_type, unreadable_parameters
+from spearmint.instrument.declare.instances import check_configs, instance_of, name_of_entry
 from spearmint.instrument.declare.local_functions import LocalFunctionCache
+from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Rule, Targets
 from spearmint.instrument.settings.model import (
     BindingEntry,
     EntryOptions,
     ExperimentEntry,
     PackageEntry,
-    StrategyEntry,
 )
-from spearmint.instrument.settings.origin import SettingsSource, raise_combined
 from spearmint.proxy.proxy import ExperimentProxy, compile_anew, experiment_of
 from spearmint.registry.callables import callers_namespace
+from spearmint.registry.changes import Change
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.switches import switches
 from spearmint.signatures import parameter_names, underlying_function
-from spearmint.strategies.by_name import import_named, strategy_by_name
+from spearmint.strategies.builtin import BUILT_IN
+from spearmint.strategies.split import Split
 from spearmint.warn import warn
+
+
+@dataclass(slots=True)
+class StagedEntries:
+    """What the entries of other settings say, before it holds.
+
+    Attributes:
+        loaded: The settings.
+        instances: What the experiments of each entry share.
+        changes: Experiments, each with what it chooses from then.
+        switched: Experiments that are on or off then, and were not.
+        waiting: What needs a restart, each with the reason.
+    """
+
+    loaded: LoadedSettings
+    instances: dict[tuple[str, int], Spearmint]
+    changes: list[Change] = field(default_factory=list)
+    switched: list[tuple[ExperimentFunction, bool]] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
 
 
 class Declarations:
@@ -47,6 +69,8 @@ class Declarations:
         self._targets = targets
         self._account = Account() if account is None else account
         self._instances: dict[tuple[str, int], Spearmint] = {}
+        self._keys: weakref.WeakKeyDictionary[ExperimentFunction, tuple[str, int]] = weakref.WeakKeyDictionary()
+        self._families: dict[tuple[str, int], object] = {}
         self._local_functions = LocalFunctionCache()
         self._warned: set[tuple[str, int]] = set()
 
@@ -87,7 +111,9 @@ class Declarations:
             if entry.bindings:
                 experiment_in(declared).watch_bindings()
                 compile_anew(proxy_in(declared))
-            _follow(experiment_in(declared), entry, self._targets.origin.path)
+            made = experiment_in(declared)
+            made.family = self._families.setdefault(rule.keys, made.family)  # After a reload, too.
+            _follow(made, entry, self._targets.origin.path)
             return declared
 
         is_local = "<locals>" in name
@@ -99,8 +125,52 @@ class Declarations:
                 raise
             self._account.refuse_function(rule.keys, f"{module}:{name}", str(error.__cause__))
             return function
+        self._keys[experiment_in(made)] = rule.keys
         self._account.add_function(rule.keys, f"{module}:{name}", experiment_in(made).watch)
         return made
+
+    def stage(self, loaded: LoadedSettings) -> "StagedEntries":
+        """Read and check what the entries say in other settings that name the same targets; nothing changes.
+
+        Args:
+            loaded: The settings.
+
+        Raises:
+            SettingsError: If they say what cannot be done.
+        """
+        before = dict(self._targets.loaded.entries())
+        instances = dict(self._instances)
+        staged = StagedEntries(loaded, instances)
+        for keys, entry in loaded.entries():
+            known = instances.get(keys)
+            if known is None:  # No function of it has been imported.
+                check_configs(keys, entry, loaded.origin)
+                continue
+            made = instance_of(keys, entry, loaded.origin)
+            members = [one for one, found in list(self._keys.items()) if found == keys]
+            staged.switched += [(one, entry.enabled) for one in members if entry.enabled != before[keys].enabled]
+            if entry.strategy == before[keys].strategy and are_same(made.configs, known.configs):
+                continue
+            reason = _restart_reason(made, known)
+            if reason:
+                staged.waiting.append(f"{name_of_entry(entry)}: {reason}")
+                continue
+            instances[keys] = made
+            configs = made.configs
+            for one in members:
+                try:
+                    declared = one.declare_anew(configs, made.strategy)
+                except SpearmintError as error:
+                    place = "strategy" if isinstance(error, StrategyError) else "configs"
+                    raise loaded.origin.error(str(error), (*keys, place)) from error
+                _name_set(declared.split, loaded.origin.path)
+                staged.changes.append((one, declared))
+        return staged
+
+    def commit(self, staged: "StagedEntries") -> None:
+        """Let functions that are imported from now on be declared so, too."""
+        self._targets.loaded = staged.loaded
+        self._instances.update(staged.instances)
 
     def _fits(self, rule: Rule, model: type[BaseModel], name: str) -> bool:
         """Tell whether a config can be a model; a package may be full of models that have nothing to do with it."""
@@ -159,17 +229,8 @@ class Declarations:
         if made is None:
             # No lock: reading a strategy imports, and another thread's import may wait for this one. The first one made
             # serves all.
-            made = self._instances.setdefault(rule.keys, self._make(rule, entry))
-        return made
-
-    def _make(self, rule: Rule, entry: EntryOptions) -> Spearmint:
-        origin = self._targets.origin
-        options, configs = read_options(entry, origin, rule.keys)
-        try:
-            made = Spearmint(configs=configs, **options)
-        except SpearmintError as error:
-            raise origin.error(str(error), (*rule.keys, "tracing")) from error
-        raise_combined(list(unresolvable_bindings(origin, rule.keys, entry, configs)))
+            origin = self._targets.origin
+            made = self._instances.setdefault(rule.keys, instance_of(rule.keys, entry, origin))
         return made
 
     def _located(self, error: SpearmintError, rule: Rule, entry: EntryOptions) -> SettingsError:
@@ -178,34 +239,6 @@ class Declarations:
             is_named = error.parameter in entry.bindings
             keys = (*keys, "bindings", error.parameter) if is_named else (*keys, "configs")
         return self._targets.origin.error(str(error), keys)
-
-
-def read_options(
-    entry: EntryOptions, origin: SettingsSource, keys: tuple[Any, ...]
-) -> tuple[dict[str, Any], list[Config]]:
-    """Read what an entry says of how its experiments are run: the options of `spearmint.Spearmint`, and the configs.
-
-    Args:
-        entry: The entry.
-        origin: Where the settings come from.
-        keys: Where the entry stands in them.
-
-    Raises:
-        SettingsError: If a strategy or callback cannot be imported, or a config not be read.
-    """
-    options = entry.given
-    key = "strategy"
-    try:
-        if entry.strategy is not None:
-            options["strategy"] = _strategy(entry.strategy)
-        for key in ("on_variant_error", "compare"):
-            callback: Any = getattr(entry, key)
-            if callback is not None:
-                options[key] = import_named(callback) if isinstance(callback, str) else callback
-        key = "configs"
-        return options, parse_configs(entry.configs or [], relative_to=origin.folder)
-    except SpearmintError as error:
-        raise origin.error(str(error), (*keys, key)) from error
 
 
 def _experiment(
@@ -237,46 +270,28 @@ def proxy_in(made: Any) -> ExperimentProxy:
 
 def _follow(experiment: ExperimentFunction, entry: EntryOptions, path: Path | None) -> None:
     """Tell an experiment where it was declared, and switch it off where the settings say so."""
-    if experiment.split is not None and path is not None:
-        experiment.split.set_id = str(path)
+    _name_set(experiment.split, path)
     if not entry.enabled:
         switches.turn_off(experiment)
 
 
-def unresolvable_bindings(
-    origin: SettingsSource, keys: tuple[Any, ...], entry: EntryOptions, configs: Sequence[Config]
-) -> Iterator[SettingsError]:
-    """Yield an error for each binding whose path leads nowhere in any config, so that it would never bind a thing.
-
-    Args:
-        origin: Where the settings come from.
-        keys: Where the entry stands in them.
-        entry: The entry.
-        configs: Its configs; without any, what its functions run under is not known.
-    """
-    for parameter, binding in entry.bindings.items():
-        if binding is None or not configs:
-            continue
-        missing = [cause for config in configs if (cause := _missing(config, binding.path))]
-        if len(missing) == len(configs):
-            message = (
-                f"Cannot bind {parameter!r} to {binding.path!r}: no config has it; in the first one, {missing[0]}. "
-                "Correct the path, or add it to a config."
-            )
-            yield origin.error(message, (*keys, "bindings", parameter))
+def _name_set(split: Split | None, path: Path | None) -> None:
+    if split is not None and path is not None:
+        split.set_id = str(path)
 
 
-def _missing(config: Config, path: str) -> str | None:
-    try:
-        look_up(config, path)
-    except KeyError as error:
-        cause: str = error.args[0]
-        return cause
-    return None
+def _restart_reason(made: Spearmint, known: Spearmint) -> str:
+    """Return why experiments cannot take other configs or another strategy while they are in use; empty if they can."""
+    if bool(made.configs) != bool(known.configs):
+        return "configs where there were none, or none where there were some"
+    if _collects(made.strategy) != _collects(known.strategy):
+        return "a strategy whose calls return something else"
+    return ""
 
 
-def _strategy(choice: Any) -> Any:
-    return strategy_by_name(choice.use, choice.with_) if isinstance(choice, StrategyEntry) else choice
+def _collects(strategy: Any) -> bool:
+    found = BUILT_IN.get(strategy, strategy) if isinstance(strategy, str) else strategy
+    return bool(getattr(found, "collects", False))
 
 
 def _as_mapping(binding: BindingEntry) -> dict[str, Any]:

@@ -60,9 +60,8 @@ class Pause:
     def add(self, proxy: ExperimentProxy) -> None:
         """Pause one experiment; one without configs runs under its caller's, which is paused itself."""
         experiment = proxy._self_experiment  # noqa: SLF001 - wrapt keeps attributes of that prefix to the proxy
-        first = experiment.find_bound_config(experiment.configs[0]) if experiment.configs else None
-        if first is not None and id(experiment) not in self._pins:
-            self._pins[id(experiment)] = experiment, experiment.pin(first)
+        if experiment.configs and id(experiment) not in self._pins:
+            self._pins[id(experiment)] = experiment, experiment.pin()
 
     def end(self) -> None:
         """Let them choose as they did."""

@@ -9,7 +9,7 @@ from spearmint.config import Config
 from spearmint.config.model import assemble, give_id
 from spearmint.config.paths import look_up
 from spearmint.errors import SpearmintError
-from spearmint.instrument.declare.declarations import read_options
+from spearmint.instrument.declare.instances import read_options
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.settings.matching import Targets
 from spearmint.instrument.settings.model import ValueEntry

@@ -7,7 +7,7 @@ from typing import Any
 
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.declare.account import Account
-from spearmint.instrument.declare.declarations import Declarations, proxy_in
+from spearmint.instrument.declare.declarations import Declarations, StagedEntries, proxy_in
 from spearmint.instrument.declare.kept_experiments import KeptExperiments, Pause, release, released, revive
 from spearmint.instrument.declare.patch_module import (
     FIXED_TYPE,
@@ -79,6 +79,15 @@ class Installation:
             if self._pause.holds:
                 self._pause.add(proxy)
         return made
+
+    def stage(self, loaded: LoadedSettings) -> StagedEntries:
+        """Check what other settings say of the same targets; see `Declarations.stage`."""
+        return self._declarations.stage(loaded)
+
+    def commit(self, staged: StagedEntries) -> None:
+        """Let other settings hold for functions that are imported from now on, too."""
+        self.loaded = staged.loaded
+        self._declarations.commit(staged)
 
     @property
     def is_paused(self) -> bool:

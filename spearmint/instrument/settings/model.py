@@ -133,6 +133,12 @@ def _switch(value: Any) -> Any:
     return {"enabled": value} if isinstance(value, bool) else value
 
 
+def _every(value: Any) -> Any:
+    if isinstance(value, bool):
+        return {} if value else None
+    return {"every": float(value)} if isinstance(value, int | float) else value
+
+
 _ImportPath = Annotated[str, AfterValidator(_import_path)]
 
 
@@ -228,6 +234,12 @@ _Experiment = Annotated[
 ]
 
 
+class ReloadEntry(_Model):
+    """How often the files are looked at, so that what changes in them takes effect without a restart."""
+
+    every: PositiveFloat = 1.0
+
+
 class InstallSettings(_Model):
     """All that a settings file may say."""
 
@@ -238,6 +250,7 @@ class InstallSettings(_Model):
     tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_options)] = None
     background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
     online: Annotated[dict[str, Any] | None, AfterValidator(_online)] = None
+    reload: Annotated[ReloadEntry | None, BeforeValidator(_every)] = None
     propagate_children: bool = False
     propagate_threads: bool = False
     on_missed: Literal["warn", "error", "ignore"] = "warn"
@@ -267,6 +280,7 @@ _INNER: dict[Any, tuple[type[BaseModel], str]] = {
     "experiments": (ExperimentEntry, "an experiment"),
     "strategy": (StrategyEntry, "a strategy"),
     "bindings": (BindingEntry, "a binding"),
+    "reload": (ReloadEntry, "the watch of files"),
 }
 
 

@@ -1,0 +1,32 @@
+"""Several experiments changed as one: every call sees all of the changes, or none."""
+
+from collections.abc import Iterable
+
+from spearmint.cases.versions import versions
+from spearmint.registry.declared import Declared
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.state import epoch
+
+Change = tuple[ExperimentFunction, Declared]
+
+
+def publish(changes: Iterable[Change]) -> None:
+    """Let calls that begin from now on choose from what experiments are declared with anew.
+
+    Calls that are under way end as they began, the experiments that they are still to call included. Copies of a
+    definition inside a function, and the first of them, which stands for all in plans, change with it.
+
+    Args:
+        changes: Experiments, each with what `ExperimentFunction.declare_anew` returned.
+    """
+    with versions.lock:
+        version = versions.upcoming()
+        changed = set()
+        for experiment, declared in changes:
+            for one in (experiment, experiment.canonical, *experiment.canonical.copies):
+                if one not in changed:
+                    changed.add(one)
+                    one.change(declared, version.number)
+        if changed:
+            versions.publish(version)
+            epoch.invalidate_all()

@@ -1,0 +1,257 @@
+"""A changed settings file takes effect without a restart, as one, or not at all."""
+
+import os
+import threading
+import time
+
+import pytest
+
+import spearmint
+from spearmint import RuntimeContext
+from spearmint.errors import ConfigError, SettingsError
+
+SHOP = {
+    "shop.py": """
+    def rank(item, boost=1):
+        return boost
+
+    def page(item, boost=0):
+        return boost, rank(item)
+
+    ROUTES = [rank]
+    """
+}
+DEADLINE_SECONDS = 60
+
+
+def text(number, *, strategy="single", rank="{k: %s}", every=None, more=""):
+    """Settings in which both functions run under a number."""
+    watch = f"reload: {{every: {every}}}\n" if every else ""
+    return (
+        f"{watch}experiments:\n"
+        f"- {{target: 'shop:rank', configs: [{rank % number}, {{k: 0.5}}], bindings: {{boost: k}}, "
+        f"strategy: {strategy}}}\n"
+        f"- {{target: 'shop:page', configs: [{{k: {number}}}], bindings: {{boost: k}}}}\n{more}"
+    )
+
+
+@pytest.fixture
+def shop(project):
+    """Install a settings file; give what writes it anew, and the module."""
+    project.write(SHOP)
+    path = project.folder / "s.yaml"
+
+    def write(*args, **options):
+        path.write_text(text(*args, **options))
+        return path
+
+    return write
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_reload_takes_in_configs_of_several_at_once(shop, project):
+    spearmint.install(shop(1))
+    module = project.load("shop")
+    kept = module.ROUTES[0]
+    assert (module.page("a"), kept("a")) == ((1, 1), 1)
+    before = spearmint.settings_stats()
+    shop(2)
+    stats = spearmint.reload()
+    assert (module.page("a"), kept("a")) == ((2, 2), 2)
+    assert (stats.loaded, stats.rejected, stats.waiting) == (before.loaded + 1, before.rejected, ())
+    assert stats.version != before.version
+    assert stats.age < DEADLINE_SECONDS
+
+
+def test_reload_without_a_change_keeps_the_state_of_strategies(shop, project):
+    spearmint.install(shop(1, strategy="round_robin"))
+    module = project.load("shop")
+    assert module.rank("a") == 1
+    loaded = spearmint.settings_stats().loaded
+    assert spearmint.reload().loaded == loaded
+    assert module.rank("a") == 0.5
+
+
+def test_reload_takes_in_another_kind_of_strategy(shop, project):
+    spearmint.install(shop(1))
+    module = project.load("shop")
+    assert module.rank("a") == 1
+    shop(1, strategy="{use: split, with: {weights: [0, 1]}}")
+    spearmint.reload()
+    with RuntimeContext(attributes={"user_id": "ann"}):
+        assert module.rank("a") == 0.5
+    shop(1, strategy="shadow")
+    spearmint.reload()
+    with spearmint.Spearmint.run(module.rank, await_variants=True) as runner:
+        assert [one.result for one in runner("a")] == [1, 0.5]
+
+
+def test_reload_holds_for_modules_imported_later(shop, project):
+    spearmint.install(shop(1))
+    shop(2)
+    spearmint.reload()
+    assert project.load("shop").page("a") == (2, 2)
+
+
+def test_reload_of_one_bad_entry_changes_nothing(shop, project):
+    spearmint.install(shop(1))
+    module = project.load("shop")
+    shop(2, strategy="{use: split, with: {weights: [1]}}")
+    with pytest.raises(SettingsError, match=r"s\.yaml:2"):
+        spearmint.reload()
+    assert module.page("a") == (1, 1)
+    assert spearmint.settings_stats().rejected > 0
+    shop(3)
+    spearmint.reload()
+    assert module.page("a") == (3, 3)
+
+
+def test_new_target_waits_for_a_restart(shop, project, caplog):
+    spearmint.install(shop(1))
+    module = project.load("shop")
+    shop(2, more="- {target: 'shop:other', configs: [{k: 1}], bindings: {boost: k}}\n")
+    assert spearmint.reload().waiting == ("shop:other: a new target",)
+    assert module.page("a") == (2, 2)
+    spearmint.reload()
+    assert [record.message for record in caplog.records if "shop:other" in record.message] == [
+        "Changed settings are in force but for what needs a restart: shop:other: a new target"
+    ]
+    shop(2)
+    assert spearmint.reload().waiting == ()
+
+
+def test_changed_bindings_wait_for_a_restart(shop, project):
+    path = shop(1)
+    spearmint.install(path)
+    module = project.load("shop")
+    path.write_text(text(2).replace("bindings: {boost: k}, strategy", "bindings: {item: k}, strategy"))
+    assert spearmint.reload().waiting == ("shop:rank: another 'bindings'",)
+    assert module.page("a") == (2, 2)
+
+
+def test_entries_in_another_order_keep_their_places(shop, project):
+    path = shop(1)
+    spearmint.install(path)
+    module = project.load("shop")
+    first, *entries = text(2).splitlines()
+    path.write_text("\n".join([first, *reversed(entries)]))
+    assert spearmint.reload().waiting == ()
+    assert module.page("a") == (2, 2)
+    path.write_text("\n".join([first, entries[1], entries[0].replace("single", "{use: split, with: {weights: [1]}}")]))
+    with pytest.raises(SettingsError, match=r"s\.yaml:3"):
+        spearmint.reload()
+
+
+def test_enabled_is_taken_in(shop, project):
+    path = shop(1, strategy="round_robin")
+    spearmint.install(path)
+    module = project.load("shop")
+    on = text(1, strategy="round_robin")
+    off = on.replace("strategy: round_robin", "strategy: round_robin, enabled: false")
+    path.write_text(off)
+    spearmint.reload()
+    assert [module.rank("a"), module.rank("a")] == [1, 1]
+    path.write_text(on)
+    spearmint.reload()
+    assert {module.rank("a"), module.rank("a")} == {1, 0.5}
+
+
+def test_paused_experiments_stay_so_over_a_reload(shop, project):
+    handle = spearmint.install(shop(1, strategy="round_robin"))
+    module = project.load("shop")
+    handle.pause()
+    shop(2, strategy="round_robin")
+    handle.reload()
+    assert [module.rank("a"), module.rank("a")] == [2, 2]
+    handle.resume()
+    assert {module.rank("a"), module.rank("a")} == {2, 0.5}
+
+
+def test_config_files_are_watched_too(project):
+    project.write({**SHOP, "configs/a.yaml": "k: 3", "s.yaml": ""})
+    path = project.folder / "s.yaml"
+    path.write_text("experiments: [{target: 'shop:rank', configs: configs/, bindings: {boost: k}}]")
+    spearmint.install(path)
+    module = project.load("shop")
+    assert module.rank("a") == 3
+    (project.folder / "configs" / "a.yaml").write_text("k: 4")
+    assert spearmint.reload().waiting == ()
+    assert module.rank("a") == 4
+
+
+def test_end_of_all_configs_waits_for_a_restart(shop, project):
+    path = shop(1)
+    spearmint.install(path)
+    module = project.load("shop")
+    path.write_text(text(2).replace("configs: [{k: 2}, {k: 0.5}], ", ""))
+    assert "configs where there were none" in spearmint.reload().waiting[0]
+    assert module.page("a")[0] == 2
+
+
+def swap_by_rename(path, content):
+    aside = path.with_suffix(".new")
+    aside.write_text(content)
+    os.utime(aside, (1, 1))
+    aside.replace(path)
+
+
+def truncate_and_write(path, content):
+    path.write_text(content)
+    os.utime(path, (1, 1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [swap_by_rename, truncate_and_write])
+def test_watched_file_takes_effect_by_itself(shop, project, change):
+    path = shop(1, every=0.05)
+    os.utime(path, (1, 1))
+    spearmint.install(path)
+    module = project.load("shop")
+    for number in (2, 3):
+        change(path, text(number, every=0.05))
+        wait_until(lambda number=number: module.page("a") == (number, number))
+    change(path, "experiments: [")
+    rejected = spearmint.settings_stats().rejected
+    wait_until(lambda: spearmint.settings_stats().rejected > rejected)
+    assert module.page("a") == (3, 3)
+    change(path, text(4, every=0.05))
+    wait_until(lambda: module.page("a") == (4, 4))
+
+
+@pytest.mark.slow
+def test_swap_of_a_config_map_takes_effect(project):
+    project.write(SHOP)
+    mount = project.folder / "mount"
+    for number in (1, 2):
+        folder = mount / f"..{number}"
+        folder.mkdir(parents=True)
+        (folder / "s.yaml").write_text(text(number))
+    (mount / "..data").symlink_to("..1")
+    (mount / "s.yaml").symlink_to("..data/s.yaml")
+    spearmint.install(mount / "s.yaml", reload=0.05)
+    module = project.load("shop")
+    assert module.page("a") == (1, 1)
+    (mount / "..data_tmp").symlink_to("..2")
+    (mount / "..data_tmp").replace(mount / "..data")
+    wait_until(lambda: module.page("a") == (2, 2))
+
+
+@pytest.mark.slow
+def test_thread_ends_with_the_installation(shop):
+    handle = spearmint.install(shop(1, every=0.05))
+    names = [thread.name for thread in threading.enumerate()]
+    assert "spearmint-reload" in names
+    handle.uninstall()
+    wait_until(lambda: "spearmint-reload" not in [thread.name for thread in threading.enumerate()])
+
+
+@pytest.mark.parametrize("every", [0, -1, "1", True, float("inf")])
+def test_interval_that_is_none_is_refused(shop, every):
+    with pytest.raises(ConfigError, match="it is no interval"):
+        spearmint.install(shop(1), reload=every)
