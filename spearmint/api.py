@@ -8,6 +8,7 @@ from spearmint.config import Config
 from spearmint.config.copying import value_factory
 from spearmint.config.signature import Bindings
 from spearmint.config_files import ConfigFiles, parsed
+from spearmint.online.steering import keep_at_its_stage
 from spearmint.option_types import ConfigSources, EvaluateOptions, ExperimentOptions, StrategyOption, TracingOption
 from spearmint.planning.unread import warn_of_unread_keys
 from spearmint.proxy.proxy import wrap_function
@@ -137,6 +138,7 @@ class Spearmint:
             )
             if own is None and self._files is not None:
                 self._files.add(made)
+            keep_at_its_stage(made.split)
             registry.add(made)
             if own is not None:
                 warn_of_unread_keys(made)

@@ -22,6 +22,7 @@ _COMMANDS: dict[str, str] = {
     "plan": "spearmint.cli.plan",
     "report": "spearmint.cli.report",
     "run": "spearmint.cli.run",
+    "stage": "spearmint.cli.stage",
     "traces": "spearmint.cli.traces",
     "ui": "spearmint.cli.ui",
 }

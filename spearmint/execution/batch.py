@@ -21,8 +21,7 @@ def _run_variant(call: Call, recording: Recording | None, case: ExperimentCase) 
     except Exception as error:  # noqa: BLE001 - a variant that cannot be called has failed, no more
         return outcome_of(error, 0.0)
     span = call.begin_variant(recording, case, args, kwargs)
-    outcome: Outcome = call.invocation.to_outcome(case, span, call.experiment.function, args, kwargs)
-    return outcome
+    return call.end_variant(case, call.invocation.to_outcome(case, span, call.experiment.function, args, kwargs))
 
 
 async def _arun_variant(call: Call, recording: Recording | None, case: ExperimentCase) -> Outcome:
@@ -31,8 +30,7 @@ async def _arun_variant(call: Call, recording: Recording | None, case: Experimen
     except BaseException as error:  # noqa: BLE001 - as above
         return outcome_of(error, 0.0)
     span = call.begin_variant(recording, case, args, kwargs)
-    outcome: Outcome = await call.invocation.to_outcome(case, span, call.experiment.function, args, kwargs)
-    return outcome
+    return call.end_variant(case, await call.invocation.to_outcome(case, span, call.experiment.function, args, kwargs))
 
 
 def _lost() -> Outcome:

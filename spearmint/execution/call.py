@@ -14,6 +14,7 @@ from spearmint.execution.pool import variant_pool
 from spearmint.execution.streams import ItemLog
 from spearmint.latch import Latch
 from spearmint.online.exposures import Exposure, FirstCall, exposures
+from spearmint.online.shadow_pairs import MainFigures, shadow_pairs
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Outcome
 from spearmint.strategies.split import Assignment
@@ -56,6 +57,7 @@ class Call:
     __slots__ = (
         "_base",
         "_exposure",
+        "_main_figures",
         "_results",
         "args",
         "assignment",
@@ -94,6 +96,7 @@ class Call:
         self.span: Any = None
         self.assignment: Assignment | None = None
         self._exposure: Exposure | FirstCall | None = None
+        self._main_figures: MainFigures | None = None
         if collects_results:
             latch = (
                 None if plan is None and not waits_for_variants else Latch(0 if plan is None else plan.variant_count)
@@ -117,6 +120,8 @@ class Call:
         end_with(self.span, outcome)
         if self._exposure is not None:
             exposures.measure_outcome(self._exposure, outcome)
+        if self.plan is not None and self.main.assignments and not self.is_stream:  # A reader's pace is no duration.
+            self._main_figures = outcome.exception is not None, outcome.duration
         if self._results is not None:
             self._results.main_result.settle(outcome)
 
@@ -175,6 +180,12 @@ class Call:
         if recording.result is not None:
             recording.result.trace_id = trace_id_of(recording.span)
         return recording.span
+
+    def end_variant(self, case: ExperimentCase, outcome: Outcome) -> Outcome:
+        """Compare a variant that has ended with main, where a unit is assigned; return how it ended."""
+        if self._main_figures is not None:
+            shadow_pairs.measure(self.main, self._main_figures, case, outcome)
+        return outcome
 
     @property
     def main_arguments(self) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -15,7 +15,7 @@ from spearmint.redaction import redactor
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
 from spearmint.registry.state import epoch
-from spearmint.strategies.split import unit_text
+from spearmint.strategies.split_inputs import unit_text
 from spearmint.tracing.recorder import trace_id_of
 from spearmint.tracing.span import span_var
 

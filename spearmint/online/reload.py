@@ -16,6 +16,7 @@ from spearmint.cases.versions import versions
 from spearmint.errors import ConfigError, SpearmintError
 from spearmint.online.file_events import FileEvents
 from spearmint.online.fingerprints import FileFingerprints
+from spearmint.online.steering import keep_at_its_stage
 from spearmint.registry.changes import Change, publish
 
 logger = logging.getLogger("spearmint")
@@ -44,6 +45,8 @@ class Staged:
     def apply(self) -> None:
         """Let it hold."""
         self.prepare()
+        for _, declared in self.changes:
+            keep_at_its_stage(declared.split)
         publish(self.changes)
         self.commit()
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from spearmint.online.journal import RecordJournal, Taken
 from spearmint.online.options import OnlineOptions, RecordSink
 
-_EVENTS = {"exposure": "feature_flag.evaluation", "outcome": "spearmint.outcome"}
+_EVENTS = {"exposure": "feature_flag.evaluation", "outcome": "spearmint.outcome", "shadow": "spearmint.shadow"}
 
 
 class Sink(Protocol):

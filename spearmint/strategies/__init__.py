@@ -1,5 +1,6 @@
 """How the main config and the variants of a call are chosen."""
 
+from spearmint.strategies.bandit import BanditStrategy
 from spearmint.strategies.builtin import (
     MultiBranchStrategy,
     RoundRobinStrategy,
@@ -10,6 +11,7 @@ from spearmint.strategies.builtin import (
 from spearmint.strategies.split import SplitStrategy
 
 __all__ = [
+    "BanditStrategy",
     "MultiBranchStrategy",
     "RoundRobinStrategy",
     "ShadowStrategy",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 from spearmint.config.model import Config
 from spearmint.errors import StrategyError
 from spearmint.redaction import redactor
+from spearmint.strategies.bandit import BanditStrategy
 from spearmint.strategies.split import SplitStrategy
 from spearmint.suggest import did_you_mean
 
@@ -124,6 +125,7 @@ BUILT_IN: Mapping[str, type[Strategy]] = {
     "multi_branch": MultiBranchStrategy,
     "round_robin": RoundRobinStrategy,
     "split": SplitStrategy,
+    "bandit": BanditStrategy,
 }
 
 

@@ -30,7 +30,7 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
     """
     if name in BUILT_IN:
         try:
-            strategy_by_name(name, arguments)
+            _made(BUILT_IN[name], name, arguments)
         except StrategyError as error:
             raise ValueError(str(error)) from error
     elif not _IMPORT_PATH.fullmatch(name):
@@ -73,8 +73,10 @@ def strategy_by_name(name: str, arguments: Mapping[str, Any]) -> Any:
         StrategyError: If it cannot be imported, or made.
     """
     found = BUILT_IN[name] if name in BUILT_IN else import_named(name)
-    if not arguments:
-        return found
+    return _made(found, name, arguments) if arguments else found
+
+
+def _made(found: Any, name: str, arguments: Mapping[str, Any]) -> Any:
     try:
         return found(**arguments)
     except TypeError as error:

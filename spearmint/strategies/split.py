@@ -3,22 +3,29 @@
 import hashlib
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
-from uuid import UUID
 
 from spearmint.assignment.hashing import Algorithm, bucket, hash_of
 from spearmint.assignment.layers import Layer, parse_layer
 from spearmint.assignment.shares import arm_of, check_weights, upper_ends
+from spearmint.assignment.stages import Guardrail, Stage, parse_guardrails, parse_stages
 from spearmint.assignment.targeting import TargetingRule, compile_rules
-from spearmint.config.canonical import canonical_text
 from spearmint.config.model import Config
 from spearmint.errors import ConfigError, StrategyError
-from spearmint.suggest import did_you_mean
+from spearmint.strategies.split_inputs import (
+    AssignmentStep,
+    BanditOptions,
+    LiveShares,
+    Weights,
+    bad_option,
+    config_content,
+    unit_text,
+    weights_of,
+)
 
-Weights = Sequence[float] | Mapping[str, float]
 Reason = Literal["split", "default"]
 
 _NO_ATTRIBUTES: Mapping[str, Any] = {}
@@ -46,19 +53,6 @@ class Assignment:
     key: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class AssignmentStep:
-    """One step on the way to an arm, for people.
-
-    Attributes:
-        text: What was asked, and what the answer is.
-        goes_on: Whether the unit takes part so far.
-    """
-
-    text: str
-    goes_on: bool
-
-
 @dataclass(frozen=True, kw_only=True)
 class SplitStrategy:
     """Each unit belongs to one arm: the config that its bucket falls to. The first config is for all others.
@@ -82,6 +76,10 @@ class SplitStrategy:
         only_if: Rules over the attributes, as `spearmint.assignment.targeting.compile_rules` says what they are.
         layer: ``"checkout[0:0.5]"``: experiments of one layer run on disjoint ranges of its units.
         holdout: Share of the units, from 0 to 1, that are kept out.
+        stages: In place of ``traffic`` and ``shadow``: a list of mappings with ``traffic``, ``shadow``, ``for``,
+            ``units`` and ``approve``, each in force until what it names is reached.
+        guardrails: A list of mappings with ``metric``, ``worse_by`` and ``lower``. An arm that is worse for sure rolls
+            the experiment back to the first config.
 
     Raises:
         StrategyError: If an argument is none of these.
@@ -96,22 +94,31 @@ class SplitStrategy:
     only_if: Mapping[str, Any] | None = None
     layer: str | None = None
     holdout: float = 0.0
+    stages: Sequence[Mapping[str, Any]] | None = None
+    guardrails: Sequence[Mapping[str, Any]] | None = None
+    bandit: BanditOptions | None = field(init=False, repr=False, compare=False, default=None)
+    steps: tuple[Stage, ...] = field(init=False, repr=False, compare=False, default=())
+    guards: tuple[Guardrail, ...] = field(init=False, repr=False, compare=False, default=())
     rule: TargetingRule | None = field(init=False, repr=False, compare=False, default=None)
     layer_range: Layer | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if not isinstance(self.unit, str) or not self.unit:
-            raise _bad_option("unit", self.unit, "the name of an attribute, such as 'user_id'")
+            raise bad_option("unit", self.unit, "the name of an attribute, such as 'user_id'")
         if self.salt is not None and not isinstance(self.salt, str):
-            raise _bad_option("salt", self.salt, "a text, or None for the experiment's name")
+            raise bad_option("salt", self.salt, "a text, or None for the experiment's name")
         for name in ("traffic", "shadow", "holdout"):
             value = getattr(self, name)
             if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= 1:
-                raise _bad_option(name, value, "a share from 0 to 1")
+                raise bad_option(name, value, "a share from 0 to 1")
         if self.weights is not None and not isinstance(self.weights, Mapping | list | tuple):
-            raise _bad_option(
-                "weights", self.weights, "a list in the order of the configs, or a mapping from their ids"
-            )
+            raise bad_option("weights", self.weights, "a list in the order of the configs, or a mapping from their ids")
+        self._compile()
+        if self.steps and (self.traffic != 1 or self.shadow):
+            name = "shadow" if self.shadow else "traffic"
+            raise bad_option(name, getattr(self, name), "it in the stages, each of which has its own")
+
+    def _compile(self) -> None:
         try:
             hash_of(self.algorithm)
             if self.weights is not None:
@@ -120,6 +127,8 @@ class SplitStrategy:
                 object.__setattr__(self, "rule", compile_rules(self.only_if))
             if self.layer is not None:
                 object.__setattr__(self, "layer_range", parse_layer(self.layer))
+            object.__setattr__(self, "steps", parse_stages(self.stages or ()))
+            object.__setattr__(self, "guards", parse_guardrails(self.guardrails or ()))
         except ConfigError as error:
             raise StrategyError(f"Cannot split: {error}") from error
 
@@ -157,9 +166,13 @@ class Split:
         main_id: The id of the first config.
         salt: What the buckets depend on beside the unit.
         set_id: The settings file that declares it; None where code does.
+        live: The shares that are in force.
+        shadow: The share of the calls on which the other arms run beside.
+        on_use: Called by each call, where something has to be told that there are calls.
     """
 
     set_id: str | None = None
+    on_use: Callable[[], None] | None = None
 
     def __init__(self, options: SplitStrategy, name: str, configs: Sequence[Config]) -> None:
         self.options = options
@@ -168,13 +181,15 @@ class Split:
         self._configs = tuple(configs)
         ids = [config.config_id for config in configs]
         self.main_id = ids[0]
-        self._weights = _weights_of(options.weights, ids, name)
-        self._ends = upper_ends(self._weights, options.algorithm)
+        self.weights = weights_of(options.weights, ids, name)
+        self._ends = upper_ends(self.weights, options.algorithm)
         self._hash = hash_of(options.algorithm)
         self._arm_salt = f"{self.salt}.split" if options.algorithm == "blake2b" else self.salt
         self._unit, self._rule = options.unit, options.rule
-        self._kept: dict[str, Assignment] = {}
         self.shadow = options.shadow
+        self.live = LiveShares(options.traffic, self.weights, self._ends)
+        if options.steps:  # Whether they have been rolled back is not known yet.
+            self.set_shares(0.0, 0.0, note="its stages are not read yet")
         self.without_unit = Assignment(self, configs[0], None, "default")
         self.excluded = Assignment(self, configs[0], None, "default")
         self.outside = Assignment(self, configs[0], None, "default")
@@ -183,15 +198,49 @@ class Split:
     def version(self) -> str:
         """What the assignment of units to arms depends on, and what arms are, as a hash.
 
-        Configs, weights, salt, algorithm, unit and targeting count; traffic, holdout, layer and shadow do not.
+        Configs, weights, salt, algorithm, unit and targeting count; all that may change as it runs does not.
         """
         options = self.options
-        configs = [(config.config_id, _content(config)) for config in self._configs]
+        configs = [(config.config_id, config_content(config)) for config in self._configs]
         told = (configs, self._ends, self.salt, options.algorithm, options.unit, options.only_if)
         return hashlib.sha256(json.dumps(told, sort_keys=True, default=repr).encode()).hexdigest()[:16]
 
+    @property
+    def is_steered(self) -> bool:
+        """Whether what the journal says changes its shares as it runs."""
+        return bool(self.options.steps or self.options.guards or self.options.bandit)
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The ids of the configs, in their order."""
+        return tuple(config.config_id for config in self._configs)
+
+    def set_shares(
+        self,
+        traffic: float,
+        shadow: float,
+        weights: tuple[float, ...] | None = None,
+        *,
+        note: str = "",
+        since: int = 0,
+    ) -> None:
+        """Let other shares be in force for calls that begin from now on.
+
+        Args:
+            traffic: Share of the units that take part.
+            shadow: Share of the calls on which the other arms run beside.
+            weights: One for each arm; None for those that were declared.
+            note: Why they are not those that were declared.
+            since: When the experiment was begun anew, in ns.
+        """
+        weights = self.weights if weights is None else weights
+        self.live = LiveShares(traffic, weights, upper_ends(weights, self.options.algorithm), note, since)
+        self.shadow = shadow
+
     def assign(self, attributes: Mapping[str, Any]) -> Assignment:
-        """Return which arm a call with these attributes belongs to; the same for the same unit at any time."""
+        """Return which arm a call with these attributes belongs to; the same for the same unit under equal shares."""
+        if self.on_use is not None:
+            self.on_use()
         unit = attributes.get(self._unit)
         if type(unit) is not str:
             unit = unit_text(unit)
@@ -199,30 +248,32 @@ class Split:
             return self.without_unit
         if self._rule is not None and not self._rule.holds(attributes):
             return self.excluded
-        return self._kept.get(unit) or self._assign(unit)
+        live = self.live
+        return live.kept.get(unit) or self._assign(unit, live)
 
-    def _assign(self, unit: str) -> Assignment:
-        made = self.outside if self._failed_step(unit) else self._enrolled(unit)
-        if len(self._kept) >= _MOST_KEPT:
-            self._kept.clear()
-        self._kept[unit] = made
+    def _assign(self, unit: str, live: LiveShares) -> Assignment:
+        made = self.outside if self._failed_step(unit, live) else self._enrolled(unit, live)
+        if len(live.kept) >= _MOST_KEPT:
+            live.kept.clear()
+        live.kept[unit] = made
         return made
 
-    def _enrolled(self, unit: str) -> Assignment:
-        position = arm_of(self._hash(self._arm_salt, unit), self._ends)
+    def _enrolled(self, unit: str, live: LiveShares) -> Assignment:
+        position = arm_of(self._hash(self._arm_salt, unit), live.ends)
         config = self._configs[position]
-        key = (self.name, self.version, config.config_id, unit)
-        return Assignment(self, config, unit, "split", self._weights[position] / sum(self._weights), key)
+        key = (self.name, self.version, config.config_id, unit, str(live.since))
+        return Assignment(self, config, unit, "split", live.weights[position] / sum(live.weights), key)
 
-    def _failed_step(self, unit: str) -> str:
+    def _failed_step(self, unit: str, live: LiveShares) -> str:
         """Return why a unit takes no part, whatever the attributes are; empty where it does."""
         options, layer = self.options, self.options.layer_range
         if layer is not None and not layer.holds(unit):
             return f"layer {layer}: its bucket is {bucket(unit, f'layer.{layer.name}'):.6f}"
         if options.holdout and (number := bucket(unit, f"{self.salt}.holdout")) < options.holdout:
             return f"holdout {options.holdout:g}: its bucket is {number:.6f}, and it is kept out"
-        if options.traffic < 1 and (number := bucket(unit, f"{self.salt}.traffic")) >= options.traffic:
-            return f"traffic {options.traffic:g}: its bucket is {number:.6f}"
+        if live.traffic < 1 and (number := bucket(unit, f"{self.salt}.traffic")) >= live.traffic:
+            told = f" ({live.note})" if live.note else ""
+            return f"traffic {live.traffic:g}{told}: its bucket is {number:.6f}"
         return ""
 
     def others(self, assignment: Assignment) -> tuple[Config, ...]:
@@ -254,54 +305,16 @@ class Split:
             steps.append(AssignmentStep(f"only_if: {told}", goes_on=holds))
             if not holds:
                 return steps
-        failed = self._failed_step(unit)
+        live = self.live
+        failed = self._failed_step(unit, live)
         if failed:
             return [*steps, AssignmentStep(failed, goes_on=False)]
-        steps.append(AssignmentStep(f"traffic {self.options.traffic:g}: it takes part", goes_on=True))
+        told = f" ({live.note})" if live.note else ""
+        steps.append(AssignmentStep(f"traffic {live.traffic:g}{told}: it takes part", goes_on=True))
         number = self._hash(self._arm_salt, unit)
-        position = arm_of(number, self._ends)
-        lower = self._ends[position - 1] if position else 0.0
-        place = f"{number:.6f} is in [{lower:g}, {self._ends[position]:g})"
+        position = arm_of(number, live.ends)
+        lower = live.ends[position - 1] if position else 0.0
+        place = f"{number:.6f} is in [{lower:g}, {live.ends[position]:g})"
         algorithm = self.options.algorithm
         text = f"arm: bucket by {algorithm} under {self._arm_salt!r} {place}, of {self._configs[position].config_id}"
         return [*steps, AssignmentStep(text, goes_on=True)]
-
-
-def unit_text(unit: Any) -> str | None:
-    """Return a unit as text; None for what is no unit, such as an empty text."""
-    if isinstance(unit, str):
-        return unit or None
-    is_one = isinstance(unit, int | UUID) and not isinstance(unit, bool)
-    return str(unit) if is_one else None
-
-
-def _weights_of(weights: Weights | None, ids: Sequence[str], name: str) -> tuple[float, ...]:
-    """Return one weight for each config.
-
-    Raises:
-        StrategyError: If they do not fit the configs.
-    """
-    if weights is None:
-        return (1.0,) * len(ids)
-    if isinstance(weights, Mapping):
-        unknown = [key for key in weights if key not in ids]
-        if unknown:
-            cause = f"there is no config {unknown[0]!r}. Give some of {', '.join(map(repr, ids))}"
-            hint = did_you_mean(str(unknown[0]), ids)
-            raise StrategyError(f"Cannot split {name} by the weights {dict(weights)}: {cause}.{hint}")
-        return tuple(weights.get(config_id, 0) for config_id in ids)
-    if len(weights) != len(ids):
-        cause = f"there are {len(ids)} configs and {len(weights)} weights. Give one for each, in their order"
-        raise StrategyError(f"Cannot split {name} by the weights {list(weights)}: {cause}.")
-    return tuple(weights)
-
-
-def _content(config: Config) -> str:
-    try:
-        return canonical_text(config)
-    except ConfigError:  # It has an id of its own for want of a canonical form.
-        return ""
-
-
-def _bad_option(name: str, value: Any, wanted: str) -> StrategyError:
-    return StrategyError(f"Cannot split by {name} {value!r}: it is of no use there. Give {wanted}.")

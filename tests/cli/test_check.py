@@ -359,3 +359,70 @@ def test_check_refuses_overlapping_layers_and_unknown_weights(write, invoke):
     assert "Did you mean 'small'?" in result.output
     assert "spearmint.yaml:10:" in result.output
     assert "it overlaps checkout[0:0.5] of experiments[0]" in result.output
+
+
+def test_check_tells_places_in_stages_and_guardrails(write, invoke):
+    write(
+        pages___py="def one(size=0): ...\ndef two(size=0): ...\ndef three(size=0): ...\n",
+        spearmint___yaml="""
+            packages: [pages]
+            experiments:
+              - target: pages:one
+                configs: [{size: 1}, {size: 2}]
+                strategy: split
+                bindings: {size: size}
+                stages:
+                  - {shadow: 0.1, for: soon}
+                  - trafic: 0.5
+                guardrails:
+                  - metric: error
+                    worse: 0.01
+              - target: pages:two
+                configs: [{size: 1}, {size: 2}]
+                strategy: shadow
+                bindings: {size: size}
+                stages: [{traffic: 1}]
+              - target: pages:three
+                configs: [{size: 1}, {size: 2}]
+                strategy: {use: bandit, with: {floor: 0.1}}
+                bindings: {size: size}
+                stages:
+                  - {traffic: 0.5, approve: true}
+                  - {traffic: 0.1}
+        """,
+    )
+    result = invoke("check")
+    assert result.exit_code == 1
+    told = [line.partition(": Cannot ") for line in result.stdout.splitlines()]
+    assert [(place, text.partition(":")[0], text.rpartition(". ")[2][:30]) for place, _, text in told] == [
+        ("spearmint.yaml:9:23", "use 'for' 'soon'", "Write seconds, or a text such "),
+        ("spearmint.yaml:10:9", "use the key 'trafic'", "Did you mean 'traffic'?"),
+        ("spearmint.yaml:13:9", "use the key 'worse'", "Did you mean 'worse_by'?"),
+        ("spearmint.yaml:18:5", "use 'stages'", "Add 'strategy: split'."),
+        ("spearmint.yaml:21:5", "make strategy 'bandit' with {'floor'", "It takes 'unit', 'weights', 't"),
+    ]
+
+
+def test_check_refuses_stages_without_a_split_and_less_traffic(write, invoke):
+    write(
+        pages___py="def one(size=0): ...\ndef two(size=0): ...\n",
+        spearmint___yaml="""
+            packages: [pages]
+            experiments:
+              - target: pages:one
+                configs: [{size: 1}, {size: 2}]
+                strategy: shadow
+                bindings: {size: size}
+                stages: [{traffic: 1}]
+              - target: pages:two
+                configs: [{size: 1}, {size: 2}]
+                strategy: {use: bandit, with: {metric: purchase}}
+                bindings: {size: size}
+                stages:
+                  - {traffic: 0.5, approve: true}
+                  - {traffic: 0.1}
+        """,
+    )
+    told = invoke("check").stdout
+    assert ":8:5: Cannot use 'stages': the strategy 'shadow' assigns no units. Add 'strategy: split'." in told
+    assert ":15:9: Cannot use stages[1]: its traffic 0.1 is less than before" in told

@@ -523,8 +523,8 @@ def test_unknown_name_is_refused_with_close_ones():
     message = str(caught.value)
     assert message.startswith("Cannot use 'shadw' as the strategy of ")
     assert message.endswith(
-        ": there is none of that name. Give 'single', 'shadow', 'multi_branch', 'round_robin', 'split', or a class, an "
-        "instance or a function. Did you mean 'shadow'?"
+        ": there is none of that name. Give 'single', 'shadow', 'multi_branch', 'round_robin', 'split', 'bandit', or a "
+        "class, an instance or a function. Did you mean 'shadow'?"
     )
 
 

@@ -10,8 +10,10 @@ from spearmint.strategies.by_name import check_strategy, import_named, strategy_
 
 @pytest.mark.parametrize("name", BUILT_IN)
 def test_built_in_name_gives_its_strategy(name):
-    check_strategy(name, {})
-    assert isinstance(strategy_by_name(name, {})(), Strategy)
+    needed = {"metric": "purchase"} if name == "bandit" else {}
+    check_strategy(name, needed)
+    assert isinstance(BUILT_IN[name](**needed), Strategy)
+    assert strategy_by_name(name, {}) is BUILT_IN[name]
 
 
 def test_a_strategy_is_made_with_its_arguments():

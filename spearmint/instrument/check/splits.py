@@ -7,12 +7,19 @@ from spearmint.assignment.layers import overlapping
 from spearmint.config.model import Config
 from spearmint.errors import StrategyError
 from spearmint.instrument.settings.model import EntryOptions, StrategyEntry
+from spearmint.strategies.bandit import BanditStrategy
 from spearmint.strategies.split import SplitStrategy
+
+_ASSIGNING = {"split": SplitStrategy, "bandit": BanditStrategy}
 
 
 def _split_in(entry: EntryOptions) -> SplitStrategy | None:
     choice = entry.strategy
-    return SplitStrategy(**choice.with_) if isinstance(choice, StrategyEntry) and choice.use == "split" else None
+    made = _ASSIGNING.get(choice.use) if isinstance(choice, StrategyEntry) else None
+    try:
+        return None if made is None else made(**entry.strategy_arguments)
+    except StrategyError:  # What is wrong beside the strategy's own arguments is told of at its place.
+        return None
 
 
 def weights_problem(entry: EntryOptions, configs: Sequence[Config]) -> str | None:

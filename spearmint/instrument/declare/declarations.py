@@ -149,7 +149,8 @@ class Declarations:
             made = instance_of(keys, entry, loaded.origin)
             members = [one for one, found in list(self._keys.items()) if found == keys]
             staged.switched += [(one, entry.enabled) for one in members if entry.enabled != before[keys].enabled]
-            if entry.strategy == before[keys].strategy and are_same(made.configs, known.configs):
+            is_same = _choice(entry) == _choice(before[keys])
+            if is_same and are_same(made.configs, known.configs):
                 continue
             reason = _restart_reason(made, known)
             if reason:
@@ -278,6 +279,11 @@ def _follow(experiment: ExperimentFunction, entry: EntryOptions, path: Path | No
 def _name_set(split: Split | None, path: Path | None) -> None:
     if split is not None and path is not None:
         split.set_id = str(path)
+
+
+def _choice(entry: EntryOptions) -> Any:
+    """Return all that an entry says of its strategy."""
+    return entry.strategy, entry.stages, entry.guardrails
 
 
 def _restart_reason(made: Spearmint, known: Spearmint) -> str:

@@ -49,7 +49,7 @@ def read_options(
     key = "strategy"
     try:
         if entry.strategy is not None:
-            options["strategy"] = _strategy(entry.strategy)
+            options["strategy"] = _strategy(entry)
         for key in ("on_variant_error", "compare"):
             callback: Any = getattr(entry, key)
             if callback is not None:
@@ -118,5 +118,6 @@ def _missing(config: Config, path: str) -> str | None:
     return None
 
 
-def _strategy(choice: Any) -> Any:
-    return strategy_by_name(choice.use, choice.with_) if isinstance(choice, StrategyEntry) else choice
+def _strategy(entry: EntryOptions) -> Any:
+    choice: Any = entry.strategy
+    return strategy_by_name(choice.use, entry.strategy_arguments) if isinstance(choice, StrategyEntry) else choice

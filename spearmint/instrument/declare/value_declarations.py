@@ -14,6 +14,7 @@ from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.settings.matching import Targets
 from spearmint.instrument.settings.model import ValueEntry
 from spearmint.instrument.settings.value_target import ValueTarget
+from spearmint.online.steering import keep_at_its_stage
 from spearmint.planning.value_slots import ValueSlot, slot_of
 from spearmint.registry.pin import Pin
 from spearmint.registry.registry import registry
@@ -106,6 +107,7 @@ class ValueDeclarations:
             made = ValueExperiment(value.full_name, original, configs, settings, path=entry.path)
         except SpearmintError as error:
             raise origin.error(str(error), keys) from error
+        keep_at_its_stage(made.split)
         registry.add(made)
         if made.split is not None and origin.path is not None:
             made.split.set_id = str(origin.path)

@@ -12,17 +12,21 @@ from pydantic import ValidationError
 from spearmint.config.file_access import read_bounded
 from spearmint.config.files import decode
 from spearmint.config.located import PositionMap
-from spearmint.config.sources import find_files
 from spearmint.errors import ConfigError, SettingsError
+from spearmint.instrument.settings.entry_errors import (
+    idle_package,
+    misplaced_stages,
+    missing_configs,
+    numbered_glob,
+)
 from spearmint.instrument.settings.model import (
-    EntryOptions,
     ExperimentEntry,
     InstallSettings,
     PackageEntry,
     ValueEntry,
 )
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
-from spearmint.instrument.settings.target import is_within, parse_target
+from spearmint.instrument.settings.target import is_within
 from spearmint.instrument.settings.validation_errors import translate_validation_errors
 from spearmint.instrument.settings.value_target import parse_value
 
@@ -247,11 +251,12 @@ def _semantic_errors(loaded: LoadedSettings) -> Iterator[SettingsError]:
             )
         if is_within(name.partition(":")[0], _OURS):
             yield loaded.origin.error(f"Cannot instrument {name!r}: it is Spearmint itself. Remove it.", keys)
-        yield from _missing_configs(loaded.origin, keys, entry)
+        yield from missing_configs(loaded.origin, keys, entry)
+        yield from misplaced_stages(loaded.origin, keys, entry)
         if isinstance(entry, PackageEntry):
-            yield from _idle_package(loaded.origin, keys, entry)
+            yield from idle_package(loaded.origin, keys, entry)
         else:
-            yield from _numbered_glob(loaded.origin, keys, entry)
+            yield from numbered_glob(loaded.origin, keys, entry)
 
 
 def _of_values(loaded: LoadedSettings) -> Iterator[SettingsError]:
@@ -278,41 +283,5 @@ def _of_values(loaded: LoadedSettings) -> Iterator[SettingsError]:
                 "'path: ...' instead.",
                 (*keys, "bindings"),
             )
-        yield from _missing_configs(loaded.origin, keys, entry)
-
-
-def _missing_configs(origin: SettingsSource, keys: tuple[Any, ...], entry: EntryOptions) -> Iterator[SettingsError]:
-    for index, source in enumerate(entry.configs or ()):
-        if isinstance(source, str | os.PathLike):
-            place = (*keys, "configs", index)
-            try:
-                find_files(os.fspath(source), "", origin.folder)
-            except ConfigError as error:
-                yield origin.error(error.problem, place)
-
-
-def _idle_package(origin: SettingsSource, keys: tuple[Any, ...], entry: PackageEntry) -> Iterator[SettingsError]:
-    if entry.auto is None:
-        idle = sorted(entry.model_fields_set - {"name", "auto"})
-        if idle:
-            yield origin.error(
-                f"Cannot use {', '.join(map(repr, idle))} of package {entry.name!r}: no function of it becomes an "
-                "experiment. Add 'auto: named' or 'auto: annotated', or name functions under 'experiments'.",
-                (*keys, idle[0]),
-            )
-    elif entry.auto == "named" and not any(":" not in key for key in entry.bindings):
-        yield origin.error(
-            f"Cannot find experiments in package {entry.name!r}: 'auto: named' takes every function with a parameter "
-            "that bindings name, and they name none. Add some, such as 'bindings: {temperature: llm.temperature}'.",
-            (*keys, "auto"),
-        )
-
-
-def _numbered_glob(origin: SettingsSource, keys: tuple[Any, ...], entry: ExperimentEntry) -> Iterator[SettingsError]:
-    target = parse_target(entry.target)
-    if target.number is not None and target.has_name_glob:
-        yield origin.error(
-            f"Cannot use the target {entry.target!r}: a number tells definitions of one name apart. "
-            "Write the name without a glob.",
-            (*keys, "target"),
-        )
+        yield from missing_configs(loaded.origin, keys, entry)
+        yield from misplaced_stages(loaded.origin, keys, entry)

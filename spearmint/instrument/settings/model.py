@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from spearmint.assignment.stages import parse_guardrail, parse_stage
 from spearmint.errors import DeclarationError
 from spearmint.execution.limits import PoolLimits
 from spearmint.instrument.settings.target import parse_target
@@ -27,6 +28,9 @@ from spearmint.registry.settings import check_tracing
 from spearmint.strategies.by_name import check_strategy
 from spearmint.suggest import did_you_mean
 from spearmint.tracing.options import TracingOptions
+
+STEERING = ("stages", "guardrails")
+"""The keys of an entry that its split is made with."""
 
 _MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 _IMPORT_PATH = re.compile(rf"{_MODULE.pattern}:{_MODULE.pattern}")
@@ -129,6 +133,16 @@ def _online(value: dict[str, Any] | None) -> dict[str, Any] | None:
     return value
 
 
+def _stage(value: dict[str, Any]) -> dict[str, Any]:
+    parse_stage(value)
+    return value
+
+
+def _guardrail(value: dict[str, Any]) -> dict[str, Any]:
+    parse_guardrail(value)
+    return value
+
+
 def _switch(value: Any) -> Any:
     return {"enabled": value} if isinstance(value, bool) else value
 
@@ -182,6 +196,18 @@ class EntryOptions(_Model):
     max_cases: PositiveInt | None = 1000
     tracing: Annotated[Any, AfterValidator(_tracing)] = None
     enabled: bool = True
+    stages: Annotated[list[Annotated[dict[str, Any], AfterValidator(_stage)]], BeforeValidator(_list)] = Field(
+        default_factory=list
+    )
+    guardrails: Annotated[list[Annotated[dict[str, Any], AfterValidator(_guardrail)]], BeforeValidator(_list)] = Field(
+        default_factory=list
+    )
+
+    @property
+    def strategy_arguments(self) -> dict[str, Any]:
+        """The keyword arguments that the strategy is made with, stages and guardrails of the entry included."""
+        beside = {name: getattr(self, name) for name in STEERING if getattr(self, name)}
+        return {**(self.strategy.with_ if isinstance(self.strategy, StrategyEntry) else {}), **beside}
 
     @property
     def given(self) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def test_a_file_with_everything_is_read(write):
             "experiments:\n- target: a:f\n  strategy: shadw",
             (
                 ":3:3: Cannot use the strategy 'shadw': there is none of that name. Give single, shadow, "
-                "multi_branch, round_robin, split, or an import path such as 'pkg.mod:Strategy'. Did you mean 'shadow'?"
+                "multi_branch, round_robin, split, bandit, or an import path such as 'pkg.mod:Strategy'. Did you mean "
+                "'shadow'?"
             ),
         ),
         ("experiments:\n- target: a:f\n  strategy: RoundRobinStrategy", "Did you mean 'round_robin'?"),

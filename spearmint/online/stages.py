@@ -1,0 +1,189 @@
+"""Keeps experiments at the stages that the state file says; one process of all decides what comes next."""
+
+import itertools
+import logging
+import threading
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from time import time_ns
+
+from spearmint.assignment.stages import Stage
+from spearmint.errors import SpearmintError
+from spearmint.online.decider import Decider
+from spearmint.online.file_lock import FileLock
+from spearmint.online.rollout import Rollout
+from spearmint.online.state_file import RolloutKey, Rollouts, StateFile
+from spearmint.online.writer import RecordWriter, records
+from spearmint.strategies.split import Split
+from spearmint.warn import warn_once
+
+logger = logging.getLogger("spearmint")
+
+_TICK = 0.5  # seconds between looks at the state file
+_THREAD = "spearmint-stages"
+
+
+class StageKeeper:
+    """Looks at the state file twice a second, on a thread of its own, and lets splits have the shares that it says.
+
+    The process that holds the lock of the keeper reads the journal beside that, and decides. When it dies, the
+    system lets go of the lock, and another process goes on from what the state file says.
+
+    Args:
+        writer: Who knows where the journal is.
+    """
+
+    def __init__(self, writer: RecordWriter) -> None:
+        self._writer = writer
+        self._splits: weakref.WeakKeyDictionary[Split, int] = weakref.WeakKeyDictionary()
+        self._count = itertools.count()
+        self._claim: FileLock | None = None
+        self._reset()
+        writer.on_reset.append(self._reset)
+        writer.on_change.append(self._change)
+
+    def _reset(self) -> None:
+        """Begin anew, as the child of a fork does: without a lock, without the parent's claim, without a thread."""
+        self._generation = object()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._decider: Decider | None = None
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.release()
+        for split in list(self._splits):
+            split.on_use = self._use
+
+    def _change(self) -> None:
+        """Look at another journal from now on."""
+        self._reset()
+        for split in list(self._splits):
+            self._close(split)
+            self._look(split)
+
+    @property
+    def _file(self) -> StateFile | None:
+        folder = self._writer.options.journal
+        return None if folder is None else StateFile(folder)
+
+    def watch(self, split: Split) -> None:
+        """Let a split have the shares that the state file says, now and from its first call on."""
+        self._splits[split] = next(self._count)
+        split.on_use = self._use
+        self._look(split)
+
+    def _close(self, split: Split) -> None:
+        if split.options.steps:  # Where nothing says that users may see the arms, they do not.
+            split.set_shares(0.0, 0.0, note="its stages are not known: no journal is set")
+
+    def _look(self, split: Split) -> None:
+        file = self._file
+        if file is None:
+            return
+        try:
+            apply(split, file.read())
+        except SpearmintError as error:
+            warn_once(("state file", str(file.path)), str(error))
+
+    def _use(self) -> None:
+        """Begin to look, at the first call."""
+        if self._writer.options.journal is None:
+            warn_once(
+                ("stages", "no journal"),
+                "Stages, guardrails and bandits stand still: there is no journal to keep their state. Experiments with "
+                "stages give every unit the first config. Set configure(online={'journal': 'journal/'}).",
+            )
+            return
+        with self._lock:
+            for split in list(self._splits):
+                split.on_use = None
+            with suppress(RuntimeError):  # The interpreter is shutting down, or the machine has no more threads.
+                threading.Thread(target=self._work, args=(self._generation,), name=_THREAD, daemon=True).start()
+
+    def _work(self, generation: object) -> None:
+        wake = self._wake
+        while generation is self._generation and len(self._splits):
+            try:
+                self.tick()
+            except Exception as error:  # noqa: BLE001 - whatever happens here, the next look may be better
+                if generation is self._generation:
+                    warn_once(
+                        ("stages", type(error).__name__), f"Stages are not looked after: {error} This is said once."
+                    )
+            wake.wait(_TICK)
+        if generation is self._generation:
+            self._reset()
+
+    def tick(self) -> None:
+        """Look once: begin what is new, let splits have their shares, and decide where this process is the keeper.
+
+        Raises:
+            SpearmintError: If the state file cannot be read or written.
+        """
+        file = self._file
+        # Of several declarations under one name, as after a reload, the last one says what the stages are.
+        declared = sorted(self._splits.items(), key=lambda item: item[1])
+        splits = {(split.name, split.version): split for split, _ in declared}
+        if file is None or not splits:
+            return
+        rollouts = _begun(file, splits)
+        for split in list(self._splits):
+            apply(split, rollouts)
+        if self._claim is None:
+            try:
+                self._claim = FileLock(file.path.with_name("keeper.lock"), waits=False)
+            except BlockingIOError:  # Another process decides.
+                return
+        if self._decider is None:
+            self._decider = Decider(file)
+        rollouts = self._decider.decide(splits, rollouts)
+        for split in list(self._splits):
+            apply(split, rollouts)
+
+
+def apply(split: Split, rollouts: Rollouts) -> None:
+    """Let a split have the shares that the state file says; without a word of it, those that it begins with."""
+    rollout = rollouts.get((split.name, split.version))
+    rollout = first_rollout(split) if rollout is None else rollout
+    traffic, shadow = rollout.shares
+    weights = split.weights if rollout.weights is None or len(rollout.weights) != len(split.arms) else rollout.weights
+    live = split.live
+    now = (live.traffic, split.shadow, live.weights, live.note, live.since)
+    if now == (traffic, shadow, weights, rollout.label, rollout.since):
+        return
+    if rollout.status == "rolled_back" and live.note != rollout.label:
+        logger.warning("%s is %s. Every unit has the first config.", split.name, rollout.label)
+    split.set_shares(traffic, shadow, weights, note=rollout.label, since=rollout.since)
+
+
+def first_rollout(split: Split) -> Rollout:
+    """Return what a split begins with."""
+    options = split.options
+    stages = options.steps or (Stage(options.traffic, options.shadow),)
+    return Rollout(name=split.name, version=split.version, arms=split.arms, stages=stages)
+
+
+def _begun(file: StateFile, splits: Mapping[RolloutKey, Split]) -> Rollouts:
+    """Return what the state file says, with what is declared and not in it yet, or with other stages."""
+    firsts = {key: first_rollout(split) for key, split in splits.items()}
+
+    def edited(before: Rollouts) -> Rollouts:
+        after = dict(before)
+        for key, first in firsts.items():
+            known = after.get(key)
+            if known is None:
+                number = 1 + max((one.number for one in after.values()), default=0)
+                after[key] = replace(first, number=number, counted=time_ns()).told(f"began with {first.current}")
+            else:
+                after[key] = known.with_stages(first.stages)
+        return after
+
+    found = file.read()
+    is_known = all(key in found and found[key].stages == first.stages for key, first in firsts.items())
+    return found if is_known else file.change(edited)
+
+
+keeper = StageKeeper(records)
+"""The one keeper of the process."""

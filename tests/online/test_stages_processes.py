@@ -1,0 +1,145 @@
+"""Stages over several processes: they agree, one of them decides, and a kill at any point resumes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from spearmint.online.state_file import StateFile
+
+ROOT = Path(__file__).parent.parent.parent
+DEADLINE_SECONDS = 120
+
+PROGRAM = """
+import json, os, sys, time
+import spearmint
+from spearmint import RuntimeContext, experiment
+from spearmint.strategies import SplitStrategy
+
+spearmint.configure(online={"journal": "journal", "flush_every": 0.3})
+STAGES = [{"traffic": 0.5, "approve": True}, {"traffic": 1.0}]
+
+@experiment(configs=[{"__config_id__": "a"}, {"__config_id__": "b"}], strategy=SplitStrategy(salt="exp", stages=STAGES))
+def page(config):
+    return config.config_id
+
+def shares():
+    got = []
+    for number in range(200):
+        with RuntimeContext(attributes={"user_id": f"user-{number}"}):
+            got.append(page())
+    return got.count("b")
+
+def serve():
+    while True:
+        print(json.dumps([shares(), spearmint.exposure_stats().written]), flush=True)
+        time.sleep(0.05)
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="it is about processes of POSIX"),
+]
+
+
+class Server:
+    def __init__(self, folder, source="serve()"):
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore::DeprecationWarning", "-c", PROGRAM + source],
+            cwd=folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def until(self, holds):
+        """Wait until what a line says holds, and return it."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        for line in self.process.stdout:
+            if holds(found := json.loads(line)[0]):
+                return found
+            if time.monotonic() > deadline:
+                break
+        raise AssertionError("it never holds")
+
+    def kill(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    started = []
+
+    def start(*args):
+        started.append(Server(tmp_path, *args))
+        return started[-1]
+
+    yield start
+    for server in started:
+        if server.process.poll() is None:
+            server.kill()
+
+
+def only(tmp_path):
+    (rollout,) = StateFile(tmp_path / "journal").read().values()
+    return rollout
+
+
+def edit(tmp_path, change):
+    StateFile(tmp_path / "journal").change(lambda before: {key: change(one) for key, one in before.items()})
+
+
+def wait_for(holds):
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_processes_agree_and_go_on_when_the_keeper_is_killed(serve, tmp_path):
+    servers = [serve(), serve()]
+    few = [server.until(lambda count: count > 0) for server in servers]
+    assert few[0] == few[1]
+    wait_for(lambda: StateFile(tmp_path / "journal").read())
+    edit(tmp_path, lambda rollout: rollout.approved())
+    many = [server.until(lambda count: count > few[0]) for server in servers]
+    assert many[0] == many[1]
+    assert only(tmp_path).stage == 1
+    servers[0].kill()
+    edit(tmp_path, lambda rollout: rollout.rolled_back("complaints"))
+    servers[1].until(lambda count: count == 0)
+    edit(tmp_path, lambda rollout: rollout.restarted())
+    servers[1].until(lambda count: count == few[0])
+    edit(tmp_path, lambda rollout: rollout.approved())  # Which a keeper sees, whoever that is now.
+    servers[1].until(lambda count: count == many[0])
+
+
+def test_killed_program_goes_on_at_its_stage(serve, tmp_path):
+    first = serve()
+    few = first.until(lambda count: count > 0)
+    wait_for(lambda: StateFile(tmp_path / "journal").read())
+    edit(tmp_path, lambda rollout: rollout.advanced("by hand"))
+    many = first.until(lambda count: count > few)
+    first.kill()
+    again = serve()
+    assert again.until(lambda count: True) == many
+    again.kill()
+    edit(tmp_path, lambda rollout: rollout.rolled_back("complaints"))
+    assert serve().until(lambda count: True) == 0
+
+
+def test_forked_children_follow_on_their_own(serve, tmp_path):
+    server = serve("shares()\nchild = os.fork()\nif child: os.wait()\nelse: serve()")
+    few = server.until(lambda count: count > 0)
+    wait_for(lambda: StateFile(tmp_path / "journal").read())
+    edit(tmp_path, lambda rollout: rollout.advanced("by hand"))
+    server.until(lambda count: count > few)
+    os.killpg
