@@ -53,15 +53,21 @@ class StageKeeper:
         claim, self._claim = self._claim, None
         if claim is not None:
             claim.release()
-        for split in list(self._splits):
+        for split in self._alive():
             split.on_use = self._use
 
     def _change(self) -> None:
         """Look at another journal from now on."""
         self._reset()
-        for split in list(self._splits):
+        for split in self._alive():
             self._close(split)
             self._look(split)
+
+    def _alive(self) -> list[Split]:
+        """Return the splits in the order in which they were declared."""
+        references = self._splits.keyrefs()  # A list, which other threads do not lengthen meanwhile.
+        found = [split for reference in references if (split := reference()) is not None]
+        return sorted(found, key=lambda split: self._splits.get(split, 0))
 
     @property
     def _file(self) -> StateFile | None:
@@ -97,7 +103,7 @@ class StageKeeper:
             )
             return
         with self._lock:
-            for split in list(self._splits):
+            for split in self._alive():
                 split.on_use = None
             with suppress(RuntimeError):  # The interpreter is shutting down, or the machine has no more threads.
                 threading.Thread(target=self._work, args=(self._generation,), name=_THREAD, daemon=True).start()
@@ -124,12 +130,11 @@ class StageKeeper:
         """
         file = self._file
         # Of several declarations under one name, as after a reload, the last one says what the stages are.
-        declared = sorted(self._splits.items(), key=lambda item: item[1])
-        splits = {(split.name, split.version): split for split, _ in declared}
+        splits = {(split.name, split.version): split for split in self._alive()}
         if file is None or not splits:
             return
         rollouts = _begun(file, splits)
-        for split in list(self._splits):
+        for split in self._alive():
             apply(split, rollouts)
         if self._claim is None:
             try:
@@ -139,7 +144,7 @@ class StageKeeper:
         if self._decider is None:
             self._decider = Decider(file)
         rollouts = self._decider.decide(splits, rollouts)
-        for split in list(self._splits):
+        for split in self._alive():
             apply(split, rollouts)
 
 
