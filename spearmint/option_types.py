@@ -79,6 +79,9 @@ class EvaluateOptions(TypedDict, total=False):
     usage: Callable[[Any], Any] | None
     prices: Mapping[str, Mapping[str, float]] | None
     budget: "Budget | None"
+    store: str | os.PathLike[str] | None
+    cache: bool
+    pickle: bool
 
 
 class BackgroundChanges(TypedDict, total=False):

@@ -76,11 +76,8 @@ HOUSE = (
         "evaluation.run",
         "row_arguments case_names scorer_trace stored_output local_pool usage_meter cell dispatcher result_table",
     ),
-    (
-        7,
-        "evaluation.run",
-        "identity journal resume options remote process_pool progress race_cells budget_cells schedule",
-    ),
+    (7, "evaluation.run", "identity journal store_database store resume options remote process_pool progress"),
+    (7, "evaluation.run", "race_cells budget_cells schedule"),
     (
         7,
         "evaluation.report",

@@ -64,6 +64,8 @@ def open_dataset(data: Any, experiment: str = "") -> Dataset:
         data: One of these, or ``"traces:FILTER"`` for what MLflow has recorded.
         experiment: ``"module:qualified.name"`` of the function, whose calls are read from traces.
     """
+    if isinstance(data, Dataset):
+        return data
     if isinstance(data, str) and data.startswith(TRACES):
         return _from_traces(data, experiment)
     if isinstance(data, str | os.PathLike):

@@ -1,6 +1,7 @@
 """Run every config on every row, score it, and report."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -69,14 +70,33 @@ def evaluate(
     prices = PriceList(options.prices)
     table = ResultTable(len(cases), rows, options.repeats, reduce=options.reduce, prices=prices)
     table.clusters, table.is_raced = clusters, options.race is not None
-    keeps_output = options.resume is not None or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
+    stores_output = options.resume is not None or options.store is not None
+    keeps_output = stores_output or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
-    subject = Subject(experiment, arguments, compiled, keeps_output, options.resume is not None, timeout, options.usage)
+    subject = Subject(
+        experiment,
+        arguments,
+        compiled,
+        keeps_output,
+        stores_output,
+        timeout,
+        options.usage,
+        pickles=options.pickle,
+        is_called=not options.is_rescored,
+    )
+    if options.is_rescored and subject.wants_trace:
+        names = ", ".join(repr(scorer.name) for scorer in compiled if "trace" in scorer.wants)
+        raise EvaluationError(f"Cannot rescore with {names}: it takes a trace, which is not stored. Evaluate again.")
     unread = list(_unread(cases))
     for message in unread:
         warn(message)
     outcome = Schedule(payload, subject, cases, dataset, table, Spending(prices), options).run()
     _warn_of_undiscovered(cases)
+
+    def rescore(others: Any) -> Report:
+        again = rescoring(options)
+        return evaluate(function, dataset, others, configs, instance_configs, settings=settings, options=again)
+
     return Report(
         experiment.name,
         dataset,
@@ -86,7 +106,14 @@ def evaluate(
         race=outcome.race,
         spent=outcome.spent,
         stop=outcome.stop,
+        rescorer=None if options.store is None else rescore,
     )
+
+
+def rescoring(options: EvaluationOptions) -> EvaluationOptions:
+    """Return how to score the stored outputs of a run with other scorers."""
+    changes: dict[str, Any] = {"cache": True, "is_rescored": True, "retry": "none", "budget": None, "race": None}
+    return replace(options, **changes)
 
 
 def _unread(cases: Sequence[EvaluatedCase]) -> Iterator[str]:

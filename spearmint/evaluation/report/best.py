@@ -9,6 +9,7 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.directions import is_lower_better
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.summary import Summary, best_of
+from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.statistics.intervals import Estimate
 
 
@@ -67,3 +68,9 @@ class Best:
                 f"Cannot tell one config of the best case {self.case_id!r}: {varying} vary too. {advice}."
             )
         return next(iter(self.assignment.values()))
+
+
+def varying_nested(cases: Sequence[EvaluatedCase]) -> list[str]:
+    """Return the names of the experiments beside the function whose configs vary."""
+    _, *nested = cases[0].assignment
+    return [name for name in nested if len({case.case.get_config_id(name) for case in cases}) > 1]

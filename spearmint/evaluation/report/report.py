@@ -2,7 +2,7 @@
 
 import functools
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from spearmint.evaluation.budget import Stop
 from spearmint.evaluation.dataset import Dataset
 from spearmint.evaluation.directions import COST, is_lower_better
 from spearmint.evaluation.race import RaceOutcome
-from spearmint.evaluation.report.best import Best, best_position, races_for_lowest
+from spearmint.evaluation.report.best import Best, best_position, races_for_lowest, varying_nested
 from spearmint.evaluation.report.effects import Effect, effects_of
 from spearmint.evaluation.report.files import csv_of, write_whole
 from spearmint.evaluation.report.labels import varying_parameters
@@ -37,14 +37,8 @@ class Report:
     """The results of an evaluation. Printing it shows a table, and a notebook shows charts.
 
     Args:
-        function: Name of the function that was evaluated.
-        dataset: The rows.
-        cases: The cases, main first.
-        results: Their results.
-        notes: What is to be known of them.
-        race: How the cases raced; None where all ran on all rows.
-        spent: What the run has spent.
         stop: What of its budget ended it; None if nothing did.
+        rescorer: Scores the stored outputs with other scorers; None where none are stored. The others are attributes.
 
     Attributes:
         function: Name of the function that was evaluated.
@@ -68,6 +62,7 @@ class Report:
         race: RaceOutcome | None = None,
         spent: Spent = NOTHING_SPENT,
         stop: Stop | None = None,
+        rescorer: "Callable[[Any], Report] | None" = None,
     ) -> None:
         self.function = function
         self.dataset = dataset
@@ -75,6 +70,7 @@ class Report:
         self.results = results
         self.race = race
         self.spent = spent
+        self._rescorer = rescorer
         self.stopped = None if stop is None else stop.limit
         self._stop_notes = [] if stop is None else list(stop.sentences(is_raced=race is not None))
         self.notes = tuple(notes)
@@ -186,7 +182,7 @@ class Report:
         varying = varying_parameters(self.cases)
         parameters = {path: case.parameters[path] for path in varying if path in case.parameters}
         honest = corrected(self.results, metric, known, position, lower=lower)
-        return Best(case.case_id, assignment, parameters, summaries[position], honest, self._nested())
+        return Best(case.case_id, assignment, parameters, summaries[position], honest, varying_nested(self.cases))
 
     def confidence_set(self, metric: str, *, lower: bool = False, alpha: float = 0.05) -> list[str]:
         """Return the ids of the cases among which the best one is, with a probability of ``1 - alpha``.
@@ -214,6 +210,19 @@ class Report:
         except ValueError as error:
             raise EvaluationError(f"Cannot tell the set of the best by {metric!r}: {error}") from error
         return [self.cases[position].case_id for position in members]
+
+    def rescore(self, scorers: Any) -> "Report":
+        """Score the stored outputs with other scorers; the function is not called.
+
+        Args:
+            scorers: As `spearmint.Spearmint.evaluate` takes them. A score that the store has already is not made again.
+
+        Raises:
+            EvaluationError: If the run had no ``store=``, or a scorer takes a trace, which is not stored.
+        """
+        if self._rescorer is None:
+            raise EvaluationError("Cannot rescore: no outputs are stored. Evaluate with store='runs.db'.")
+        return self._rescorer(scorers)
 
     def to_dataframe(self, *, cells: bool = False) -> Any:
         """Return a `pandas.DataFrame`.
@@ -244,15 +253,11 @@ class Report:
             EvaluationError: If the name ends otherwise, or the file cannot be written; what stood there stays.
         """
         target = Path(path)
-        if target.suffix.lower() == ".csv":
-            text = csv_of(self._rows())
-        elif target.suffix.lower() == ".html":
-            text = self.to_html()
-        elif target.suffix.lower() == ".json":
-            text = self._run_text()
-        else:
+        makers = {".csv": lambda: csv_of(self._rows()), ".html": self.to_html, ".json": self._run_text}
+        make = makers.get(target.suffix.lower())
+        if make is None:
             raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html, .csv or .json.")
-        write_whole(target, text)
+        write_whole(target, make())
         return target
 
     def as_run(self) -> SavedRun:
@@ -269,11 +274,6 @@ class Report:
     def to_html(self) -> str:
         """Return the report as one HTML page, with plots, that needs no network."""
         return page_of(self._content())
-
-    def _nested(self) -> list[str]:
-        """Return the names of the experiments beside the function whose configs vary."""
-        _, *nested = self.cases[0].assignment
-        return [name for name in nested if len({case.case.get_config_id(name) for case in self.cases}) > 1]
 
     def _content(self) -> Content:
         summaries = {metric: self.summary(metric) for metric in self.metrics}

@@ -97,6 +97,8 @@ class Subject:
         stores_output: Whether they carry whole outputs, where these can be stored.
         timeout: Seconds that the function may take on a cell, and each scorer; None for no bound.
         usage: Tells the tokens that an output took; None to read spans and outputs.
+        pickles: Whether outputs that JSON cannot say are pickled, and pickled ones read.
+        is_called: Whether the function may be called; else stored outputs alone are scored.
     """
 
     experiment: ExperimentFunction
@@ -106,6 +108,8 @@ class Subject:
     stores_output: bool = False
     timeout: float | None = None
     usage: Callable[[Any], Any] | None = None
+    pickles: bool = False
+    is_called: bool = True
 
     @property
     def wants_trace(self) -> bool:
@@ -149,9 +153,13 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
     """Run one cell, or add to its known result the scores that it lacks; only an interruption is raised."""
     if cell.known is not None and cell.known.stored is not None:
         with suppress(Exception):  # A class in the output is another by now: the function runs again.
-            output = decode_output(cell.known.stored)
+            output = decode_output(cell.known.stored, pickles=subject.pickles)
             known = cell.known._replace(attempt=cell.attempt, calls=0)
             return _scored(subject, case, cell.row, known, output=output)
+        if not subject.is_called:
+            unread = {scorer.name: "the stored output cannot be read" for scorer in subject.scorers}
+            errors = {**unread, **cell.known.scorer_errors}
+            return cell.known._replace(attempt=cell.attempt, calls=0, scorer_errors=errors)
     trace = None
     meter = UsageMeter()
     if subject.wants_trace:
@@ -172,7 +180,7 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
         {},
         {},
         _preview(outcome.value, case, cell.row) if subject.keeps_output else None,
-        stored=encode_output(outcome.value) if subject.stores_output else None,
+        stored=encode_output(outcome.value, pickles=subject.pickles) if subject.stores_output else None,
         attempt=cell.attempt,
         usage=usage,
     )

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NoReturn, Self
+from typing import IO, Any, NoReturn, Protocol, Self
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.run.cell import Cell, CellResult
@@ -44,6 +44,34 @@ class StoredCell:
     code: str
     scorers: Mapping[str, str]
     result: CellResult
+
+
+class ResultLog(Protocol):
+    """What results are written to and read from."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+
+    def stored(self) -> Iterator[StoredCell]:
+        """Yield what is there, in its order; of the results, the attempts at least."""
+
+    def read(self, offset: int) -> StoredCell:
+        """Return a whole result."""
+
+    def write(self, identity: Identity, cells: Sequence[Cell], results: Sequence[CellResult]) -> None:
+        """Write results."""
+
+
+def result_of(entry: Mapping[str, Any]) -> CellResult:
+    """Return the result that JSON has made a dict of.
+
+    Raises:
+        KeyError: If something is missing.
+        TypeError: If its usage is none.
+    """
+    result = CellResult(**{name: entry[name] for name in CellResult._fields})
+    return result._replace(usage=CellUsage.of(result.usage))
 
 
 class Journal:
@@ -133,8 +161,7 @@ class Journal:
         try:
             entry = json.loads(line)
             entry = {**_LATER, **entry}
-            result = CellResult(**{name: entry[name] for name in CellResult._fields})
-            result = result._replace(usage=CellUsage.of(result.usage))
+            result = result_of(entry)
             _check_types(entry)
             row = RowKey(entry["inputs"], entry["nth"], entry["expectations"])
             return StoredCell(

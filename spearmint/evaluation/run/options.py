@@ -36,6 +36,10 @@ class EvaluationOptions:
         usage: Tells the tokens that an output took; None to read spans and outputs.
         prices: What tokens cost, by model.
         budget: What the run may spend; None for no limit.
+        store: The SQLite file that results and whole outputs are written to.
+        cache: Whether results of earlier runs in it are taken.
+        pickle: Whether outputs that JSON cannot say are pickled, and pickled ones read.
+        is_rescored: Whether stored outputs alone are scored, and the function is not called.
 
     Raises:
         EvaluationError: If one is out of range.
@@ -56,6 +60,10 @@ class EvaluationOptions:
     usage: Callable[[Any], Any] | None = None
     prices: Prices | None = None
     budget: Budget | None = None
+    store: str | os.PathLike[str] | None = None
+    cache: bool = False
+    pickle: bool = False
+    is_rescored: bool = False
 
     def __post_init__(self) -> None:
         for name, value in (("repeats", self.repeats), ("concurrency", self.concurrency)):
@@ -76,6 +84,7 @@ class EvaluationOptions:
         if self.usage is not None and not callable(self.usage):
             raise _refused("usage", self.usage, "it is no function. Give one from an output to its tokens")
         self._check_statistics()
+        self._check_store()
 
     def _check_statistics(self) -> None:
         try:
@@ -90,6 +99,17 @@ class EvaluationOptions:
             raise _refused("reduce", self.reduce, "a race counts the mean of the repeats. Leave out one of both")
         if self.cluster is not None and str(self.cluster).split(".")[0] not in ("inputs", "expectations"):
             raise _refused("cluster", self.cluster, "it is no place in a row. Give one such as 'inputs.document'")
+
+    def _check_store(self) -> None:
+        if self.store is None:
+            for name, value in (("cache", self.cache), ("pickle", self.pickle and self.resume is None)):
+                if value:
+                    raise _refused(name, value, "there is no store. Give store='runs.db'")
+            return
+        if self.resume is not None:
+            raise _refused("resume", self.resume, "there is a store too. Give cache=True to go on from it")
+        if self.cache and self.retry == "none" and not self.is_rescored:
+            raise _refused("retry", self.retry, "cache=True takes no failures. Leave out one of both")
 
 
 def _refused(name: str, value: Any, cause: str) -> EvaluationError:

@@ -49,6 +49,8 @@ class EvaluationPayload:
         timeout: Seconds that a cell may take.
         concurrency: Cells that a worker runs at once if the function is async.
         usage: Tells the tokens that an output took.
+        pickles: Whether outputs that JSON cannot say are pickled, and pickled ones read.
+        is_called: Whether the function may be called.
     """
 
     function: Any
@@ -61,6 +63,8 @@ class EvaluationPayload:
     timeout: float | None = None
     concurrency: int = 1
     usage: Callable[[Any], Any] | None = None
+    pickles: bool = False
+    is_called: bool = True
 
 
 class RemoteSubmitter:
@@ -152,7 +156,8 @@ def _unpacked(payload: bytes) -> tuple[Subject, int]:
     experiment, args, kwargs = target_of(sent)
     scorers = compile_scorers(sent.scorers)
     arguments = Arguments(experiment, args, kwargs)
-    subject = Subject(experiment, arguments, scorers, sent.keeps_output, sent.stores_output, sent.timeout, sent.usage)
+    kept = (sent.keeps_output, sent.stores_output, sent.timeout, sent.usage, sent.pickles, sent.is_called)
+    subject = Subject(experiment, arguments, scorers, *kept)
     return subject, sent.concurrency
 
 

@@ -9,8 +9,9 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.dataset import Row
 from spearmint.evaluation.run.cell import Cell, CellResult
 from spearmint.evaluation.run.identity import Identity
-from spearmint.evaluation.run.journal import Journal, StoredCell
+from spearmint.evaluation.run.journal import ResultLog, StoredCell
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
+from spearmint.evaluation.run.stored_output import is_pickled
 from spearmint.evaluation.scorers import Scorer
 
 Retry = Literal["errors", "none", "all"]
@@ -32,6 +33,7 @@ _CAUSES = {
     "lost": ("stored cells", ": their worker process had died"),
     "score failed": ("stored scores", ": {name!r} had failed"),
     "trace": ("stored cells", ": {name} takes a trace, which is not stored"),
+    "pickled": ("stored cells", ": their outputs, which {name} needs, are pickled, and are read with pickle=True only"),
     "unstorable": ("stored cells", ": their outputs, which {name} needs, could not be stored"),
 }
 
@@ -47,6 +49,7 @@ class Resumption:
         function: Name of the function, for messages.
         retry: Which results run again although they count: those that failed, none, or all.
         stale: What happens to results of other code: they run again, are used, or are an error.
+        pickles: Whether outputs that were pickled may be read.
 
     Attributes:
         notes: What of the file did not count, in sentences.
@@ -57,7 +60,7 @@ class Resumption:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: ResultLog,
         identity: Identity,
         table: ResultTable,
         scorers: Sequence[Scorer],
@@ -65,6 +68,7 @@ class Resumption:
         function: str,
         retry: Retry,
         stale: Stale,
+        pickles: bool = False,
     ) -> None:
         self._journal = journal
         self._identity = identity
@@ -73,6 +77,7 @@ class Resumption:
         self._function = function
         self._retry = retry
         self._stale = stale
+        self._pickles = pickles
         _, rows, repeats = table.shape
         count = len(identity.cases) * rows * repeats
         self._offsets = array("q", [_NONE]) * count
@@ -184,7 +189,7 @@ class Resumption:
         self._count_scores(one, key.row)
         if not lacking:
             self._table.record(key, result)
-        cause = _why_anew(result, lacking)
+        cause = _why_anew(result, lacking, pickles=self._pickles)
         if cause:
             self._counts[cause, ", ".join(repr(scorer.name) for scorer in lacking)] += 1
         return not cause
@@ -235,8 +240,10 @@ def _lacks(result: CellResult, scorer: Scorer) -> bool:
     return scorer.name not in result.scores and scorer.name not in result.scorer_errors
 
 
-def _why_anew(result: CellResult, lacking: Sequence[Scorer]) -> str:
+def _why_anew(result: CellResult, lacking: Sequence[Scorer], *, pickles: bool) -> str:
     """Say why scores cannot be made of a stored output; empty if they can."""
     if any("trace" in scorer.wants for scorer in lacking):
         return "trace"
+    if lacking and result.stored is not None and is_pickled(result.stored) and not pickles:
+        return "pickled"
     return "unstorable" if lacking and result.stored is None else ""

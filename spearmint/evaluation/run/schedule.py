@@ -19,8 +19,8 @@ from spearmint.evaluation.run.budget_cells import BudgetCells
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, Subject, run_cells
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
-from spearmint.evaluation.run.identity import identify
-from spearmint.evaluation.run.journal import Journal
+from spearmint.evaluation.run.identity import Identity, identify
+from spearmint.evaluation.run.journal import Journal, ResultLog
 from spearmint.evaluation.run.local_pool import DaemonThreadPool
 from spearmint.evaluation.run.options import EvaluationOptions
 from spearmint.evaluation.run.progress import CellProgress
@@ -28,6 +28,7 @@ from spearmint.evaluation.run.race_cells import CellOf, RaceCells
 from spearmint.evaluation.run.remote import EvaluationPayload, RemoteSubmitter, needs_pickling
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
 from spearmint.evaluation.run.resume import Resumption
+from spearmint.evaluation.run.store import RunStore
 from spearmint.evaluation.spending import Spending, Spent, observed_spans
 from spearmint.execution.pool import variant_pool
 
@@ -77,10 +78,14 @@ class Schedule:
     def run(self) -> RunOutcome:
         """Run every cell that has no result that counts; in a race, those of the cases that are still in it."""
         try:
+            name = self.subject.experiment.name
+            if self.options.store is not None:
+                with RunStore(Path(self.options.store), name) as store:
+                    return self._store(store)
             if self.options.resume is None:
                 return self._outcome([], self._run(Cell, self._cells()))
-            with Journal(Path(self.options.resume), self.subject.experiment.name) as journal:
-                return self._resume(journal)
+            with Journal(Path(self.options.resume), name) as journal:
+                return self._resume(journal, self._identity())
         except KeyboardInterrupt as error:
             error.add_note(self._interruption())
             raise
@@ -92,12 +97,26 @@ class Schedule:
     def _interruption(self) -> str:
         cases, rows, repeats = self.table.shape
         ended = f"The evaluation was interrupted after {self.table.count} of {cases * rows * repeats} cells."
-        if self.options.resume is None:
+        kept, options = self.options.resume, self.options
+        if options.store is not None:
+            return f"{ended} They are in {str(options.store)!r}: the same call with cache=True goes on from there."
+        if kept is None:
             return f'{ended} Nothing of it is kept; with resume="run.jsonl" another run would go on from there.'
-        return f"{ended} They are in {str(self.options.resume)!r}: the same call goes on from there."
+        return f"{ended} They are in {str(kept)!r}: the same call goes on from there."
 
-    def _resume(self, journal: Journal) -> RunOutcome:
-        identity = identify(self.payload.function, self.cases, self.dataset, self.subject.scorers)
+    def _identity(self) -> Identity:
+        return identify(self.payload.function, self.cases, self.dataset, self.subject.scorers)
+
+    def _store(self, store: RunStore) -> RunOutcome:
+        """Run with a store: what earlier runs have is taken if the caller wants that."""
+        identity = self._identity()
+        store.begin(identity, self.cases, self.dataset, self.options.repeats)
+        if self.options.cache:
+            return self._resume(store, identity)
+        write = functools.partial(store.write, identity)
+        return self._outcome([], self._run(Cell, self._cells(), write=write))
+
+    def _resume(self, journal: ResultLog, identity: Identity) -> RunOutcome:
         resumed = Resumption(
             journal,
             identity,
@@ -106,13 +125,26 @@ class Schedule:
             function=self.subject.experiment.name,
             retry=self.options.retry,
             stale=self.options.stale,
+            pickles=self.options.pickle,
         )
+        if not self.subject.is_called:
+            return self._rescore(journal, identity, resumed)
         for note in resumed.notes:
             sys.stderr.write(f"spearmint: {note}\n")
         write = functools.partial(journal.write, identity)
         cells, suspects = resumed.cells(self._rows()), resumed.lost_cells(self._rows())
         ended = self._run(resumed.cell, cells, suspects=suspects, lost=resumed.lost_count, write=write)
         return self._outcome(resumed.notes, ended)
+
+    def _rescore(self, journal: ResultLog, identity: Identity, resumed: Resumption) -> RunOutcome:
+        """Score stored outputs alone; cells that have none stay without a result."""
+        cells = (cell for cell in resumed.cells(self._rows()) if cell.known is not None)
+        ended = self._run(resumed.cell, cells, write=functools.partial(journal.write, identity))
+        cases, rows, repeats = self.table.shape
+        without = cases * rows * repeats - self.table.count
+        few = "1 cell has" if without == 1 else f"{without} cells have"
+        notes = [f"{few} no stored output to be scored, and no result here."] if without else []
+        return self._outcome(notes, ended)
 
     def _run(
         self,
@@ -194,6 +226,8 @@ class Schedule:
             timeout=self.subject.timeout,
             concurrency=at_once,
             usage=self.subject.usage,
+            pickles=self.subject.pickles,
+            is_called=self.subject.is_called,
         )
         name = self.subject.experiment.name
         yield RemoteSubmitter(executor, payload, name, cases=self.cases, budget=_REMOTE_SECONDS * _PATIENCE).submit

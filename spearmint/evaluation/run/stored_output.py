@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import json
 import math
+import pickle
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 _TAG = "$type"
+_PICKLE, _END = '{"$type": "pickle", "value": "', '"}'
+_SHOWN = 100
 _ATOMS = frozenset({str, int, bool, type(None)})
 
 
@@ -34,17 +37,44 @@ class _Codec:
     read: Callable[[Any], Any]
 
 
-def encode_output(value: Any) -> str | None:
-    """Return an output as JSON text; None if it holds what could not be made again."""
+def encode_output(value: Any, *, pickles: bool = False) -> str | None:
+    """Return an output as JSON text; None if it holds what could not be made again.
+
+    Args:
+        value: The output.
+        pickles: Whether to pickle what JSON cannot say.
+    """
     try:
         return json.dumps(_encoded(value), allow_nan=True)
     except Exception:  # noqa: BLE001 - a value of the user's may refuse in any way, or hold itself
-        return None
+        return _pickled(value) if pickles else None
 
 
-def decode_output(text: str) -> Any:
-    """Return the output again; it raises where a class in it is not there any more, or is another."""
+def decode_output(text: str, *, pickles: bool = False) -> Any:
+    """Return the output again; it raises where a class in it is not there any more, or is another.
+
+    Args:
+        text: What `encode_output` has returned.
+        pickles: Whether it may be a pickle, whose reading runs what its writer put there.
+    """
+    if is_pickled(text):
+        if not pickles:
+            raise ValueError(text[:_SHOWN])
+        return pickle.loads(base64.b64decode(text[len(_PICKLE) : -len(_END)]))  # noqa: S301 - the caller asked for it
     return _decoded(json.loads(text))
+
+
+def is_pickled(text: str) -> bool:
+    """Tell whether an output was pickled."""
+    return text.startswith(_PICKLE)
+
+
+def _pickled(value: Any) -> str | None:
+    try:
+        made = base64.b64encode(pickle.dumps(value)).decode()
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    return f"{_PICKLE}{made}{_END}"
 
 
 def _encoded(value: Any) -> Any:
