@@ -24,7 +24,8 @@ _SCHEMA = (
     expectations text not null, content blob, primary key(run, number)) without rowid""",
     """create table cells(
     id integer primary key, run integer not null, "case" integer not null, row integer not null,
-    repeat integer not null, attempt integer not null, is_failed integer not null, result text not null, output blob)""",
+    repeat integer not null, attempt integer not null, is_failed integer not null, result text not null,
+    output blob)""",
     "create index cells_of_run on cells(run)",
     "create table contents(digest blob primary key, text text not null) without rowid",
 )
