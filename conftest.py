@@ -18,6 +18,8 @@ FLUSH_SECONDS = 5
 collect_ignore_glob = ["spearmint/__pyinstaller/hook-*.py"]  # PyInstaller runs it, and only there it finds all names.
 if not importlib.util.find_spec("mlflow"):
     collect_ignore_glob.append("spearmint/tracing/*.py")
+if not importlib.util.find_spec("openfeature"):  # an extra
+    collect_ignore_glob.append("spearmint/integrations/openfeature.py")
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]{4,}")
 

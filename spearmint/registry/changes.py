@@ -1,11 +1,17 @@
 """Several experiments changed as one: every call sees all of the changes, or none."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable, Sequence
 
 from spearmint.cases.versions import versions
 from spearmint.registry.declared import Declared
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.state import epoch
+
+logger = logging.getLogger("spearmint")
+
+listeners: list[Callable[[Sequence[str]], object]] = []
+"""Called with the names of the experiments that have changed, once calls find them so."""
 
 Change = tuple[ExperimentFunction, Declared]
 
@@ -21,7 +27,7 @@ def publish(changes: Iterable[Change]) -> None:
     """
     with versions.lock:
         version = versions.upcoming()
-        changed = set()
+        changed: set[ExperimentFunction] = set()
         for experiment, declared in changes:
             for one in (experiment, experiment.canonical, *experiment.canonical.copies):
                 if one not in changed:
@@ -30,3 +36,9 @@ def publish(changes: Iterable[Change]) -> None:
         if changed:
             versions.publish(version)
             epoch.invalidate_all()
+    names = sorted({one.name for one in changed})
+    for tell in tuple(listeners) if names else ():
+        try:
+            tell(names)
+        except Exception:
+            logger.exception("A listener to changed settings failed")

@@ -14,6 +14,9 @@ from spearmint.import_path import import_object
 from spearmint.strategies.builtin import BUILT_IN
 from spearmint.suggest import did_you_mean
 
+_OF_EXTRAS = {"openfeature": "spearmint.integrations.openfeature:OpenFeatureStrategy"}
+"""Strategies that an extra brings what they need for, by the names that settings have for them."""
+
 _IMPORT_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
@@ -33,6 +36,8 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
             _made(BUILT_IN[name], name, arguments)
         except StrategyError as error:
             raise ValueError(str(error)) from error
+    elif name in _OF_EXTRAS:
+        return  # Whether the extra is installed is found when it is needed.
     elif not _IMPORT_PATH.fullmatch(name):
         known = ", ".join(BUILT_IN)
         similar = did_you_mean(name.lower().removesuffix("strategy").replace("-", "_"), BUILT_IN)
@@ -72,7 +77,7 @@ def strategy_by_name(name: str, arguments: Mapping[str, Any]) -> Any:
     Raises:
         StrategyError: If it cannot be imported, or made.
     """
-    found = BUILT_IN[name] if name in BUILT_IN else import_named(name)
+    found = BUILT_IN[name] if name in BUILT_IN else import_named(_OF_EXTRAS.get(name, name))
     return _made(found, name, arguments) if arguments else found
 
 

@@ -26,7 +26,7 @@ from spearmint.strategies.split_inputs import (
     weights_of,
 )
 
-Reason = Literal["split", "default"]
+Reason = Literal["split", "default", "static", "targeting_match", "cached", "disabled", "unknown", "stale", "error"]
 
 _NO_ATTRIBUTES: Mapping[str, Any] = {}
 _MOST_KEPT = 20_000  # units whose assignment is kept, so that it need not be computed again
@@ -40,7 +40,8 @@ class Assignment:
         split: Who says so.
         config: The arm's config; the first one for a unit that takes no part.
         unit: The unit; None where it takes no part.
-        reason: ``"split"``, or ``"default"`` for a unit that takes no part.
+        reason: ``"split"``, or ``"default"`` for a unit that takes no part; where a provider of OpenFeature chooses,
+            what it says.
         propensity: The arm's share among the units that take part; 0 for a unit that takes no part.
         key: What is the same for all calls of this unit under this arm and this version; None where it takes no part.
     """
@@ -259,10 +260,17 @@ class Split:
         return made
 
     def _enrolled(self, unit: str, live: LiveShares) -> Assignment:
-        position = arm_of(self._hash(self._arm_salt, unit), live.ends)
+        return self.arm(arm_of(self._hash(self._arm_salt, unit), live.ends), unit, "split", live)
+
+    def arm(self, position: int, unit: str, reason: Reason, live: LiveShares) -> Assignment:
+        """Return that a unit belongs to the arm of one of the configs."""
         config = self._configs[position]
         key = (self.name, self.version, config.config_id, unit, str(live.since))
-        return Assignment(self, config, unit, "split", live.weights[position] / sum(live.weights), key)
+        return Assignment(self, config, unit, reason, live.weights[position] / sum(live.weights), key)
+
+    def position_of(self, config_id: str | None) -> int | None:
+        """Return which of the configs has an id; None where none has."""
+        return next((place for place, one in enumerate(self._configs) if one.config_id == config_id), None)
 
     def _failed_step(self, unit: str, live: LiveShares) -> str:
         """Return why a unit takes no part, whatever the attributes are; empty where it does."""
