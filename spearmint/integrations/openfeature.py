@@ -224,6 +224,7 @@ class ProviderSplit(Split):
     def __init__(self, strategy: OpenFeatureStrategy, name: str, configs: Sequence[Config]) -> None:
         super().__init__(strategy.options, name, configs)
         self._strategy = strategy
+        self._places = {config.config_id: place for place, config in enumerate(configs)}
 
     @override
     def assign(self, attributes: Mapping[str, Any]) -> Assignment:
@@ -239,8 +240,8 @@ class ProviderSplit(Split):
             cause = f"{details.error_code.value}: {details.error_message}"
             warn_once(("openfeature", strategy.flag, details.error_code), _no_choice(strategy.flag, self.name, cause))
             return self.outside
-        places = (self.position_of(one) for one in (details.variant, details.value))
-        position = next((place for place in places if place is not None), None)
+        named = (one for one in (details.variant, details.value) if one in self._places)
+        position = self._places.get(next(named, None) or "")
         if position is None:
             cause = f"{details.value!r} is no config of it"
             warn_once(("openfeature", strategy.flag, str(details.value)), _no_choice(strategy.flag, self.name, cause))

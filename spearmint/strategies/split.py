@@ -40,8 +40,7 @@ class Assignment:
         split: Who says so.
         config: The arm's config; the first one for a unit that takes no part.
         unit: The unit; None where it takes no part.
-        reason: ``"split"``, or ``"default"`` for a unit that takes no part; where a provider of OpenFeature chooses,
-            what it says.
+        reason: ``"split"``, or ``"default"`` for a unit that takes no part; or what another provider says.
         propensity: The arm's share among the units that take part; 0 for a unit that takes no part.
         key: What is the same for all calls of this unit under this arm and this version; None where it takes no part.
     """
@@ -191,9 +190,9 @@ class Split:
         self.live = LiveShares(options.traffic, self.weights, self._ends)
         if options.steps:  # Whether they have been rolled back is not known yet.
             self.set_shares(0.0, 0.0, note="its stages are not read yet")
-        self.without_unit = Assignment(self, configs[0], None, "default")
-        self.excluded = Assignment(self, configs[0], None, "default")
-        self.outside = Assignment(self, configs[0], None, "default")
+        self.without_unit, self.excluded, self.outside = (
+            Assignment(self, configs[0], None, "default") for _ in range(3)
+        )
 
     @cached_property
     def version(self) -> str:
@@ -267,10 +266,6 @@ class Split:
         config = self._configs[position]
         key = (self.name, self.version, config.config_id, unit, str(live.since))
         return Assignment(self, config, unit, reason, live.weights[position] / sum(live.weights), key)
-
-    def position_of(self, config_id: str | None) -> int | None:
-        """Return which of the configs has an id; None where none has."""
-        return next((place for place, one in enumerate(self._configs) if one.config_id == config_id), None)
 
     def _failed_step(self, unit: str, live: LiveShares) -> str:
         """Return why a unit takes no part, whatever the attributes are; empty where it does."""
