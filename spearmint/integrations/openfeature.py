@@ -20,8 +20,8 @@ from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.forced import forced_by_environment
 from spearmint.registry.registry import registry
 from spearmint.strategies.split import Assignment, Split, SplitStrategy
-from spearmint.strategies.split import Reason as SplitReason
 from spearmint.strategies.split_inputs import AssignmentStep, Weights, unit_text
+from spearmint.strategies.split_inputs import Reason as SplitReason
 from spearmint.warn import warn_once
 
 _PROVIDER = "spearmint"

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 from spearmint.assignment.hashing import Algorithm, bucket, hash_of
 from spearmint.assignment.layers import Layer, parse_layer
@@ -19,14 +19,13 @@ from spearmint.strategies.split_inputs import (
     AssignmentStep,
     BanditOptions,
     LiveShares,
+    Reason,
     Weights,
     bad_option,
     config_content,
     unit_text,
     weights_of,
 )
-
-Reason = Literal["split", "default", "static", "targeting_match", "cached", "disabled", "unknown", "stale", "error"]
 
 _NO_ATTRIBUTES: Mapping[str, Any] = {}
 _MOST_KEPT = 20_000  # units whose assignment is kept, so that it need not be computed again
@@ -309,15 +308,13 @@ class Split:
             if not holds:
                 return steps
         live = self.live
-        failed = self._failed_step(unit, live)
-        if failed:
+        if failed := self._failed_step(unit, live):
             return [*steps, AssignmentStep(failed, goes_on=False)]
         told = f" ({live.note})" if live.note else ""
         steps.append(AssignmentStep(f"traffic {live.traffic:g}{told}: it takes part", goes_on=True))
         number = self._hash(self._arm_salt, unit)
         position = arm_of(number, live.ends)
         lower = live.ends[position - 1] if position else 0.0
-        place = f"{number:.6f} is in [{lower:g}, {live.ends[position]:g})"
-        algorithm = self.options.algorithm
-        text = f"arm: bucket by {algorithm} under {self._arm_salt!r} {place}, of {self._configs[position].config_id}"
+        place = f"{number:.6f} is in [{lower:g}, {live.ends[position]:g}), of {self._configs[position].config_id}"
+        text = f"arm: bucket by {self.options.algorithm} under {self._arm_salt!r} {place}"
         return [*steps, AssignmentStep(text, goes_on=True)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from spearmint.config.canonical import canonical_text
@@ -10,6 +10,7 @@ from spearmint.config.model import Config
 from spearmint.errors import ConfigError, StrategyError
 from spearmint.suggest import did_you_mean
 
+Reason = Literal["split", "default", "static", "targeting_match", "cached", "disabled", "unknown", "stale", "error"]
 Weights = Sequence[float] | Mapping[str, float]
 
 
