@@ -36,6 +36,7 @@ _MODULES = {
     "exposure_stats": "spearmint.process",
     "flush": "spearmint.process",
     "install": "spearmint.instrument.install",
+    "metrics": "spearmint.process",
     "online_report": "spearmint.evaluation.online.online_report",
     "reload": "spearmint.online.reload",
     "settings_stats": "spearmint.online.reload",

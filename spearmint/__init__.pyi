@@ -14,7 +14,7 @@ from spearmint.online.options import ExposureStats
 from spearmint.online.outcomes import token, track
 from spearmint.online.reload import SettingsStats, reload, settings_stats
 from spearmint.planning.capture import capture
-from spearmint.process import aflush, background_stats, configure, exposure_stats, flush, tracing_stats
+from spearmint.process import aflush, background_stats, configure, exposure_stats, flush, metrics, tracing_stats
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.registry.switches import disable, enable
 from spearmint.results import ExperimentResults, FunctionResult
@@ -49,6 +49,7 @@ __all__ = [
     "exposure_stats",
     "flush",
     "install",
+    "metrics",
     "online_report",
     "reload",
     "settings_stats",

@@ -97,6 +97,13 @@ class BackgroundChanges(TypedDict, total=False):
     stream_seconds: float
 
 
+class MetricsChanges(TypedDict, total=False):
+    """Options of metrics, as `spearmint.execution.call_metrics.MetricsOptions` says what they are."""
+
+    enabled: bool
+    buckets: Sequence[float]
+
+
 class OnlineChanges(TypedDict, total=False):
     """Options of exposures and outcomes, as `spearmint.online.options.OnlineOptions` says what they are."""
 

@@ -2,11 +2,13 @@
 
 from time import monotonic
 
+from spearmint.execution.call_metrics import Metrics, call_meter
 from spearmint.execution.limits import BackgroundStats
 from spearmint.execution.pool import variant_pool
 from spearmint.online.options import ExposureStats
 from spearmint.online.writer import records
-from spearmint.option_types import BackgroundChanges, OnlineChanges, TracingChanges
+from spearmint.option_types import BackgroundChanges, MetricsChanges, OnlineChanges, TracingChanges
+from spearmint.proxy.codegen import set_metrics_options
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter as traces
 from spearmint.tracing.options import TracingStats
@@ -76,11 +78,25 @@ def exposure_stats() -> ExposureStats:
     return records.account.stats()
 
 
+def metrics() -> Metrics:
+    """Return counts and latencies of all executions that have ended since ``configure(metrics={"enabled": True})``.
+
+    They do not depend on tracing, sampling or full queues, and are exact at any rate. A fork begins with none. Where
+    OpenTelemetry's SDK is set up, it gets the same, as ``spearmint.calls``, ``spearmint.call.errors``,
+    ``spearmint.calls.cancelled``, ``spearmint.call.seconds`` and ``spearmint.call.seconds.bucket``.
+
+    Returns:
+        A sequence with one row for each experiment, config and role.
+    """
+    return call_meter.metrics()
+
+
 def configure(
     *,
     background: BackgroundChanges | None = None,
     tracing: TracingChanges | None = None,
     online: OnlineChanges | None = None,
+    metrics: MetricsChanges | None = None,
 ) -> None:
     """Set what holds for the whole process.
 
@@ -93,10 +109,14 @@ def configure(
             they are.
         online: Some of ``journal``, ``sink``, ``queue_size``, ``rotate_bytes``, ``hash_units``, ``flush_every`` and
             ``dedupe``; `spearmint.online.options.OnlineOptions` says what they are.
+        metrics: Some of ``enabled`` and ``buckets``; `spearmint.execution.call_metrics.MetricsOptions` says what they
+            are.
 
     Raises:
         ConfigError: If a name is unknown or a value is out of range.
     """
+    if metrics is not None:
+        set_metrics_options(metrics)
     if tracing is not None:
         recorder.set_options(tracing)
     if online is not None:

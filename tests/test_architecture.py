@@ -66,8 +66,9 @@ HOUSE = (
     (
         5,
         "execution",
-        "worker_initializers watchdog limits jobs job_tracker workers pool running streams event_loop invoke",
+        "worker_initializers watchdog limits jobs call_metrics otel_metrics job_tracker workers pool",
     ),
+    (5, "execution", "running streams event_loop invoke"),
     (5, "execution", "value_reads call batch loop_lag task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
     (7, "evaluation", "directions agreement usage cost spending budget traced_rows dataset scorers race"),

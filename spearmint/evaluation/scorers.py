@@ -50,7 +50,7 @@ def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
     return made
 
 
-def metrics(scorer: Scorer, result: Any) -> dict[str, float]:
+def scores_of(scorer: Scorer, result: Any) -> dict[str, float]:
     """Return what a scorer's result counts as, by metric; a bool counts as 0 or 1, and None is no score."""
     if result is None:
         return {}

@@ -8,6 +8,7 @@ from typing import Any
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.context.current import experiment_case_var
+from spearmint.execution.call_metrics import call_meter
 from spearmint.frames import hide_frames
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import Entered, enter, leave
@@ -96,14 +97,19 @@ def run_to_outcome(
     kwargs: Mapping[str, Any],
     *,
     own_frames: int = 2,
+    is_counted: bool = True,
 ) -> Outcome:
     """Do as `run`; what the function raises is part of the outcome, without ``own_frames`` of its traceback."""
     started = perf_counter()
     try:
         value = run(case, span, function, args, kwargs)
     except BaseException as error:  # noqa: BLE001 - an outcome is data until one place raises it
-        return outcome_of(error, perf_counter() - started, own_frames=own_frames)
-    return Outcome("success", value, None, perf_counter() - started)
+        outcome = outcome_of(error, perf_counter() - started, own_frames=own_frames)
+    else:
+        outcome = Outcome("success", value, None, perf_counter() - started)
+    if call_meter.is_on and is_counted:
+        call_meter.record(case, outcome.duration, outcome.status)
+    return outcome
 
 
 async def arun_to_outcome(
@@ -114,14 +120,19 @@ async def arun_to_outcome(
     kwargs: Mapping[str, Any],
     *,
     own_frames: int = 2,
+    is_counted: bool = True,
 ) -> Outcome:
     """Do for an async function what `run_to_outcome` does for a function."""
     started = perf_counter()
     try:
         value = await arun(case, span, function, args, kwargs)
     except BaseException as error:  # noqa: BLE001 - as above
-        return outcome_of(error, perf_counter() - started, own_frames=own_frames)
-    return Outcome("success", value, None, perf_counter() - started)
+        outcome = outcome_of(error, perf_counter() - started, own_frames=own_frames)
+    else:
+        outcome = Outcome("success", value, None, perf_counter() - started)
+    if call_meter.is_on and is_counted:
+        call_meter.record(case, outcome.duration, outcome.status)
+    return outcome
 
 
 hide_frames(globals())

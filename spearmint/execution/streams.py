@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.errors import ExecutionError
+from spearmint.execution.call_metrics import call_meter
 from spearmint.execution.pool import variant_pool
 from spearmint.execution.running import arun, arun_to_outcome, run, run_to_outcome
 from spearmint.frames import hide_frames
@@ -113,6 +114,8 @@ def stream(
                 del sent
     finally:
         end_with(span, outcome)
+        if call_meter.is_on:
+            call_meter.record(case, outcome.duration, outcome.status)
         if driver is not None:
             driver.end(outcome)
         del advance, outcome  # The traceback holds this frame, which would hold the exception.
@@ -158,6 +161,8 @@ async def astream(
                 del sent
     finally:
         end_with(span, outcome)
+        if call_meter.is_on:
+            call_meter.record(case, outcome.duration, outcome.status)
         if driver is not None:
             await driver.end(outcome)
         del advance, outcome
@@ -186,8 +191,8 @@ def drain(
 ) -> Outcome:
     """Run a generator function to its end, within the limits of the background."""
     items: list[Any] = []
-    outcome = run_to_outcome(case, span, _read, (items, function, args, kwargs), {}, own_frames=3)
-    return _drained(outcome, items)
+    outcome = run_to_outcome(case, span, _read, (items, function, args, kwargs), {}, own_frames=3, is_counted=False)
+    return _drained(case, outcome, items)
 
 
 async def adrain(
@@ -195,8 +200,10 @@ async def adrain(
 ) -> Outcome:
     """Do for an async generator function what `drain` does for a generator function."""
     items: list[Any] = []
-    outcome = await arun_to_outcome(case, span, _aread, (items, function, args, kwargs), {}, own_frames=3)
-    return _drained(outcome, items)
+    outcome = await arun_to_outcome(
+        case, span, _aread, (items, function, args, kwargs), {}, own_frames=3, is_counted=False
+    )
+    return _drained(case, outcome, items)
 
 
 def _read(
@@ -226,10 +233,12 @@ async def _aread(
     return None
 
 
-def _drained(outcome: Outcome, items: list[Any]) -> Outcome:
-    if outcome.status != "success":
-        return outcome
-    return replace(outcome, value=items) if outcome.value is None else outcome.value
+def _drained(case: ExperimentCase, outcome: Outcome, items: list[Any]) -> Outcome:
+    if outcome.status == "success":
+        outcome = replace(outcome, value=items) if outcome.value is None else outcome.value
+    if call_meter.is_on:
+        call_meter.record(case, outcome.duration, outcome.status)
+    return outcome
 
 
 def _cut(items: list[Any], seconds: float) -> Outcome | None:

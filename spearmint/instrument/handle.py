@@ -10,6 +10,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from spearmint.context.threads import install_thread_propagation
+from spearmint.execution.call_metrics import call_meter
 from spearmint.execution.limits import PoolLimits
 from spearmint.execution.pool import variant_pool
 from spearmint.execution.worker_initializers import worker_initializers
@@ -22,6 +23,7 @@ from spearmint.instrument.report import InstallationReport, idle_message, missed
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.online.reload import reloader
 from spearmint.online.writer import records
+from spearmint.proxy.codegen import set_metrics_options
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
 from spearmint.tracing.options import TracingOptions
@@ -146,6 +148,9 @@ class Handle:
                 undo.callback(_set_process, variant_pool.limits, exporter.options)
                 recorder.set_options(settings.tracing or {})
                 variant_pool.configure(**settings.background or {})
+            if settings.metrics is not None:
+                undo.callback(set_metrics_options, asdict(call_meter.options))
+                set_metrics_options(settings.metrics)
             if settings.online is not None:
                 undo.callback(records.set_options, records.options)
                 records.configure(_relative_to(self.loaded.origin.folder, settings.online))

@@ -157,6 +157,17 @@ _TRACED_STREAM = """\
         begins = partial(begin, experiment, case, args, kwargs)
         return {stream}(function(*args, **kwargs), case, None, begins)
 """
+# The rest of a call while executions are counted. No name of its frame holds an exception.
+_COUNTED = """\
+    status = "failed"
+    begun = clock()
+    try:
+{rest}    except cancellations:
+        status = "cancelled"
+        raise
+    finally:
+        count(case, clock() - begun, status)
+"""
 _STREAM_EXPOSED = """\
     if is_exposed:
         begins = partial(begin, experiment, case, args, kwargs) if {is_on} and is_traced(experiment) else None
@@ -165,8 +176,8 @@ _STREAM_EXPOSED = """\
 """
 
 
-def call_source(experiment: ExperimentFunction) -> str:
-    """Return the text of the function that a call of an experiment runs."""
+def call_source(experiment: ExperimentFunction, *, is_metered: bool = False) -> str:
+    """Return the text of the function that a call of an experiment runs; ``is_metered`` where it counts executions."""
     is_async = experiment.kind == "coroutine"
     is_stream = experiment.kind in ("generator", "async_generator")
     performs_async = experiment.kind in ("coroutine", "async_generator")
@@ -187,7 +198,7 @@ def call_source(experiment: ExperimentFunction) -> str:
     }
     words["performs"] = f"plan is not None or {experiment.collects}"
     words["shadow"] = ""
-    if _is_plain_shadow(experiment):
+    if _is_plain_shadow(experiment) and not is_metered:
         words["performs"] = f"plan is not None and ({_SHADOWS.format(**words)})"
         words["shadow"] = _SHADOW.format(fill=textwrap.indent(_fill_source(slots), " " * 12))
     assigns = experiment.unpinned.split is not None
@@ -201,8 +212,11 @@ def call_source(experiment: ExperimentFunction) -> str:
     if experiment.watch is not None:
         texts[0] = texts[0].replace("\n", "\n    called[0] = True\n", 1)
     texts.append(_fill_source(slots))
-    texts += [text.format(**words) for text in after if kept[text]]
-    texts.append(called.format(**words))
+    rest = "".join(text.format(**words) for text in (*(one for one in after if kept[one]), called))
+    if is_metered and not is_stream:  # A stream is counted by what hands it on, which knows when it ends.
+        rest = textwrap.indent(rest.replace("return value", 'status = "success"; return value'), " " * 4)
+        rest = _COUNTED.format(rest=rest)
+    texts.append(rest)
     return "".join(texts)
 
 

@@ -6,16 +6,20 @@ have been decided before.
 """
 
 import ast
+import asyncio
 import functools
 import linecache  # noqa: TID251 - written, not read: what tracebacks show of generated code
 import sys
 import types
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
 from spearmint.context.current import experiment_case_var
 from spearmint.execution.batch import DeferredBatch
+from spearmint.execution.call_metrics import call_meter
+from spearmint.execution.otel_metrics import otel_metrics
 from spearmint.execution.running import arun, restore, run
 from spearmint.execution.streams import astream, stream
 from spearmint.execution.thread_driver import hand_over
@@ -31,12 +35,13 @@ from spearmint.tracing import recorder
 FILENAME = f"<spearmint {HIDDEN}>"
 """The file name of all generated calls."""
 
+_calls: "weakref.WeakSet[types.FunctionType]" = weakref.WeakSet()
+
 _LINE = "return function(*args, **kwargs)  # by spearmint"
 
 
 def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) -> Callable[..., Any]:
     """Write the function that a call of an experiment runs; it hands calls with variants to ``perform``."""
-    text = call_source(experiment)
     module = getattr(experiment.function, "__module__", None)
     namespace: dict[str, Any] = {
         # `sys._getframe(1)` of the function has this frame's globals: what is named there must be importable.
@@ -48,8 +53,10 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "batch_of": DeferredBatch,
         "astream": astream,
         "begin": recorder.begin_span,
+        "cancellations": (asyncio.CancelledError, GeneratorExit),
         "called": experiment.watch and experiment.watch.called,
         "clock": perf_counter,
+        "count": call_meter.record,
         "current": experiment_case_var.get,
         "end": recorder.end,
         "enter": experiment_case_var.set,
@@ -72,13 +79,37 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "select": _selector(experiment),
         "stream": stream,
     }
-    exec(_compiled(text), namespace)  # noqa: S102 - the source is made of the templates above and checked names
-    call: types.FunctionType = namespace["call"]
+    call = types.FunctionType(code_of_call(experiment, is_metered=call_meter.is_on), namespace)
     recorder.watch(call)
+    _calls.add(call)
     # A coroutine that is never awaited is warned of by this name.
     call.__name__ = experiment.function.__name__
     call.__qualname__ = experiment.function.__qualname__
     return call
+
+
+def code_of_call(experiment: ExperimentFunction, *, is_metered: bool) -> types.CodeType:
+    """Return the code of the function that a call runs, with what counts executions or without."""
+    module = _compiled(call_source(experiment, is_metered=is_metered))
+    (code,) = (constant for constant in module.co_consts if isinstance(constant, types.CodeType))
+    return code
+
+
+def set_metrics_options(changes: Mapping[str, Any]) -> None:
+    """Set whether and how executions are counted; see `spearmint.configure`.
+
+    While they are not, nothing of it is in the code of a call.
+
+    Raises:
+        ConfigError: If a name is unknown or a value is out of range.
+    """
+    was_on = call_meter.is_on
+    call_meter.set_options(changes)
+    if call_meter.is_on:
+        otel_metrics.offer()
+    if call_meter.is_on != was_on:
+        for call in tuple(_calls):
+            call.__code__ = code_of_call(call.__globals__["experiment"], is_metered=call_meter.is_on)
 
 
 def _selector(experiment: ExperimentFunction) -> Callable[..., Any]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spearmint.errors import EvaluationError
-from spearmint.evaluation.scorers import compile_scorers, metrics
+from spearmint.evaluation.scorers import compile_scorers, scores_of
 
 
 def accuracy(outputs, expectations):
@@ -74,7 +74,7 @@ class Rating(enum.Enum):
     ],
 )
 def test_results_count_as_numbers(result, counts):
-    assert metrics(compile_scorers(accuracy)[0], result) == counts
+    assert scores_of(compile_scorers(accuracy)[0], result) == counts
 
 
 @pytest.mark.parametrize(
@@ -88,4 +88,4 @@ def test_results_count_as_numbers(result, counts):
 )
 def test_results_that_are_no_numbers_are_errors(result, error, message):
     with pytest.raises(error, match=message):
-        metrics(compile_scorers(accuracy)[0], result)
+        scores_of(compile_scorers(accuracy)[0], result)

@@ -18,7 +18,7 @@ from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
 from spearmint.evaluation.run.stored_output import decode_output, encode_output
 from spearmint.evaluation.run.usage_meter import UsageMeter, with_judges
-from spearmint.evaluation.scorers import Scorer, metrics
+from spearmint.evaluation.scorers import Scorer, scores_of
 from spearmint.evaluation.usage import CellUsage
 from spearmint.execution.event_loop import background_loop
 from spearmint.execution.invoke import invoke_blocking
@@ -217,7 +217,7 @@ def _scored(
 
 def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:
     result = scorer.function(**given)
-    return metrics(scorer, background_loop.run(result) if inspect.iscoroutine(result) else result)
+    return scores_of(scorer, background_loop.run(result) if inspect.iscoroutine(result) else result)
 
 
 def _outcome(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter) -> Outcome:

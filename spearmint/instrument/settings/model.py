@@ -20,6 +20,7 @@ from pydantic import (
 
 from spearmint.assignment.stages import parse_guardrail, parse_stage
 from spearmint.errors import DeclarationError
+from spearmint.execution.call_metrics import MetricsOptions
 from spearmint.execution.limits import PoolLimits
 from spearmint.instrument.settings.target import parse_target
 from spearmint.instrument.settings.value_target import parse_value
@@ -125,6 +126,11 @@ def _options(value: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _limits(value: dict[str, Any]) -> dict[str, Any]:
     PoolLimits().with_changes(value)
+    return value
+
+
+def _metrics(value: dict[str, Any] | None) -> dict[str, Any] | None:
+    MetricsOptions().with_changes(value or {})
     return value
 
 
@@ -277,6 +283,7 @@ class InstallSettings(_Model):
     background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
     online: Annotated[dict[str, Any] | None, AfterValidator(_online)] = None
     reload: Annotated[ReloadEntry | None, BeforeValidator(_every)] = None
+    metrics: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_metrics)] = None
     propagate_children: bool = False
     propagate_threads: bool = False
     on_missed: Literal["warn", "error", "ignore"] = "warn"
