@@ -25,6 +25,7 @@ from spearmint.execution.limits import PoolLimits
 from spearmint.instrument.settings.target import parse_target
 from spearmint.instrument.settings.value_target import parse_value
 from spearmint.online.options import OnlineOptions
+from spearmint.process_options import ProcessOptions
 from spearmint.registry.settings import check_tracing
 from spearmint.strategies.by_name import check_strategy
 from spearmint.suggest import did_you_mean
@@ -119,24 +120,14 @@ def _tracing(value: Any) -> Any:
     return value
 
 
-def _options(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    TracingOptions().with_changes(value or {})
-    return value
+def _options_of(kind: type[ProcessOptions]) -> AfterValidator:
+    """Return a check that a mapping holds options of a kind."""
 
+    def check(value: dict[str, Any] | None) -> dict[str, Any] | None:
+        kind().with_changes(value or {})
+        return value
 
-def _limits(value: dict[str, Any]) -> dict[str, Any]:
-    PoolLimits().with_changes(value)
-    return value
-
-
-def _metrics(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    MetricsOptions().with_changes(value or {})
-    return value
-
-
-def _online(value: dict[str, Any] | None) -> dict[str, Any] | None:
-    OnlineOptions().with_changes(value or {})
-    return value
+    return AfterValidator(check)
 
 
 def _stage(value: dict[str, Any]) -> dict[str, Any]:
@@ -279,11 +270,11 @@ class InstallSettings(_Model):
         default_factory=list
     )
     experiments: Annotated[list[_Experiment], BeforeValidator(_list)] = Field(default_factory=list)
-    tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_options)] = None
-    background: Annotated[dict[str, Any], AfterValidator(_limits)] | None = None
-    online: Annotated[dict[str, Any] | None, AfterValidator(_online)] = None
+    tracing: Annotated[dict[str, Any] | None, BeforeValidator(_switch), _options_of(TracingOptions)] = None
+    background: Annotated[dict[str, Any], _options_of(PoolLimits)] | None = None
+    online: Annotated[dict[str, Any] | None, _options_of(OnlineOptions)] = None
     reload: Annotated[ReloadEntry | None, BeforeValidator(_every)] = None
-    metrics: Annotated[dict[str, Any] | None, BeforeValidator(_switch), AfterValidator(_metrics)] = None
+    metrics: Annotated[dict[str, Any] | None, BeforeValidator(_switch), _options_of(MetricsOptions)] = None
     propagate_children: bool = False
     propagate_threads: bool = False
     on_missed: Literal["warn", "error", "ignore"] = "warn"
