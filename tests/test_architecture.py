@@ -86,7 +86,7 @@ HOUSE = (
     ),
     (7, "evaluation.report", "report gate compare ci_files"),
     (7, "evaluation", "tracking evaluate"),
-    (7, "evaluation.online", "journal_table metric unit_statistics accounts comparison health facts"),
+    (7, "evaluation.online", "journal_table metric unit_statistics measured_spread accounts comparison health facts"),
     (7, "evaluation.online", "online_table online_charts online_page online_report online_gate online_tracking"),
     (8, "option_types", ""),
     (8, "process", ""),

@@ -1,11 +1,14 @@
 """``spearmint plan``: how much data a question takes."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import click
 from rich.table import Table
 
+from spearmint.cli.journal_folder import journal_folder
 from spearmint.cli.output import console, examples
 
 _DIFFERING = (0.05, 0.1, 0.2, 0.4)  # shares of the rows on which two configs differ
@@ -17,8 +20,13 @@ _DIFFERING = (0.05, 0.1, 0.2, 0.4)  # shares of the rows on which two configs di
         "spearmint plan --rows 200",
         "spearmint plan --rows 200 --deviation 0.3 --configs 8",
         "spearmint plan --lift 0.02 --deviation 0.4 --share 0.5 --per-day 2000",
+        "spearmint plan shop.pages:checkout --metric purchase --lift 0.02 --journal journal/",
     ),
 )
+@click.argument("target", required=False)
+@click.option("--metric", help="An outcome that the journal of TARGET has, 'error' or 'duration'.")
+@click.option("--journal", type=click.Path(path_type=Path), help="Folder of the journal; by default the settings'.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
 @click.option("--rows", type=click.IntRange(min=2), help="Rows of an evaluation: what difference can be seen?")
 @click.option("--lift", type=float, help="A difference of two arms' means: how many units does it take?")
 @click.option(
@@ -49,6 +57,10 @@ _DIFFERING = (0.05, 0.1, 0.2, 0.4)  # shares of the rows on which two configs di
 @click.option("--per-day", type=click.FloatRange(min=0, min_open=True), help="Units that come on a day.")
 def plan_command(
     *,
+    target: str | None,
+    metric: str | None,
+    journal: Path | None,
+    config: Path | None,
     rows: int | None,
     lift: float | None,
     deviation: float | None,
@@ -65,6 +77,10 @@ def plan_command(
     (Bonferroni), which is a little less than what reports find by Holm's method.
 
     With --lift, units are of both arms together: looking once at the end, and looking at any time.
+
+    With TARGET, "module:function", and --metric, the deviation and the units of a day are what the journal has
+    measured: also less what each unit's own past explains (CUPED), and in the shadow, where both configs run for the
+    same unit.
     """
     if (rows is None) == (lift is None):
         raise click.UsageError("Give --rows or --lift, one of both.")
@@ -72,9 +88,15 @@ def plan_command(
     if rows is not None:
         console().print(_visible(rows, deviation, alpha, power))
         return
-    if not lift or deviation is None:
+    if (target is None) != (metric is None) or (target is not None and deviation is not None):
+        raise click.UsageError("TARGET and --metric go together, in place of --deviation.")
+    if not lift or (deviation is None and target is None):
         raise click.UsageError("--lift takes a difference that is not 0, and --deviation of the metric between units.")
-    console().print(_units(lift, deviation, share, alpha, power, horizon=horizon, per_day=per_day))
+    ways = [Way("", deviation or 0.0, share)]
+    if target is not None and metric is not None:
+        ways, measured_per_day = _measured(journal_folder(journal, config), target, metric, share)
+        per_day = per_day or measured_per_day
+    console().print(_units(lift, ways, alpha, power, horizon=horizon, per_day=per_day))
 
 
 def _visible(rows: int, deviation: float | None, alpha: float, power: float) -> Table:
@@ -93,23 +115,43 @@ def _visible(rows: int, deviation: float | None, alpha: float, power: float) -> 
     return table
 
 
+class Way(NamedTuple):
+    """One way to measure a difference: what it is called, and how much it varies."""
+
+    name: str
+    deviation: float
+    share: float
+
+
+def _measured(journal: Path, target: str, metric: str, share: float) -> tuple[list[Way], float | None]:
+    """Return the ways that a journal has measured the spread for, and how many units come on a day."""
+    from spearmint.evaluation.online.measured_spread import measured_spread  # noqa: PLC0415 - as above
+
+    found = measured_spread(journal, target, metric)
+    ways = [
+        Way(f"{metric}, which varies by {found.deviation:.4g} between {found.units:,} units", found.deviation, share)
+    ]
+    if found.adjusted is not None:
+        ways.append(Way(f"the same with covariate='before', by {found.adjusted:.4g}", found.adjusted, share))
+    if found.paired is not None:
+        # A difference within each unit varies as that of two halves does whose units vary half as much.
+        ways.append(Way(f"in the shadow, on the same units, by {found.paired:.4g}", found.paired / 2, 0.5))
+    return ways, found.per_day
+
+
 def _units(
-    lift: float,
-    deviation: float,
-    share: float,
-    alpha: float,
-    power: float,
-    *,
-    horizon: float,
-    per_day: float | None,
+    lift: float, ways: Sequence[Way], alpha: float, power: float, *, horizon: float, per_day: float | None
 ) -> Table:
     from spearmint.statistics.power import units_to_see, units_to_see_anytime  # noqa: PLC0415 - as above
 
-    fixed = units_to_see(lift, deviation, share=share, alpha=alpha, power=power)
-    anytime = units_to_see_anytime(lift, deviation, horizon=horizon, share=share, alpha=alpha, power=power)
-    table = Table("looking", "units", *(["days"] if per_day else []), title=f"{lift:g} found in {power:.0%} of cases")
-    for name, units in (("once, at the end", fixed), ("at any time", anytime)):
-        table.add_row(name, *_cells(units, per_day))
+    has_names = any(way.name for way in ways)
+    columns = [*(["metric"] if has_names else []), "looking", "units", *(["days"] if per_day else [])]
+    table = Table(*columns, title=f"{lift:g} found in {power:.0%} of cases")
+    for name, deviation, share in ways:
+        fixed = units_to_see(lift, deviation, share=share, alpha=alpha, power=power)
+        anytime = units_to_see_anytime(lift, deviation, horizon=horizon, share=share, alpha=alpha, power=power)
+        for looking, units in (("once, at the end", fixed), ("at any time", anytime)):
+            table.add_row(*([name] if has_names else []), looking, *_cells(units, per_day))
     return table
 
 

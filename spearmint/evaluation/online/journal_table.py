@@ -42,6 +42,7 @@ _IS_RECORD = """
     (type = 'exposure' AND experiment IS NOT NULL AND arm IS NOT NULL AND unit IS NOT NULL AND time IS NOT NULL)
     OR (type = 'outcome' AND name IS NOT NULL AND value IS NOT NULL AND time IS NOT NULL)
     OR (type = 'account' AND process IS NOT NULL)
+    OR (type = 'shadow' AND experiment IS NOT NULL AND arm IS NOT NULL AND unit IS NOT NULL)
 """
 
 
