@@ -92,11 +92,11 @@ def plan_command(
         raise click.UsageError("TARGET and --metric go together, in place of --deviation.")
     if not lift or (deviation is None and target is None):
         raise click.UsageError("--lift takes a difference that is not 0, and --deviation of the metric between units.")
-    ways = [Way("", deviation or 0.0, share)]
+    measurements = [Measurement("", deviation or 0.0, share)]
     if target is not None and metric is not None:
-        ways, measured_per_day = _measured(journal_folder(journal, config), target, metric, share)
+        measurements, measured_per_day = _measured(journal_folder(journal, config), target, metric, share)
         per_day = per_day or measured_per_day
-    console().print(_units(lift, ways, alpha, power, horizon=horizon, per_day=per_day))
+    console().print(_units(lift, measurements, alpha, power, horizon=horizon, per_day=per_day))
 
 
 def _visible(rows: int, deviation: float | None, alpha: float, power: float) -> Table:
@@ -115,39 +115,51 @@ def _visible(rows: int, deviation: float | None, alpha: float, power: float) -> 
     return table
 
 
-class Way(NamedTuple):
-    """One way to measure a difference: what it is called, and how much it varies."""
+class Measurement(NamedTuple):
+    """One measurement of a difference: what it is called, and how much it varies."""
 
     name: str
     deviation: float
     share: float
 
 
-def _measured(journal: Path, target: str, metric: str, share: float) -> tuple[list[Way], float | None]:
-    """Return the ways that a journal has measured the spread for, and how many units come on a day."""
+def _measured(journal: Path, target: str, metric: str, share: float) -> tuple[list[Measurement], float | None]:
+    """Return the measurements whose spread a journal knows, and how many units come on a day."""
     from spearmint.evaluation.online.measured_spread import measured_spread  # noqa: PLC0415 - as above
 
     found = measured_spread(journal, target, metric)
-    ways = [
-        Way(f"{metric}, which varies by {found.deviation:.4g} between {found.units:,} units", found.deviation, share)
+    measurements = [
+        Measurement(
+            f"{metric}, which varies by {found.deviation:.4g} between {found.units:,} units", found.deviation, share
+        )
     ]
     if found.adjusted is not None:
-        ways.append(Way(f"the same with covariate='before', by {found.adjusted:.4g}", found.adjusted, share))
+        measurements.append(
+            Measurement(f"the same with covariate='before', by {found.adjusted:.4g}", found.adjusted, share)
+        )
     if found.paired is not None:
         # A difference within each unit varies as that of two halves does whose units vary half as much.
-        ways.append(Way(f"in the shadow, on the same units, by {found.paired:.4g}", found.paired / 2, 0.5))
-    return ways, found.per_day
+        measurements.append(
+            Measurement(f"in the shadow, on the same units, by {found.paired:.4g}", found.paired / 2, 0.5)
+        )
+    return measurements, found.per_day
 
 
 def _units(
-    lift: float, ways: Sequence[Way], alpha: float, power: float, *, horizon: float, per_day: float | None
+    lift: float,
+    measurements: Sequence[Measurement],
+    alpha: float,
+    power: float,
+    *,
+    horizon: float,
+    per_day: float | None,
 ) -> Table:
     from spearmint.statistics.power import units_to_see, units_to_see_anytime  # noqa: PLC0415 - as above
 
-    has_names = any(way.name for way in ways)
+    has_names = any(one.name for one in measurements)
     columns = [*(["metric"] if has_names else []), "looking", "units", *(["days"] if per_day else [])]
     table = Table(*columns, title=f"{lift:g} found in {power:.0%} of cases")
-    for name, deviation, share in ways:
+    for name, deviation, share in measurements:
         fixed = units_to_see(lift, deviation, share=share, alpha=alpha, power=power)
         anytime = units_to_see_anytime(lift, deviation, horizon=horizon, share=share, alpha=alpha, power=power)
         for looking, units in (("once, at the end", fixed), ("at any time", anytime)):
