@@ -47,6 +47,8 @@ class Spearmint:
             mlflow. Also a mapping with ``enabled``, which is one of these, and ``sample_rate``.
         reload: Seconds between two looks at the files that ``configs`` names; what changes in them takes effect without
             a restart, as `spearmint.reload` says. None to read them once.
+        cache: Whether an evaluation may run an experiment that others call once for several cases, where it gets equal
+            arguments under equal configs.
 
     Raises:
         ConfigError: If a config cannot be read, or two differ under one id.
@@ -67,6 +69,7 @@ class Spearmint:
         compare: Callable[[Any, Any], Any] | None = None,
         tracing: TracingOption = None,
         reload: float | None = None,
+        cache: bool = True,
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown)
@@ -80,6 +83,7 @@ class Spearmint:
             max_cases=max_cases,
             compare=compare,
             tracing=tracing,
+            cache=cache,
         )
         self._files = None if reload is None else ConfigFiles(configs, reload)
         self._given = parsed(configs) if self._files is None else []
@@ -247,6 +251,8 @@ class Spearmint:
             store: A SQLite file that each result and whole outputs are written to as they come, run beside run.
             cache: Whether to take results of earlier runs in the store, by the rules of ``resume``; never failures.
             pickle: Whether outputs that JSON cannot say are pickled. Reading a pickle runs what its writer put there.
+            share: Whether an experiment that the function calls runs once for all cases of a row in which it gets equal
+                arguments under equal configs of all that it reaches, and a scorer once for equal outputs.
 
         Returns:
             The report. It keeps numbers only, and the beginning of the first 50,000 outputs.

@@ -59,6 +59,7 @@ class ExperimentOptions(TypedDict, total=False):
     max_cases: int | None
     compare: Callable[[Any, Any], Any] | None
     tracing: TracingOption
+    cache: bool
 
 
 class EvaluateOptions(TypedDict, total=False):
@@ -82,6 +83,7 @@ class EvaluateOptions(TypedDict, total=False):
     store: str | os.PathLike[str] | None
     cache: bool
     pickle: bool
+    share: bool
 
 
 class BackgroundChanges(TypedDict, total=False):

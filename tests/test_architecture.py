@@ -74,6 +74,11 @@ HOUSE = (
     (7, "evaluation", "directions agreement usage cost spending budget traced_rows dataset scorers race"),
     (
         7,
+        "evaluation.sharing",
+        "account clock exact_key copies step_case row_memo shared_steps step_call step_streams cell_steps sharing",
+    ),
+    (
+        7,
         "evaluation.run",
         "row_arguments case_names scorer_trace stored_output local_pool usage_meter cell dispatcher result_table",
     ),

@@ -15,6 +15,8 @@ R = TypeVar("R")
 
 experiment_case_var: ContextVar[ExperimentCase | None] = ContextVar("experiment_case", default=None)
 attributes_var: ContextVar[Mapping[str, Any]] = ContextVar("spearmint_attributes", default=MappingProxyType({}))
+step_caller_var: ContextVar[Callable[..., Any] | None] = ContextVar("spearmint_step_caller", default=None)
+"""What runs the nested experiments of a case, given experiment, its view of the case and arguments; None for a call."""
 
 
 class RuntimeContext:

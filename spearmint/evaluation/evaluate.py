@@ -20,8 +20,9 @@ from spearmint.evaluation.run.options import EvaluationOptions
 from spearmint.evaluation.run.remote import EvaluationPayload, settings_to_send, target_of
 from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, ResultTable
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
-from spearmint.evaluation.run.schedule import Schedule
+from spearmint.evaluation.run.schedule import Schedule, kept_rows
 from spearmint.evaluation.scorers import compile_scorers
+from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.evaluation.spending import Spending
 from spearmint.proxy.proxy import experiment_of
 from spearmint.registry.experiment import ExperimentFunction
@@ -73,6 +74,7 @@ def evaluate(
     stores_output = options.resume is not None or options.store is not None
     keeps_output = stores_output or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
+    sharing = Sharing.of(experiment, args, kept_rows(options)) if options.share and len(cases) > 1 else None
     subject = Subject(
         experiment,
         arguments,
@@ -83,6 +85,7 @@ def evaluate(
         options.usage,
         pickles=options.pickle,
         is_called=not options.is_rescored,
+        sharing=sharing,
     )
     if options.is_rescored and subject.wants_trace:
         names = ", ".join(repr(scorer.name) for scorer in compiled if "trace" in scorer.wants)

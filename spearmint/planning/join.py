@@ -121,13 +121,14 @@ def _inherited(case: ExperimentCase, experiment: ExperimentFunction) -> BoundCon
     caller: ExperimentCase | None = case
     while caller is not None:
         current = caller.current
-        if isinstance(current, ExperimentFunction) and _passes_on(current, experiment):
+        if isinstance(current, ExperimentFunction) and passes_on(current, experiment):
             return experiment.inherit(caller.option)
         caller = caller.parent
     return None
 
 
-def _passes_on(caller: ExperimentFunction, experiment: ExperimentFunction) -> bool:
+def passes_on(caller: ExperimentFunction, experiment: ExperimentFunction) -> bool:
+    """Tell whether an experiment runs under the config of one that calls it, or calls what calls it."""
     if experiment.is_pinned:
         return False
     if not experiment.options:

@@ -153,6 +153,11 @@ def full_plan(
     return _plan_over(experiment, reachability, dimensions)
 
 
+def reached_from(experiment: ExperimentFunction, args: tuple[Any, ...] = ()) -> frozenset[ExperimentFunction]:
+    """Return the experiments that a call reaches, itself included, as far as its code and earlier calls tell."""
+    return _reachability_of(experiment, args, full_check=True).experiments
+
+
 def _reachability_of(
     experiment: ExperimentFunction, args: tuple[Any, ...], *, full_check: bool = False
 ) -> Reachability:

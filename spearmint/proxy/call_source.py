@@ -17,7 +17,7 @@ _HEAD = """\
                 return {perform}(experiment, args, kwargs, (case, plan))
 {shadow}    else:
         case = case.known.get(experiment) or join(case, experiment)
-"""
+{shares}"""
 # The head of an experiment whose strategy assigns units.
 _HEAD_ASSIGNED = """\
 {define} call(*args, **kwargs):
@@ -28,8 +28,13 @@ _HEAD_ASSIGNED = """\
             return {perform}(experiment, args, kwargs, (case, plan))
     else:
         case = case.known.get(experiment) or join(case, experiment)
-        assignment = case.assignment_of(experiment.canonical)
+{shares}        assignment = case.assignment_of(experiment.canonical)
     is_exposed = assignment is not None and ({takes_value})
+"""
+# Of an experiment that an evaluation calls on the way.
+_SHARES = """\
+        if (call_step := step_caller()) is not None:
+            return {waits}call_step(experiment, case, args, kwargs)
 """
 _BY_CLASS = " and (not args or (case := cached_case_by_class.get(type(args[0]))) is None)"
 _FILL = """\
@@ -197,6 +202,7 @@ def call_source(experiment: ExperimentFunction, *, is_metered: bool = False) -> 
         "recover": "restore(token, outer)" if is_async else "enter(outer)",
     }
     words["performs"] = f"plan is not None or {experiment.collects}"
+    words["shares"] = _SHARES.format(**words) if experiment.is_step else ""
     words["shadow"] = ""
     if _is_plain_shadow(experiment) and not is_metered:
         words["performs"] = f"plan is not None and ({_SHADOWS.format(**words)})"

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any
 
-from spearmint.context.current import experiment_case_var
+from spearmint.context.current import experiment_case_var, step_caller_var
 from spearmint.execution.batch import DeferredBatch
 from spearmint.execution.call_metrics import call_meter
 from spearmint.execution.otel_metrics import otel_metrics
@@ -77,6 +77,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "restore": restore,
         "run": run,
         "select": _selector(experiment),
+        "step_caller": step_caller_var.get,
         "stream": stream,
     }
     call = types.FunctionType(code_of_call(experiment, is_metered=call_meter.is_on), namespace)

@@ -158,6 +158,7 @@ def _is_plain(experiment: ExperimentFunction) -> bool:
     """Tell whether a call needs no more than the function: no config can reach it, or what it calls, and no trace."""
     return (
         not experiment.options
+        and not experiment.is_step
         and not experiment.binder.slots
         and not experiment.collects
         and experiment.watch is None
@@ -165,6 +166,17 @@ def _is_plain(experiment: ExperimentFunction) -> bool:
         and plain_calls.are_enough
         and not recorder.may_be_traced(experiment)
     )
+
+
+def make_step(experiment: ExperimentFunction) -> None:
+    """Let calls of an experiment inside a case ask who runs them, from now on."""
+    for one in (experiment, *experiment.copies):
+        if one.is_step or one.is_released:
+            continue
+        one.is_step = True
+        for reference in tuple(one.proxies):
+            if (proxy := reference()) is not None:
+                compile_anew(proxy)
 
 
 class UnboundProxy(ExperimentProxy):

@@ -63,6 +63,7 @@ class ExperimentFunction:
         watch: Notes which parameters the configs ever fill; None where no settings bind it.
         is_released: Whether its settings have been taken back, so that a call of it is one of the function.
         copies: Further declarations of the same definition, where one inside a function runs again and again.
+        is_step: Whether evaluations call it on the way, so that its calls ask who runs them.
         is_pinned: Whether a test has pinned it to a config, so that it does not run under its caller's.
         is_called: Whether it is a function; else a value, which code reads.
 
@@ -112,6 +113,7 @@ class ExperimentFunction:
         self.state = CallState()
         self.proxies: list[weakref.ref[Any]] = []
         self.is_released = False
+        self.is_step = False
         self.copies: weakref.WeakSet[ExperimentFunction] = weakref.WeakSet()
         self.unpinned = self.declared
         self._pins: tuple[Pin, ...] = ()

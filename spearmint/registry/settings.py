@@ -44,6 +44,7 @@ class ExperimentSettings:
     max_cases: int | None = 1000
     compare: Callable[[Any, Any], Any] | None = None
     tracing: bool | Mapping[str, Any] | None = None
+    cache: bool = True
 
     def __post_init__(self) -> None:
         if not isinstance(self.bindings, Mapping):
@@ -54,6 +55,8 @@ class ExperimentSettings:
             raise bad_setting("variant_timeout", self.variant_timeout, "a number of seconds above 0, or None")
         if not isinstance(self.copy_args, bool):
             raise bad_setting("copy_args", self.copy_args, "True or False")
+        if not isinstance(self.cache, bool):
+            raise bad_setting("cache", self.cache, "True or False")
         if self.combine not in ("product", "one_at_a_time"):
             raise bad_setting("combine", self.combine, "'product' or 'one_at_a_time'")
         if self.max_cases is not None and not is_positive(self.max_cases, int):

@@ -303,7 +303,7 @@ class Report:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         content = self._content()
         yield from tables_of(content.title, self.cases, content.summaries, content.effects, self.results)
-        yield from map(Text, [*content.notes, *self.notes])
+        yield from map(Text, [*content.notes, *self.notes, *self.results.account.sentences()])
 
     def __str__(self) -> str:
         written = io.StringIO()

@@ -5,7 +5,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import Context
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -19,6 +19,8 @@ from spearmint.evaluation.run.scorer_trace import traced
 from spearmint.evaluation.run.stored_output import decode_output, encode_output
 from spearmint.evaluation.run.usage_meter import UsageMeter, with_judges
 from spearmint.evaluation.scorers import Scorer, scores_of
+from spearmint.evaluation.sharing.account import StepAccount
+from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.evaluation.usage import CellUsage
 from spearmint.execution.event_loop import background_loop
 from spearmint.execution.invoke import invoke_blocking
@@ -29,6 +31,7 @@ from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, s
 from spearmint.tracing.span import UNSAMPLED
 
 _LONGEST = 200  # characters of an output or an error that are kept
+_OF_CELL = ("outputs", "config")  # what scorers get that is not the same in the whole row
 _GRACE = 0.5  # seconds that a coroutine has to be cancelled in
 
 _shorten = reprlib.Repr()
@@ -99,6 +102,7 @@ class Subject:
         usage: Tells the tokens that an output took; None to read spans and outputs.
         pickles: Whether outputs that JSON cannot say are pickled, and pickled ones read.
         is_called: Whether the function may be called; else stored outputs alone are scored.
+        sharing: What cells of one row share; None if each runs alone.
     """
 
     experiment: ExperimentFunction
@@ -110,6 +114,7 @@ class Subject:
     usage: Callable[[Any], Any] | None = None
     pickles: bool = False
     is_called: bool = True
+    sharing: Sharing | None = None
 
     @property
     def wants_trace(self) -> bool:
@@ -123,10 +128,12 @@ class ChunkResult(NamedTuple):
     Attributes:
         seconds: How long it took, scorers included.
         results: What came of each cell, in their order; shorter than the chunk where time ran out.
+        account: What they shared.
     """
 
     seconds: float
     results: list[CellResult]
+    account: StepAccount | None = None
 
 
 def run_cells(
@@ -137,25 +144,33 @@ def run_cells(
     *,
     budget: float,
     is_stopped: Callable[[], bool] = bool,
+    keeps_rows: bool = False,
 ) -> ChunkResult:
-    """Run cells one after another, each in a copy of a context, until the budget of seconds is spent."""
+    """Run cells one after another, each in a copy of a context, until the budget of seconds is spent.
+
+    With ``keeps_rows``, those of one row and repetition are run together.
+    """
     results: list[CellResult] = []
+    account = StepAccount()
+    place = None
     started = now = perf_counter()
     for cell in cells:
-        if results and (now - started > budget or is_stopped()):
+        before, place = place, (cell.row.number, cell.repeat)
+        is_late = now - started > budget and not (keeps_rows and place == before)
+        if results and (is_late or is_stopped()):
             break
-        results.append(context.copy().run(run_cell, subject, cases[cell.case], cell))
+        results.append(context.copy().run(run_cell, subject, cases[cell.case], cell, account))
         now = perf_counter()
-    return ChunkResult(now - started, results)
+    return ChunkResult(now - started, results, account)
 
 
-def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
+def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAccount) -> CellResult:
     """Run one cell, or add to its known result the scores that it lacks; only an interruption is raised."""
     if cell.known is not None and cell.known.stored is not None:
         with suppress(Exception):  # A class in the output is another by now: the function runs again.
             output = decode_output(cell.known.stored, pickles=subject.pickles)
             known = cell.known._replace(attempt=cell.attempt, calls=0)
-            return _scored(subject, case, cell.row, known, output=output)
+            return _scored(subject, case, cell, known, account, output=output)
         if not subject.is_called:
             unread = {scorer.name: "the stored output cannot be read" for scorer in subject.scorers}
             errors = {**unread, **cell.known.scorer_errors}
@@ -163,10 +178,10 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
     trace = None
     meter = UsageMeter()
     if subject.wants_trace:
-        call = partial(_outcome, subject, case, cell.row, meter)
+        call = partial(_outcome, subject, case, cell, account, meter)
         outcome, trace = traced(subject.experiment.name, cell.row.inputs, call)
     else:
-        outcome = _outcome(subject, case, cell.row, meter)
+        outcome = _outcome(subject, case, cell, account, meter)
     usage = meter.usage(subject.usage, outcome, lambda error: error_text(error, case, cell.row, outcome.value))
     if outcome.status != "success":
         error = outcome.exception or RuntimeError(outcome.status)
@@ -184,13 +199,22 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell) -> CellResult:
         attempt=cell.attempt,
         usage=usage,
     )
-    return _scored(subject, case, cell.row, result, output=outcome.value, trace=trace)
+    return _scored(subject, case, cell, result, account, output=outcome.value, trace=trace)
 
 
 def _scored(
-    subject: Subject, case: ExperimentCase, row: Row, result: CellResult, *, output: Any, trace: Any = None
+    subject: Subject,
+    case: ExperimentCase,
+    cell: Cell,
+    result: CellResult,
+    account: StepAccount,
+    *,
+    output: Any,
+    trace: Any = None,
 ) -> CellResult:
     """Return a result with the scores that it lacks."""
+    row, sharing = cell.row, subject.sharing
+    memo = None if sharing is None else sharing.memo(row.number, cell.repeat)
     scorers = [one for one in subject.scorers if one.name not in result.scores and one.name not in result.scorer_errors]
     given = {
         "inputs": row.inputs,
@@ -205,8 +229,13 @@ def _scored(
     with meter.attempt():
         for scorer in scorers:
             call = partial(_score, scorer, {name: given[name] for name in scorer.wants})
+            bounded = partial(call_within, subject.timeout, call)
             try:
-                scores[scorer.name] = call_within(subject.timeout, call)
+                if sharing is None or memo is None or "trace" in scorer.wants:
+                    scores[scorer.name] = bounded()
+                else:
+                    own = {name: given[name] for name in scorer.wants if name in _OF_CELL}
+                    scores[scorer.name] = sharing.score(memo, scorer.name, own, account, bounded)
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
@@ -220,16 +249,17 @@ def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:
     return scores_of(scorer, background_loop.run(result) if inspect.iscoroutine(result) else result)
 
 
-def _outcome(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter) -> Outcome:
+def _outcome(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAccount, meter: UsageMeter) -> Outcome:
     """Call the function, within the time that it has."""
     timeout = subject.timeout
     if timeout is None:
-        return _call(subject, case, row, meter)
+        return _call(subject, case, cell, account, meter)
     # A coroutine that does not hold up its loop is cancelled in time; a thread can only be left alone.
     is_async = subject.experiment.kind in ("coroutine", "async_generator")
     started = perf_counter()
     try:
-        outcome: Outcome = call_within(timeout + _GRACE * is_async, lambda: _call(subject, case, row, meter))
+        call = partial(_call, subject, case, cell, account, meter)
+        outcome: Outcome = call_within(timeout + _GRACE * is_async, call)
     except TimeoutError:
         outcome = Outcome("timed_out", None, None, perf_counter() - started)
     if outcome.status == "timed_out":
@@ -238,7 +268,19 @@ def _outcome(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter
     return outcome
 
 
-def _call(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter) -> Outcome:
+def _call(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAccount, meter: UsageMeter) -> Outcome:
+    """Call the function; how long it took is what it would have taken alone."""
+    sharing = subject.sharing
+    if sharing is None or not sharing.has_steps:
+        return _called(subject, case, cell.row, meter)
+    with sharing.steps(cell.row.number, cell.repeat, account) as clock:
+        outcome = _called(subject, case, cell.row, meter)
+        alone = clock.now() - clock.started
+    account.count_saved(alone - outcome.duration)
+    return replace(outcome, duration=alone)
+
+
+def _called(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter) -> Outcome:
     experiment = subject.experiment
     case = case.once_more()  # What an execution has of its own is kept with its case.
     args, kwargs = subject.arguments.of(row)

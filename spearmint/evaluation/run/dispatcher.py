@@ -30,6 +30,10 @@ class Dispatcher:
         at_once: How many chunks may run at once.
         seconds: How long a chunk should take: enough to be worth the hand-over.
         smallest: Cells that a chunk holds at least, while there are as many.
+        row: How many cells of one row and repetition are to be in one chunk, while there are enough for all workers;
+            1 where it does not matter.
+        keeps_rows: Whether they are to be in one chunk in any case.
+        note: Is told of each chunk that has ended.
         renew: Replaces the workers after one has died; None where that is not Spearmint's to do. Then what was in
             flight is recorded as lost, and the run ends.
     """
@@ -41,12 +45,18 @@ class Dispatcher:
         at_once: int,
         seconds: float,
         smallest: int = 1,
+        row: int = 1,
+        keeps_rows: bool = False,
+        note: Callable[[ChunkResult], None] | None = None,
         renew: Callable[[], None] | None = None,
     ) -> None:
         self._submit = submit
         self._at_once = at_once
         self._seconds = seconds
         self._smallest = smallest
+        self._row = row
+        self._keeps_rows = keeps_rows
+        self._note = note
         self._renew = renew
         self._size = smallest
         self._left = 0
@@ -106,11 +116,24 @@ class Dispatcher:
         while len(self._flying) < self._at_once * _WAITING and self._breakage is None and not self._suspects:
             # Towards the end chunks get smaller, so that all workers end at about the same time.
             fair = max(self._smallest, self._left // (self._at_once * _WAITING))
-            chunk = list(itertools.islice(self._upcoming(), min(self._size, fair)))
+            chunk = self._next_chunk(min(self._size, fair))
             if not chunk:
                 break
             self._left -= len(chunk)
             self._hand_over(chunk)
+
+    def _next_chunk(self, count: int) -> list[Cell]:
+        """Return so many of the next cells, and those that belong to the row of the last."""
+        chunk = list(itertools.islice(self._upcoming(), count))
+        if not chunk or not (self._keeps_rows or 1 < self._row * self._at_once < self._left):
+            return chunk
+        last = chunk[-1]
+        for cell in self._upcoming():
+            if cell.row.number != last.row.number or cell.repeat != last.repeat:
+                self._returned.appendleft(cell)
+                break
+            chunk.append(cell)
+        return chunk
 
     def _hand_over(self, chunk: Sequence[Cell]) -> None:
         try:
@@ -160,7 +183,7 @@ class Dispatcher:
         chunk = self._flying.pop(future)
         was_alone = not self._flying
         try:
-            seconds, results = future.result()
+            ended = future.result()
         except (EvaluationError, KeyboardInterrupt):
             raise
         except BrokenExecutor as error:
@@ -175,6 +198,9 @@ class Dispatcher:
             else:
                 yield chunk, [_lost(chunk[0], error)]
             return
+        seconds, results = ended.seconds, ended.results
+        if self._note is not None:
+            self._note(ended)
         rest = chunk[len(results) :]
         if rest:  # They took longer than those before.
             self._give_back(rest)

@@ -40,6 +40,7 @@ class EvaluationOptions:
         cache: Whether results of earlier runs in it are taken.
         pickle: Whether outputs that JSON cannot say are pickled, and pickled ones read.
         is_rescored: Whether stored outputs alone are scored, and the function is not called.
+        share: Whether steps and scorers run once for all cells of a row that they have in common.
 
     Raises:
         EvaluationError: If one is out of range.
@@ -64,6 +65,7 @@ class EvaluationOptions:
     cache: bool = False
     pickle: bool = False
     is_rescored: bool = False
+    share: bool = True
 
     def __post_init__(self) -> None:
         for name, value in (("repeats", self.repeats), ("concurrency", self.concurrency)):
@@ -77,6 +79,8 @@ class EvaluationOptions:
             if word not in known:
                 hint = did_you_mean(str(word), known)
                 raise _refused(name, word, f"it is none of {', '.join(map(repr, known))}.{hint} Give one of them")
+        if not isinstance(self.share, bool):
+            raise _refused("share", self.share, "it is neither True nor False. Give one of them")
         if self.vary is not None and (isinstance(self.vary, str) or not isinstance(self.vary, Sequence)):
             raise _refused("vary", self.vary, "it is no list. Give functions, or names such as 'shop.rank:score'")
         if self.budget is not None and not isinstance(self.budget, Budget):

@@ -21,6 +21,8 @@ from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject, run_cells
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.scorers import compile_scorers
+from spearmint.evaluation.sharing.account import StepAccount
+from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.execution.worker_initializers import worker_initializers
 from spearmint.proxy.proxy import experiment_of, plain_function
 from spearmint.registry.experiment import ExperimentFunction
@@ -29,6 +31,7 @@ from spearmint.registry.settings import ExperimentSettings
 from spearmint.strategies.builtin import SingleConfigStrategy
 
 _MOST_PAYLOADS = 4  # evaluations that a worker remembers
+_KEPT_ROWS = 10_000  # of a chunk
 
 CellRef = tuple[int, int, int, int, CellResult | None]
 """A cell as it is sent: positions of its case and row, its repetition, its attempt, and its known result."""
@@ -51,6 +54,7 @@ class EvaluationPayload:
         usage: Tells the tokens that an output took.
         pickles: Whether outputs that JSON cannot say are pickled, and pickled ones read.
         is_called: Whether the function may be called.
+        shares: Whether cells of one row share what they have in common.
     """
 
     function: Any
@@ -65,6 +69,7 @@ class EvaluationPayload:
     usage: Callable[[Any], Any] | None = None
     pickles: bool = False
     is_called: bool = True
+    shares: bool = False
 
 
 class RemoteSubmitter:
@@ -123,12 +128,18 @@ def run_remote_cells(
         raise EvaluationError(f"Cannot evaluate on this executor: {cause}. {advice}.") from error
     cells = [Cell(case, found[row], repeat, attempt, known) for case, row, repeat, attempt, known in refs]
     context = copy_context()
+    if subject.sharing is not None:  # A chunk holds whole rows.
+        subject = replace(subject, sharing=subject.sharing.renewed())
+    keeps_rows = subject.sharing is not None
     if subject.experiment.kind not in ("coroutine", "async_generator") or len(cells) == 1:
-        return run_cells(subject, here, cells, context, budget=budget)
+        return run_cells(subject, here, cells, context, budget=budget, keeps_rows=keeps_rows)
     with ThreadPoolExecutor(min(concurrency, len(cells))) as pool:  # each thread waits for one cell on the loop
         ended = list(pool.map(lambda cell: run_cells(subject, here, [cell], context, budget=budget), cells))
     seconds = sum(one.seconds for one in ended) / concurrency
-    return ChunkResult(seconds, [result for one in ended for result in one.results])
+    account = StepAccount()
+    for one in ended:
+        account.add(one.account or StepAccount())
+    return ChunkResult(seconds, [result for one in ended for result in one.results], account)
 
 
 def needs_pickling(executor: Executor) -> bool:
@@ -156,8 +167,9 @@ def _unpacked(payload: bytes) -> tuple[Subject, int]:
     experiment, args, kwargs = target_of(sent)
     scorers = compile_scorers(sent.scorers)
     arguments = Arguments(experiment, args, kwargs)
+    sharing = Sharing.of(experiment, args, _KEPT_ROWS) if sent.shares else None
     kept = (sent.keeps_output, sent.stores_output, sent.timeout, sent.usage, sent.pickles, sent.is_called)
-    subject = Subject(experiment, arguments, scorers, *kept)
+    subject = Subject(experiment, arguments, scorers, *kept, sharing)
     return subject, sent.concurrency
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from spearmint.evaluation.cost import PriceList
 from spearmint.evaluation.directions import COST, LATENCY, TOKENS_IN, TOKENS_OUT
 from spearmint.evaluation.run.cell import CellResult, CellStatus
+from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.evaluation.usage import Usages
 from spearmint.statistics.repeats import reducer
 
@@ -48,6 +49,7 @@ class ResultTable:
         is_raced: Whether how many rows a case has depends on their scores.
         seconds: How long the function took, by case, row and repetition; NaN where it has not run or failed.
         scorers: From each metric to the scorer that gave it.
+        account: What the cells shared.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class ResultTable:
         self._prices = prices or PriceList()
         self._measured: dict[str, NDArray[np.float64]] = {}
         self._reduce = None if reduce == "mean" else reducer(reduce, repeats)
+        self.account = StepAccount()
         self.clusters: NDArray[np.int64] | None = None
         self.is_raced = False
         self._status = np.zeros(self._shape, np.uint8)

@@ -17,7 +17,7 @@ from spearmint.evaluation.dataset import Dataset, Row
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.run.budget_cells import BudgetCells
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.cell import Cell, CellResult, Subject, run_cells
+from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject, run_cells
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
 from spearmint.evaluation.run.identity import Identity, identify
 from spearmint.evaluation.run.journal import Journal, ResultLog
@@ -35,6 +35,11 @@ from spearmint.execution.pool import variant_pool
 _LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
 _REMOTE_SECONDS = 0.1  # that one takes elsewhere
 _PATIENCE = 4  # times that, until the rest of a chunk is given back
+
+
+def kept_rows(options: EvaluationOptions) -> int:
+    """Return of how many rows what they share is to be remembered: of all that are under way at once, and then some."""
+    return 4 * (options.concurrency or variant_pool.limits.max_workers) + 16
 
 
 class RunOutcome(NamedTuple):
@@ -204,6 +209,7 @@ class Schedule:
         at_once = at_once or variant_pool.limits.max_workers
         is_remote = executor is not None and needs_pickling(executor)
         is_async = self.subject.experiment.kind in ("coroutine", "async_generator")
+        shares = self.subject.sharing is not None and self.subject.sharing.has_steps
         with (
             self._threads(at_once) if executor is None or not is_remote else self._workers(executor, at_once) as submit
         ):
@@ -212,8 +218,16 @@ class Schedule:
                 at_once=at_once,
                 seconds=_LOCAL_SECONDS if executor is None else _REMOTE_SECONDS,
                 smallest=at_once if is_async and is_remote else 1,
+                row=len(self.cases) if shares else 1,
+                keeps_rows=shares and is_remote,
+                note=self._note,
                 renew=getattr(executor, "renew", None),
             )
+
+    def _note(self, ended: ChunkResult) -> None:
+        if ended.account is not None:
+            self.table.account.add(ended.account)
+            self.spending.spare(ended.account.saved_seconds)
 
     @contextmanager
     def _workers(self, executor: Executor, at_once: int) -> Iterator[Submit]:
@@ -228,6 +242,7 @@ class Schedule:
             usage=self.subject.usage,
             pickles=self.subject.pickles,
             is_called=self.subject.is_called,
+            shares=self.subject.sharing is not None,
         )
         name = self.subject.experiment.name
         yield RemoteSubmitter(executor, payload, name, cases=self.cases, budget=_REMOTE_SECONDS * _PATIENCE).submit

@@ -6,7 +6,7 @@ from typing import Any
 
 from spearmint.evaluation.usage import NO_USAGE, CellUsage, Usages, given_usage, usage_of_output, usage_of_spans
 from spearmint.results import Outcome
-from spearmint.tracing.mlflow.token_usage import SpanUsage, observer, usage_sink_var
+from spearmint.tracing.mlflow.token_usage import SpanUsage, observer, reused_sink_var, usage_sink_var
 
 
 class UsageMeter:
@@ -14,17 +14,20 @@ class UsageMeter:
 
     def __init__(self) -> None:
         self._attempts: list[list[SpanUsage]] = []
+        self._reused: list[SpanUsage] = []
 
     @contextmanager
     def attempt(self) -> Iterator[None]:
         """Take the spans of an attempt; the last attempt is the one that counts."""
         spans: list[SpanUsage] = []
         self._attempts.append(spans)
+        self._reused = []
         observer.attach()
-        token = usage_sink_var.set(spans.append)
+        token, reused = usage_sink_var.set(spans.append), reused_sink_var.set(self._reused.append)
         try:
             yield
         finally:
+            reused_sink_var.reset(reused)
             usage_sink_var.reset(token)
 
     @property
@@ -52,11 +55,14 @@ class UsageMeter:
                 error = shown(raised)
         else:
             call = usage_of_spans(self.spans)
+            if call is None and self._reused:
+                call = ()
             if call is None and outcome.status == "success":
                 call = usage_of_output(outcome.value)
         if call is None and not retries and error is None:
             return None
-        return CellUsage(call, retries, error=error)
+        reused = () if given is not None else usage_of_spans(self._reused) or ()
+        return CellUsage(call, retries, reused=reused, error=error)
 
 
 def with_judges(usage: CellUsage | None, spans: Sequence[SpanUsage]) -> CellUsage | None:

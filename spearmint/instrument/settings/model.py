@@ -192,6 +192,7 @@ class EntryOptions(_Model):
     combine: Literal["product", "one_at_a_time"] = "product"
     max_cases: PositiveInt | None = 1000
     tracing: Annotated[Any, AfterValidator(_tracing)] = None
+    cache: bool = True
     enabled: bool = True
     stages: Annotated[list[Annotated[dict[str, Any], AfterValidator(_stage)]], BeforeValidator(_list)] = Field(
         default_factory=list
@@ -209,7 +210,7 @@ class EntryOptions(_Model):
     @property
     def given(self) -> dict[str, Any]:
         """The plain options that were written down, for `spearmint.Spearmint`."""
-        plain = ("variant_timeout", "copy_args", "combine", "max_cases", "tracing")
+        plain = ("variant_timeout", "copy_args", "combine", "max_cases", "tracing", "cache")
         return {name: getattr(self, name) for name in plain if name in self.model_fields_set}
 
 

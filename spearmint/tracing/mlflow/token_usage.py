@@ -34,6 +34,8 @@ class SpanUsage(NamedTuple):
 
 usage_sink_var: ContextVar[Callable[[SpanUsage], None] | None] = ContextVar("spearmint_usage_sink", default=None)
 """What takes the spans that end here."""
+reused_sink_var: ContextVar[Callable[[SpanUsage], None] | None] = ContextVar("spearmint_reused_sink", default=None)
+"""What takes the spans of steps that ran elsewhere, and whose results are used here."""
 
 
 class SpanObserver:

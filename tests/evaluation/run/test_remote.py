@@ -43,6 +43,17 @@ def test_processes_run_async_functions_with_given_configs(processes):
     assert report.best("exact").summary.estimate.value == 1
 
 
+def test_processes_share_the_steps_of_a_row(processes, tmp_path):
+    rows = [{"x": x, "folder": str(tmp_path)} for x in range(1, 40)]
+    scorers = {"value": lambda outputs: outputs}
+    report = mint.evaluate(subjects.answers, rows, scorers=scorers, executor=processes)
+    assert len((tmp_path / "finds").read_text()) == 39 * 4
+    assert len((tmp_path / "ranks").read_text()) <= 39 * 16
+    assert "of 1,248 step calls" in str(report)
+    alone = mint.evaluate(subjects.answers, rows, scorers=scorers, share=False)
+    assert [one.estimate for one in report.summary()] == [one.estimate for one in alone.summary()]
+
+
 def test_the_work_is_done_in_other_processes(processes):
     report = mint.evaluate(subjects.burns, ROWS, scorers=[subjects.process_id], executor=processes)
     seen = set(report.to_dataframe(cells=True)["process_id"])

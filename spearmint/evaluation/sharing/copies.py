@@ -1,0 +1,30 @@
+"""How a result is handed to several cells: shared where nothing can change it, else a copy for each."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+from spearmint.config.copying import is_immutable
+from spearmint.evaluation.sharing.exact_key import is_plain
+
+_SMALL = 20_000  # bytes up to which pickle copies faster than `copy.deepcopy`, which shares texts
+
+
+def copier_of(value: Any) -> Callable[[], Any]:
+    """Return what gives each cell a result as it is now.
+
+    Raises:
+        Exception: What copying it raises; it is tried once here.
+    """
+    if is_immutable(value):
+        return repeat(value).__next__
+    if is_plain(value):
+        text = pickle.dumps(value, 5)
+        if len(text) <= _SMALL:
+            return partial(pickle.loads, text)
+    original = copy.deepcopy(value)
+    copy.deepcopy(original)
+    return partial(copy.deepcopy, original)

@@ -1,0 +1,199 @@
+"""What tells arguments apart exactly: two values with equal keys are equal in type, content and order."""
+
+import pickle
+import types
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextvars import ContextVar
+from dataclasses import is_dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from spearmint.registry.experiment import ProxyBase
+
+_LARGEST = 4_000_000  # bytes that are compared
+_PROTOCOL = 5
+
+
+class UnkeyableError(Exception):
+    """A value cannot be told from others by its content. The message says which, and why."""
+
+
+class TooLargeError(UnkeyableError):
+    """A value holds more than is compared."""
+
+
+class ExactKey(NamedTuple):
+    """What a value is recognised by.
+
+    Attributes:
+        content: Equal for values that are equal in type, content and order.
+        kept: What counts by its identity, which is to be alive as long as the key is in use.
+    """
+
+    content: bytes
+    kept: tuple[Any, ...]
+
+
+def exact_key(value: Any, is_user_code: Callable[[str], bool]) -> ExactKey:
+    """Return what a value is recognised by.
+
+    Functions, classes, modules and what libraries make that cannot be pickled, such as the client of a service, count
+    by their identity; all else counts by its content.
+
+    Args:
+        value: Anything.
+        is_user_code: Tells by a module's name whether it is the user's.
+
+    Raises:
+        UnkeyableError: If it holds an iterator, an object of the user's that cannot be read, or too much.
+    """
+    try:
+        return _pickled(value, is_user_code, is_fast=True)
+    except UnkeyableError:
+        raise
+    except (ValueError, RecursionError):  # It holds itself: then what is shared within it counts too.
+        pass
+    except Exception as error:
+        raise UnkeyableError(_cause(error)) from error
+    try:
+        return _pickled(value, is_user_code, is_fast=False)
+    except UnkeyableError:
+        raise
+    except Exception as error:
+        raise UnkeyableError(_cause(error)) from error
+
+
+def _pickled(value: Any, is_user_code: Callable[[str], bool], *, is_fast: bool) -> ExactKey:
+    text = _BoundedText()
+    pickler = _ExactPickler(text, is_user_code)
+    pickler.fast = is_fast  # Without references to what came before, so that equal values have equal texts.
+    pickler.dump(value)
+    return ExactKey(b"".join(text.parts), tuple(pickler.kept))
+
+
+def _cause(error: Exception) -> str:
+    return f"{error}" if isinstance(error, TypeError | pickle.PicklingError) else f"{type(error).__name__}: {error}"
+
+
+class _BoundedText:
+    """Takes bytes up to a limit."""
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+        self._left = _LARGEST
+
+    def write(self, data: Any) -> None:
+        self._left -= len(data) if isinstance(data, bytes) else memoryview(data).nbytes
+        if self._left < 0:
+            message = f"it holds more than {_LARGEST // 10**6} MB"
+            raise TooLargeError(message)
+        self.parts.append(bytes(data))
+
+
+class Identical:
+    """A value that is to count by its identity, whatever it is.
+
+    Args:
+        value: The value.
+    """
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _ByIdentity:
+    """Stands in a key for an object that counts by its identity."""
+
+
+class _ExactPickler(pickle.Pickler):
+    def __init__(self, file: Any, is_user_code: Callable[[str], bool]) -> None:
+        super().__init__(file, _PROTOCOL)
+        self._is_user_code = is_user_code
+        self.kept: list[Any] = []
+
+    def reducer_override(self, value: Any) -> Any:
+        kind = type(value)
+        if value is _ByIdentity:
+            return NotImplemented
+        if kind is Identical:
+            return self._identity(value.value)
+        if kind is types.FunctionType:
+            return self._function(value)
+        if kind in _BY_IDENTITY or isinstance(value, type | ProxyBase):
+            return self._identity(value)
+        if hasattr(kind, "__next__") or hasattr(kind, "__anext__") or hasattr(kind, "__await__"):
+            message = f"it holds a {kind.__name__}, which is used up by reading it"
+            raise UnkeyableError(message)
+        hashable: Any = kind
+        if _is_opaque(hashable, self._is_user_code) and not _can_be_pickled(value):
+            return self._identity(value)
+        return NotImplemented
+
+    def _identity(self, value: Any) -> Any:
+        self.kept.append(value)
+        return _ByIdentity, (id(value),)
+
+    def _function(self, function: types.FunctionType) -> Any:
+        if function.__closure__ is None and not function.__defaults__ and not function.__kwdefaults__:
+            return self._identity(function)
+        self.kept.append(function.__code__)
+        cells = [_held(cell) for cell in function.__closure__ or ()]
+        return _ByIdentity, (id(function.__code__), cells, function.__defaults__, function.__kwdefaults__)
+
+
+def _held(cell: types.CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:  # not assigned yet
+        return _ByIdentity
+
+
+_BY_IDENTITY = frozenset(
+    {object, types.ModuleType, types.BuiltinFunctionType, types.MethodDescriptorType, types.CodeType, ContextVar}
+)
+
+
+@lru_cache(maxsize=10_000)
+def _is_opaque(kind: type, is_user_code: Callable[[str], bool]) -> bool:
+    """Tell whether objects of a class are a library's, and none that merely hold values."""
+    is_container = issubclass(kind, Mapping | Sequence | AbstractSet | BaseModel) or is_dataclass(kind)
+    is_array = any(hasattr(kind, name) for name in ("__array__", "__dataframe__", "__dlpack__"))
+    is_partial = kind.__module__ in ("functools", "collections", "builtins")
+    return not (is_container or is_array or is_partial or kind is types.MethodType or is_user_code(kind.__module__))
+
+
+_unpicklable: "weakref.WeakKeyDictionary[type, None]" = weakref.WeakKeyDictionary()
+
+
+def _can_be_pickled(value: Any) -> bool:
+    """Tell whether an object of a library has content; of a class that once had none, no object is tried again."""
+    if type(value) in _unpicklable:
+        return False
+    try:
+        pickle.Pickler(_BoundedText(), _PROTOCOL).dump(value)
+    except TooLargeError:
+        raise
+    except Exception:  # noqa: BLE001 - a reducer of a library's may raise anything
+        _unpicklable[type(value)] = None
+        return False
+    return True
+
+
+def is_plain(value: Any) -> bool:
+    """Tell whether a value consists of the plainest types alone, which pickle copies exactly."""
+    try:
+        _PlainPickler(_BoundedText(), _PROTOCOL).dump(value)
+    except Exception:  # noqa: BLE001 - all else is not plain
+        return False
+    return True
+
+
+class _PlainPickler(pickle.Pickler):
+    def reducer_override(self, value: Any) -> Any:
+        raise UnkeyableError(type(value).__name__)

@@ -1,0 +1,116 @@
+"""What cells of one evaluation share: the steps of the function, and its scorers."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from itertools import repeat
+from typing import Any
+
+from spearmint.context.current import step_caller_var
+from spearmint.evaluation.sharing.account import StepAccount
+from spearmint.evaluation.sharing.cell_steps import call_step
+from spearmint.evaluation.sharing.clock import CellClock
+from spearmint.evaluation.sharing.exact_key import UnkeyableError, exact_key
+from spearmint.evaluation.sharing.row_memo import RowMemo
+from spearmint.evaluation.sharing.shared_steps import SharedSteps
+from spearmint.evaluation.sharing.step_call import CellContext
+from spearmint.registry.experiment import ExperimentFunction
+
+_PATIENCE = 300.0  # seconds that a score waits for an equal one
+Score = Callable[[], Mapping[str, float]]
+
+
+class Sharing:
+    """What the cases of each row have computed.
+
+    Args:
+        shared: Which experiments are shared.
+        rows: How many rows are remembered, those that were looked at last.
+    """
+
+    def __init__(self, shared: SharedSteps, rows: int) -> None:
+        self._shared = shared
+        self._limit = rows
+        self._lock = threading.Lock()
+        self._rows: OrderedDict[tuple[int, int], RowMemo] = OrderedDict()
+
+    @classmethod
+    def of(cls, experiment: ExperimentFunction, args: tuple[Any, ...], rows: int) -> "Sharing":
+        """Return what shares the steps of an experiment, given the arguments that every call of it gets first."""
+        return cls(SharedSteps(experiment, args), rows)
+
+    def renewed(self) -> "Sharing":
+        """Return the same for another part of an evaluation, with nothing computed yet."""
+        return Sharing(self._shared, self._limit)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether the function calls experiments, as far as that is known by now."""
+        self._shared.refresh()
+        return bool(self._shared.steps)
+
+    def memo(self, row: int, repeat: int) -> RowMemo:
+        """Return what the cases of a row have computed."""
+        with self._lock:
+            memo = self._rows.setdefault((row, repeat), RowMemo())
+            self._rows.move_to_end((row, repeat))
+            while len(self._rows) > self._limit:
+                self._rows.popitem(last=False)
+        return memo
+
+    @contextmanager
+    def steps(self, row: int, repeat: int, account: StepAccount) -> Iterator[CellClock]:
+        """Share the steps that are called inside; give the clock by which the cell would have run alone."""
+        cell = CellContext(self._shared, self.memo(row, repeat), account)
+        token = step_caller_var.set(partial(call_step, cell))
+        try:
+            yield cell.clock
+        finally:
+            step_caller_var.reset(token)
+
+    def score(
+        self, memo: RowMemo, scorer: str, given: Mapping[str, Any], account: StepAccount, score: Score
+    ) -> Mapping[str, float]:
+        """Make a score, or return that of an equal output of the same row.
+
+        Args:
+            memo: What the cases of the row have computed.
+            scorer: Its name.
+            given: What it gets, without what is the same in the whole row.
+            account: Where it is counted.
+            score: Makes it.
+
+        Raises:
+            BaseException: What the scorer raises.
+        """
+        try:
+            exact = exact_key(given, self._shared.is_user_code)
+        except UnkeyableError:
+            account.count_score(is_reused=False)
+            return score()
+        claim, entry = memo.claim((scorer, exact.content), exact.kept, None, waits=True)
+        if claim == "wait":
+            memo.waiter(entry, None).result(_PATIENCE)
+            claim = "reuse" if entry.state == "done" else "alone"
+        account.count_score(is_reused=claim == "reuse")
+        if claim == "reuse":
+            found: Mapping[str, float] = entry.give()
+            return found
+        if claim == "alone":
+            return score()
+        is_shared = False
+        try:
+            made = score()
+            is_shared = self._is_unchanged(given, exact.content)
+            entry.give = repeat(made).__next__
+        finally:
+            (memo.publish if is_shared else memo.fail)(entry)
+        return made
+
+    def _is_unchanged(self, given: Mapping[str, Any], content: bytes) -> bool:
+        try:
+            return exact_key(given, self._shared.is_user_code).content == content
+        except UnkeyableError:
+            return False
