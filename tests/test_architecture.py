@@ -80,7 +80,7 @@ HOUSE = (
     (
         7,
         "evaluation.run",
-        "row_arguments case_names scorer_trace stored_output local_pool usage_meter cell dispatcher result_table",
+        "row_arguments case_names scorer_trace stored_output local_pool usage_meter cell_text cell dispatcher result_table",
     ),
     (7, "evaluation.run", "identity journal store_database store resume options remote process_pool progress"),
     (7, "evaluation.run", "race_cells budget_cells schedule"),

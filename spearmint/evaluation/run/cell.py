@@ -1,7 +1,6 @@
 """One cell: a function under one case on one row, its output scored."""
 
 import inspect
-import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from contextvars import Context
@@ -11,8 +10,8 @@ from time import perf_counter
 from typing import Any, Literal, NamedTuple
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.config.model import ATOMS
 from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.run.cell_text import error_text, preview
 from spearmint.evaluation.run.local_pool import call_within
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
@@ -24,19 +23,13 @@ from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.evaluation.usage import CellUsage
 from spearmint.execution.event_loop import background_loop
 from spearmint.execution.invoke import invoke_blocking
-from spearmint.redaction import redactor
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
 from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, sample
 from spearmint.tracing.span import UNSAMPLED
 
-_LONGEST = 200  # characters of an output or an error that are kept
 _OF_CELL = ("outputs", "config")  # what scorers get that is not the same in the whole row
 _GRACE = 0.5  # seconds that a coroutine has to be cancelled in
-
-_shorten = reprlib.Repr()
-_shorten.maxstring = _shorten.maxother = _LONGEST
-_shorten.maxlist = _shorten.maxtuple = _shorten.maxdict = _shorten.maxset = 10
 
 
 CellStatus = Literal["success", "failed", "timed_out", "lost"]
@@ -194,7 +187,7 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
         None,
         {},
         {},
-        _preview(outcome.value, case, cell.row) if subject.keeps_output else None,
+        preview(outcome.value, case, cell.row) if subject.keeps_output else None,
         stored=encode_output(outcome.value, pickles=subject.pickles) if subject.stores_output else None,
         attempt=cell.attempt,
         usage=usage,
@@ -298,27 +291,3 @@ def _called(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter)
     if isinstance(outcome.exception, KeyboardInterrupt):
         raise outcome.exception
     return outcome
-
-
-def error_text(error: BaseException, case: ExperimentCase, row: Row, output: Any = None) -> str:
-    """Return what is kept of an exception, without secrets."""
-    try:
-        text = f"{type(error).__name__}: {error}"
-    except Exception:  # noqa: BLE001 - a __str__ that raises
-        text = type(error).__name__
-    return _shown(text, case, row, output)
-
-
-def _shown(text: str, case: ExperimentCase, row: Row, output: Any) -> str:
-    """Return the beginning of a text, without secrets, such as those of the configs, the row and the output."""
-    hide = redactor()
-    known = hide.secrets_in([*case.assignment.values(), row.inputs, row.expectations, output])
-    return hide.excerpt(text, _LONGEST, known)
-
-
-def _preview(value: Any, case: ExperimentCase, row: Row) -> str:
-    try:
-        text = str(value) if type(value) in ATOMS else _shorten.repr(value)
-    except Exception as error:  # noqa: BLE001 - a __repr__ that raises
-        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-    return _shown(text, case, row, value)

@@ -1,0 +1,40 @@
+"""What is kept of outputs and errors: the beginnings of their texts, without secrets."""
+
+import reprlib
+from typing import Any
+
+from spearmint.cases.case import ExperimentCase
+from spearmint.config.model import ATOMS
+from spearmint.evaluation.dataset import Row
+from spearmint.redaction import redactor
+
+_LONGEST = 200  # characters of an output or an error that are kept
+
+_shorten = reprlib.Repr()
+_shorten.maxstring = _shorten.maxother = _LONGEST
+_shorten.maxlist = _shorten.maxtuple = _shorten.maxdict = _shorten.maxset = 10
+
+
+def error_text(error: BaseException, case: ExperimentCase, row: Row, output: Any = None) -> str:
+    """Return what is kept of an exception, without secrets."""
+    try:
+        text = f"{type(error).__name__}: {error}"
+    except Exception:  # noqa: BLE001 - a __str__ that raises
+        text = type(error).__name__
+    return _shown(text, case, row, output)
+
+
+def _shown(text: str, case: ExperimentCase, row: Row, output: Any) -> str:
+    """Return the beginning of a text, without secrets, such as those of the configs, the row and the output."""
+    hide = redactor()
+    known = hide.secrets_in([*case.assignment.values(), row.inputs, row.expectations, output])
+    return hide.excerpt(text, _LONGEST, known)
+
+
+def preview(value: Any, case: ExperimentCase, row: Row) -> str:
+    """Return what is kept of an output, without secrets."""
+    try:
+        text = str(value) if type(value) in ATOMS else _shorten.repr(value)
+    except Exception as error:  # noqa: BLE001 - a __repr__ that raises
+        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    return _shown(text, case, row, value)
