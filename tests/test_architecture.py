@@ -77,11 +77,8 @@ HOUSE = (
         "evaluation.sharing",
         "account clock exact_key copies step_case row_memo shared_steps step_call step_streams cell_steps sharing",
     ),
-    (
-        7,
-        "evaluation.run",
-        "row_arguments case_names scorer_trace stored_output local_pool usage_meter cell_text cell dispatcher result_table",
-    ),
+    (7, "evaluation.run", "row_arguments case_names scorer_trace stored_output local_pool usage_meter"),
+    (7, "evaluation.run", "cell_text cell dispatcher result_table"),
     (7, "evaluation.run", "identity journal store_database store resume options remote process_pool progress"),
     (7, "evaluation.run", "race_cells budget_cells schedule"),
     (
