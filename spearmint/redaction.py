@@ -3,6 +3,7 @@
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote
 
@@ -84,7 +85,7 @@ class Redactor:
 
     def __init__(self, patterns: Iterable[str] = SECRET_KEYS) -> None:
         patterns = tuple(patterns)
-        for pattern in patterns:
+        for pattern in () if patterns == SECRET_KEYS else patterns:
             try:
                 re.compile(pattern)
             except re.error as error:
@@ -92,23 +93,30 @@ class Redactor:
                     f"Cannot mask names by {pattern!r}: it is no regular expression ({error}). Escape what is literal."
                 )
                 raise ConfigError(message) from error
-        words = "|".join(f"(?:{pattern})" for pattern in patterns)
-        self._name = self._text = self._option = None
-        if not words:
-            return
-        self._name = re.compile(rf"(?:^|[_\W])(?:{words})(?:$|[_\W])", re.IGNORECASE)
+        self._words = "|".join(f"(?:{pattern})" for pattern in patterns)
+
+    # Compiled on first use: most processes import Spearmint and hide nothing.
+    @cached_property
+    def _name(self) -> re.Pattern[str]:
+        return re.compile(rf"(?:^|[_\W])(?:{self._words})(?:$|[_\W])", re.IGNORECASE)
+
+    @cached_property
+    def _text(self) -> re.Pattern[str]:
         start = r"(?:(?<![^\W_])|(?-i:(?<=[a-z0-9])(?=[A-Z])))"
-        name = rf"(?P<name>{start}(?:{words})(?:[_-][\w-]{{0,40}})?)"
+        name = rf"(?P<name>{start}(?:{self._words})(?:[_-][\w-]{{0,40}})?)"
         pair = rf"(?P<comma>['\"]\s*,\s*){_QUOTED}"
-        self._text = re.compile(rf"{name}(?:(?P<between>{_BETWEEN}){_VALUE}|{pair})", re.IGNORECASE)
-        option = rf"(?P<option>(?<![\w-])--?(?:\w{{1,30}}-){{0,6}}(?:{words})\s+)[^\s'\"-][^\s'\"]*"
-        self._option = re.compile(option, re.IGNORECASE)
+        return re.compile(rf"{name}(?:(?P<between>{_BETWEEN}){_VALUE}|{pair})", re.IGNORECASE)
+
+    @cached_property
+    def _option(self) -> re.Pattern[str]:
+        option = rf"(?P<option>(?<![\w-])--?(?:\w{{1,30}}-){{0,6}}(?:{self._words})\s+)[^\s'\"-][^\s'\"]*"
+        return re.compile(option, re.IGNORECASE)
 
     def is_secret(self, name: object) -> bool:
         """Tell whether a name is one that secrets have."""
         if isinstance(name, bytes):
             name = name.decode("latin-1")
-        if self._name is None or not isinstance(name, str):
+        if not self._words or not isinstance(name, str):
             return False
         return self._name.search(_CAMEL.sub("_", name).replace("-", "_")) is not None
 
@@ -144,7 +152,7 @@ class Redactor:
             text = _URL_TOKEN.sub(MASK, _URL.sub(_without_password, text))
         text = _GO_DSN.sub(rf"\g<user>:{MASK}", text)
         text = _HEADER.sub(self._header, text)
-        if self._text is not None and self._option is not None:
+        if self._words:
             text = self._text.sub(_after_name, text)
             text = self._option.sub(rf"\g<option>{MASK}", text)
         text = _SIGNED.sub(rf"\g<name>={MASK}", text)
