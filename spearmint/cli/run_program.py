@@ -15,6 +15,7 @@ from pathlib import Path
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from spearmint.instrument.child_processes.autostart import is_autostart_enabled
 from spearmint.instrument.child_processes.lazy_finder import CHILD_VARIABLE, PROGRAM_VARIABLE
 from spearmint.instrument.child_processes.python_command import parse_python_command
 from spearmint.instrument.importing.main_module import code_of, code_of_text, loader_of
@@ -29,12 +30,24 @@ def run_script(script: str, args: list[str]) -> None:
     _set_arguments([script, *args])
     if CHILD_VARIABLE in os.environ:
         os.environ[PROGRAM_VARIABLE] = os.path.realpath(script)
-    if pkgutil.get_importer(script) is not None:
+    importer = pkgutil.get_importer(script)
+    if importer is not None:
+        _keep_spearmint_on_path(importer)
         _set_first_path(os.path.join(Path.cwd(), script))  # noqa: PTH118 - python leaves dots in it
         _run(lambda: _run_module("__main__", alters_argv=False))
     else:
         _set_first_path(os.path.dirname(os.path.realpath(script)))  # noqa: PTH120 - as python does
         _run(lambda: _run_file(os.path.join(Path.cwd(), script)))  # noqa: PTH118 - python leaves dots in it
+
+
+def _keep_spearmint_on_path(importer: Any) -> None:
+    """Have a .pex file that starts itself again leave Spearmint on the path, where `spearmint autostart` gets it in."""
+    try:
+        importer.get_data("PEX-INFO")
+    except (AttributeError, OSError):  # It is another zip application, or a folder.
+        return
+    if is_autostart_enabled():
+        os.environ.setdefault("PEX_INHERIT_PATH", "fallback")
 
 
 def run_module(name: str, args: list[str]) -> None:

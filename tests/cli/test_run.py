@@ -4,6 +4,7 @@ import py_compile
 import signal
 import sys
 import zipapp
+import zipfile
 
 import pytest
 
@@ -231,6 +232,27 @@ def test_sourceless_and_zipped_scripts_run_under_their_configs(programs, write, 
     (programs / "zipped" / "helper.py").write_text((programs / "helper.py").read_text())
     zipapp.create_archive(programs / "zipped", programs / "zipped.pyz")
     assert start("-m", "spearmint", "run", "zipped.pyz").stdout == "5 7 1\n"
+
+
+@pytest.mark.slow
+def test_pex_keeps_spearmint_on_its_path_with_autostart(programs, start):
+    """PEX starts itself again, on a path without what stands in the environment unless it is told otherwise."""
+    show = "import os; print(os.environ.get('PEX_INHERIT_PATH'))"
+    patch = "import sys; from spearmint.cli import run_program; run_program.is_autostart_enabled = lambda: {}; "
+    run = "run_program.run_script(sys.argv[1], [])"
+    for name, files in {"app.pex": ("PEX-INFO",), "other.pyz": ()}.items():
+        with zipfile.ZipFile(programs / name, "w") as archive:
+            archive.writestr("__main__.py", show)
+            for file in files:
+                archive.writestr(file, "{}")
+
+    def inherited(name, *, is_enabled, env=None):
+        return start("-c", patch.format(is_enabled) + run, name, env=env or {}).stdout.strip()
+
+    assert inherited("app.pex", is_enabled=True) == "fallback"
+    assert inherited("app.pex", is_enabled=True, env={"PEX_INHERIT_PATH": "false"}) == "false"
+    assert inherited("app.pex", is_enabled=False) == "None"
+    assert inherited("other.pyz", is_enabled=True) == "None"
 
 
 @pytest.mark.slow
