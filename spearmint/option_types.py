@@ -110,7 +110,7 @@ class OnlineChanges(TypedDict, total=False):
     """Options of exposures and outcomes, as `spearmint.online.options.OnlineOptions` says what they are."""
 
     journal: str | os.PathLike[str] | None
-    sink: RecordSink | Literal["otel"] | None
+    sink: RecordSink | str | None
     queue_size: int
     rotate_bytes: int
     hash_units: str | None

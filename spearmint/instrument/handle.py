@@ -10,6 +10,7 @@ from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from spearmint.context.threads import install_thread_propagation
+from spearmint.errors import ConfigError
 from spearmint.execution.call_metrics import call_meter
 from spearmint.execution.limits import PoolLimits
 from spearmint.execution.pool import variant_pool
@@ -153,7 +154,10 @@ class Handle:
                 set_metrics_options(settings.metrics)
             if settings.online is not None:
                 undo.callback(records.set_options, records.options)
-                records.configure(_relative_to(self.loaded.origin.folder, settings.online))
+                try:
+                    records.configure(_relative_to(self.loaded.origin.folder, settings.online))
+                except ConfigError as error:
+                    raise self.loaded.origin.error(str(error), ("online", "sink")) from error
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if self._reaches_children:
                 undo.callback(propagate_to_children(self.loaded))

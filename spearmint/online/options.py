@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from spearmint.errors import ConfigError
 from spearmint.process_options import ProcessOptions
@@ -18,7 +18,8 @@ class OnlineOptions(ProcessOptions):
 
     Attributes:
         journal: Folder of the journal: one JSONL file per process; None for none.
-        sink: A callable that takes a list of records, or ``"otel"`` for OpenTelemetry log events; None for none.
+        sink: A callable that takes a list of records, or its import path, ``"pkg.mod:name"``; ``"otel"`` for log events
+            of OpenTelemetry; None for none.
         queue_size: Records that may wait to be written; more are dropped, counted.
         rotate_bytes: Size from which on a process begins its next file.
         hash_units: A key; with it, records hold a keyed hash in place of each unit.
@@ -29,7 +30,7 @@ class OnlineOptions(ProcessOptions):
     kind: ClassVar[str] = "online option"
 
     journal: str | None = None
-    sink: RecordSink | Literal["otel"] | None = None
+    sink: RecordSink | str | None = None
     queue_size: int = 10_000
     rotate_bytes: int = 64 * 1024 * 1024
     hash_units: str | None = field(default=None, repr=False)
@@ -43,8 +44,9 @@ class OnlineOptions(ProcessOptions):
             if Path(self.journal).is_file():
                 raise self.refusal("journal", "the path of a folder, which this file is not")
             object.__setattr__(self, "journal", os.fspath(self.journal))
-        if self.sink is not None and self.sink != "otel" and not callable(self.sink):
-            raise self.refusal("sink", "a callable that takes a list of records, or 'otel'")
+        is_path = isinstance(self.sink, str) and (self.sink == "otel" or ":" in self.sink)
+        if self.sink is not None and not is_path and not callable(self.sink):
+            raise self.refusal("sink", "a callable that takes a list of records, its import path, or 'otel'")
         self.check_whole("queue_size", "rotate_bytes", "dedupe")
         if self.hash_units is not None and (not isinstance(self.hash_units, str) or not self.hash_units):
             raise ConfigError("Cannot hash units with what is given as 'hash_units': it is no key. Give a text.")

@@ -2,8 +2,10 @@
 
 import importlib
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+from spearmint.errors import ConfigError
+from spearmint.import_path import import_object
 from spearmint.online.journal import RecordJournal, Taken
 from spearmint.online.options import OnlineOptions, RecordSink
 
@@ -62,6 +64,25 @@ class OpenTelemetrySink:
         """Do nothing: the provider is the user's."""
 
 
+def imported_sink(sink: RecordSink | str | None) -> RecordSink | str | None:
+    """Return a sink, of which the import path may have been given.
+
+    Raises:
+        ConfigError: If it cannot be imported, or called.
+    """
+    if not isinstance(sink, str) or sink == "otel":
+        return sink
+    try:
+        found = import_object(sink)
+    except ImportError as error:
+        raise ConfigError(f"Cannot use the sink {sink!r}: {error}") from error
+    if not callable(found):
+        message = f"Cannot use the sink {sink!r}: it cannot be called. Name a function that takes a list of records."
+        raise ConfigError(message)
+    call: RecordSink = found
+    return call
+
+
 def open_sinks(options: OnlineOptions) -> list[Sink]:
     """Return the sinks that options name, the journal first.
 
@@ -74,5 +95,5 @@ def open_sinks(options: OnlineOptions) -> list[Sink]:
     if options.sink == "otel":
         found.append(OpenTelemetrySink())
     elif options.sink is not None:
-        found.append(CallableSink(options.sink))
+        found.append(CallableSink(cast("RecordSink", imported_sink(options.sink))))
     return found

@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
 from time import monotonic, time_ns
 from typing import Any, Protocol
@@ -15,7 +16,7 @@ from typing import Any, Protocol
 from spearmint.online.account import RecordAccount
 from spearmint.online.journal import RecordJournal
 from spearmint.online.options import ExposureStats, OnlineOptions
-from spearmint.online.sinks import Sink, open_sinks
+from spearmint.online.sinks import Sink, imported_sink, open_sinks
 from spearmint.tracing.exporter import exporter
 
 _TICK = 0.1
@@ -101,10 +102,11 @@ class RecordWriter:
         """Replace options of the process; they hold for what is written from now on.
 
         Raises:
-            ConfigError: If a name is unknown or a value is out of range.
+            ConfigError: If a name is unknown, a value is out of range, or a sink cannot be imported.
         """
         before = self.options
-        self.set_options(before.with_changes(changes))
+        options = before.with_changes(changes)
+        self.set_options(replace(options, sink=imported_sink(options.sink)))
         if (before.journal, before.sink) != (self.options.journal, self.options.sink):
             for change in self.on_change:
                 change()

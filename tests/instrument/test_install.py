@@ -510,3 +510,9 @@ def test_outermost_target_that_is_no_function_is_an_error(project):
     project.install({"target": "outer:command", **BOOST})
     with pytest.raises(SettingsError, match=r"experiments\[0\].*Cannot make an experiment of <outer\.Command"):
         project.load("outer")
+
+
+def test_sink_that_cannot_be_imported_is_told_with_its_line(project):
+    project.write({"s.yaml": "online:\n  sink: 'json:nothing'\n"})
+    with pytest.raises(SettingsError, match=r"s\.yaml:2.*has no attribute 'nothing'"):
+        spearmint.install(project.folder / "s.yaml")

@@ -1,6 +1,8 @@
 import asyncio
 import logging
+import sys
 import threading
+import types
 
 import pytest
 
@@ -241,3 +243,35 @@ def test_opentelemetry_gets_log_events(online):
 def test_options_that_cannot_be_are_refused(online, options, problem):
     with pytest.raises(ConfigError, match=problem):
         spearmint.configure(online=options)
+
+
+def keep(records):
+    """Take records for a test that names this function by its import path."""
+    kept.extend(records)
+
+
+kept: list[dict] = []
+
+
+def test_sink_is_found_by_its_import_path(online, monkeypatch):
+    module = types.ModuleType("sink_of_the_test")
+    module.keep = keep
+    monkeypatch.setitem(sys.modules, "sink_of_the_test", module)
+    kept.clear()
+    spearmint.configure(online={"sink": "sink_of_the_test:keep"})
+    spearmint.track("clicks", unit="ann")
+    assert spearmint.flush(20)
+    assert [one["name"] for one in kept] == ["clicks"]
+
+
+@pytest.mark.parametrize(
+    ("sink", "problem"),
+    [
+        ("json:nothing", "has no attribute 'nothing'"),
+        ("json:__name__", "it cannot be called"),
+        ("nowhere", "import path"),
+    ],
+)
+def test_sink_that_leads_nowhere_is_refused(online, sink, problem):
+    with pytest.raises(ConfigError, match=problem):
+        spearmint.configure(online={"sink": sink})
