@@ -21,8 +21,10 @@ _COMMANDS: dict[str, str] = {
     "graph": "spearmint.cli.graph",
     "plan": "spearmint.cli.plan",
     "report": "spearmint.cli.report",
+    "rescore": "spearmint.cli.rescore",
     "run": "spearmint.cli.run",
     "stage": "spearmint.cli.stage",
+    "store": "spearmint.cli.store",
     "traces": "spearmint.cli.traces",
     "ui": "spearmint.cli.ui",
 }

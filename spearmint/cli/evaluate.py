@@ -1,6 +1,7 @@
 """``spearmint evaluate``: configs over data from the command line, and a gate for CI."""
 
 import functools
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ import click
 
 from spearmint.cli.gates import FAILED, GateCommand, conclude
 from spearmint.cli.output import console, examples, fail
+from spearmint.cli.spending import spending_of, spending_options
 from spearmint.cli.targets import use_settings
 from spearmint.errors import EvaluationError
 from spearmint.import_path import import_object
@@ -93,6 +95,7 @@ def _check_endings(_ctx: click.Context, option: click.Parameter, paths: tuple[st
 @click.option("--concurrency", type=click.IntRange(min=1), help="Cells that run at once.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor table.")
+@spending_options
 def evaluate_command(  # noqa: PLR0917 - click passes them by name
     target: str,
     data: str,
@@ -120,6 +123,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     concurrency: int | None,
     config: Path | None,
     quiet: bool,  # noqa: FBT001
+    **spending: Any,
 ) -> None:
     """Run TARGET under every config on every row, score what comes of it, and compare the configs with main.
 
@@ -150,9 +154,16 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
     options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
     options |= {"cluster": cluster, "reduce": reduce, "race": None if race is None else Race(race, lower=race in lower)}
+    options |= spending_of(spending, _found)
+    started = time.perf_counter()
     with _executor(processes, dask) as executor:
         configs = list(sources) or None
         report = Spearmint().evaluate(function, data, scorers=named, configs=configs, executor=executor, **options)
+    if spending["estimate"]:
+        from spearmint.evaluation.report.estimate import estimate_lines  # noqa: PLC0415
+
+        click.echo("\n".join(estimate_lines(report, time.perf_counter() - started)))
+        return
     if not quiet:
         console().print(report)
     for path in reports:

@@ -63,7 +63,10 @@ def _interruption(ctx: click.Context) -> str:
     """Say how an interrupted evaluation goes on."""
     arguments = ctx.meta.get(_ARGUMENTS, [])
     resume = ctx.params.get("resume")
-    if resume is None:
+    if ctx.params.get("store") is not None:
+        advice = f"Its results are in {ctx.params['store']!r}. To go on:"
+        arguments = [*(one for one in arguments if one != "--cache"), "--cache"]
+    elif resume is None:
         advice = "Nothing of it is kept. A run that can be resumed:"
         arguments = [*arguments, "--resume", "run.jsonl"]
     else:

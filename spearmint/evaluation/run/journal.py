@@ -89,7 +89,7 @@ class Journal:
 
     def __init__(self, path: Path, function: str) -> None:
         self.path = path
-        self._head = {"spearmint": "evaluation", "format": _FORMAT, "function": function}
+        self._head = _head_of(function)
         self._file: IO[bytes] | None = None
         self._reader: IO[bytes] | None = None
 
@@ -143,10 +143,10 @@ class Journal:
         """Write results; they outlive this process from here on."""
         lines = []
         for cell, result in zip(cells, results, strict=True):
+            case, case_id = identity.cases[cell.case], identity.case_ids[cell.case]
             row = identity.rows[cell.row.number]
-            about = {"case": identity.cases[cell.case], "case_id": identity.case_ids[cell.case], "row": cell.row.number}
-            about |= {"repeat": cell.repeat, "inputs": row.inputs, "nth": row.nth, "expectations": row.expectations}
-            lines.append(_line({**about, "code": identity.code, "scorers": identity.scorers, **result._asdict()}))
+            told = StoredCell(0, case_id, case, row, cell.repeat, identity.code, identity.scorers, result)
+            lines.append(result_line(told, cell.row.number).encode())
         try:
             self._append(b"".join(lines))
         except OSError as error:
@@ -267,6 +267,22 @@ def _check_types(entry: Mapping[str, Any]) -> None:
         if not all(isinstance(value, int | float) for value in scores.values()):
             message = "a score is no number"
             raise TypeError(message)
+
+
+def head_line(function: str) -> str:
+    """Return the first line of the file of a function."""
+    return _line(_head_of(function)).decode()
+
+
+def result_line(one: StoredCell, row: int) -> str:
+    """Return the line of a result; ``row`` is where the row stood, for readers."""
+    about = {"case": one.case, "case_id": one.case_id, "row": row, "repeat": one.repeat, "inputs": one.row.inputs}
+    about |= {"nth": one.row.nth, "expectations": one.row.expectations, "code": one.code, "scorers": one.scorers}
+    return _line({**about, **one.result._asdict()}).decode()
+
+
+def _head_of(function: str) -> dict[str, Any]:
+    return {"spearmint": "evaluation", "format": _FORMAT, "function": function}
 
 
 def _line(entry: Mapping[str, Any]) -> bytes:

@@ -46,7 +46,45 @@ class RunHead(NamedTuple):
     rows: Mapping[int, RowKey]
 
 
-class RunStore:
+class RunReader:
+    """The results of all runs of a function.
+
+    Args:
+        database: The store.
+        function: Name of the function.
+    """
+
+    def __init__(self, database: Database, function: str) -> None:
+        self._function = function
+        self._database = database
+        self._heads: dict[int, RunHead] = {}
+
+    def stored(self) -> Iterator[StoredCell]:
+        """Yield what earlier runs of the function have, the oldest first; of results, the attempt alone."""
+        with self._database.errors():
+            ids = self._database.execute("select id from runs where function = ? order by id", self._function)
+            for (run,) in ids.fetchall():
+                head = self._head(run)
+                for cell, case, row, repeat, attempt in self._database.execute(_CELLS, run):
+                    yield _stored_cell(
+                        head, cell, case, row, repeat, CellResult(0.0, None, {}, {}, None, attempt=attempt)
+                    )
+
+    def read(self, offset: int) -> StoredCell:
+        """Return the result of a cell by its number."""
+        with self._database.errors():
+            run, case, row, repeat, result, text = self._database.execute(_ONE_CELL, offset).fetchone()
+            head = self._head(run)
+        made = result_of(json.loads(result))._replace(stored=text)
+        return _stored_cell(head, offset, case, row, repeat, made)
+
+    def _head(self, run: int) -> RunHead:
+        if run not in self._heads:
+            self._heads[run] = head_of(self._database, run)
+        return self._heads[run]
+
+
+class RunStore(RunReader):
     """The results of one run, written as they come, beside those of earlier runs of the same function.
 
     Args:
@@ -58,11 +96,9 @@ class RunStore:
     """
 
     def __init__(self, path: Path, function: str) -> None:
+        super().__init__(Database(path), function)
         self.path = path
-        self._function = function
-        self._database = Database(path)
         self._run = 0
-        self._heads: dict[int, RunHead] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -108,30 +144,6 @@ class RunStore:
             self._database.execute_many(_INSERT_CONTENT, iter(texts.items()))
             self._database.execute_many(_INSERT_CELL, rows)
 
-    def stored(self) -> Iterator[StoredCell]:
-        """Yield what earlier runs of the function have, the oldest first; of results, the attempt alone."""
-        with self._database.errors():
-            ids = self._database.execute("select id from runs where function = ? order by id", self._function)
-            for (run,) in ids.fetchall():
-                head = self._head(run)
-                for cell, case, row, repeat, attempt in self._database.execute(_CELLS, run):
-                    yield _stored_cell(
-                        head, cell, case, row, repeat, CellResult(0.0, None, {}, {}, None, attempt=attempt)
-                    )
-
-    def read(self, offset: int) -> StoredCell:
-        """Return the result of a cell by its number."""
-        with self._database.errors():
-            run, case, row, repeat, result, text = self._database.execute(_ONE_CELL, offset).fetchone()
-            head = self._head(run)
-        made = result_of(json.loads(result))._replace(stored=text)
-        return _stored_cell(head, offset, case, row, repeat, made)
-
-    def _head(self, run: int) -> RunHead:
-        if run not in self._heads:
-            self._heads[run] = head_of(self._database, run)
-        return self._heads[run]
-
     def _kept(self, text: str) -> bytes:
         digest = _digest(text)
         self._database.execute(_INSERT_CONTENT, digest, text)
@@ -152,7 +164,7 @@ def _stored_cell(head: RunHead, cell: int, case: int, row: int, repeat: int, res
 
 
 def _configs(case: EvaluatedCase) -> dict[str, Any]:
-    return {name: dict(case.case.get_config(name)) for name in case.assignment}
+    return {name: [config_id, dict(case.case.get_config(name))] for name, config_id in case.assignment.items()}
 
 
 def _digest(text: str) -> bytes:
