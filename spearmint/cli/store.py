@@ -42,9 +42,9 @@ def collect_command(store: Path, keep: int | None, older_than: float | None) -> 
 
     Without options, no run is removed. Runs that are being written stay.
     """
-    from spearmint.evaluation.store_upkeep import collect  # noqa: PLC0415 - takes a while
+    from spearmint.evaluation.store_upkeep import remove_runs  # noqa: PLC0415 - takes a while
 
-    removed = collect(store, keep=keep, days=older_than)
+    removed = remove_runs(store, keep=keep, days=older_than)
     freed = f"{removed.bytes / 1e6:,.1f} MB"
     click.echo(
         f"Removed {removed.runs:,} runs, {removed.cells:,} cells, {removed.contents:,} outputs and rows: {freed}."

@@ -68,7 +68,7 @@ def list_runs(path: Path) -> list[StoredRun]:
         return list(_runs(database))
 
 
-def collect(path: Path, *, keep: int | None = None, days: float | None = None) -> Removed:
+def remove_runs(path: Path, *, keep: int | None = None, days: float | None = None) -> Removed:
     """Take runs out of a store, and what no run has any more.
 
     Args:
