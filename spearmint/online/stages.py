@@ -110,7 +110,7 @@ class StageKeeper:
 
     def _work(self, generation: object) -> None:
         wake = self._wake
-        while generation is self._generation and len(self._splits):
+        while generation is self._generation and len(self._splits) and self._file is not None:
             try:
                 self.tick()
             except Exception as error:  # noqa: BLE001 - whatever happens here, the next look may be better

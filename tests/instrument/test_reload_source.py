@@ -255,3 +255,37 @@ def test_thread_ends_with_the_installation(shop):
 def test_interval_that_is_none_is_refused(shop, every):
     with pytest.raises(ConfigError, match="it is no interval"):
         spearmint.install(shop(1), reload=every)
+
+
+def test_other_stages_and_guardrails_take_effect_at_once(project):
+    project.write(SHOP)
+    path = project.folder / "s.yaml"
+
+    def write(stages):
+        path.write_text(
+            "online: {journal: journal}\n"
+            "experiments:\n"
+            "- {target: 'shop:rank', configs: [{k: 1}, {k: 2}], bindings: {boost: k}, "
+            f"strategy: {{use: split, with: {{salt: x}}}}, stages: {stages}}}\n",
+            encoding="utf-8",
+        )
+
+    def better():
+        got = []
+        for number in range(300):
+            with RuntimeContext(attributes={"user_id": f"user-{number}"}):
+                got.append(module.rank("a"))
+        return got.count(2)
+
+    write("[{traffic: 0.1, approve: true}, {traffic: 1}]")
+    with spearmint.install(path):
+        module = project.load("shop")
+        few = better()
+        wait_until((project.folder / "journal" / "state.json").exists)
+        write("[{traffic: 0.6, approve: true}, {traffic: 1}]")
+        assert spearmint.reload().waiting == ()
+        wait_until(lambda: better() > 2 * few)
+        write("[{trafic: 0.6}]")
+        with pytest.raises(SettingsError, match="Did you mean 'traffic'"):
+            spearmint.reload()
+        assert better() > 2 * few

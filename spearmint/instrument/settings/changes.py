@@ -6,10 +6,17 @@ from typing import Any
 
 from spearmint.config.located import PositionMap
 from spearmint.instrument.settings.load import LoadedSettings
-from spearmint.instrument.settings.model import EntryOptions, ExperimentEntry, InstallSettings, PackageEntry, ValueEntry
+from spearmint.instrument.settings.model import (
+    STEERING,
+    EntryOptions,
+    ExperimentEntry,
+    InstallSettings,
+    PackageEntry,
+    ValueEntry,
+)
 from spearmint.instrument.settings.origin import SettingsSource
 
-_CHANGE_AT_ONCE = frozenset({"configs", "strategy", "enabled"})
+_CHANGE_AT_ONCE = frozenset({"configs", "strategy", "enabled", *STEERING})
 _KINDS = ("packages", "experiments")
 
 
