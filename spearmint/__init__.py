@@ -21,6 +21,7 @@ _MODULES = {
     "FunctionResult": "spearmint.results",
     "INJECTED": "spearmint.config",
     "Race": "spearmint.evaluation.race",
+    "Range": "spearmint.config",
     "RuntimeContext": "spearmint.context",
     "SettingsStats": "spearmint.online.reload",
     "Spearmint": "spearmint.api",

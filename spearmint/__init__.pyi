@@ -2,7 +2,7 @@
 
 from spearmint.api import Spearmint, experiment
 from spearmint.cases import ExperimentCase
-from spearmint.config import INJECTED, Bind, Config, DynamicValue
+from spearmint.config import INJECTED, Bind, Config, DynamicValue, Range
 from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
 from spearmint.evaluation.budget import Budget
@@ -34,6 +34,7 @@ __all__ = [
     "ExposureStats",
     "FunctionResult",
     "Race",
+    "Range",
     "RuntimeContext",
     "SettingsStats",
     "Spearmint",

@@ -17,6 +17,7 @@ from spearmint.registry.callables import callers_namespace
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
 from spearmint.registry.settings import ExperimentSettings, changed_settings, refuse_unknown
+from spearmint.searches import Searches
 from spearmint.strategies.builtin import SingleConfigStrategy
 
 if TYPE_CHECKING:  # scipy and rich, which no call of an experiment needs, stand behind it
@@ -28,7 +29,7 @@ R = TypeVar("R")
 _NO_BINDINGS: Bindings = {}
 
 
-class Spearmint:
+class Spearmint(Searches):
     """Experiments that share configs and settings.
 
     Args:

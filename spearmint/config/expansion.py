@@ -6,8 +6,28 @@ from typing import Any
 
 from spearmint.config.canonical import DICTS, MAX_DEPTH
 from spearmint.config.id_template import fill_id_template
-from spearmint.config.model import ATOMS, MAPPINGS, Config, assemble, give_id, given_id, rebuilt_tuple, take_id
-from spearmint.config.sweep import RANGE_KEY, SWEEP_KEY, DynamicValue, RangeError, make_range
+from spearmint.config.model import (
+    ATOMS,
+    MAPPINGS,
+    Config,
+    assemble,
+    assign_ranges,
+    give_id,
+    given_id,
+    ranges_of,
+    rebuilt_tuple,
+    take_id,
+)
+from spearmint.config.sweep import (
+    FLOAT_RANGE_KEY,
+    RANGE_KEY,
+    SWEEP_KEY,
+    DynamicValue,
+    Range,
+    RangeError,
+    make_float_range,
+    make_range,
+)
 from spearmint.errors import ConfigError
 
 _DONE = object()
@@ -55,10 +75,14 @@ def expand(config: Mapping[str, Any], limit: int | None) -> Iterator[Config]:
     template = _template(dict(config), (), axes)
     if limit is not None:
         _check_size(axes, limit)
-    return _configs(template, axes, given_id(config), limit)
+    ranges = dict(ranges_of(config)) if isinstance(config, Config) else {}
+    ranges |= {path: sweep for sweep, path in axes if isinstance(sweep, Range)}
+    return _configs(template, axes, given_id(config), limit, ranges)
 
 
-def _configs(template: Any, axes: list[_Axis], config_id: str | None, limit: int | None) -> Iterator[Config]:
+def _configs(
+    template: Any, axes: list[_Axis], config_id: str | None, limit: int | None, ranges: Mapping[_Path, Range]
+) -> Iterator[Config]:
     for number, row in enumerate(_rows(axes)):
         if number == limit:
             _check_size(axes, limit, at_least=number + 1)
@@ -71,7 +95,7 @@ def _configs(template: Any, axes: list[_Axis], config_id: str | None, limit: int
             give_id(config, config_id)
         if axes:
             fill_id_template(config)
-        yield config
+        yield assign_ranges(config, ranges) if ranges else config
 
 
 def _template(value: Any, path: _Path, axes: list[_Axis]) -> Any:
@@ -104,11 +128,13 @@ def _sweep(value: Any, path: _Path) -> DynamicValue[Any] | None:
         if isinstance(alternatives, list | tuple):
             return DynamicValue(alternatives)
         raise _inexpandable(path, f"{SWEEP_KEY!r} has {alternatives!r}", "Give it a list")
-    if RANGE_KEY in value:
-        try:
+    try:
+        if RANGE_KEY in value:
             return DynamicValue(make_range(value[RANGE_KEY]))
-        except RangeError as error:
-            raise _inexpandable(path, error.cause, error.advice) from None
+        if FLOAT_RANGE_KEY in value:
+            return make_float_range(value[FLOAT_RANGE_KEY])
+    except RangeError as error:
+        raise _inexpandable(path, error.cause, error.advice) from None
     return None
 
 
@@ -144,6 +170,8 @@ def _alternatives(sweep: DynamicValue[Any], path: _Path) -> Iterator[Any]:
             continue
         axes: list[_Axis] = []
         template = _template(alternative, path, axes)
+        if any(isinstance(one, Range) for one, _ in axes):
+            raise _inexpandable(path, "a range of numbers stands in an alternative", "Give it a key of its own")
         for row in _rows(axes):
             is_empty = False
             yield _filled(template, iter(row))

@@ -31,6 +31,10 @@ Origin = tuple[str, int, int]
 """The file that a config was read from, with line and column."""
 
 
+Ranges = Mapping[tuple[str, ...], Any]
+"""From paths in a config to the `spearmint.config.sweep.Range` that stands there."""
+
+
 class GivenId(str):
     """An id that the user chose: unlike one computed from the content, it stays when the content changes."""
 
@@ -61,9 +65,10 @@ class Config(dict[str, Any]):
         'warm'
     """
 
-    __slots__ = ("_config_id", "_origin")
+    __slots__ = ("_config_id", "_origin", "_ranges")
     _config_id: str | None
     _origin: "Origin | None"
+    _ranges: "Ranges | None"
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -115,7 +120,7 @@ class Config(dict[str, Any]):
         return assemble, (dict(self), self._config_id)
 
     def __getattr__(self, name: str) -> Any:
-        if name in ("_config_id", "_origin"):  # The slots of a copy for one execution are left empty, for speed.
+        if name in Config.__slots__:  # Those of a copy for one execution are left empty, for speed.
             return None
         try:
             return self[name]
@@ -147,6 +152,7 @@ class Config(dict[str, Any]):
 # A slot's own setter passes by `__setattr__`, which refuses all; copies are made on every call.
 _set_id = Config.__dict__["_config_id"].__set__
 _set_origin = Config.__dict__["_origin"].__set__
+_set_ranges = Config.__dict__["_ranges"].__set__
 
 
 def assemble(items: Mapping[str, Any] | Iterable[tuple[str, Any]], config_id: str | None = None) -> Config:
@@ -170,6 +176,17 @@ def origin_of(config: Config) -> Origin | None:
 def assign_origin(config: Config, origin: Origin | None) -> Config:
     """Note which file a config was read from, and return the config; a copy does not know it by itself."""
     _set_origin(config, origin)
+    return config
+
+
+def ranges_of(config: Config) -> Ranges:
+    """Return the ranges of numbers that a search may choose from in a config, by path."""
+    return config._ranges or {}  # noqa: SLF001 - its own module
+
+
+def assign_ranges(config: Config, ranges: Ranges) -> Config:
+    """Note which ranges of numbers a config has, and return the config; a copy does not know them by itself."""
+    _set_ranges(config, ranges)
     return config
 
 

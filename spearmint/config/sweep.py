@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 SWEEP_KEY = "$sweep"
 RANGE_KEY = "$range"
+FLOAT_RANGE_KEY = "$float_range"
 
 _RANGE_KEYS = ("start", "stop", "step")
 _SHOWN = 10
@@ -76,6 +77,52 @@ class DynamicValue(Generic[T]):
         if is_open or len(shown) > _SHOWN:
             shown[_SHOWN:] = ["..."]
         return f"DynamicValue([{', '.join(shown)}])"
+
+
+class Range(DynamicValue[float]):
+    """All numbers between two, of which `spearmint.Spearmint.search` tries some; elsewhere the lower one stands there.
+
+    Args:
+        low: The lowest number.
+        high: The highest.
+        log: Whether numbers are as far apart as their logarithms are; ``low`` is above 0 then.
+
+    Raises:
+        ConfigError: If these are no finite numbers, the lower one first.
+
+    Examples:
+        >>> Range(0.0, 1.0)
+        Range(0.0, 1.0, log=False)
+    """
+
+    __slots__ = ("high", "log", "low")
+
+    def __init__(self, low: float, high: float, *, log: bool = False) -> None:
+        for number in (low, high):
+            if type(number) not in (int, float) or not math.isfinite(number):
+                raise ConfigError(f"Cannot search between {low!r} and {high!r}: {number!r} is no finite number.")
+        if not low < high or (log and low <= 0):
+            needed = "0 < low < high" if log else "low < high"
+            raise ConfigError(f"Cannot search between {low!r} and {high!r}: there is to be {needed}.")
+        super().__init__([float(low)])
+        self.low, self.high, self.log = float(low), float(high), log
+
+    def __repr__(self) -> str:
+        return f"Range({self.low!r}, {self.high!r}, log={self.log!r})"
+
+    def at(self, share: float) -> float:
+        """Return the number at a share of the way from the lowest to the highest, to 12 digits."""
+        if self.log:
+            number = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
+        else:
+            number = self.low + share * (self.high - self.low)
+        return min(self.high, max(self.low, float(f"{number:.12g}")))  # the same there and back again
+
+    def share_of(self, number: float) -> float:
+        """Return how far along the way a number stands, from 0 to 1."""
+        if self.log:
+            return (math.log(number) - math.log(self.low)) / (math.log(self.high) - math.log(self.low))
+        return (number - self.low) / (self.high - self.low)
 
 
 class _Remembered(Iterable[T]):
@@ -175,3 +222,13 @@ def make_range(limits: Any) -> Sequence[float]:
     if all(type(number) is int for number in (start, stop, step)):
         return range(start, stop, step)
     return _FloatRange(start, stop, step)
+
+
+def make_float_range(limits: Any) -> Range:
+    """Return the range that files say by a mapping with ``low``, ``high`` and perhaps ``log``."""
+    if not isinstance(limits, dict) or not {"low", "high"} <= set(limits) <= {"low", "high", "log"}:
+        raise RangeError(f"{FLOAT_RANGE_KEY!r} has {limits!r}", "Give it a mapping with low, high and perhaps log")
+    try:
+        return Range(limits["low"], limits["high"], log=bool(limits.get("log", False)))
+    except ConfigError as error:
+        raise RangeError(str(error).rstrip("."), "Give other limits") from None

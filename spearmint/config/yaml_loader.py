@@ -15,7 +15,7 @@ import yaml
 from spearmint.config.canonical import MAX_DEPTH
 from spearmint.config.file_access import read_bounded
 from spearmint.config.located import LocatedMapping, PositionMap
-from spearmint.config.sweep import RANGE_KEY, SWEEP_KEY, RangeError, make_range
+from spearmint.config.sweep import FLOAT_RANGE_KEY, RANGE_KEY, SWEEP_KEY, RangeError, make_float_range, make_range
 from spearmint.errors import ConfigError
 
 MAX_NODES = 200_000
@@ -25,6 +25,10 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _STANDARD = "tag:yaml.org,2002:"
 _FILE_TAG = "!file"
 _MERGE_KEY = "<<"
+_RANGES: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "!range": (RANGE_KEY, make_range),
+    "!float_range": (FLOAT_RANGE_KEY, make_float_range),
+}
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OPEN = object()
 
@@ -53,9 +57,10 @@ def load_mapping(text: str, source: str, positions: PositionMap | None = None) -
 
     Plain scalars mean what YAML 1.2 says: ``true`` and ``false`` are the only booleans, so that ``no`` and ``on`` are
     text, as are ``12:30`` and ``2024-02-01``; ``1e-3`` is a number, and ``0o17`` an octal one. Merge keys (``<<``)
-    work. ``!sweep [a, b]`` gives ``{"$sweep": [a, b]}``, ``!range {stop: 3}`` gives ``{"$range": {"stop": 3}}``, and
-    ``!tuple [a, b]`` gives ``(a, b)``; ``!file path`` is the text of a file, relative to the source. No other tag than
-    those of the core schema is known, and none makes an object.
+    work. ``!sweep [a, b]`` gives ``{"$sweep": [a, b]}``, ``!range {stop: 3}`` gives ``{"$range": {"stop": 3}}``,
+    ``!float_range {low: 0, high: 1}`` gives ``{"$float_range": {"low": 0, "high": 1}}``, and ``!tuple [a, b]`` gives
+    ``(a, b)``; ``!file path`` is the text of a file, relative to the source. No other tag than those of the core schema
+    is known, and none makes an object.
     Aliases share what they name, until `generate_configurations` gives each config containers of its own.
 
     Args:
@@ -202,14 +207,15 @@ class _Reader:
         return {SWEEP_KEY: items}
 
     def _range(self, limits: dict[Any, Any], event: Any) -> dict[str, Any]:
+        key, make = _RANGES[event.tag]
         try:
-            make_range(limits)
+            make(limits)
         except RangeError as error:
             self._fail(error.cause, error.advice, event)
-        return {RANGE_KEY: limits}
+        return {key: limits}
 
     _list_tags: ClassVar[dict[str, Callable[..., Any]]] = {"!sweep": _sweep, "!tuple": _tuple}
-    _mapping_tags: ClassVar[dict[str, Callable[..., Any]]] = {"!range": _range}
+    _mapping_tags: ClassVar[dict[str, Callable[..., Any]]] = {"!range": _range, "!float_range": _range}
 
     def _sequence(self, depth: int) -> list[Any]:
         items: list[Any] = []
@@ -248,7 +254,7 @@ class _Reader:
     def _merged(self, value: Any, event: Any) -> dict[Any, Any]:
         result: dict[Any, Any] = {}
         for source in value if isinstance(value, list) else [value]:
-            if not isinstance(source, dict) or source.keys() & {SWEEP_KEY, RANGE_KEY}:
+            if not isinstance(source, dict) or source.keys() & {SWEEP_KEY, RANGE_KEY, FLOAT_RANGE_KEY}:
                 self._fail("<< has something other than mappings", "Give it a mapping, or a list of them", event)
             result = source | result  # the first one wins
         return result
@@ -292,7 +298,7 @@ class _Reader:
         tag = event.tag.replace(_STANDARD, "!!")
         self._fail(
             f"the tag {tag!r} does not belong on this value",
-            "Use !sweep or !tuple on a list, !range on a mapping, !file on a path, or a tag of YAML's core schema",
+            "Use !sweep or !tuple on a list, !range or !float_range on a mapping, !file on a path, or a core tag",
             event,
         )
 

@@ -58,14 +58,14 @@ def evaluate(
     if configs is not None and not configs:
         raise EvaluationError("Cannot evaluate without configs: the source has none. Give some, or leave out configs=.")
     compiled = compile_scorers(scorers)
-    payload = _payload(function, scorers, configs, instance_configs, settings)
+    payload = payload_of(function, scorers, configs, instance_configs, settings)
     if payload.is_made:
         configs = payload.configs or None
     experiment, args, kwargs = target_of(payload)
     cases = evaluated_cases(experiment, configs, args, vary=options.vary)
     arguments = Arguments(experiment, args, kwargs)
     dataset = open_dataset(data, experiment.name)
-    rows, clusters = _check_rows(
+    rows, clusters = check_rows(
         dataset, arguments, filled_by(experiment, [case.case for case in cases]), options.cluster
     )
     prices = PriceList(options.prices)
@@ -136,7 +136,7 @@ def _unread(cases: Sequence[EvaluatedCase]) -> Iterator[str]:
             yield unread_message(experiment.name, keys, readers)
 
 
-def _check_rows(
+def check_rows(
     dataset: Dataset, arguments: Arguments, filled: Mapping[str, str], cluster: str | None
 ) -> tuple[int, NDArray[np.int64] | None]:
     """Read all rows once, so that none stops the run when much has been paid for already.
@@ -177,7 +177,7 @@ def _warn_of_undiscovered(cases: Sequence[EvaluatedCase]) -> None:
         warn(message)
 
 
-def _payload(
+def payload_of(
     function: Callable[..., Any],
     scorers: Any,
     configs: Sequence[Config] | None,

@@ -13,7 +13,7 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.cases.versions import versions
 from spearmint.config.binding import Binder, Supplier
 from spearmint.config.copying import value_factory
-from spearmint.config.model import Config, assign_origin, origin_of
+from spearmint.config.model import Config, assign_origin, assign_ranges, origin_of, ranges_of
 from spearmint.config.signature import compile_binder
 from spearmint.errors import ConfigError
 from spearmint.registry.binding_watch import BindingWatch
@@ -192,7 +192,7 @@ class ExperimentFunction:
                 "execution needs its own. Put something immutable in it, or give the type a __deepcopy__."
             )
             raise ConfigError(message) from error
-        assign_origin(master, origin_of(config))
+        assign_ranges(assign_origin(master, origin_of(config)), ranges_of(config))
         return BoundConfig(master, config.config_id, value_factory(master), self._bind(master))
 
     def _bind(self, config: Config) -> Sequence[Supplier | None]:

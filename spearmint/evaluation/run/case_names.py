@@ -76,10 +76,11 @@ def evaluated_cases(
     if plan.overflow:
         raise PlanError(plan.overflow.replace("Cannot run", "Cannot evaluate", 1))
     seen: Counter[str] = Counter()
-    return [_named(position, case, seen) for position, case in enumerate(plan.cases())]
+    return [named_case(position, case, seen) for position, case in enumerate(plan.cases())]
 
 
-def _named(position: int, case: ExperimentCase, seen: Counter[str]) -> EvaluatedCase:
+def named_case(position: int, case: ExperimentCase, seen: Counter[str]) -> EvaluatedCase:
+    """Return a case with a name that differs from those seen before."""
     assignment = case.config_ids
     case_id = case.case_id
     seen[case_id] += 1

@@ -54,15 +54,19 @@ def identify(
     function: Callable[..., Any], cases: Sequence[EvaluatedCase], dataset: Dataset, scorers: Iterable[Scorer]
 ) -> Identity:
     """Return what the results of an evaluation are recognised by; it reads all rows."""
-    plan = cases[0].case.plan
-    reached = [one.function for one in plan.discovered if isinstance(one, ExperimentFunction)]
     return Identity(
         case_ids=[case.case_id for case in cases],
         cases=case_digests(cases),
         rows=row_keys(dataset),
-        code=version_of([function, *reached]),
+        code=code_version_of(function, cases[0].case.plan),
         scorers={scorer.name: version_of([scorer.source]) for scorer in scorers},
     )
+
+
+def code_version_of(function: Callable[..., Any], plan: Any) -> str:
+    """Return the version of a function and of the experiments that its plan reaches."""
+    reached = [one.function for one in plan.discovered if isinstance(one, ExperimentFunction)]
+    return version_of([function, *reached])
 
 
 def row_keys(dataset: Dataset) -> list[RowKey]:

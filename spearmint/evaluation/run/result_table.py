@@ -102,6 +102,11 @@ class ResultTable:
         """Tell whether a cell has a result."""
         return bool(self._status[place.case, place.row, place.repeat] != _MISSING)
 
+    def has_run(self, case: int) -> NDArray[np.bool_]:
+        """Tell for each row whether a case has a result in all of its repetitions."""
+        has_run: NDArray[np.bool_] = (self._status[case] != _MISSING).all(axis=1)
+        return has_run
+
     def has_all(self, cases: Sequence[int], rows: NDArray[np.int64]) -> bool:
         """Tell whether every cell of some cases on some rows has a result."""
         return bool((self._status[np.asarray(cases)[:, None], rows] != _MISSING).all())
@@ -130,6 +135,16 @@ class ResultTable:
         if result.output is not None and len(self._outputs) < KEPT_OUTPUTS:
             self._outputs[index] = result.output
         return True
+
+    def copy_case(self, source: "ResultTable", theirs: int, ours: int) -> None:
+        """Take over the numbers of a case from a table of the same rows and repetitions."""
+        self._status[ours] = source._status[theirs]  # noqa: SLF001 - its own class
+        self._attempts[ours] = source._attempts[theirs]  # noqa: SLF001
+        self.seconds[ours] = source.seconds[theirs]
+        for name, measured in source._measured.items():  # noqa: SLF001
+            self._measured.setdefault(name, np.full(self._shape, np.nan))[ours] = measured[theirs]
+        for metric, column in source._values.items():  # noqa: SLF001
+            self._column(metric, source.scorers[metric])[ours] = column[theirs]
 
     def values(self, case: int, metric: str) -> NDArray[np.float64]:
         """Return a metric's value for each row under a case: of its repetitions, NaN where there is none."""

@@ -88,7 +88,7 @@ class Schedule:
                 with RunStore(Path(self.options.store), name) as store:
                     return self._store(store)
             if self.options.resume is None:
-                return self._outcome([], self._run(Cell, self._cells()))
+                return self._outcome([], self._run(self._new_cell, self._cells()))
             with Journal(Path(self.options.resume), name) as journal:
                 return self._resume(journal, self._identity())
         except KeyboardInterrupt as error:
@@ -181,13 +181,18 @@ class Schedule:
                 progress.advance(len(chunk), self.table.errors)
         return None if raced is None else raced.outcome, None if limited is None else limited.stop
 
+    def _new_cell(self, case: int, row: Row, repeat: int) -> Cell | None:
+        return None if self.table.has(CellKey(case, row.number, repeat)) else Cell(case, row, repeat)
+
     def _cells(self) -> Iterator[Cell]:
         """Yield all cells row by row, so that a run that ends early has whole rows to compare."""
         cases, _, repeats = self.table.shape
         for row in self._rows():
             for repeat in range(repeats):
                 for case in range(cases):
-                    yield Cell(case, row, repeat)
+                    cell = self._new_cell(case, row, repeat)
+                    if cell is not None:
+                        yield cell
 
     def _rows(self) -> Iterator[Row]:
         """Yield the rows that were counted; fewer by now are an `EvaluationError`."""

@@ -1,0 +1,1 @@
+"""A search for the best config of more than can all be run."""
