@@ -104,9 +104,9 @@ HOUSE = (
     (
         9,
         "instrument.rewrite",
-        "ast_rewrite interpolations bytecode_rewrite literals value_links value_question value_rewrite injected",
+        "ast_rewrite interpolations bytecode_rewrite literals value_links value_question value_paths value_rewrite",
     ),
-    (9, "instrument.rewrite", "gc_pause module_rewriter"),
+    (9, "instrument.rewrite", "injected gc_pause module_rewriter"),
     (
         9,
         "instrument.declare",
@@ -118,7 +118,8 @@ HOUSE = (
     (9, "instrument.child_processes", "python_command lazy_finder autostart unreachable environment"),
     (9, "instrument", "report reload_source handle install child_bootstrap"),
     (9, "instrument.child_processes.startup", "sitecustomize"),
-    (9, "instrument.check", "splits module_definitions unread_configs checker"),
+    (9, "instrument.values", "static_values"),
+    (9, "instrument.check", "splits module_definitions unread_configs values checker"),
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython openfeature"),
     (10, "ui", "guard journal_view evaluations run_table server"),

@@ -22,7 +22,8 @@ def check_command(settings: Path | None) -> None:
     `spearmint.install()` finds them. What the settings say by annotations (auto: annotated), and whether values
     validate, is known only when the functions are made.
 
-    A key in which configs differ and that no binding takes is warned of, and changes no exit status.
+    A key in which configs differ and that no binding takes is warned of, and reads of values that are not followed are
+    noted with their places; neither changes the exit status.
 
     Exit status: 0 if nothing is wrong, else 1, also under a Python that Spearmint does not know and cannot tell.
     """
@@ -38,6 +39,8 @@ def check_command(settings: Path | None) -> None:
     errors = checker.errors()
     for warning in checker.warnings:
         click.echo(f"Warning: {warning}", err=True)
+    for notice in checker.values.notices:
+        click.echo(f"Note: {notice}", err=True)
     if errors:
         raise _ending(errors)
     if not is_supported():
@@ -47,11 +50,13 @@ def check_command(settings: Path | None) -> None:
             1,
         )
     source = checker.loaded.origin.path
-    count = len(list(checker.loaded.entries()))
+    varied = len(list(checker.loaded.values()))
+    count = len(list(checker.loaded.entries())) + varied
     entries = "1 entry" if count == 1 else f"{count} entries"
     more = ", and those that ask for a config by annotations" if checker.has_annotated else ""
     more += ", and those of the script that `spearmint run` runs" if checker.has_script else ""
     found = f"functions that become experiments: {len(checker.experiments)}{more}"
+    found += f"; values: {varied}, read in {checker.values.reads} places" if varied else ""
     click.echo(f"{source}: {entries}, nothing wrong; {found}.")
 
 

@@ -15,6 +15,7 @@ from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.check.module_definitions import definitions_in_extension, wrappable
 from spearmint.instrument.check.splits import overlapping_layers, weights_problem
 from spearmint.instrument.check.unread_configs import unread_config_keys
+from spearmint.instrument.check.values import ValueChecker
 from spearmint.instrument.declare.instances import unresolvable_bindings
 from spearmint.instrument.declare.patch_module import belongs_to_fixed_type, fixed_type_message
 from spearmint.instrument.naming.missing import missing_module_message
@@ -51,6 +52,7 @@ class Checker:
         experiments: The functions that become experiments, as far as they have been checked.
         has_script: Whether there are targets in the script that `spearmint run` runs, which is not there yet.
         warnings: What is probably a mistake, and no error, as far as it has been checked.
+        values: What checks the values.
 
     Raises:
         SettingsError: If there are no settings, or they cannot be read at all.
@@ -64,6 +66,7 @@ class Checker:
         self.experiments: set[str] = set()
         self.has_script = False
         self.warnings: list[SettingsError] = []
+        self.values = ValueChecker(self._loaded)
 
     @property
     def has_annotated(self) -> bool:
@@ -80,6 +83,12 @@ class Checker:
         found = [*self._errors]
         for keys, entry in self._loaded.entries():
             found += self._of_entry(keys, entry)
+        if any(self._loaded.values()):
+            found += self.values.errors()
+            for keys, value in self._loaded.values():
+                for text in value.within:
+                    found += self._of_experiment(keys, ExperimentEntry(target=text))
+            self.warnings += self.values.warnings
         for keys, message in overlapping_layers(self._loaded.entries()):
             found.append(self._loaded.origin.error(message, (*keys, "strategy")))
         return sorted(found, key=lambda error: (error.source or "", error.line or 0, error.column or 0))

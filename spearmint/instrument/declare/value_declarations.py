@@ -150,11 +150,16 @@ def original_of(value: ValueTarget, module: ModuleType, reads: Sequence[ReadSite
         raise refuse(f"Cannot vary {value.text!r}: it is {kind}. {advice}.")
     rebound = next((one for one in reads if one.kind == "rebound" and one.path == value.dotted), None)
     if rebound is not None:
-        raise refuse(
-            f"Cannot vary {value.text!r}: {value.module}:{rebound.scope}, line {rebound.line}, binds it anew at run "
-            "time, so that what stands in the code is not what is read. Vary what it is made of."
-        )
+        raise refuse(rebound_message(value, rebound))
     return held
+
+
+def rebound_message(value: ValueTarget, site: ReadSite) -> str:
+    """Return what is said of a value that a function of its module binds anew."""
+    return (
+        f"Cannot vary {value.text!r}: {value.module}:{site.scope}, line {site.line}, binds it anew at run time, so "
+        "that what stands in the code is not what is read. Vary what it is made of."
+    )
 
 
 def missing_literal(value: ValueTarget, others: Sequence[str] = ()) -> str:
@@ -198,8 +203,8 @@ def unfit(entry: ValueEntry, original: Any, config: Config) -> str | None:
     hint = f" Say where it stands in the config: 'path: {next(iter(config))}'." if not entry.path and config else ""
     at = f" at {entry.path!r}" if entry.path else ""
     return (
-        f"Cannot vary {entry.value!r}: it is of type {kind.__name__}, and config {config.config_id!r} has a "
-        f"{type(value).__name__}{at}.{hint or f' Give a {kind.__name__}.'}"
+        f"Cannot vary {entry.value!r}: it is of type {kind.__name__}, and config {config.config_id!r} has a value of "
+        f"type {type(value).__name__}{at}.{hint or ' Give one of the same type.'}"
     )
 
 

@@ -19,17 +19,11 @@ from typing import Any
 
 from bytecode import Bytecode, Instr
 
-from spearmint.instrument.naming.bound_names import names_bound_in
-from spearmint.instrument.naming.bound_values import (
-    BoundNames,
-    BoundValue,
-    ImportedAttribute,
-    ImportedModule,
-)
 from spearmint.instrument.rewrite.interpolations import without_interpolations
 from spearmint.instrument.rewrite.literals import literals_in
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.rewrite.value_links import MARK
+from spearmint.instrument.rewrite.value_paths import ReadPaths
 from spearmint.instrument.rewrite.value_question import asking, local_name
 from spearmint.instrument.settings.value_target import ValueTarget
 
@@ -62,7 +56,7 @@ def rewrite_reads(
     if not wanted or not _may_read(code, wanted, module):
         return code, ()
     package = module if is_package else module.rpartition(".")[0]
-    rewrite = _Rewrite(module, names_bound_in(code, package), wanted, package)
+    rewrite = _Rewrite(module, ReadPaths(module, code, package, wanted), wanted)
     return rewrite.of_body(code), tuple(rewrite.sites)
 
 
@@ -101,16 +95,9 @@ class _Function:
 class _Rewrite:
     """One pass over the code objects of a module."""
 
-    def __init__(self, module: str, bound: BoundNames, values: Sequence[ValueTarget], package: str) -> None:
+    def __init__(self, module: str, paths: ReadPaths, values: Sequence[ValueTarget]) -> None:
         self._module = module
-        self._bound = bound
-        self._package = package
-        self._roots = {one.root for one in values}
-        self._paths = {one.dotted: one for one in values if one.literal is None}
-        self._by_last: dict[str, list[ValueTarget]] = {}
-        for one in values:
-            if one.literal is None:
-                self._by_last.setdefault(one.last_name, []).append(one)
+        self._paths = paths
         self._literals = [one for one in values if one.literal is not None]
         self._counts: dict[str, int] = {}
         self._defaults: dict[int, dict[str, str]] = {}
@@ -118,21 +105,11 @@ class _Rewrite:
 
     def of_body(self, code: CodeType) -> CodeType:
         """Return the code of a module or class body with the reads in its functions rewritten."""
-        self._note_defaults(code)
+        for made, parameter, path in self._paths.defaults_in(code):
+            self._defaults.setdefault(id(made), {})[parameter] = path
         constants = tuple(self._of_constant(one, code) for one in code.co_consts)
         is_changed = any(new is not old for new, old in zip(constants, code.co_consts, strict=True))
         return code.replace(co_consts=constants) if is_changed else code
-
-    def _note_defaults(self, code: CodeType) -> None:
-        """Note which functions that a body makes have values as defaults."""
-        if self._by_last.keys().isdisjoint(code.co_names):
-            return
-        bound = self._bound if code.co_name == "<module>" else names_bound_in(code, self._package)
-        for made, parameter, path in bound.defaults:
-            root, dot, rest = path.partition(".")
-            whole = f"{self._path_of_global(root)}{dot}{rest}"
-            if self._value_of(whole) is not None:
-                self._defaults.setdefault(id(made), {})[parameter] = whole
 
     def _of_constant(self, constant: Any, owner: CodeType) -> Any:
         if not isinstance(constant, CodeType) or constant.co_name in _HIDDEN:
@@ -151,7 +128,7 @@ class _Rewrite:
         if not defaults and not self._reads_any(code, name):
             return code
         owned = f"{self._module}.{owner.co_qualname}" if in_class else ""
-        function = _Function(name, receiver, owned, self._imports_in(code), defaults)
+        function = _Function(name, receiver, owned, self._paths.imports_in(code), defaults)
         readable, put_back = without_interpolations(code)
         assembled = Bytecode.from_code(readable)
         before = len(self.sites)
@@ -161,21 +138,10 @@ class _Rewrite:
         assembled[:] = changed
         return put_back(assembled.to_code())
 
-    def _imports_in(self, code: CodeType) -> dict[str, str]:
-        found = {}
-        for name, bound in names_bound_in(code, self._package).names.items():
-            if all(isinstance(one, ImportedModule | ImportedAttribute) for one in bound):
-                found[name] = _path_of(bound[0])
-        return found
-
     def _reads_any(self, code: CodeType, name: str) -> bool:
         if any(one.literal and one.literal.function == name for one in self._literals):
             return True
-        return not self._by_last.keys().isdisjoint(code.co_names) or any(
-            isinstance(bound, ImportedAttribute) and bound.name in self._by_last
-            for local in code.co_names
-            for bound in self._bound.names.get(local, ())
-        )
+        return self._paths.may_be_read_in(code)
 
     def _with_reads(self, items: Sequence[Any], function: _Function) -> Iterator[Any]:
         """Yield the instructions, and behind each read those that ask the running case."""
@@ -205,7 +171,7 @@ class _Rewrite:
             yield from self._read_literal(item, literal, function)
             return
         is_read = path is not None and item.name in _READS and not _is_called(item)
-        found = self._value_of(path) if path is not None and is_read else None
+        found = self._paths.value_of(path) if path is not None and is_read else None
         if found is None or path is None:
             yield item
         elif found.is_attribute and item.name == "LOAD_ATTR":
@@ -225,7 +191,7 @@ class _Rewrite:
     def _with_import(self, stored: Instr, function: _Function) -> Iterator[Any]:
         """Yield what asks for a value that a function has imported itself, and is about to store."""
         path = function.imports.get(local_name(stored.arg))
-        if path is not None and self._value_of(path) is not None:
+        if path is not None and self._paths.value_of(path) is not None:
             yield from self._asking(path, "constant", stored, function)
 
     def _with_defaults(self, start: Instr, items: Sequence[Any], function: _Function) -> Iterator[Any]:
@@ -242,7 +208,7 @@ class _Rewrite:
         """Return the dotted path of what an instruction leaves on the stack; None where it has none that matters."""
         name, argument = item.name, item.arg
         if name in _GLOBALS:
-            return self._path_of_global(argument[1] if isinstance(argument, tuple) else str(argument))
+            return self._paths.path_of_global(argument[1] if isinstance(argument, tuple) else str(argument))
         if name == "LOAD_ATTR" and path is not None:
             attribute = argument[1] if isinstance(argument, tuple) else argument
             return f"{path}.{attribute}"
@@ -252,33 +218,13 @@ class _Rewrite:
         local = local_name(loaded)
         return function.owner if local == function.receiver else function.imports.get(local)
 
-    def _path_of_global(self, name: str) -> str | None:
-        bound = self._bound.names.get(name)
-        if bound is None:
-            return (
-                next((f"{star}.{name}" for star in self._bound.stars if star.partition(".")[0] in self._roots), None)
-                or f"{self._module}.{name}"
-            )
-        return next(filter(None, map(_path_of, bound)), f"{self._module}.{name}")
-
-    def _value_of(self, path: str) -> ValueTarget | None:
-        """Return the value that a path leads to, or may lead to through what other modules import."""
-        found = self._paths.get(path)
-        if found is not None:
-            return found
-        # What the module defines itself is no other module's, unless a class inherits it.
-        if path.partition(".")[0] not in self._roots or path == f"{self._module}.{path.rpartition('.')[2]}":
-            return None
-        # Which of them it is, if any, the link tells.
-        return next(iter(self._by_last.get(path.rpartition(".")[2], ())), None)
-
     def _asking(self, path: str, kind: str, read: Instr, function: _Function) -> Iterator[Any]:
         self.sites.append(ReadSite(path, function.name, read.lineno or 0, kind))
         return asking((MARK, kind, path), read, has_owner=kind == "attribute")
 
     def _note_rebinding(self, item: Instr, function: _Function) -> None:
         path = f"{self._module}.{item.arg}"
-        if path in self._paths:
+        if self._paths.is_known(path):
             self.sites.append(ReadSite(path, function.name, item.lineno or 0, "rebound"))
 
     def _places_of_literals(self, items: Sequence[Any], function: str) -> dict[int, ValueTarget]:
@@ -302,13 +248,6 @@ class _Rewrite:
         else:
             yield item
             yield from asking((MARK, "literal", value.full_name), item)
-
-
-def _path_of(bound: BoundValue) -> str:
-    """Return the dotted path of what is imported; of anything else, nothing."""
-    if isinstance(bound, ImportedModule):
-        return bound.name
-    return f"{bound.module}.{bound.name}" if isinstance(bound, ImportedAttribute) else ""
 
 
 def _is_called(item: Instr) -> bool:

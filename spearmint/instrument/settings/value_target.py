@@ -97,8 +97,12 @@ def parse_value(text: str) -> ValueTarget:
     if not tail.startswith("#"):
         raise _refusal(text, f"{tail!r} is no part of a name", "Write 'module:NAME', or 'module:function#0.75'")
     literal = _literal(text, name[0], tail[1:])
-    number = f"[{literal.place}]" if literal.place else ""
-    return ValueTarget(text, module, f"{name[0]}#{_shown(literal.value)}{number}", literal)
+    return ValueTarget(text, module, literal_name(name[0], literal.value, literal.place), literal)
+
+
+def literal_name(function: str, value: Any, place: int) -> str:
+    """Return the name of a literal in its module: ``"score#0.75"``, ``"score#0.75[1]"``."""
+    return f"{function}#{_shown(value)}{f'[{place}]' if place else ''}"
 
 
 def _literal(text: str, function: str, written: str) -> Literal:
