@@ -99,7 +99,7 @@ HOUSE = (
     (8, "api", ""),
     (9, "instrument.settings", "target value_target model origin validation_errors entry_errors load changes"),
     (9, "instrument.rewrite", "result cache"),
-    (9, "instrument.naming", "static_modules missing bound_values bound_names public_path"),
+    (9, "instrument.naming", "static_modules missing bound_values bound_names public_path import_paths"),
     (9, "instrument.settings", "matching"),
     (
         9,

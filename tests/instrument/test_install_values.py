@@ -171,6 +171,13 @@ def test_evaluation_tells_what_each_value_does(shop):
     }
 
 
+def test_value_may_be_named_by_where_it_is_imported(shop):
+    api, _ = shop(value("shop:SYSTEM", [{"v": "Be brief."}], within=["shop.api:answer"]))
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        assert api.answer("?") == "Be brief. ?"
+
+
 def test_round_robin_alternates_between_values(shop):
     api, _ = shop(system(strategy="round_robin"))
 

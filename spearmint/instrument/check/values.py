@@ -13,6 +13,7 @@ from spearmint.errors import ConfigError, SettingsError
 from spearmint.instrument.declare.value_declarations import missing_literal, rebound_message, unfit
 from spearmint.instrument.naming.bound_names import names_bound_in
 from spearmint.instrument.naming.bound_values import ClassBody, FunctionDefinition, ImportedModule
+from spearmint.instrument.naming.import_paths import ImportPaths
 from spearmint.instrument.naming.missing import missing_module_message
 from spearmint.instrument.naming.public_path import PublicPaths
 from spearmint.instrument.naming.static_modules import UNREADABLE, code_for_reading, find_module, matching_modules
@@ -48,6 +49,7 @@ class ValueChecker:
     def __init__(self, loaded: LoadedSettings) -> None:
         self._loaded = loaded
         self._paths = PublicPaths()
+        self._imports = ImportPaths(self._paths)
         self._codes: dict[str, tuple[CodeType | None, bool]] = {}
         self.warnings: list[SettingsError] = []
         self.notices: list[str] = []
@@ -57,7 +59,7 @@ class ValueChecker:
         """Yield what is wrong, and find the reads of what is right."""
         right: dict[Keys, ValueTarget] = {}
         for keys, entry in self._loaded.values():
-            value = followed_value(parse_value(entry.value), self._paths)
+            value = followed_value(parse_value(entry.value), self._imports)
             problems = list(self._of_value(keys, entry, value))
             yield from problems
             if not problems:

@@ -5,7 +5,7 @@ from types import CodeType
 from typing import Any
 
 from spearmint.execution.value_reads import current_case, reader_of
-from spearmint.instrument.naming.public_path import PublicPaths
+from spearmint.instrument.naming.import_paths import ImportPaths
 from spearmint.instrument.settings.value_target import ValueTarget
 
 MARK = "\0spearmint"
@@ -55,14 +55,9 @@ class ValueLinks:
         return self._known[path]
 
     def _followed(self, path: str) -> str | None:
-        paths = PublicPaths()
-        parts = path.split(".")
-        for length in range(len(parts) - 1, 0, -1):
-            module, name = ".".join(parts[:length]), ".".join(parts[length:])
-            if paths.has_module(module):
-                places = {f"{one.module}:{one.name}" for one in paths.definitions_of(module, name)}
-                return next((one.full_name for one in self._values if one.full_name in places), None)
-        return None
+        place = ImportPaths().place_of_path(path)
+        name = place and ":".join(place)
+        return next((one.full_name for one in self._values if one.full_name == name), None)
 
 
 def _plain(value: Any, case: Any) -> Any:  # noqa: ARG001 - called as a reader is

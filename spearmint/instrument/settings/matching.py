@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from spearmint.errors import SettingsError
+from spearmint.instrument.naming.import_paths import ImportPaths
 from spearmint.instrument.naming.public_path import PublicPaths, followed
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.model import ExperimentEntry, PackageEntry, ValueEntry
@@ -119,8 +120,8 @@ class Targets:
     def __init__(self, loaded: LoadedSettings) -> None:
         self.loaded = loaded
         rules = [_rule(keys, entry) for keys, entry in loaded.entries()]
-        paths = PublicPaths()
-        self.values = {keys: followed_value(parse_value(entry.value), paths) for keys, entry in loaded.values()}
+        imports = ImportPaths()
+        self.values = {keys: followed_value(parse_value(entry.value), imports) for keys, entry in loaded.values()}
         targets = [rule for rule in rules if rule.target is not None]
         within = [rule for keys, entry in loaded.values() for rule in _rules_within(keys, entry)]
         self._given = sorted([*targets, *within], key=lambda rule: not (rule.target and rule.target.is_exact))
@@ -129,7 +130,7 @@ class Targets:
         exact = {rule.target.module for rule in self._given if rule.target and not rule.target.has_module_glob}
         self._named = frozenset(exact.union(names, (one.module for one in self.values.values())))
         self._pending: frozenset[str] = frozenset()
-        self._follow(paths)
+        self._follow(PublicPaths())
 
     def _follow(self, paths: PublicPaths, roots: frozenset[str] | None = None) -> None:
         """Follow each target to its definitions; those whose module is not found yet are followed later."""
@@ -238,14 +239,12 @@ def _rule(keys: tuple[str, int], entry: PackageEntry | ExperimentEntry) -> Rule:
     return Rule(keys, parse_target(entry.target), None, parameters, is_outermost=is_outermost)
 
 
-def followed_value(value: ValueTarget, paths: PublicPaths) -> ValueTarget:
-    """Return a constant or attribute under the name that it has where it is defined, if a path leads there."""
+def followed_value(value: ValueTarget, paths: ImportPaths) -> ValueTarget:
+    """Return a constant or attribute under the name that it has where it is defined."""
     if value.literal is not None or value.module == "__main__":
         return value
-    places = [one for one in paths.definitions_of(value.module, value.name) if not one.is_seen]
-    if len(places) != 1 or (places[0].module, places[0].name) == (value.module, value.name):
-        return value
-    return replace(value, module=places[0].module, name=places[0].name)
+    module, name = paths.place_of(value.module, value.name)
+    return replace(value, module=module, name=name)
 
 
 def _rules_within(keys: tuple[str, int], entry: ValueEntry) -> list[Rule]:
