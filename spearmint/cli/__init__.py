@@ -19,6 +19,7 @@ _COMMANDS: dict[str, str] = {
     "configs": "spearmint.cli.configs",
     "evaluate": "spearmint.cli.evaluate",
     "graph": "spearmint.cli.graph",
+    "init": "spearmint.cli.init",
     "plan": "spearmint.cli.plan",
     "report": "spearmint.cli.report",
     "rescore": "spearmint.cli.rescore",

@@ -7,6 +7,7 @@ from typing import Any
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.edge import ExperimentRef
+from spearmint.cases.parameters import short_name
 from spearmint.config.flatten import flatten
 from spearmint.config.model import Config
 from spearmint.errors import EvaluationError, PlanError
@@ -88,7 +89,7 @@ def named_case(position: int, case: ExperimentCase, seen: Counter[str]) -> Evalu
         case_id = f"{case_id}#{seen[case_id]}"
     parameters = flatten(case.config)
     for name in list(assignment)[1:]:
-        parameters |= flatten(case.get_config(name), f"{name.rpartition('.')[2].rpartition(':')[2]}: ")
+        parameters |= flatten(case.get_config(name), f"{short_name(name)}: ")
     return EvaluatedCase(position, case_id, case, case.config, assignment, redactor().redact(parameters))
 
 

@@ -31,7 +31,7 @@ from spearmint.suggest import did_you_mean
 _MOST_CONFIGS = 10_000
 _SHOWN = 5
 
-Keys = tuple[Any, ...]
+_Keys = tuple[Any, ...]
 
 
 class ValueChecker:
@@ -57,7 +57,7 @@ class ValueChecker:
 
     def errors(self) -> Iterator[SettingsError]:
         """Yield what is wrong, and find the reads of what is right."""
-        right: dict[Keys, ValueTarget] = {}
+        right: dict[_Keys, ValueTarget] = {}
         for keys, entry in self._loaded.values():
             value = followed_value(parse_value(entry.value), self._imports)
             problems = list(self._of_value(keys, entry, value))
@@ -67,7 +67,7 @@ class ValueChecker:
         if right:
             yield from self._of_reads(right)
 
-    def _of_value(self, keys: Keys, entry: ValueEntry, value: ValueTarget) -> Iterator[SettingsError]:
+    def _of_value(self, keys: _Keys, entry: ValueEntry, value: ValueTarget) -> Iterator[SettingsError]:
         place = (*keys, "value")
         error = self._loaded.origin.error
         if value.module == "__main__":  # The script of `spearmint run` is not there yet.
@@ -110,7 +110,7 @@ class ValueChecker:
                 f"{value.text} is the first of {len(same)} in that function, in lines {lines}; [1] is the second."
             )
 
-    def _of_configs(self, keys: Keys, entry: ValueEntry, original: Any) -> Iterator[SettingsError]:
+    def _of_configs(self, keys: _Keys, entry: ValueEntry, original: Any) -> Iterator[SettingsError]:
         origin = self._loaded.origin
         try:
             sources = iter_configs(entry.configs or [], relative_to=origin.folder)
@@ -122,7 +122,7 @@ class ValueChecker:
             if problem := unfit(entry, original, config):
                 yield origin.error(problem, (*keys, "configs"))
 
-    def _of_reads(self, values: dict[Keys, ValueTarget]) -> Iterator[SettingsError]:
+    def _of_reads(self, values: dict[_Keys, ValueTarget]) -> Iterator[SettingsError]:
         """Find all reads in the packages, and yield an error for each value that code binds anew."""
         packages = [one.name for one in self._loaded.settings.packages]
         modules = {name for package in packages for name in matching_modules(package)}
