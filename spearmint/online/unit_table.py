@@ -1,7 +1,7 @@
 """What the units of an experiment have done so far, from the records of a journal, arm by arm."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,8 @@ from spearmint.assignment.stages import COSTS
 from spearmint.statistics.intervals import Values
 
 MOST_UNITS = 500_000
-"""Units of one experiment that are kept; those that come later are counted, and not looked at."""
+"""Units of one experiment that are kept; of those that come later, how many there are is estimated."""
+_ONE_IN = 64  # of those beyond is counted, and stands for so many
 _MOST_WAITING = 100_000  # units with outcomes that no exposure has been read of yet
 
 
@@ -41,7 +42,7 @@ class UnitTable:
         keeps_before: Whether to keep what was tracked of a unit before its exposure, too.
 
     Attributes:
-        exposed: How many units there are, those beyond what is kept included.
+        unreadable: How many records lacked what their type has.
         days: The first and the last time of an exposure, in ns; zeros where there is none.
     """
 
@@ -54,12 +55,13 @@ class UnitTable:
         self._beyond: set[int] = set()
         self._waiting: dict[str, list[tuple[int, str, float]]] = {}
         self._pairs: dict[tuple[str, str], list[float]] = {}
+        self.unreadable = 0
         self.days = (0, 0)
 
     @property
     def exposed(self) -> int:
-        """How many units there are."""
-        return len(self._units) + len(self._beyond)
+        """How many units there are, those beyond what is kept included."""
+        return len(self._units) + _ONE_IN * len(self._beyond)
 
     def units_by_arm(self) -> Mapping[str, int]:
         """Return how many units of each arm are kept."""
@@ -74,15 +76,21 @@ class UnitTable:
         later = []
         for record in records:
             if record.get("type") == "exposure":
-                self._expose(record)
+                self._take(self._expose, record)
             else:
                 later.append(record)
         for record in later:
             kind = record.get("type")
             if kind == "outcome" and "feature_flag.context.id" in record:
-                self._add_outcome(record)
-            elif kind == "shadow" and self._is_ours(record):
-                self._add_pair(record)
+                self._take(self._add_outcome, record)
+            elif kind == "shadow":
+                self._take(self._add_pair, record)
+
+    def _take(self, add: Callable[[Mapping[str, Any]], None], record: Mapping[str, Any]) -> None:
+        try:
+            add(record)
+        except (KeyError, TypeError, ValueError):  # Another program has written it.
+            self.unreadable += 1
 
     def _is_ours(self, record: Mapping[str, Any]) -> bool:
         key = (record.get("feature_flag.key"), record.get("feature_flag.version"))
@@ -100,7 +108,8 @@ class UnitTable:
                 known.time, known.arm, known.propensity = time, arm, record["spearmint.propensity"]
             return
         if len(self._units) >= MOST_UNITS:
-            self._beyond.add(hash(unit))
+            if (number := hash(unit)) % _ONE_IN == 0:
+                self._beyond.add(number)
             return
         self._units[unit] = _Unit(arm, time, record["spearmint.propensity"])
         for waiting in self._waiting.pop(unit, ()):
@@ -136,6 +145,8 @@ class UnitTable:
         known.outcomes[name] = known.outcomes.get(name, 0.0) + value
 
     def _add_pair(self, record: Mapping[str, Any]) -> None:
+        if not self._is_ours(record):
+            return
         key = (record["feature_flag.result.variant"], record["feature_flag.context.id"])
         known = self._pairs.get(key)
         if known is None:

@@ -92,8 +92,15 @@ def test_pairs_are_means_over_the_calls_of_a_unit(table):
     assert table.shadowed_by_arm() == {"b": 2}
 
 
-def test_units_beyond_what_is_kept_are_counted(table, monkeypatch):
+def test_units_beyond_what_is_kept_are_estimated(table, monkeypatch):
     monkeypatch.setattr("spearmint.online.unit_table.MOST_UNITS", 2)
-    table.add([exposure(f"user-{number}", "a") for number in range(5)] * 2)
-    assert table.exposed == 5
+    table.add([exposure(f"user-{number}", "a") for number in range(50_000)] * 2)
+    assert table.exposed == pytest.approx(50_000, rel=0.2)
     assert table.units_by_arm() == {"a": 2}
+
+
+def test_record_that_lacks_something_is_counted_and_left(table):
+    torn = [{**exposure("bob", "a"), "time": "noon"}, {"type": "outcome", "feature_flag.context.id": "ann"}]
+    table.add([*torn, exposure("ann", "a"), {**pair("ann", "b", 0.0, 0.0), "count": None}])
+    assert table.exposed == 1
+    assert table.unreadable == 3

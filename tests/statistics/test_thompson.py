@@ -43,6 +43,7 @@ def test_floor_is_added_to_every_arm(shares, floor, expected):
     assert weights.sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_bandit_regrets_less_than_equal_shares_in_most_worlds():
     """Three arms, of which one is better; weights are made anew after every 1,000 units, 10,000 in all."""
     worlds, rates, batch, batches = 100, np.array([0.10, 0.10, 0.14]), 1000, 10
