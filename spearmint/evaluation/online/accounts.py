@@ -37,7 +37,7 @@ class JournalAccounts:
 def journal_accounts(table: JournalTable) -> JournalAccounts:
     """Return the accounts of all processes, as they were told last."""
     written: dict[str, int] = defaultdict(int)
-    for file, count in table.rows("SELECT file, count(*) FROM lines GROUP BY file"):
+    for file, count in table.rows("SELECT path, count(*) FROM lines JOIN files USING (file) GROUP BY path"):
         written[process_of(file)] += count
     # Counts only grow. A process that has opened several journals tells the same counts in each of them.
     told = table.rows(
@@ -69,7 +69,7 @@ def journal_accounts(table: JournalTable) -> JournalAccounts:
 
 def _unreadable(table: JournalTable) -> int:
     """Count lines that are no record, but for the last one of a file that is being written."""
-    found = table.rows("SELECT file, count(*) FROM unread GROUP BY file")
+    found = table.rows("SELECT path, count(*) FROM unread GROUP BY path")
     return sum(count - _is_torn(Path(file)) for file, count in found)
 
 

@@ -1,4 +1,4 @@
-"""Journals of many processes and hosts, read once into a table on disk, and asked in SQL."""
+"""Journals of many processes and hosts, read once into a table, and asked in SQL."""
 
 import glob
 import importlib
@@ -13,7 +13,7 @@ from typing import Any
 from spearmint.errors import EvaluationError
 
 JournalPath = str | os.PathLike[str]
-_MEMORY = "1GB"
+_MEMORY = "3GB"
 _ENDINGS = (".jsonl", ".jsonl.gz")
 _SQL_STRING = "VARCHAR"
 # From a column to the key that records have, and its type.
@@ -47,7 +47,7 @@ _IS_RECORD = """
 
 
 class JournalTable:
-    """All records of journals, in a database on disk.
+    """All records of journals, in a database of which what does not fit into memory is on disk.
 
     Args:
         connection: Of DuckDB; it has the table ``lines``, and the views ``records`` and ``unread``, one of which each
@@ -97,7 +97,8 @@ def open_journals(journal: JournalPath | Iterable[JournalPath]) -> Iterator[Jour
             "preserve_insertion_order": "false",
             "autoinstall_known_extensions": "false",
         }
-        with duckdb.connect(os.path.join(folder, "journal.duckdb"), config=settings) as connection:  # noqa: PTH118
+        # A database on disk would be compressed, which takes longer than all that is asked of it.
+        with duckdb.connect(config=settings) as connection:
             table = JournalTable(connection, files)
             try:
                 _load(table)
@@ -111,12 +112,14 @@ def _load(table: JournalTable) -> None:
     keys = ", ".join(f"'{key}': '{kind}'" for key, kind in _COLUMNS.values())
     names = ", ".join(f'"{key}" AS "{name}"' for name, (key, _) in _COLUMNS.items())
     table.run(
-        f"CREATE TABLE lines AS SELECT {names}, filename AS file FROM read_json(?, format = 'newline_delimited', "  # noqa: S608 - names of our own
+        f"CREATE TABLE lines AS SELECT {names}, hash(filename) AS file FROM read_json(?, format = 'newline_delimited', "  # noqa: S608 - names of our own
         f"ignore_errors = true, filename = true, columns = {{{keys}}})",
         [[glob.escape(file) for file in table.files]],
     )
+    table.run("CREATE TABLE files AS SELECT unnest(?) AS path, hash(unnest(?)) AS file", [[*table.files]] * 2)
     table.run(f"CREATE VIEW records AS SELECT * FROM lines WHERE {_IS_RECORD}")  # noqa: S608
-    table.run(f"CREATE VIEW unread AS SELECT file FROM lines WHERE NOT coalesce({_IS_RECORD}, false)")  # noqa: S608
+    unread = f"SELECT path FROM lines JOIN files USING (file) WHERE NOT coalesce({_IS_RECORD}, false)"  # noqa: S608
+    table.run(f"CREATE VIEW unread AS {unread}")
 
 
 def journal_files(journal: JournalPath | Iterable[JournalPath]) -> list[str]:

@@ -30,7 +30,7 @@ class ArmRecords:
         highest: The highest one.
         first: When the first exposure was, in ns since the epoch.
         last: When the last one was.
-        units: How many units.
+        exposures: How many exposures.
     """
 
     version: str
@@ -40,7 +40,7 @@ class ArmRecords:
     highest: float
     first: int
     last: int
-    units: int
+    exposures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ def arm_records(table: JournalTable, experiment: str) -> list[ArmRecords]:
     found = table.rows(
         """
         SELECT coalesce(version, ''), arm, coalesce(any_value(main), ''), coalesce(min(propensity), 0),
-            coalesce(max(propensity), 0), min(time), max(time), count(DISTINCT unit)
+            coalesce(max(propensity), 0), min(time), max(time), count(*)
         FROM records WHERE type = 'exposure' AND experiment = ? GROUP BY ALL ORDER BY min(time), arm
         """,
         [experiment],
@@ -150,7 +150,7 @@ def exposures_by_process(table: JournalTable, experiment: str, arms: Sequence[st
     found: dict[str, list[int]] = {}
     rows = table.rows(
         """
-        SELECT file, position, count(*) FROM records JOIN arms USING (arm)
+        SELECT path, position, count(*) FROM records JOIN arms USING (arm) JOIN files USING (file)
         WHERE type = 'exposure' AND experiment = ? GROUP BY ALL
         """,
         [experiment],
@@ -196,22 +196,20 @@ def measure(
             the denominator.
     """
     names = list(dict.fromkeys(name for one in metrics for name in (one.outcome, one.per) if name))
-    _sum_by_unit(table, experiment, version, names)
+    _sum_by_unit(table, experiment, version, names, with_before=with_before)
     looks = _looks(table)
+    numbers = [_numbers(metric, names, with_before=with_before) for metric in metrics]
+    columns = [f"{value} AS y{at}, {other} AS x{at}" for at, (value, other) in enumerate(numbers)]
+    sums = [_SUMS.format(at=at) for at in range(len(metrics))]
+    found = table.arrays(
+        f"""
+        SELECT id // {LOOK_EVERY} AS look, position, {", ".join(sums)}
+        FROM (SELECT id, position, {", ".join(columns)} FROM exposed LEFT JOIN summed USING (id)) GROUP BY ALL
+        """  # noqa: S608 - columns of our own, names of users are parameters
+    )
     result = []
-    for metric in metrics:
-        value, other = _numbers(metric, names, with_before=with_before)
-        # A unit without a value, as of a mean over no calls, has no second number either.
-        found = table.arrays(
-            f"""
-            SELECT id // {LOOK_EVERY} AS look, position, count(*)::DOUBLE AS n,
-                coalesce(avg(y), 0) AS y, coalesce(avg(x), 0) AS x, coalesce(var_pop(y), 0) AS yy,
-                coalesce(var_pop(x), 0) AS xx, coalesce(covar_pop(y, x), 0) AS yx, bool_and(y IN (0, 1)) AS is_rate
-            FROM (SELECT id, position, {value} AS y, {other} AS x FROM exposed LEFT JOIN summed USING (id))
-            WHERE y IS NOT NULL GROUP BY ALL
-            """  # noqa: S608 - columns of our own, names of users are parameters
-        )
-        grids = {name: _grid(found, name, arms, looks) for name in ("n", "y", "x", "yy", "xx", "yx")}
+    for at, metric in enumerate(metrics):
+        grids = {name: _grid(found, f"{name}{at}", arms, looks) for name in ("n", "y", "x", "yy", "xx", "yx")}
         series = [
             cumulated(
                 grids["n"][arm],
@@ -220,18 +218,31 @@ def measure(
             )
             for arm in range(arms)
         ]
-        are_rates = [bool(np.all(found["is_rate"][found["position"] == arm])) for arm in range(arms)]
+        are_rates = [bool(np.all(found[f"is_rate{at}"][found["position"] == arm])) for arm in range(arms)]
         result.append(MetricMoments(series, are_rates if metric.kind != "ratio" else [False] * arms))
     return result
 
 
-def _sum_by_unit(table: JournalTable, experiment: str, version: str | None, names: Sequence[str]) -> None:
+# A unit without a value, as of a mean over no calls, has no second number either.
+_SUMS = """
+    count(y{at})::DOUBLE AS n{at}, coalesce(avg(y{at}), 0) AS y{at}, coalesce(var_pop(y{at}), 0) AS yy{at},
+    coalesce(avg(x{at}) FILTER (y{at} IS NOT NULL), 0) AS x{at},
+    coalesce(var_pop(x{at}) FILTER (y{at} IS NOT NULL), 0) AS xx{at},
+    coalesce(covar_pop(y{at}, x{at}), 0) AS yx{at}, coalesce(bool_and(y{at} IN (0, 1)), true) AS is_rate{at}
+"""
+
+
+def _sum_by_unit(
+    table: JournalTable, experiment: str, version: str | None, names: Sequence[str], *, with_before: bool
+) -> None:
     """Make the table of what each exposed unit's outcomes sum up to, since its exposure and before it."""
     columns, parameters = [], []
     for position, name in enumerate(names):
         for column, number in ((f"s{position}", "value * coalesce(count, 1)"), (f"c{position}", "count")):
-            for prefix, when in (("", "time >= first"), ("b", "time < first")):
-                columns.append(f"sum({number}) FILTER (name = ? AND {when}) AS {prefix}{column}")
+            columns.append(f"sum({number}) FILTER (name = ? AND time >= first) AS {column}")
+            parameters.append(name)
+            if with_before:
+                columns.append(f"sum({number}) FILTER (name = ? AND time < first) AS b{column}")
                 parameters.append(name)
     table.run(
         f"""
@@ -249,9 +260,9 @@ def _numbers(metric: OnlineMetric, names: Sequence[str], *, with_before: bool) -
     if metric.kind == "ratio":
         return f"coalesce(s{position}, 0)", f"coalesce(s{names.index(metric.per)}, 0)"
     if metric.kind == "mean":
-        before = f"coalesce(bs{position} / bc{position}, 0)" if with_before else "0"
-        return f"s{position} / nullif(c{position}, 0)", f"{before}::DOUBLE"
-    return f"coalesce(s{position}, 0)", f"coalesce(bs{position}, 0)::DOUBLE" if with_before else "0::DOUBLE"
+        before = f"coalesce(bs{position} / bc{position}, 0)" if with_before else "0::DOUBLE"
+        return f"s{position} / nullif(c{position}, 0)", before
+    return f"coalesce(s{position}, 0)", f"coalesce(bs{position}, 0)" if with_before else "0::DOUBLE"
 
 
 def _grid(found: dict[str, Values], name: str, arms: int, looks: int) -> Values:
