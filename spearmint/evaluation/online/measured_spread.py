@@ -72,7 +72,7 @@ def measured_spread(journal: JournalPath, experiment: str | None, metric: str) -
         version = max(found, key=lambda one: one.last).version
         ours = [one for one in found if one.version == version]
         arms = list(dict.fromkeys([ours[0].main, *(one.arm for one in ours)]))
-        expose(table, name, version, arms)
+        units = expose(table, name, version, arms)
         (measured,) = measure(table, name, version, [asked], len(arms), with_before=True)
     pooled = _pooled([series.last() for series in measured.arms])
     if pooled is None:
@@ -86,7 +86,7 @@ def measured_spread(journal: JournalPath, experiment: str | None, metric: str) -
         math.sqrt(pooled.variance),
         math.sqrt(adjusted(pooled, theta).variance) if pooled.other_variance > 0 else None,
         _paired_deviation(journal, (name, version), arms, metric),
-        _per_day(ours),
+        _per_day(ours, units),
     )
 
 
@@ -115,6 +115,6 @@ def _paired_deviation(journal: JournalPath, key: tuple[str, str], arms: Sequence
     return max((math.sqrt(one.variance) for one in pairs if one.n > 1), default=None)
 
 
-def _per_day(arms: Sequence[ArmRecords]) -> float | None:
+def _per_day(arms: Sequence[ArmRecords], units: int) -> float | None:
     days = (max(one.last for one in arms) - min(one.first for one in arms)) / _DAY
-    return sum(one.units for one in arms) / days if days >= _SHORTEST else None
+    return units / days if days >= _SHORTEST else None
