@@ -25,13 +25,14 @@ from spearmint.strategies.split_inputs import (
     config_content,
     unit_text,
     weights_of,
+    with_arms,
 )
 
 _NO_ATTRIBUTES: Mapping[str, Any] = {}
 _MOST_KEPT = 20_000  # units whose assignment is kept, so that it need not be computed again
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # Not frozen, which would have a new unit's caller wait twice as long for one.
 class Assignment:
     """Which arm a call belongs to.
 
@@ -186,7 +187,7 @@ class Split:
         self._arm_salt = f"{self.salt}.split" if options.algorithm == "blake2b" else self.salt
         self._unit, self._rule = options.unit, options.rule
         self.shadow = options.shadow
-        self.live = LiveShares(options.traffic, self.weights, self._ends)
+        self.live = with_arms(self, LiveShares(options.traffic, self.weights, self._ends, ()), self._configs)
         if options.steps:  # Whether they have been rolled back is not known yet.
             self.set_shares(0.0, 0.0, note="its stages are not read yet")
         self.without_unit, self.excluded, self.outside = (
@@ -233,7 +234,8 @@ class Split:
             since: When the experiment was begun anew, in ns.
         """
         weights = self.weights if weights is None else weights
-        self.live = LiveShares(traffic, weights, upper_ends(weights, self.options.algorithm), note, since)
+        ends = upper_ends(weights, self.options.algorithm)
+        self.live = with_arms(self, LiveShares(traffic, weights, ends, (), note, since), self._configs)
         self.shadow = shadow
 
     def assign(self, attributes: Mapping[str, Any]) -> Assignment:
@@ -251,20 +253,18 @@ class Split:
         return live.kept.get(unit) or self._assign(unit, live)
 
     def _assign(self, unit: str, live: LiveShares) -> Assignment:
-        made = self.outside if self._failed_step(unit, live) else self._enrolled(unit, live)
+        made = self.outside
+        if not self._failed_step(unit, live):
+            made = self.arm(arm_of(self._hash(self._arm_salt, unit), live.ends), unit, "split", live)
         if len(live.kept) >= _MOST_KEPT:
             live.kept.clear()
         live.kept[unit] = made
         return made
 
-    def _enrolled(self, unit: str, live: LiveShares) -> Assignment:
-        return self.arm(arm_of(self._hash(self._arm_salt, unit), live.ends), unit, "split", live)
-
     def arm(self, position: int, unit: str, reason: Reason, live: LiveShares) -> Assignment:
         """Return that a unit belongs to the arm of one of the configs."""
-        config = self._configs[position]
-        key = (self.name, self.version, config.config_id, unit, str(live.since))
-        return Assignment(self, config, unit, reason, live.weights[position] / sum(live.weights), key)
+        arm = live.arms[position]
+        return Assignment(self, arm.config, unit, reason, arm.propensity, (arm.key, unit))
 
     def _failed_step(self, unit: str, live: LiveShares) -> str:
         """Return why a unit takes no part, whatever the attributes are; empty where it does."""

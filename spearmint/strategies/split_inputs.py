@@ -1,7 +1,7 @@
 """What a split is made of: units as text, weights that fit the configs, and the shares that may change as it runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -47,6 +47,21 @@ class BanditOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """An arm as long as shares stay as they are.
+
+    Attributes:
+        config: Its config.
+        propensity: Its share among the units that take part.
+        key: What is the same for all of its units, and for no other arm.
+    """
+
+    config: Config
+    propensity: float
+    key: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LiveShares:
     """The shares that are in force, which stages, roll-backs and bandits change; swapped as one.
 
@@ -55,6 +70,7 @@ class LiveShares:
         weights: One for each arm.
         ends: Where the interval of each arm ends.
         note: Why they are not those that were declared, for people.
+        arms: The arms.
         since: When the experiment was begun anew, in ns, so that its units are exposed anew too; 0 where it never was.
         kept: What units were assigned to under them.
     """
@@ -62,9 +78,20 @@ class LiveShares:
     traffic: float
     weights: tuple[float, ...]
     ends: tuple[float, ...]
+    arms: tuple[Arm, ...]
     note: str = ""
     since: int = 0
     kept: dict[str, Any] = field(default_factory=dict)
+
+
+def with_arms(split: Any, shares: LiveShares, configs: Sequence[Config]) -> LiveShares:
+    """Return shares of a split with their arms."""
+    whole = sum(shares.weights)
+    arms = [
+        Arm(config, weight / whole, f"{split.name}\0{split.version}\0{config.config_id}\0{shares.since}")
+        for config, weight in zip(configs, shares.weights, strict=True)
+    ]
+    return replace(shares, arms=tuple(arms), kept={})
 
 
 def unit_text(unit: Any) -> str | None:
