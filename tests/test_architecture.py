@@ -122,7 +122,7 @@ HOUSE = (
     (9, "instrument.check", "splits module_definitions unread_configs values checker"),
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython openfeature"),
-    (10, "ui", "guard journal_view evaluations run_table server"),
+    (10, "ui", "guard journal_view evaluations run_table stage_view server"),
     (10, "__init__", ""),
     (11, "cli", "launch output targets assign run_program graph_render run autostart"),
     (11, "cli", "journal_folder check graph init configs completion plan stage traces"),

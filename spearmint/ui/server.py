@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
@@ -13,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from spearmint.errors import SpearmintError
@@ -21,10 +22,12 @@ from spearmint.evaluation.online.online_page import content_of, page_style
 from spearmint.evaluation.online.online_report import OnlineReport
 from spearmint.evaluation.report.labels import readable
 from spearmint.ui.evaluations import EvaluationFolder
-from spearmint.ui.guard import guarded, refusal
+from spearmint.ui.guard import guarded, is_same, refusal
 from spearmint.ui.journal_view import JournalView
 from spearmint.ui.run_table import run_tables
+from spearmint.ui.stage_view import StageView
 
+_LONGEST_FORM = 10_000  # bytes
 _PAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
 
 
@@ -55,6 +58,7 @@ def page_app(options: PageOptions) -> Starlette:
     routes = [
         Route("/", pages.overview),
         Route("/experiment", pages.experiment),
+        Route("/stage", pages.decide, methods=["POST"]),
         Route("/evaluations", pages.evaluations),
         Route("/evaluation", pages.evaluation),
         Route("/style.css", _style),
@@ -77,6 +81,7 @@ class _Pages:
     def __init__(self, options: PageOptions) -> None:
         self._options = options
         self._journal = JournalView(options.journals, horizon=options.horizon)
+        self._stages = StageView(options.journals)
         self._evaluations = EvaluationFolder(options.reports)
 
     async def overview(self, request: Request) -> Response:
@@ -89,10 +94,24 @@ class _Pages:
         name = request.query_params.get("name", "")
         report = await run_in_threadpool(self._journal.report, name)
         content = await run_in_threadpool(content_of, report.facts, report.summary())
-        versions = list(dict.fromkeys(one.version for one in report.facts.records))
-        return self._page(
-            request, "experiment.html.j2", title=name, content=content, versions=versions, traces=self._traces(name)
-        )
+        values: dict[str, Any] = {
+            "versions": list(dict.fromkeys(one.version for one in report.facts.records)),
+            "stages": await run_in_threadpool(self._stages.stages, name),
+            "traces": self._traces(name),
+            "token": self._options.token,
+        }
+        return self._page(request, "experiment.html.j2", title=name, content=content, **values)
+
+    async def decide(self, request: Request) -> Response:
+        """Change the stage of an experiment, for a form of this page."""
+        if int(request.headers.get("content-length", _LONGEST_FORM + 1)) > _LONGEST_FORM:
+            return PlainTextResponse("That is no form of this page.", 413)
+        form = {key: values[0] for key, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}
+        if not is_same(form.get("token", ""), self._options.token):
+            return PlainTextResponse("State is changed from this page alone.", 403)
+        name = form.get("name", "")
+        await run_in_threadpool(self._stages.decide, name, form.get("action", ""))
+        return RedirectResponse(f"/experiment?{urlencode({'name': name})}", 303)
 
     async def evaluations(self, request: Request) -> Response:
         """Show which reports of evaluations there are."""

@@ -1,0 +1,88 @@
+"""Stages on the page: where an experiment is, and what a person may decide about it there."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from spearmint.errors import SpearmintError
+from spearmint.online.rollout import Rollout
+from spearmint.online.state_file import Rollouts, StateFile, latest_rollout
+from spearmint.suggest import did_you_mean
+
+_SHOWN_EVENTS = 8
+_EDITS: dict[str, Callable[[Rollout], Rollout]] = {
+    "approve": lambda rollout: rollout.approved(),
+    "next": lambda rollout: rollout.advanced("ended by hand, on the page"),
+    "rollback": lambda rollout: rollout.rolled_back("by hand, on the page"),
+}
+
+
+class StageView:
+    """The state files of journals.
+
+    Args:
+        journals: What is shown; the folders among it may have a state file.
+    """
+
+    def __init__(self, journals: Sequence[str]) -> None:
+        self._files = [StateFile(journal) for journal in journals if Path(journal).is_dir()]
+
+    def stages(self, name: str) -> dict[str, Any] | None:
+        """Return what the page shows of an experiment's stages; None where it has none.
+
+        Raises:
+            SpearmintError: If a state file cannot be read.
+        """
+        for file in self._files:
+            found = latest_rollout(file.read(), name)
+            if found is not None:
+                return _shown(found)
+        return None
+
+    def decide(self, name: str, action: str) -> None:
+        """Approve of the end of a stage, end it, or take the experiment back.
+
+        A roll-back is of all versions, all else of the one that began last, as `spearmint stage` has it.
+
+        Raises:
+            SpearmintError: If there is no such action or experiment, or a state file cannot be written.
+        """
+        if action not in _EDITS:
+            raise SpearmintError(f"Cannot do {action!r}: there are {', '.join(_EDITS)}.{did_you_mean(action, _EDITS)}")
+        for file in self._files:
+            if latest_rollout(file.read(), name) is not None:
+                file.change(lambda before: _edited(before, name, action))
+                return
+        raise SpearmintError(f"Cannot {action} {name!r}: it has no stages, guardrails or bandit.")
+
+
+def _edited(before: Rollouts, name: str, action: str) -> Rollouts:
+    latest = latest_rollout(before, name)
+    return {
+        key: _EDITS[action](one) if one.name == name and (action == "rollback" or one is latest) else one
+        for key, one in before.items()
+    }
+
+
+def _shown(rollout: Rollout) -> dict[str, Any]:
+    is_back = rollout.status == "rolled_back"
+    actions = []
+    if rollout.status == "running" and len(rollout.stages) > 1:
+        if rollout.current.approve and not rollout.is_approved:
+            actions.append(("approve", "Approve"))
+        actions.append(("next", "End this stage"))
+    if not is_back:
+        actions.append(("rollback", "Roll back: first config for all"))
+    return {
+        "label": rollout.label or rollout.status.replace("_", " "),
+        "stages": [
+            (str(stage), position == rollout.stage and not is_back) for position, stage in enumerate(rollout.stages)
+        ],
+        "waits_for": rollout.waits_for,
+        "actions": actions,
+        "events": [
+            (datetime.fromtimestamp(when / 1e9, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"), text)
+            for when, text in rollout.events[-_SHOWN_EVENTS:]
+        ],
+    }
