@@ -1,5 +1,6 @@
 import pytest
 
+from spearmint import Race
 from spearmint.errors import EvaluationError
 from tests.evaluation import subjects
 
@@ -41,6 +42,20 @@ def test_both_workers_work(client):
     pids = set(client.run(subjects.process_id, None).values())
     assert len(pids) == 2
     assert set(report.to_dataframe(cells=True)["process_id"]) == pids
+
+
+def test_race_on_a_cluster_reaches_the_verdicts_of_threads(client):
+    rows = [{"x": x, "expected": 2 * x} for x in range(1, 81)]
+    race = Race("exact", block=10)
+    ours, theirs = (
+        mint.evaluate(subjects.times, rows, scorers=[subjects.exact], race=race, executor=executor)
+        for executor in (None, client.get_executor())
+    )
+    assert [(one.case_id, one.rows, one.by) for one in ours.dropped] == [
+        (one.case_id, one.rows, one.by) for one in theirs.dropped
+    ]
+    assert ours.dropped
+    assert (ours.survivors, ours.confirmed) == (theirs.survivors, theirs.confirmed)
 
 
 def test_an_async_function_runs_on_a_cluster(client):
