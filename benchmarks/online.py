@@ -1,7 +1,8 @@
 """What an online experiment costs: a sticky call, the first exposure of a unit, and the journal.
 
 The floor of a call is that of `call_overhead.py`. Every function here does nothing, so that only the wrapping is
-measured. Where GrowthBook's SDK is installed, its evaluation of a feature is measured beside it.
+measured. Where the SDKs of GrowthBook, OpenFeature and LaunchDarkly are installed, what evaluates a flag in them is
+measured beside it.
 """
 
 import importlib
@@ -73,17 +74,49 @@ def seconds_of_calls(page: Callable[[], Any], contexts: list[RuntimeContext]) ->
     return time.thread_time() - started
 
 
-def peers(call: Callable[[], Any]) -> bool:
-    """Compare with an SDK of the field, where it is installed."""
-    try:
-        growthbook = importlib.import_module("growthbook")
-    except ImportError:
-        print("GrowthBook is not installed, and not compared with")
-        return True
+def growthbook_call() -> Callable[[], Any]:
+    """Return an evaluation of a feature by GrowthBook's SDK."""
+    growthbook = importlib.import_module("growthbook")
     rule = {"variations": [1, 2], "hashAttribute": "id", "weights": [0.5, 0.5]}
     client = growthbook.GrowthBook(attributes={"id": "ann"}, features={"page": {"defaultValue": 1, "rules": [rule]}})
-    theirs = lambda: client.get_feature_value("page", 1)  # noqa: E731 - their call, as a user writes it
-    return compare([Row(name="against GrowthBook", floor=theirs, ours=call, limit=SHARE_OF_PEER)])
+    return lambda: client.get_feature_value("page", 1)
+
+
+def openfeature_call() -> Callable[[], Any]:
+    """Return an evaluation by OpenFeature's client with its own in-memory provider, which hashes nothing."""
+    api = importlib.import_module("openfeature.api")
+    memory = importlib.import_module("openfeature.provider.in_memory_provider")
+    context = importlib.import_module("openfeature.evaluation_context").EvaluationContext("ann")
+    api.set_provider(memory.InMemoryProvider({"page": memory.InMemoryFlag("one", {"one": 1, "two": 2})}))
+    client = api.get_client()
+    return lambda: client.get_integer_value("page", 0, context)
+
+
+def launchdarkly_call() -> Callable[[], Any]:
+    """Return an evaluation by LaunchDarkly's SDK, of a flag without rules, without a network."""
+    ldclient = importlib.import_module("ldclient")
+    data = importlib.import_module("ldclient.integrations.test_data").TestData.data_source()
+    data.update(data.flag("page").variations(1, 2).fallthrough_variation(0))
+    config = importlib.import_module("ldclient.config").Config(
+        "sdk-key", update_processor_class=data, send_events=False
+    )
+    client = importlib.import_module("ldclient.client").LDClient(config)
+    context = ldclient.Context.create("ann")
+    return lambda: client.variation("page", context, 0)
+
+
+def peers(call: Callable[[], Any]) -> bool:
+    """Compare with the SDKs of the field that are installed: at most a share of the cheapest of them."""
+    rows = []
+    makers = {"GrowthBook": growthbook_call, "OpenFeature": openfeature_call, "LaunchDarkly": launchdarkly_call}
+    for name, make in makers.items():
+        try:
+            theirs = make()
+        except ImportError:
+            print(f"{name} is not installed, and not compared with")
+            continue
+        rows.append(Row(name=f"against {name}", floor=theirs, ours=call, limit=SHARE_OF_PEER))
+    return compare(rows) if rows else True
 
 
 def main() -> int:
