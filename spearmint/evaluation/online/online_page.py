@@ -47,7 +47,7 @@ def content_of(facts: OnlineFacts, summaries: Sequence[OnlineSummary]) -> dict[s
         ],
         "exposures": exposures_chart(facts),
         "metrics": metrics,
-        "caption": caption_of(facts),
+        "caption": caption_of(facts, "◆"),
         "size": (WIDTH, HEIGHT),
     }
 

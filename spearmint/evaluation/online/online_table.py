@@ -37,8 +37,8 @@ def online_title(facts: OnlineFacts) -> str:
     return f"{facts.experiment}: {len(facts.arms)} arms, {sum(counts)} units"
 
 
-def caption_of(facts: OnlineFacts) -> str:
-    """Say how to read the numbers."""
+def caption_of(facts: OnlineFacts, sign: str = "*") -> str:
+    """Say how to read the numbers; the sign marks main."""
     design = facts.design
     how = (
         "Intervals and p hold at every look, however often one looks"
@@ -46,7 +46,7 @@ def caption_of(facts: OnlineFacts) -> str:
         else "Intervals and p hold for one look that was planned beforehand"
     )
     less = "; differences are less what units' values before explain (CUPED)" if design.is_adjusted else ""
-    return f"* main, which the others are compared with. {how}, adjusted for all arms of a metric (Holm){less}."
+    return f"{sign} main, which the others are compared with. {how}, adjusted for all arms of a metric (Holm){less}."
 
 
 def _table(metric: str, summaries: Sequence[OnlineSummary]) -> Table:
