@@ -1,0 +1,116 @@
+"""What does a read of a value under experiment cost, and the import of a package of which values are named?
+
+    python benchmarks/values.py [--rounds 7]
+
+Reads are those of a module constant, in a function that does nothing else: plain, rewritten outside any case, and
+rewritten inside one. Imports are of a package with 100 values named, from warm caches, in processes of their own,
+against the same package under the same hook without any. Both sides of each ratio are measured in turns, and the least
+counts.
+"""
+
+import argparse
+import importlib
+import os
+import subprocess
+import sys
+import tempfile
+import timeit
+from pathlib import Path
+
+import spearmint
+from spearmint import RuntimeContext, Spearmint
+
+COUNT = 200_000
+MODULES, VALUES = 20, 5
+READER = "CONSTANT = 'text'\ndef read():\n    return CONSTANT\ndef start():\n    return read()\n"
+BODY = "    for item in sorted(items, key=len):\n        total = total + len(item) * weight\n    return total\n"
+IMPORT = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import spearmint
+spearmint.install(sys.argv[2])
+begun = time.perf_counter()
+import big
+print(time.perf_counter() - begun)
+"""
+
+
+def reads(rounds: int) -> dict[str, float]:
+    """Return nanoseconds for each kind of read."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("plain_reads", "varied_reads"):
+            (Path(folder) / f"{name}.py").write_text(READER)
+        sys.path.insert(0, folder)
+        entry = {"value": "varied_reads:CONSTANT", "within": "varied_reads:start", "path": "v"}
+        with spearmint.install(
+            {"packages": ["varied_reads"], "experiments": [{**entry, "configs": [{"v": "a"}], "original": False}]}
+        ):
+            plain, varied = (importlib.import_module(name) for name in ("plain_reads", "varied_reads"))
+            if (varied.start(), varied.read()) != ("a", "text"):
+                raise SystemExit("The value does not vary as it should.")
+            case = Spearmint.run(varied.start)().main_result.experiment_case
+            found: dict[str, list[float]] = {"plain": [], "outside": [], "inside": []}
+            for _ in range(rounds):
+                found["plain"].append(timeit.timeit(plain.read, number=COUNT))
+                found["outside"].append(timeit.timeit(varied.read, number=COUNT))
+                with RuntimeContext(case):
+                    found["inside"].append(timeit.timeit(varied.read, number=COUNT))
+        sys.path.remove(folder)
+    return {kind: min(times) / COUNT * 1e9 for kind, times in found.items()}
+
+
+def imports(rounds: int) -> tuple[float, float]:
+    """Return the seconds of a warm import without and with 100 values named."""
+    names = [f"m{number}" for number in range(MODULES)]
+    entries = [
+        f"  - {{value: 'big.{name}:VALUE_{index}', configs: [{{v: 1.0}}], path: v}}\n"
+        for name in names
+        for index in range(VALUES)
+    ]
+    settings = {"without": "packages: [big]\n", "with": f"packages: [big]\nexperiments:\n{''.join(entries)}"}
+    times: dict[str, list[float]] = {kind: [] for kind in settings}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    with tempfile.TemporaryDirectory() as text:
+        for kind, said in settings.items():
+            folder = Path(text) / kind  # Of its own, since the caches of both would be the same files.
+            (folder / "big").mkdir(parents=True)
+            (folder / "spearmint.yaml").write_text(said)
+            (folder / "big" / "__init__.py").write_text("".join(f"from big import {name}\n" for name in names))
+            for name in names:
+                (folder / "big" / f"{name}.py").write_text(_module())
+        for number in range(rounds + 1):
+            for kind, found in times.items():
+                folder = Path(text) / kind
+                command = [sys.executable, "-c", IMPORT, str(folder), str(folder / "spearmint.yaml")]
+                done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+                if number:  # The first round fills the caches.
+                    found.append(float(done.stdout))
+    return min(times["without"]), min(times["with"])
+
+
+def _module() -> str:
+    constants = "".join(f"VALUE_{index} = {index + 0.5}\n" for index in range(VALUES))
+    weights = [f"VALUE_{index}" if index < VALUES else "1.5" for index in range(40)]
+    heads = [
+        f"def function_{index}(items, total=0.0):\n    weight = {weight}\n" for index, weight in enumerate(weights)
+    ]
+    return constants + "".join(f"{head}{BODY}\n" for head in heads)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=7)
+    rounds = parser.parse_args().rounds
+    found = reads(rounds)
+    plain = found["plain"]
+    print(f"a call that reads a constant: {plain:.0f} ns plain")
+    print(f"  outside a case: {found['outside'] - plain:+.0f} ns (at most +60)")
+    print(f"  inside a case:  {found['inside'] - plain:+.0f} ns (at most +200)")
+    without, varied = imports(rounds)
+    print(f"warm import of {MODULES} modules: {without * 1e3:.1f} ms; with {MODULES * VALUES} values named: ", end="")
+    print(f"{varied * 1e3:.1f} ms, {varied / without:.3f} times (at most 1.05)")
+
+
+if __name__ == "__main__":
+    main()
