@@ -1,12 +1,34 @@
 """The tokens that one cell takes: of each attempt to call its function, and of its scorers."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextvars import Token
 from typing import Any
 
+from spearmint.config.model import ATOMS
 from spearmint.evaluation.usage import NO_USAGE, CellUsage, Usages, given_usage, usage_of_output, usage_of_spans
 from spearmint.results import Outcome
 from spearmint.tracing.mlflow.token_usage import SpanUsage, observer, reused_sink_var, usage_sink_var
+
+_Token = Token[Callable[[SpanUsage], None] | None]
+
+
+class _Attempt:
+    """What takes the spans that end inside; a class, as a generator costs each cell more."""
+
+    __slots__ = ("_reset", "_spans")
+
+    def __init__(self, own: list[SpanUsage], reused: list[SpanUsage]) -> None:
+        self._spans = own, reused
+        self._reset: tuple[_Token, _Token] | None = None
+
+    def __enter__(self) -> None:
+        own, reused = self._spans
+        self._reset = usage_sink_var.set(own.append), reused_sink_var.set(reused.append)
+
+    def __exit__(self, *_: object) -> None:
+        if self._reset is not None:
+            usage_sink_var.reset(self._reset[0])
+            reused_sink_var.reset(self._reset[1])
 
 
 class UsageMeter:
@@ -16,19 +38,13 @@ class UsageMeter:
         self._attempts: list[list[SpanUsage]] = []
         self._reused: list[SpanUsage] = []
 
-    @contextmanager
-    def attempt(self) -> Iterator[None]:
-        """Take the spans of an attempt; the last attempt is the one that counts."""
+    def attempt(self) -> "_Attempt":
+        """Take the spans of an attempt, inside `with`; the last attempt is the one that counts."""
         spans: list[SpanUsage] = []
         self._attempts.append(spans)
         self._reused = []
         observer.attach()
-        token, reused = usage_sink_var.set(spans.append), reused_sink_var.set(self._reused.append)
-        try:
-            yield
-        finally:
-            reused_sink_var.reset(reused)
-            usage_sink_var.reset(token)
+        return _Attempt(spans, self._reused)
 
     @property
     def spans(self) -> Sequence[SpanUsage]:
@@ -45,6 +61,8 @@ class UsageMeter:
             outcome: How the last attempt ended.
             shown: Gives the text that is kept of an exception.
         """
+        if given is None and type(outcome.value) in ATOMS and not (self._reused or any(self._attempts)):
+            return None  # as of most functions that call no model
         retries = _all(self._attempts[:-1])
         call: Usages | None = None
         error: str | None = None
@@ -67,9 +85,9 @@ class UsageMeter:
 
 def with_judges(usage: CellUsage | None, spans: Sequence[SpanUsage]) -> CellUsage | None:
     """Return a cell's tokens with those of its scorers."""
-    judges = usage_of_spans(spans) or ()
-    if usage is None and not judges:
-        return None
+    judges = usage_of_spans(spans) or () if spans else ()
+    if not judges:
+        return usage
     return (usage or NO_USAGE)._replace(judges=judges)
 
 

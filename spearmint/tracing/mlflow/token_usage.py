@@ -59,10 +59,10 @@ class SpanObserver:
     def attach(self) -> None:
         """Ask MLflow, where it has been imported and does not know yet: a user may have configured it anew."""
         config = sys.modules.get("mlflow.tracing.config")
-        current = getattr(config, "get_config", None)
-        if config is None or current is None:
+        if config is None:
             return
-        if _hand_over not in current().span_processors:
+        current = getattr(config, "get_config", None)
+        if current is not None and _hand_over not in current().span_processors:
             with self._lock:
                 others = [one for one in current().span_processors if one is not _hand_over]
                 config.configure(span_processors=[_hand_over, *others])  # First, as others may mask what it reads.
