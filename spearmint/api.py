@@ -248,7 +248,7 @@ class Spearmint(Searches):
             prices: From models to US dollars for a million tokens, ``{"input_per_million_tokens": 0.5,
                 "output_per_million_tokens": 1.5}``, also ``cache_read_per_million_tokens`` and
                 ``cache_write_per_million_tokens``. Other models are priced by the catalogue that comes with MLflow.
-            budget: A `spearmint.Budget`, before which is exceeded the run ends on whole rows.
+            budget: A `spearmint.Budget`, with which the run ends on whole rows.
             store: A SQLite file that each result and whole outputs are written to as they come, run beside run.
             cache: Whether to take results of earlier runs in the store, by the rules of ``resume``; never failures.
             pickle: Whether outputs that JSON cannot say are pickled. Reading a pickle runs what its writer put there.

@@ -13,9 +13,10 @@ _WHOLE = ("cells", "rows")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """What an evaluation may spend: it ends on whole rows before one of these is exceeded, and says so.
+    """What an evaluation may spend: it ends on whole rows, and says so.
 
-    A row begins only if it is expected to fit. Seconds can be told only once they have passed: rows that have begun
+    A row begins only if it is expected to fit, by the mean cost of those before it: a dearer one may exceed the budget
+    by the difference. Seconds can be told only once they have passed: rows that have begun
     run to their end.
 
     Args:

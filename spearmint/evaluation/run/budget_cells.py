@@ -36,6 +36,7 @@ class BudgetCells(Iterator[Cell]):
         self._begun = 0  # cells
         self._rows: set[int] = set()
         self._is_admitted = False
+        self._dearest = 0.0  # US dollars for a cell: the highest mean so far
         self.stop: Stop | None = None
 
     def __next__(self) -> Cell:
@@ -86,14 +87,15 @@ class BudgetCells(Iterator[Cell]):
         if not self._begun:
             return True
         flying = self._begun - self._spending.cells
+        if flying and not self._dearest:  # The first row ends first: its configs may differ in what they cost.
+            return False
         mean = self._spending.mean_usd
         if mean is None:
-            if flying:
-                return False
             cause = "no call of the first row tells what it cost"
             advice = "Give usage=, a function from an output to its tokens, and prices="
             raise EvaluationError(f"Cannot keep a budget in US dollars: {cause}. {advice}.")
-        if self._spending.usd + (flying + count) * mean <= usd:
+        self._dearest = max(self._dearest, mean)
+        if self._spending.usd + (flying + count) * self._dearest <= usd:
             return True
         if not flying:
             self._end("usd")
