@@ -6,6 +6,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 import spearmint
 from spearmint.tracing.exporter import exporter
@@ -13,6 +14,10 @@ from spearmint.tracing.options import TracingOptions
 from tests.mlflow_state import mlflow_as_it_was
 
 FLUSH_SECONDS = 5
+
+# No example fails, and is looked into for minutes, because the machine was busy with something else.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 
 # The doctests of a module are found by importing it; the gate's other versions of Python have no mlflow.
 collect_ignore_glob = ["spearmint/__pyinstaller/hook-*.py"]  # PyInstaller runs it, and only there it finds all names.

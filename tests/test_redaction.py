@@ -1,6 +1,6 @@
 """Which names secrets have, which texts look like secrets, and what is left of both."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 from pydantic import SecretBytes, SecretStr
@@ -183,9 +183,9 @@ def test_pattern_that_is_no_regular_expression_is_refused() -> None:
     ids=["word", "tokens", "urls", "names", "spaces", "dashes"],
 )
 def test_hiding_in_odd_text_takes_linear_time(text) -> None:
-    began = perf_counter()
+    began = thread_time()
     redactor.hide(text)
-    assert perf_counter() - began < TEXT_SECONDS
+    assert thread_time() - began < TEXT_SECONDS
 
 
 def test_excerpt_ends_before_a_secret_that_it_parts() -> None:
