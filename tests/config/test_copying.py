@@ -15,7 +15,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, PrivateAttr, SecretStr
 
@@ -156,7 +156,6 @@ def spotless(config: dict[str, Any]) -> Config:
 
 
 @given(config=configs)
-@settings(deadline=None)
 def test_a_call_leaves_the_next_one_its_config(config):
     expected = spotless(config)
     seen = []
@@ -174,7 +173,6 @@ def test_a_call_leaves_the_next_one_its_config(config):
 
 
 @given(config=configs)
-@settings(deadline=None)
 def test_main_variants_and_results_share_no_config_object(config):
     second = {**copy.deepcopy(config), "__config_id__": "two", "more": 1}
     expected = [spotless(config), spotless(second)]
@@ -200,7 +198,6 @@ def test_main_variants_and_results_share_no_config_object(config):
 
 
 @given(config=configs)
-@settings(deadline=None)
 def test_readers_of_a_case_get_copies(config):
     expected = spotless(config)
 
