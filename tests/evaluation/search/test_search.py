@@ -232,7 +232,7 @@ from spearmint import Config, DynamicValue, Spearmint
 def answer(q, config: Config):
     with open(sys.argv[1] + "/calls", "a") as file:
         file.write(f"{q} {config.k}\\n")
-    if sys.argv[2] == "kill" and os.path.getsize(sys.argv[1] + "/calls") > 600:
+    if sys.argv[2] == "kill" and os.path.getsize(sys.argv[1] + "/calls") > 150:
         os.kill(os.getpid(), signal.SIGKILL)
     return q % 10 < config.k
 
@@ -240,7 +240,7 @@ def right(outputs):
     return outputs
 
 found = Spearmint().search(
-    answer, [{"q": q} for q in range(40)], scorers=[right], configs={"k": DynamicValue(range(10))}, trials=8,
+    answer, [{"q": q} for q in range(20)], scorers=[right], configs={"k": DynamicValue(range(10))}, trials=4,
     storage=sys.argv[1] + "/search.db", progress=False, concurrency=1,
 )
 print(len(found.trials), found.best().config.k)
@@ -248,19 +248,20 @@ print(len(found.trials), found.best().config.k)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(500)  # two processes that import Optuna, on a busy machine
 def test_killed_search_goes_on_and_pays_for_no_cell_twice(tmp_path):
     script = tmp_path / "killed.py"
     script.write_text(KILLED)
     command = [sys.executable, str(script), str(tmp_path)]
-    first = subprocess.run([*command, "kill"], capture_output=True, text=True, timeout=120, check=False)
+    first = subprocess.run([*command, "kill"], capture_output=True, text=True, timeout=250, check=False)
     assert first.returncode == -signal.SIGKILL, first.stderr
-    second = subprocess.run([*command, "go"], capture_output=True, text=True, timeout=120, check=False)
-    assert second.stdout.split()[0] == "8", second.stderr
+    second = subprocess.run([*command, "go"], capture_output=True, text=True, timeout=250, check=False)
+    assert second.stdout.split()[0] == "4", second.stderr
     kept = len((tmp_path / "search.db.cells.jsonl").read_text().splitlines()) - 1
     calls = Counter((tmp_path / "calls").read_text().splitlines())
     lost = sum(calls.values()) - len(calls)  # What had run and was not written yet runs again.
-    assert 0 < lost < 100
-    assert kept == 8 * 28
+    assert 0 < lost < 60
+    assert kept == 4 * 14
 
 
 @pytest.mark.slow
