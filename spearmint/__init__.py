@@ -20,6 +20,7 @@ _MODULES = {
     "ExposureStats": "spearmint.online.options",
     "FunctionResult": "spearmint.results",
     "INJECTED": "spearmint.config",
+    "Limits": "spearmint.evaluation.limits",
     "Race": "spearmint.evaluation.race",
     "Range": "spearmint.config",
     "RuntimeContext": "spearmint.context",

@@ -6,6 +6,7 @@ from spearmint.config import INJECTED, Bind, Config, DynamicValue, Range
 from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
 from spearmint.evaluation.budget import Budget
+from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.online.online_report import online_report
 from spearmint.evaluation.race import Race
 from spearmint.execution.limits import BackgroundStats
@@ -33,6 +34,7 @@ __all__ = [
     "ExperimentRunner",
     "ExposureStats",
     "FunctionResult",
+    "Limits",
     "Race",
     "Range",
     "RuntimeContext",

@@ -252,6 +252,9 @@ class Spearmint(Searches):
             store: A SQLite file that each result and whole outputs are written to as they come, run beside run.
             cache: Whether to take results of earlier runs in the store, by the rules of ``resume``; never failures.
             pickle: Whether outputs that JSON cannot say are pickled. Reading a pickle runs what its writer put there.
+            limits: A `spearmint.Limits`: how many calls may be under way and how often, and which failures are tried
+                again. By default each call is made once, as many at once as there are workers.
+            scorer_limits: The same for scorers.
             share: Whether an experiment that the function calls runs once for all cases of a row in which it gets equal
                 arguments under equal configs of all that it reaches, and a scorer once for equal outputs.
 

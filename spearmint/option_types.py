@@ -17,6 +17,7 @@ from spearmint.tracing.options import Mode
 
 if TYPE_CHECKING:  # numpy and scipy, which no call of an experiment needs, stand behind it
     from spearmint.evaluation.budget import Budget
+    from spearmint.evaluation.limits import Limits
     from spearmint.evaluation.race import Race
 
 
@@ -84,6 +85,8 @@ class EvaluateOptions(TypedDict, total=False):
     cache: bool
     pickle: bool
     share: bool
+    limits: "Limits | None"
+    scorer_limits: "Limits | None"
 
 
 class BackgroundChanges(TypedDict, total=False):

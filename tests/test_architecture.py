@@ -71,14 +71,14 @@ HOUSE = (
     (5, "execution", "running streams event_loop invoke"),
     (5, "execution", "value_reads call batch loop_lag task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
-    (7, "evaluation", "directions agreement usage cost spending budget traced_rows dataset scorers race"),
+    (7, "evaluation", "directions agreement usage cost spending budget limits traced_rows dataset scorers race"),
     (
         7,
         "evaluation.sharing",
         "account clock exact_key copies step_case row_memo shared_steps step_call step_streams cell_steps sharing",
     ),
     (7, "evaluation.run", "row_arguments case_names scorer_trace stored_output local_pool usage_meter"),
-    (7, "evaluation.run", "cell_text cell dispatcher result_table"),
+    (7, "evaluation.run", "cell_text faults controller attempts cell dispatcher result_table"),
     (7, "evaluation.run", "identity journal store_database store resume options remote process_pool progress"),
     (7, "evaluation.run", "race_cells budget_cells schedule"),
     (

@@ -1,6 +1,7 @@
 """``spearmint evaluate``: configs over data from the command line, and a gate for CI."""
 
 import functools
+import math
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor
@@ -24,6 +25,38 @@ def _check_endings(_ctx: click.Context, option: click.Parameter, paths: tuple[st
         if Path(path).suffix.lower() not in (".html", ".csv", ".json"):
             raise click.BadParameter(f"{path!r} ends otherwise; give .html, .csv or .json.", param=option)
     return paths
+
+
+def _concurrency(_ctx: click.Context, option: click.Parameter, text: str | None) -> int | str | None:
+    if text is None or text == "auto":
+        return text
+    if not text.isdecimal() or int(text) < 1:
+        raise click.BadParameter(f"{text!r} is no whole number from 1, nor auto.", param=option)
+    return int(text)
+
+
+def _rate(_ctx: click.Context, option: click.Parameter, text: str | None) -> float | None:
+    """Return calls per second from a text such as 60/s or 600/m."""
+    if text is None:
+        return None
+    number, _, unit = text.partition("/")
+    try:
+        rate = float(number) / {"": 1, "s": 1, "m": 60, "h": 3600}[unit]
+    except (ValueError, KeyError):
+        rate = 0.0
+    if not 0 < rate < math.inf:
+        raise click.BadParameter(f"{text!r} is no rate; give one such as 60/s or 600/m.", param=option)
+    return rate
+
+
+def _limits(options: dict[str, Any], rate: float | None, attempts: int | None) -> dict[str, Any]:
+    """Return the options for how hard services may be pressed; none where nothing was said of it."""
+    concurrency = options["concurrency"]
+    if rate is None and attempts is None and concurrency != "auto":
+        return {}
+    from spearmint.evaluation.limits import Limits  # noqa: PLC0415 - as below
+
+    return {"limits": Limits(concurrency=concurrency or "auto", rate=rate, attempts=attempts or 4), "concurrency": None}
 
 
 @click.command(
@@ -92,7 +125,9 @@ def _check_endings(_ctx: click.Context, option: click.Parameter, paths: tuple[st
 @click.option("--mlflow", is_flag=True, help="Log runs to MLflow: a parent, and a child for each config.")
 @click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
 @click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with that scheduler.")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Cells that run at once.")
+@click.option("--concurrency", callback=_concurrency, metavar="N|auto", help="Cells that run at once; auto adapts.")
+@click.option("--rate", callback=_rate, metavar="N[/s]", help="Calls per second, such as 60/s; also 600/m.")
+@click.option("--attempts", type=click.IntRange(min=1), help="How often a call is made until it succeeds.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor table.")
 @spending_options
@@ -120,7 +155,9 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     mlflow: bool,  # noqa: FBT001
     processes: int | None,
     dask: str | None,
-    concurrency: int | None,
+    concurrency: int | str | None,
+    rate: float | None,
+    attempts: int | None,
     config: Path | None,
     quiet: bool,  # noqa: FBT001
     **spending: Any,
@@ -153,6 +190,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     named = [_found(scorer, "--scorer") for scorer in scorers]
     options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
     options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
+    options |= _limits(options, rate, attempts)
     options |= {"cluster": cluster, "reduce": reduce, "race": None if race is None else Race(race, lower=race in lower)}
     options |= spending_of(spending, _found)
     started = time.perf_counter()

@@ -2,6 +2,7 @@
 
 from spearmint.evaluation.agreement import agreement
 from spearmint.evaluation.budget import Budget
+from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.race import Race
 
-__all__ = ["Budget", "Race", "agreement"]
+__all__ = ["Budget", "Limits", "Race", "agreement"]

@@ -14,6 +14,7 @@ from spearmint.errors import DeclarationError, EvaluationError
 from spearmint.evaluation.cost import PriceList
 from spearmint.evaluation.dataset import Dataset, Row, open_dataset
 from spearmint.evaluation.report.report import Report
+from spearmint.evaluation.run.attempts import both_limited
 from spearmint.evaluation.run.case_names import EvaluatedCase, evaluated_cases
 from spearmint.evaluation.run.cell import Subject
 from spearmint.evaluation.run.options import EvaluationOptions
@@ -74,6 +75,9 @@ def evaluate(
     stores_output = options.resume is not None or options.store is not None
     keeps_output = stores_output or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
+    if options.limits is not None and options.limits.timeout is not None:
+        timeout = options.limits.timeout
+    limited, limited_scorers = both_limited(options.limits, options.scorer_limits)
     sharing = Sharing.of(experiment, args, kept_rows(options)) if options.share and len(cases) > 1 else None
     subject = Subject(
         experiment,
@@ -86,6 +90,8 @@ def evaluate(
         pickles=options.pickle,
         is_called=not options.is_rescored,
         sharing=sharing,
+        limited=limited,
+        limited_scorers=limited_scorers,
     )
     if options.is_rescored and subject.wants_trace:
         names = ", ".join(repr(scorer.name) for scorer in compiled if "trace" in scorer.wants)

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.run.attempts import Limited, QuotaError, attempt, attempt_or_raise
 from spearmint.evaluation.run.cell_text import error_text, preview
 from spearmint.evaluation.run.local_pool import call_within
 from spearmint.evaluation.run.row_arguments import Arguments
@@ -62,6 +63,11 @@ class CellResult(NamedTuple):
     usage: CellUsage | None = None
     calls: int = 1
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the function was not called, since a service that it calls takes no more calls."""
+        return self.calls == 0 and self.error is not None
+
 
 class Cell(NamedTuple):
     """What is to be run.
@@ -96,6 +102,8 @@ class Subject:
         pickles: Whether outputs that JSON cannot say are pickled, and pickled ones read.
         is_called: Whether the function may be called; else stored outputs alone are scored.
         sharing: What cells of one row share; None if each runs alone.
+        limited: How calls of the function are limited; None if they are not.
+        limited_scorers: How calls of scorers are.
     """
 
     experiment: ExperimentFunction
@@ -108,6 +116,13 @@ class Subject:
     pickles: bool = False
     is_called: bool = True
     sharing: Sharing | None = None
+    limited: Limited | None = None
+    limited_scorers: Limited | None = None
+
+    @property
+    def scorer_timeout(self) -> float | None:
+        """Seconds that a scorer may take."""
+        return self.timeout if self.limited_scorers is None else self.limited_scorers.limits.timeout
 
     @property
     def wants_trace(self) -> bool:
@@ -168,20 +183,22 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
             unread = {scorer.name: "the stored output cannot be read" for scorer in subject.scorers}
             errors = {**unread, **cell.known.scorer_errors}
             return cell.known._replace(attempt=cell.attempt, calls=0, scorer_errors=errors)
-    trace = None
     meter = UsageMeter()
+    call: Callable[[], Any] = partial(_outcome, subject, case, cell, account, meter)
     if subject.wants_trace:
-        call = partial(_outcome, subject, case, cell, account, meter)
-        outcome, trace = traced(subject.experiment.name, cell.row.inputs, call)
-    else:
-        outcome = _outcome(subject, case, cell, account, meter)
+        call = partial(traced, subject.experiment.name, cell.row.inputs, call)
+    try:
+        made, attempts = attempt(subject.limited, call, partial(_failure, is_traced=subject.wants_trace))
+    except QuotaError as refusal:
+        return CellResult(0.0, str(refusal), {}, {}, None, "failed", attempt=cell.attempt, calls=0)
+    outcome, trace = made if subject.wants_trace else (made, None)
     usage = meter.usage(subject.usage, outcome, lambda error: error_text(error, case, cell.row, outcome.value))
     if outcome.status != "success":
         error = outcome.exception or RuntimeError(outcome.status)
         status: CellStatus = "timed_out" if outcome.status == "timed_out" else "failed"
-        return CellResult(
-            outcome.duration, error_text(error, case, cell.row), {}, {}, None, status, attempt=cell.attempt, usage=usage
-        )
+        text = error_text(error, case, cell.row)
+        failed = CellResult(outcome.duration, text, {}, {}, None, status, usage=usage)
+        return failed._replace(attempt=cell.attempt + attempts - 1, calls=attempts)
     result = CellResult(
         outcome.duration,
         None,
@@ -189,7 +206,8 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
         {},
         preview(outcome.value, case, cell.row) if subject.keeps_output else None,
         stored=encode_output(outcome.value, pickles=subject.pickles) if subject.stores_output else None,
-        attempt=cell.attempt,
+        attempt=cell.attempt + attempts - 1,
+        calls=attempts,
         usage=usage,
     )
     return _scored(subject, case, cell, result, account, output=outcome.value, trace=trace)
@@ -222,7 +240,9 @@ def _scored(
     with meter.attempt():
         for scorer in scorers:
             call = partial(_score, scorer, {name: given[name] for name in scorer.wants})
-            bounded = partial(call_within, subject.timeout, call)
+            bounded = partial(
+                attempt_or_raise, subject.limited_scorers, partial(call_within, subject.scorer_timeout, call)
+            )
             try:
                 if sharing is None or memo is None or "trace" in scorer.wants:
                     scores[scorer.name] = bounded()
@@ -240,6 +260,12 @@ def _scored(
 def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:
     result = scorer.function(**given)
     return scores_of(scorer, background_loop.run(result) if inspect.iscoroutine(result) else result)
+
+
+def _failure(made: Any, *, is_traced: bool) -> BaseException | None:
+    """Return what an attempt has failed with; one that took too long is not made again."""
+    outcome: Outcome = made[0] if is_traced else made
+    return outcome.exception if outcome.status == "failed" else None
 
 
 def _outcome(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAccount, meter: UsageMeter) -> Outcome:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.cost import Prices
+from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.race import Race
 from spearmint.evaluation.run.resume import Retry, Stale
 from spearmint.statistics.repeats import reducer
@@ -40,6 +41,8 @@ class EvaluationOptions:
         cache: Whether results of earlier runs in it are taken.
         pickle: Whether outputs that JSON cannot say are pickled, and pickled ones read.
         is_rescored: Whether stored outputs alone are scored, and the function is not called.
+        limits: How hard the function's services may be pressed; None for one attempt of each call.
+        scorer_limits: The same for scorers.
         share: Whether steps and scorers run once for all cells of a row that they have in common.
 
     Raises:
@@ -66,6 +69,8 @@ class EvaluationOptions:
     pickle: bool = False
     is_rescored: bool = False
     share: bool = True
+    limits: Limits | None = None
+    scorer_limits: Limits | None = None
 
     def __post_init__(self) -> None:
         for name, value in (("repeats", self.repeats), ("concurrency", self.concurrency)):
@@ -79,8 +84,7 @@ class EvaluationOptions:
             if word not in known:
                 hint = did_you_mean(str(word), known)
                 raise _refused(name, word, f"it is none of {', '.join(map(repr, known))}.{hint} Give one of them")
-        if not isinstance(self.share, bool):
-            raise _refused("share", self.share, "it is neither True nor False. Give one of them")
+        self._check_calls()
         if self.vary is not None and (isinstance(self.vary, str) or not isinstance(self.vary, Sequence)):
             raise _refused("vary", self.vary, "it is no list. Give functions, or names such as 'shop.rank:score'")
         if self.budget is not None and not isinstance(self.budget, Budget):
@@ -89,6 +93,13 @@ class EvaluationOptions:
             raise _refused("usage", self.usage, "it is no function. Give one from an output to its tokens")
         self._check_statistics()
         self._check_store()
+
+    def _check_calls(self) -> None:
+        for name, limits in (("limits", self.limits), ("scorer_limits", self.scorer_limits)):
+            if limits is not None and not isinstance(limits, Limits):
+                raise _refused(name, limits, "it is no Limits. Give one such as Limits(rate=60)")
+        if not isinstance(self.share, bool):
+            raise _refused("share", self.share, "it is neither True nor False. Give one of them")
 
     def _check_statistics(self) -> None:
         try:

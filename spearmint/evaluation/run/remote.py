@@ -17,6 +17,8 @@ from spearmint.cases.case import ExperimentCase
 from spearmint.cases.plan import Dimension, Plan
 from spearmint.config.model import Config
 from spearmint.errors import DeclarationError, EvaluationError
+from spearmint.evaluation.limits import Limits
+from spearmint.evaluation.run.attempts import both_limited
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject, run_cells
 from spearmint.evaluation.run.row_arguments import Arguments
@@ -55,6 +57,8 @@ class EvaluationPayload:
         pickles: Whether outputs that JSON cannot say are pickled, and pickled ones read.
         is_called: Whether the function may be called.
         shares: Whether cells of one row share what they have in common.
+        limits: How hard each worker may press on the function's services.
+        scorer_limits: The same for scorers.
     """
 
     function: Any
@@ -70,6 +74,8 @@ class EvaluationPayload:
     pickles: bool = False
     is_called: bool = True
     shares: bool = False
+    limits: Limits | None = None
+    scorer_limits: Limits | None = None
 
 
 class RemoteSubmitter:
@@ -169,7 +175,7 @@ def _unpacked(payload: bytes) -> tuple[Subject, int]:
     arguments = Arguments(experiment, args, kwargs)
     sharing = Sharing.of(experiment, args, _KEPT_ROWS) if sent.shares else None
     kept = (sent.keeps_output, sent.stores_output, sent.timeout, sent.usage, sent.pickles, sent.is_called)
-    subject = Subject(experiment, arguments, scorers, *kept, sharing)
+    subject = Subject(experiment, arguments, scorers, *kept, sharing, *both_limited(sent.limits, sent.scorer_limits))
     return subject, sent.concurrency
 
 

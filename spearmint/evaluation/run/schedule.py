@@ -1,23 +1,26 @@
 """Run the cells of an evaluation: stored results are taken, the others are dispatched, recorded and written."""
 
 import functools
+import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, contextmanager
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.budget import Stop
 from spearmint.evaluation.dataset import Dataset, Row
+from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.run.budget_cells import BudgetCells
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject, run_cells
+from spearmint.evaluation.run.controller import MOST
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
 from spearmint.evaluation.run.identity import Identity, identify
 from spearmint.evaluation.run.journal import Journal, ResultLog
@@ -39,7 +42,20 @@ _PATIENCE = 4  # times that, until the rest of a chunk is given back
 
 def kept_rows(options: EvaluationOptions) -> int:
     """Return of how many rows what they share is to be remembered: of all that are under way at once, and then some."""
-    return 4 * (options.concurrency or variant_pool.limits.max_workers) + 16
+    at_once = options.concurrency or _calls_at_once(options.limits) or variant_pool.limits.max_workers
+    return 4 * at_once + 16
+
+
+def _calls_at_once(limits: Limits | None) -> int | None:
+    """Return how many calls limits may ever let through at once; None without limits."""
+    if limits is None:
+        return None
+    return MOST if limits.concurrency == "auto" else limits.concurrency
+
+
+def _share_of(limits: Limits | None, workers: int) -> Limits | None:
+    """Return the limits of each of several workers, which do not know of each other."""
+    return limits if limits is None or limits.rate is None else replace(limits, rate=limits.rate / workers)
 
 
 class RunOutcome(NamedTuple):
@@ -70,6 +86,7 @@ class Schedule:
         table: Where the results go.
         spending: Adds up what is spent.
         options: How to run.
+        refused: Why a service takes no more calls for long; empty as long as it does.
     """
 
     payload: EvaluationPayload
@@ -79,6 +96,7 @@ class Schedule:
     table: ResultTable
     spending: Spending
     options: EvaluationOptions
+    refused: list[str] = field(default_factory=list)
 
     def run(self) -> RunOutcome:
         """Run every cell that has no result that counts; in a race, those of the cases that are still in it."""
@@ -97,11 +115,17 @@ class Schedule:
 
     def _outcome(self, notes: Sequence[str], ended: tuple[RaceOutcome | None, Stop | None]) -> RunOutcome:
         raced, stop = ended
+        if self.refused:
+            notes = (*notes, f"{self.refused[0]} {self._progress('stopped')}")
         return RunOutcome((*notes, *self.spending.notes()), raced, self.spending.spent, stop)
 
     def _interruption(self) -> str:
+        return self._progress("interrupted")
+
+    def _progress(self, how: str) -> str:
+        """Say how far an evaluation came that has not ended by itself, and how to go on."""
         cases, rows, repeats = self.table.shape
-        ended = f"The evaluation was interrupted after {self.table.count} of {cases * rows * repeats} cells."
+        ended = f"The evaluation was {how} after {self.table.count} of {cases * rows * repeats} cells."
         kept, options = self.options.resume, self.options
         if options.store is not None:
             return f"{ended} They are in {str(options.store)!r}: the same call with cache=True goes on from there."
@@ -172,7 +196,9 @@ class Schedule:
             stack.enter_context(observed_spans(self.spending))
             progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
             dispatcher = stack.enter_context(self._dispatcher())
-            for chunk, results in dispatcher.run(limited or raced or cells, left - lost, suspects=suspects):
+            upcoming = itertools.takewhile(lambda _: not self.refused, limited or raced or cells)
+            for ended, all_results in dispatcher.run(upcoming, left - lost, suspects=suspects):
+                chunk, results = self._made(ended, all_results)
                 if write is not None:
                     write(chunk, results)
                 for cell, result in zip(chunk, results, strict=True):
@@ -183,6 +209,14 @@ class Schedule:
 
     def _new_cell(self, case: int, row: Row, repeat: int) -> Cell | None:
         return None if self.table.has(CellKey(case, row.number, repeat)) else Cell(case, row, repeat)
+
+    def _made(
+        self, chunk: Sequence[Cell], results: Sequence[CellResult]
+    ) -> tuple[Sequence[Cell], Sequence[CellResult]]:
+        """Return the cells that were run, without those that no service would take."""
+        self.refused.extend(result.error or "" for result in results if result.is_refused)
+        pairs = [(cell, result) for cell, result in zip(chunk, results, strict=True) if not result.is_refused]
+        return [cell for cell, _ in pairs], [result for _, result in pairs]
 
     def _cells(self) -> Iterator[Cell]:
         """Yield all cells row by row, so that a run that ends early has whole rows to compare."""
@@ -211,7 +245,7 @@ class Schedule:
     def _dispatcher(self) -> Iterator[Dispatcher]:
         executor = self.options.executor
         at_once = self.options.concurrency or (None if executor is None else workers_of(executor))
-        at_once = at_once or variant_pool.limits.max_workers
+        at_once = at_once or _calls_at_once(self.options.limits) or variant_pool.limits.max_workers
         is_remote = executor is not None and needs_pickling(executor)
         is_async = self.subject.experiment.kind in ("coroutine", "async_generator")
         shares = self.subject.sharing is not None and self.subject.sharing.has_steps
@@ -248,6 +282,8 @@ class Schedule:
             pickles=self.subject.pickles,
             is_called=self.subject.is_called,
             shares=self.subject.sharing is not None,
+            limits=_share_of(self.options.limits, at_once),
+            scorer_limits=_share_of(self.options.scorer_limits, at_once),
         )
         name = self.subject.experiment.name
         yield RemoteSubmitter(executor, payload, name, cases=self.cases, budget=_REMOTE_SECONDS * _PATIENCE).submit

@@ -1,0 +1,128 @@
+"""A call made again until it succeeds, within limits."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
+
+import tenacity
+
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.limits import Limits
+from spearmint.evaluation.run.controller import Controller
+from spearmint.evaluation.run.faults import Fault, fault_of
+
+T = TypeVar("T")
+
+# Between attempts, where the service does not say: a random time of up to 0.5 s, which doubles, and 30 s at most.
+_backoff = tenacity.wait_random_exponential(multiplier=0.5, max=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """Limits, and the controller that keeps them.
+
+    Attributes:
+        limits: The limits.
+        controller: Lets calls through.
+    """
+
+    limits: Limits
+    controller: Controller
+
+
+def both_limited(limits: Limits | None, scorer_limits: Limits | None) -> tuple[Limited | None, Limited | None]:
+    """Return what keeps the limits of a function and of its scorers, together where both say so."""
+    own = None if limits is None else Limited(limits, Controller(limits))
+    if scorer_limits is None:
+        return own, None
+    is_common = own is not None and (
+        scorer_limits is limits or (scorer_limits.per is not None and scorer_limits.per == own.limits.per)
+    )
+    controller = own.controller if own is not None and is_common else Controller(scorer_limits)
+    return own, Limited(scorer_limits, controller)
+
+
+class Attempted(NamedTuple):
+    """What came of a call.
+
+    Attributes:
+        value: Of its last attempt.
+        attempts: How many there were; 0 if the service's quota was used up before.
+    """
+
+    value: Any
+    attempts: int
+
+
+class QuotaError(EvaluationError):
+    """A service takes no more calls for long."""
+
+
+def attempt(limited: Limited | None, call: Callable[[], T], error_of: Callable[[T], BaseException | None]) -> Attempted:
+    """Make a call until it succeeds, or is not worth another attempt.
+
+    Args:
+        limited: The limits; None for one attempt at once.
+        call: Makes an attempt; it raises nothing.
+        error_of: Returns what an attempt has failed with; None if it has not.
+
+    Raises:
+        QuotaError: If no attempt could be made.
+    """
+    if limited is None:
+        return Attempted(call(), 1)
+    limits, controller = limited.limits, limited.controller
+    faults: list[Fault | None] = []
+    values: list[T] = []
+
+    def once() -> T:
+        with controller.call():
+            if controller.exhausted:
+                raise QuotaError(f"Cannot call it: {controller.exhausted}. Run the same again later to go on.")
+            value = call()
+        values.append(value)
+        fault = fault_of(error_of(value), limits.retry_on)
+        faults.append(fault)
+        if fault is not None and fault.is_throttled:
+            controller.refuse(fault)
+        elif fault is None:
+            controller.succeed()
+        return value
+
+    def wait(state: tenacity.RetryCallState) -> float:
+        fault = faults[-1]
+        asked = None if fault is None else fault.retry_after
+        return float(_backoff(state)) if asked is None else 0.0  # The controller waits for as long as was asked.
+
+    retrying = tenacity.Retrying(
+        stop=tenacity.stop_after_attempt(limits.attempts),
+        wait=wait,
+        retry=tenacity.retry_if_result(lambda _: faults[-1] is not None and not controller.exhausted),
+        retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
+        sleep=tenacity.nap.sleep,
+    )
+    try:
+        return Attempted(retrying(once), len(faults))
+    except QuotaError:
+        if values:  # An attempt was made, and tells why there is no other.
+            return Attempted(values[-1], len(faults))
+        raise
+
+
+def attempt_or_raise(limited: Limited | None, call: Callable[[], T]) -> T:
+    """Make a call that may raise until it succeeds, or is not worth another attempt; raise what the last one does."""
+    if limited is None:
+        return call()
+
+    def once() -> tuple[T | None, Exception | None]:
+        try:
+            return call(), None
+        except Exception as error:  # noqa: BLE001 - it is raised below, unless it is worth another attempt
+            return None, error
+
+    (value, error), _ = attempt(limited, once, itemgetter(1))
+    if error is not None:
+        raise error
+    made: T = value
+    return made

@@ -1,0 +1,137 @@
+"""Limits against a real server on loopback."""
+
+import threading
+import urllib.error
+import urllib.request
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from spearmint import Config, Limits, Spearmint, experiment
+
+pytestmark = pytest.mark.slow
+
+mint = Spearmint()
+ROWS = [{"x": x} for x in range(12)]
+
+
+class Service:
+    """Answers each path as a script says: statuses in order, then 200."""
+
+    def __init__(self, scripts=None, headers=None):
+        self.calls = Counter()
+        self.scripts = scripts or {}
+        service, lock = self, threading.Lock()
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                with lock:
+                    number = service.calls[self.path]
+                    service.calls[self.path] += 1
+                script = service.scripts.get(self.path, service.scripts.get("*", ()))
+                status = script[number] if number < len(script) else 200
+                self.send_response(status)
+                for name, value in (headers or {}).items():
+                    if status != 200:
+                        self.send_header(name, value)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(30)
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return answer.status
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise
+
+
+def asking(service):
+    @experiment(configs=[{"k": 1}, {"k": 2}])
+    def ask(x, config: Config):
+        return get(f"{service.url}/{x}-{config.k}")
+
+    return ask
+
+
+def evaluate(function, rows=ROWS, scorers=None, **options):
+    return mint.evaluate(function, rows, scorers=scorers or {"ok": lambda outputs: 1}, progress=False, **options)
+
+
+def test_refused_calls_are_made_again_and_marked():
+    with Service({"/3-1": [429], "/4-2": [503, 500]}, {"Retry-After": "0"}) as service:
+        report = evaluate(asking(service), limits=Limits())
+    assert report.errors == 0
+    cells = report.to_dataframe(cells=True)
+    attempts = cells["attempt"].tolist()
+    assert sorted(attempts)[-2:] == [2, 3]
+    assert sum(service.calls.values()) == 24 + 3 == report.spent.calls
+
+
+def test_what_cannot_succeed_is_made_once():
+    with Service({"/3-1": [404] * 5}) as service:
+        report = evaluate(asking(service), limits=Limits())
+    assert service.calls["/3-1"] == 1
+    assert report.errors == 1
+
+
+def test_attempts_end():
+    with Service({"/3-1": [500] * 9}, {"Retry-After": "0"}) as service:
+        report = evaluate(asking(service), limits=Limits(attempts=3))
+    assert service.calls["/3-1"] == 3
+    assert report.errors == 1
+
+
+def test_without_limits_a_refusal_is_an_error():
+    with Service({"/3-1": [429]}) as service:
+        report = evaluate(asking(service))
+    assert report.errors == 1
+
+
+def test_scorers_have_limits_of_their_own():
+    with Service({"*": [429]}, {"Retry-After": "0"}) as service:
+
+        @experiment(configs=[{"k": 1}, {"k": 2}])
+        def local(x, config: Config):
+            return f"{x}-{config.k}"
+
+        def judge(outputs):
+            return get(f"{service.url}/{outputs}") == 200
+
+        report = evaluate(local, scorers=[judge], scorer_limits=Limits(per="judge"))
+    assert report.errors == 0
+    assert set(service.calls.values()) == {2}
+
+
+def test_a_quota_ends_the_run_with_what_goes_on(tmp_path):
+    path = tmp_path / "run.jsonl"
+    script = {f"/{x}-{k}": [429] for x in range(6, 12) for k in (1, 2)}
+    with Service(script, {"Retry-After": "86400"}) as service:
+        ask = asking(service)
+        report = evaluate(ask, limits=Limits(concurrency=1), resume=path)
+        told = " ".join(str(report).split())
+        assert "the service asked to wait for 86,400 s" in told
+        assert "the same call goes on from there" in told
+        assert sum(service.calls.values()) == 13
+        service.scripts.clear()
+        again = evaluate(ask, limits=Limits(), resume=path)
+    assert again.errors == 0
+    assert again.results.count == 24
