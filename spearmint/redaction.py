@@ -33,7 +33,7 @@ SECRET_KEYS = (
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NAME = re.compile(r"[\w.:/-]{1,64}")
-_SHORTEST = 6  # A shorter secret would be found in words where it is none.
+SHORTEST_SECRET = 6  # characters; a shorter one would be found in words where it is none
 _DEPTH = 20
 
 # A value as it stands in a text: quoted (the text may end before the quote does), a list, a mapping, or one word.
@@ -145,7 +145,7 @@ class Redactor:
     def hide(self, text: str, secrets: Iterable[str] = ()) -> str:
         """Return a text without what looks like a secret in it, or is known to be one."""
         for secret in sorted(secrets, key=len, reverse=True):
-            if len(secret) >= _SHORTEST:
+            if len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, MASK)
         text = _PEM.sub(MASK, text)
         if "://" in text:

@@ -1,5 +1,6 @@
 """Strategies: pure choices of a main config and its variants. They call, start and await nothing."""
 
+import functools
 import inspect
 import itertools
 import random
@@ -180,9 +181,8 @@ def _check_signature(strategy: Callable[..., Choice], function: str) -> None:
     """Refuse what cannot be called with configs, or with configs and attributes."""
     if inspect.isbuiltin(strategy) and strategy.__module__ in sys.stdlib_module_names:
         raise _no_strategy(strategy, function, "it is a builtin function, which knows nothing of configs")
-    try:
-        signature = inspect.signature(strategy)
-    except (TypeError, ValueError):
+    signature = _signature_of(strategy)
+    if signature is None:
         return
     try:
         signature.bind(*[()] * (2 if takes_attributes(strategy) else 1))
@@ -206,12 +206,28 @@ def unwrap_call(strategy: Callable[..., Choice]) -> Callable[..., Choice]:
 
 def takes_attributes(strategy: Callable[..., Choice]) -> bool:
     """Tell whether a strategy has a second positional parameter, which gets the context's attributes."""
-    try:
-        parameters = inspect.signature(strategy).parameters.values()
-    except (TypeError, ValueError):
+    signature = _signature_of(strategy)
+    if signature is None:
         return False
     positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(parameter.kind in positional for parameter in parameters) >= 2  # noqa: PLR2004 - configs and attributes
+    count = sum(parameter.kind in positional for parameter in signature.parameters.values())
+    return count >= 2  # noqa: PLR2004 - configs and attributes
+
+
+def _signature_of(strategy: Callable[..., Choice]) -> inspect.Signature | None:
+    """Return a strategy's signature, which instances of one class share; None where it tells none."""
+    call = inspect.getattr_static(type(strategy), "__call__", None)
+    try:
+        if isinstance(call, types.FunctionType) and not hasattr(strategy, "__signature__"):
+            return _bound_signature(call)
+        return inspect.signature(strategy)
+    except (TypeError, ValueError):
+        return None
+
+
+@functools.lru_cache(maxsize=64)
+def _bound_signature(call: types.FunctionType) -> inspect.Signature:
+    return inspect.signature(types.MethodType(call, object()))
 
 
 def strategy_error(strategy: Callable[..., Choice], error: Exception, function: str) -> StrategyError:

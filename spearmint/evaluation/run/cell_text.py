@@ -6,9 +6,11 @@ from typing import Any
 from spearmint.cases.case import ExperimentCase
 from spearmint.config.model import ATOMS
 from spearmint.evaluation.dataset import Row
-from spearmint.redaction import redactor
+from spearmint.redaction import SHORTEST_SECRET, redactor
 
 _LONGEST = 200  # characters of an output or an error that are kept
+
+_HARMLESS = (bool, int, float, type(None))
 
 _shorten = reprlib.Repr()
 _shorten.maxstring = _shorten.maxother = _LONGEST
@@ -37,4 +39,6 @@ def preview(value: Any, case: ExperimentCase, row: Row) -> str:
         text = str(value) if type(value) in ATOMS else _shorten.repr(value)
     except Exception as error:  # noqa: BLE001 - a __repr__ that raises
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    if type(value) in _HARMLESS and len(text) < SHORTEST_SECRET:  # As most numbers and answers of yes or no.
+        return text
     return _shown(text, case, row, value)
