@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 from spearmint.config.sources import find_files
@@ -38,7 +39,7 @@ class SettingsFiles:
         origin = loaded.origin
         if origin.path is not None:
             yield origin.folder / origin.path.name
-        for _, entry in loaded.entries():
+        for _, entry in chain(loaded.entries(), loaded.values()):
             for source in entry.configs or ():
                 if isinstance(source, str | Path):
                     yield from _found(str(source), origin.folder)

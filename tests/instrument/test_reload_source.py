@@ -185,6 +185,60 @@ def test_config_files_are_watched_too(project):
     assert module.rank("a") == 4
 
 
+PROMPTS = {
+    "words.py": """
+    TEXT = "plain"
+
+    def say():
+        return TEXT
+    """,
+    "prompts/a.yaml": "v: one",
+    "s.yaml": """
+    packages: [words]
+    experiments:
+    - {value: 'words:TEXT', within: 'words:say', configs: prompts/, path: v, original: false}
+    """,
+}
+
+
+def test_config_files_that_only_values_name_are_watched(project):
+    project.write(PROMPTS)
+    with spearmint.install(project.folder / "s.yaml"):
+        module = project.load("words")
+        assert module.say() == "one"
+        before = spearmint.settings_stats()
+        (project.folder / "prompts" / "a.yaml").write_text("v: two")
+        stats = spearmint.reload()
+        assert (module.say(), stats.loaded, stats.waiting) == ("two", before.loaded + 1, ())
+        assert stats.version != before.version
+        (project.folder / "prompts" / "a.yaml").write_text("v: 5")
+        with pytest.raises(SettingsError, match=r"it is of type str, and config .* has a value of type int"):
+            spearmint.reload()
+        assert module.say() == "two"
+
+
+def test_values_whose_module_is_not_there_yet_are_checked(project):
+    project.write(PROMPTS)
+    with spearmint.install(project.folder / "s.yaml"):
+        (project.folder / "prompts" / "a.yaml").write_text("v: [")
+        with pytest.raises(SettingsError, match=r"a\.yaml"):
+            spearmint.reload()
+        (project.folder / "prompts" / "a.yaml").write_text("v: two")
+        spearmint.reload()
+        assert project.load("words").say() == "two"
+
+
+def test_other_options_of_a_value_wait_for_a_restart(project):
+    project.write(PROMPTS)
+    path = project.folder / "s.yaml"
+    with spearmint.install(path):
+        module = project.load("words")
+        assert module.say() == "one"
+        path.write_text(path.read_text().replace("prompts/", "[{v: two}], strategy: shadow"))
+        assert spearmint.reload().waiting == ("value words:TEXT: another 'strategy'",)
+        assert module.say() == "two"
+
+
 def test_end_of_all_configs_waits_for_a_restart(shop, project):
     path = shop(1)
     spearmint.install(path)

@@ -8,19 +8,24 @@ from typing import Any
 from spearmint.config import Config
 from spearmint.config.model import assemble, give_id
 from spearmint.config.paths import look_up
+from spearmint.config_files import are_same
 from spearmint.errors import SpearmintError
-from spearmint.instrument.declare.instances import read_options
+from spearmint.instrument.declare.instances import check_configs, read_options
 from spearmint.instrument.rewrite.result import ReadSite
+from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
 from spearmint.instrument.settings.model import ValueEntry
+from spearmint.instrument.settings.origin import SettingsSource
 from spearmint.instrument.settings.value_target import ValueTarget
 from spearmint.online.steering import keep_at_its_stage
 from spearmint.planning.value_slots import ValueSlot, slot_of
+from spearmint.registry.changes import Change
 from spearmint.registry.pin import Pin
 from spearmint.registry.registry import registry
 from spearmint.registry.settings import ExperimentSettings
 from spearmint.registry.switches import switches
 from spearmint.registry.value import ORIGINAL, ValueExperiment
+from spearmint.strategies.split import Split
 from spearmint.suggest import did_you_mean
 
 _CHECKED = (str, int, float, bool, tuple)
@@ -62,6 +67,35 @@ class ValueDeclarations:
         found = self._declared.get(keys)
         return None if found is None else found[1]
 
+    def stage(self, loaded: LoadedSettings) -> list[Change]:
+        """Read and check what other settings that name the same values say of their configs; nothing changes.
+
+        Args:
+            loaded: The settings.
+
+        Returns:
+            The values whose configs are others, each with what it chooses from then.
+
+        Raises:
+            SettingsError: If they say what cannot be done.
+        """
+        changes: list[Change] = []
+        for keys, entry in loaded.values():
+            known = self.declared(keys)
+            if known is None:  # Its module has not been imported.
+                check_configs(keys, entry, loaded.origin)
+                continue
+            _, configs = _read(keys, entry, loaded.origin, known.original)
+            if are_same(configs, known.unpinned.configs):
+                continue
+            try:
+                declared = known.declare_anew(configs, known.settings.strategy)
+            except SpearmintError as error:
+                raise loaded.origin.error(str(error), (*keys, "configs")) from error
+            _name_set(declared.split, loaded.origin)
+            changes.append((known, declared))
+        return changes
+
     def take_back(self) -> None:
         """Let all reads give what stands in the code."""
         self.resume()
@@ -96,12 +130,7 @@ class ValueDeclarations:
         origin = self._targets.origin
         entry = self._targets.loaded.settings.experiments[keys[1]]
         assert isinstance(entry, ValueEntry)  # noqa: S101 - these keys lead to one
-        options, configs = read_options(entry, origin, keys)
-        for config in configs:
-            if problem := unfit(entry, original, config):
-                raise origin.error(problem, (*keys, "configs"))
-        if entry.original:
-            configs = _with_original(entry.path, original, configs)
+        options, configs = _read(keys, entry, origin, original)
         try:
             settings = ExperimentSettings(**options)
             made = ValueExperiment(value.full_name, original, configs, settings, path=entry.path)
@@ -109,8 +138,7 @@ class ValueDeclarations:
             raise origin.error(str(error), keys) from error
         keep_at_its_stage(made.split)
         registry.add(made)
-        if made.split is not None and origin.path is not None:
-            made.split.set_id = str(origin.path)
+        _name_set(made.split, origin)
         if not entry.enabled:
             switches.turn_off(made)
         slot = slot_of(value.full_name)
@@ -118,6 +146,20 @@ class ValueDeclarations:
         self._declared[keys] = slot, made
         if self._is_paused:
             self._pin(made)
+
+
+def _read(keys: Keys, entry: ValueEntry, origin: SettingsSource, original: Any) -> tuple[dict[str, Any], list[Config]]:
+    """Return the options and the configs of a value, what stands in the code among them."""
+    options, configs = read_options(entry, origin, keys)
+    for config in configs:
+        if problem := unfit(entry, original, config):
+            raise origin.error(problem, (*keys, "configs"))
+    return options, _with_original(entry.path, original, configs) if entry.original else configs
+
+
+def _name_set(split: Split | None, origin: SettingsSource) -> None:
+    if split is not None and origin.path is not None:
+        split.set_id = str(origin.path)
 
 
 def original_of(value: ValueTarget, module: ModuleType, reads: Sequence[ReadSite], refuse: Any) -> Any:

@@ -81,8 +81,10 @@ class Installation:
         return made
 
     def stage(self, loaded: LoadedSettings) -> StagedEntries:
-        """Check what other settings say of the same targets; see `Declarations.stage`."""
-        return self._declarations.stage(loaded)
+        """Check what other settings say of the same targets and values; see `Declarations.stage`."""
+        staged = self._declarations.stage(loaded)
+        staged.changes += self.values.stage(loaded)
+        return staged
 
     def commit(self, staged: StagedEntries) -> None:
         """Let other settings hold for functions that are imported from now on, too."""

@@ -9,7 +9,6 @@ from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.model import (
     STEERING,
     EntryOptions,
-    ExperimentEntry,
     InstallSettings,
     PackageEntry,
     ValueEntry,
@@ -17,6 +16,7 @@ from spearmint.instrument.settings.model import (
 from spearmint.instrument.settings.origin import SettingsSource
 
 _CHANGE_AT_ONCE = frozenset({"configs", "strategy", "enabled", *STEERING})
+_OF_VALUES = frozenset({"configs"})
 _KINDS = ("packages", "experiments")
 
 
@@ -43,10 +43,6 @@ def with_changes(before: LoadedSettings, read: LoadedSettings) -> tuple[LoadedSe
         kept: list[EntryOptions] = []
         for index, entry in enumerate(getattr(before.settings, kind)):
             place, now = found.pop(_name(entry), (None, None))
-            if isinstance(entry, ValueEntry):
-                waiting += [f"{entry.value}: what it varies over"] * (now != entry)
-                kept.append(entry)
-                continue
             if now is None or place is None:
                 waiting.append(f"{_name(entry)}: the end of it")
             else:
@@ -69,13 +65,18 @@ def _name(entry: EntryOptions) -> str:
 
 
 def _changed(entry: EntryOptions, now: EntryOptions | None) -> EntryOptions:
-    return entry if now is None else entry.model_copy(update={name: getattr(now, name) for name in _CHANGE_AT_ONCE})
+    return entry if now is None else entry.model_copy(update={name: getattr(now, name) for name in _at_once(entry)})
 
 
-def _changed_options(entry: PackageEntry | ExperimentEntry, now: EntryOptions) -> Iterator[str]:
+def _changed_options(entry: EntryOptions, now: EntryOptions) -> Iterator[str]:
     for name in type(entry).model_fields:
-        if name not in _CHANGE_AT_ONCE and getattr(entry, name) != getattr(now, name):
+        if name not in _at_once(entry) and getattr(entry, name) != getattr(now, name):
             yield name
+
+
+def _at_once(entry: EntryOptions) -> frozenset[str]:
+    # Reads of a value are compiled for the strategy that it was declared with.
+    return _OF_VALUES if isinstance(entry, ValueEntry) else _CHANGE_AT_ONCE
 
 
 def _moved(origin: SettingsSource, places: dict[tuple[str, int], int]) -> PositionMap:
