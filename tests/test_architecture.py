@@ -106,11 +106,12 @@ HOUSE = (
         "instrument.rewrite",
         "ast_rewrite interpolations bytecode_rewrite literals value_links value_question value_paths value_rewrite",
     ),
+    (9, "instrument.rewrite", "binding_calls"),
     (9, "instrument.rewrite", "injected gc_pause module_rewriter"),
     (
         9,
         "instrument.declare",
-        "account kept_experiments annotated local_functions instances declarations value_declarations",
+        "account kept_experiments annotated local_functions instances declarations value_originals value_declarations",
     ),
     (9, "instrument.importing", "loaders foreign_loaders refusals finder"),
     (9, "instrument.declare", "patch_module"),

@@ -10,7 +10,7 @@ from spearmint.instrument.install import Handle, install
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
 from spearmint.instrument.settings.load import find_settings
-from spearmint.warn import warn
+from spearmint.warn import warn, warn_once
 
 
 class CellTransformer(ast.NodeTransformer):
@@ -31,6 +31,10 @@ class CellTransformer(ast.NodeTransformer):
         found = [targets for one in hook.installations if (targets := one.targets.of("__main__")) is not None]
         if not found or not isinstance(node, ast.Module) or not is_supported():
             return node
+        for targets in found:
+            for value in targets.values:
+                if value.module == targets.module:
+                    _tell_of_value(value.text)
         rewriter = ModuleRewriter(found, lambda *_: None, lambda *_: None)
         try:
             return rewrite_tree(node, rewriter.is_target).tree
@@ -40,6 +44,14 @@ class CellTransformer(ast.NodeTransformer):
             )
             warn(message)
             return node
+
+
+def _tell_of_value(text: str) -> None:
+    warn_once(
+        (_tell_of_value, text),
+        f"Cannot vary {text!r}: values that stand in cells are not followed, and it stays as it is. Move it into a "
+        "module, and name it there.",
+    )
 
 
 def load_extension(shell: Any) -> None:

@@ -121,3 +121,12 @@ for line in [
 """
     done = run("-c", session)
     assert (done.stdout, done.stderr) == ("6\n", "")
+
+
+def test_value_of_a_cell_is_told_to_stay_as_it_is(project, run):
+    project.write({"spearmint.yaml": "experiments:\n  - {value: '__main__:PROMPT', configs: [{v: a}], path: v}\n"})
+
+    done = run(source=SHELL + 'cell("%load_ext spearmint")\ncell("PROMPT = \'b\'")\ncell("print(PROMPT)")\n')
+
+    assert done.stdout == "b\n"
+    assert done.stderr.count("Cannot vary '__main__:PROMPT': values that stand in cells are not followed") == 1

@@ -178,6 +178,9 @@ class Checker:
 
     def _of_package(self, keys: _Keys, entry: PackageEntry) -> Iterator[SettingsError]:
         place = (*keys, "name")
+        if entry.name == "__main__":  # The script of `spearmint run` is not there yet.
+            self.has_script = self.has_script or entry.auto is not None
+            return
         modules = list(matching_modules(entry.name))
         if not modules:
             yield self._loaded.origin.error(missing_module_message(entry.name, f"the package {entry.name!r}"), place)

@@ -10,7 +10,7 @@ from typing import Any
 from spearmint.config import parse_configs
 from spearmint.config.sources import iter_configs
 from spearmint.errors import ConfigError, SettingsError
-from spearmint.instrument.declare.value_declarations import missing_literal, rebound_message, unfit
+from spearmint.instrument.declare.value_originals import missing_literal, rebound_message, unfit
 from spearmint.instrument.naming.bound_names import names_bound_in
 from spearmint.instrument.naming.bound_values import ClassBody, FunctionDefinition, ImportedModule
 from spearmint.instrument.naming.import_paths import ImportPaths

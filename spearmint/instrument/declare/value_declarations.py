@@ -1,8 +1,7 @@
 """From a value that a settings file names to the experiment that it becomes."""
 
-import inspect
 from collections.abc import Mapping, Sequence
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from spearmint.config import Config
@@ -11,6 +10,7 @@ from spearmint.config.paths import look_up
 from spearmint.config_files import are_same
 from spearmint.errors import SpearmintError
 from spearmint.instrument.declare.instances import check_configs, read_options
+from spearmint.instrument.declare.value_originals import not_bound, original_of, unfit
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
@@ -26,10 +26,6 @@ from spearmint.registry.settings import ExperimentSettings
 from spearmint.registry.switches import switches
 from spearmint.registry.value import ORIGINAL, ValueExperiment
 from spearmint.strategies.split import Split
-from spearmint.suggest import did_you_mean
-
-_CHECKED = (str, int, float, bool, tuple)
-_MISSING = object()
 
 Keys = tuple[str, int]
 
@@ -61,6 +57,46 @@ class ValueDeclarations:
         for keys, value in self._targets.values.items():
             if value.module == name:
                 self._declare(keys, value, original_of(value, module, reads, self._refuse(keys)))
+
+    def expect(self, code: CodeType, name: str, reads: Sequence[ReadSite]) -> set[str]:
+        """Put the literals of a main module under experiment, before it runs, and look for its other values.
+
+        Args:
+            code: The code of the module.
+            name: The name by which the settings know it.
+            reads: The reads in its code.
+
+        Returns:
+            The names that `declare_bound` is to be called with, as the module binds them.
+
+        Raises:
+            SettingsError: If its code binds no such name, or imports it.
+        """
+        here = {keys: value for keys, value in self._targets.values.items() if value.module == name}
+        for keys, value in here.items():
+            if value.literal is not None:
+                self._declare(keys, value, original_of(value, ModuleType(name), reads, self._refuse(keys)))
+            elif problem := not_bound(value, code):
+                raise self._refuse(keys)(problem)
+        return {value.root_name for value in here.values() if value.literal is None}
+
+    def declare_bound(self, module: str, name: str, held: Any, reads: Sequence[ReadSite]) -> None:
+        """Put the values under experiment that a main module has just bound.
+
+        Args:
+            module: The name by which the settings know the module.
+            name: The name that it has bound.
+            held: What to.
+            reads: The reads in its code.
+
+        Raises:
+            SettingsError: As for `declare`.
+        """
+        so_far = ModuleType(module)
+        setattr(so_far, name, held)
+        for keys, value in self._targets.values.items():
+            if value.module == module and value.literal is None and value.root_name == name:
+                self._declare(keys, value, original_of(value, so_far, reads, self._refuse(keys)))
 
     def declared(self, keys: Keys) -> ValueExperiment | None:
         """Return the value of an entry, once it is under experiment."""
@@ -162,94 +198,6 @@ def _name_set(split: Split | None, origin: SettingsSource) -> None:
         split.set_id = str(origin.path)
 
 
-def original_of(value: ValueTarget, module: ModuleType, reads: Sequence[ReadSite], refuse: Any) -> Any:
-    """Return what stands in the code of a module for a value of it.
-
-    Args:
-        value: The value.
-        module: Its module, which has run.
-        reads: The reads in its code.
-        refuse: Makes an error of a message.
-
-    Raises:
-        SettingsError: If it is not there, or is no value.
-    """
-    if value.literal is not None:
-        if not any(one.kind == "literal" and one.path == value.full_name for one in reads):
-            raise refuse(missing_literal(value))
-        return value.literal.value
-    held: Any = module
-    known: Mapping[str, Any] = {}
-    for part in value.name.split("."):
-        known = getattr(held, "__dict__", {})
-        held = known.get(part, _MISSING) if isinstance(held, type | ModuleType) else _MISSING
-    if held is _MISSING:
-        where = f"module {value.module!r}" if "." not in value.name else f"{value.name.rpartition('.')[0]!r}"
-        close = did_you_mean(value.last_name, [name for name in known if not name.startswith("__")])
-        raise refuse(f"Cannot vary {value.text!r}: {where} has no {value.last_name!r}.{close or ' Correct the name.'}")
-    if kind := _no_value(held):
-        advice = f"Write 'target: {value.text}' for its calls" if kind == "a function" else "Name a value in it"
-        raise refuse(f"Cannot vary {value.text!r}: it is {kind}. {advice}.")
-    rebound = next((one for one in reads if one.kind == "rebound" and one.path == value.dotted), None)
-    if rebound is not None:
-        raise refuse(rebound_message(value, rebound))
-    return held
-
-
-def rebound_message(value: ValueTarget, site: ReadSite) -> str:
-    """Return what is said of a value that a function of its module binds anew."""
-    return (
-        f"Cannot vary {value.text!r}: {value.module}:{site.scope}, line {site.line}, binds it anew at run time, so "
-        "that what stands in the code is not what is read. Vary what it is made of."
-    )
-
-
-def missing_literal(value: ValueTarget, others: Sequence[str] = ()) -> str:
-    """Return what is said of a literal that is not there.
-
-    Args:
-        value: The literal.
-        others: Names of literals that are there.
-    """
-    literal = value.literal
-    assert literal is not None  # noqa: S101 - that is what is missing
-    close = did_you_mean(value.name, others)
-    return (
-        f"Cannot vary {value.text!r}: {literal.function!r} of module {value.module!r} has no such literal in its own "
-        "code. One in an annotation, in a default or in a decorator is read when the function is made, and one that "
-        f"the compiler folds into another value is gone.{close or ' Correct it, or name the function around it.'}"
-    )
-
-
-def unfit(entry: ValueEntry, original: Any, config: Config) -> str | None:
-    """Return why a config cannot be what a value becomes; None if it can.
-
-    An int is taken for a float, and a bool not for an int; what lists and mappings hold is not looked at.
-
-    Args:
-        entry: The entry of the value.
-        original: What stands in the code.
-        config: The config.
-    """
-    try:
-        value = look_up(config, entry.path) if entry.path else config
-    except KeyError as error:
-        return (
-            f"Cannot vary {entry.value!r}: config {config.config_id!r} has nothing at {entry.path!r}: {error.args[0]}. "
-            "Correct 'path', or the config."
-        )
-    kind = next((one for one in _CHECKED if type(original) is one), None)
-    is_number = kind is float and type(value) is int
-    if kind is None or is_number or (isinstance(value, kind) and isinstance(value, bool) == (kind is bool)):
-        return None
-    hint = f" Say where it stands in the config: 'path: {next(iter(config))}'." if not entry.path and config else ""
-    at = f" at {entry.path!r}" if entry.path else ""
-    return (
-        f"Cannot vary {entry.value!r}: it is of type {kind.__name__}, and config {config.config_id!r} has a value of "
-        f"type {type(value).__name__}{at}.{hint or ' Give one of the same type.'}"
-    )
-
-
 def _with_original(path: str, original: Any, configs: Sequence[Config]) -> list[Config]:
     """Return the configs behind the one that leaves a value as it stands, without another that says the same."""
     content: Any = original
@@ -263,11 +211,3 @@ def _with_original(path: str, original: Any, configs: Sequence[Config]) -> list[
 
 def _is_same(path: str, config: Config, original: Any) -> bool:
     return type(look_up(config, path) if path else config) is type(original)
-
-
-def _no_value(held: Any) -> str | None:
-    if isinstance(held, ModuleType):
-        return "a module"
-    if isinstance(held, type):
-        return "a class"
-    return "a function" if inspect.isroutine(held) or isinstance(held, property) else None

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable
 from importlib.machinery import ModuleSpec, NamespaceLoader
 from importlib.util import LazyLoader
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from spearmint.discovery import is_supported
@@ -18,7 +18,7 @@ from spearmint.instrument.importing.foreign_loaders import (
     rewriting_loader,
 )
 from spearmint.instrument.importing.installation import Installation
-from spearmint.instrument.importing.loaders import AfterLoader
+from spearmint.instrument.importing.loaders import AfterLoader, MainLoader
 from spearmint.instrument.importing.refusals import explaining
 from spearmint.instrument.rewrite.injected import entry
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
@@ -128,7 +128,28 @@ class Hook:
     def _with_late_targets(self, loader: Any, rewriter: ModuleRewriter) -> Any:
         if not rewriter.has_late_targets:
             return loader
-        return AfterLoader(loader, lambda module: self.finish(module, rewriter))
+        return MainLoader(
+            loader, lambda module: self.finish(module, rewriter), lambda code: self._as_main(code, rewriter)
+        )
+
+    def _as_main(self, code: CodeType, rewriter: ModuleRewriter) -> CodeType:
+        """Return the code of a module that puts the values that stand in it under experiment as it binds them.
+
+        Functions of a program run before its main module has ended.
+        """
+        names: set[str] = set()
+        about = [one for one in self.installations if one.targets.of(rewriter.name) is not None]
+        for installation in about:
+            names |= installation.values.expect(code, rewriter.name, rewriter.reads)
+        if not names:
+            return code
+        from spearmint.instrument.rewrite.binding_calls import with_binding_calls  # noqa: PLC0415 - for such alone
+
+        def on_bound(name: str, value: Any) -> None:
+            for installation in about:
+                installation.values.declare_bound(rewriter.name, name, value, rewriter.reads)
+
+        return with_binding_calls(code, names, on_bound)
 
     def _wrap_after(self, module: ModuleType, rewriter: ModuleRewriter, reason: str, *, has_code: bool) -> None:
         """Wrap what the settings want of a module that has run, unless its own loader has run rewritten code."""

@@ -203,3 +203,28 @@ class AfterLoader:
             module.__loader__ = self._loader
         self._loader.exec_module(module)
         self._then(module)
+
+
+class MainLoader(AfterLoader):
+    """Does the same for a module that may be run as the main one: then its code is asked for, and the module not made.
+
+    Args:
+        loader: As for `AfterLoader`.
+        then: The same.
+        as_main: Given its code, returns the code that does as it runs what ``then`` does once it has.
+    """
+
+    def __init__(
+        self, loader: Any, then: Callable[[ModuleType], object], as_main: Callable[[CodeType], CodeType]
+    ) -> None:
+        super().__init__(loader, then)
+        self._as_main = as_main
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        """Return the code of the module for running it otherwise than by `exec_module`."""
+        code: CodeType | None = self._loader.get_code(fullname)
+        return None if code is None else self._as_main(code)
+
+    def code_of_source(self, data: Any, path: str) -> CodeType:
+        """Return the same of a source that is not read from the file."""
+        return self._as_main(self._loader.code_of_source(data, path))

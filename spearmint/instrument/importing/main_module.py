@@ -8,7 +8,7 @@ from types import CodeType
 from typing import Any
 
 from spearmint.instrument.importing.hook import hook
-from spearmint.instrument.importing.loaders import InstrumentedSourceLoader
+from spearmint.instrument.importing.loaders import InstrumentedSourceLoader, MainLoader
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def code_of(loader: Any, path: str) -> CodeType:
 def code_of_text(source: bytes, name: str) -> CodeType:
     """Return the code of a program in no file, as the module ``__main__``, with what the settings want of it."""
     loader = loader_of(name)
-    if isinstance(loader, InstrumentedSourceLoader):
+    if isinstance(loader, InstrumentedSourceLoader | MainLoader):
         return loader.code_of_source(source, name)
     code: CodeType = loader.source_to_code(source, name)
     return code

@@ -68,6 +68,11 @@ class ValueTarget:
         return self.literal is None and "." in self.name
 
     @property
+    def root_name(self) -> str:
+        """The name in its module that a read of it begins with."""
+        return self.name.partition(".")[0]
+
+    @property
     def last_name(self) -> str:
         """The name that a read of it ends with; a literal's is the function's."""
         return self.name.rpartition(".")[2]
