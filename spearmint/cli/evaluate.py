@@ -210,6 +210,8 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
         from spearmint.evaluation.tracking import log_report  # noqa: PLC0415
 
         click.echo(f"MLflow run: {log_report(report)}", err=True)
+    if report.stopped == "quota" and not report.results.count:
+        raise fail("Nothing to compare: a quota was used up before a row had ended. Run the same again later.", FAILED)
     if report.results.has_nothing:
         message = f"Nothing to compare: every cell or every score failed, such as {_first_error(report)}."
         raise fail(message, FAILED)

@@ -50,21 +50,27 @@ class Stop(NamedTuple):
     """Why an evaluation ended before its last row.
 
     Attributes:
-        limit: The field of the budget.
-        rows: How many rows had begun.
+        limit: The field of the budget; ``"quota"`` where a service takes no more calls.
+        rows: How many rows had begun; of a quota, how many have ended.
         of: How many there are.
-        budget: The budget.
+        budget: The budget; None where there is none.
+        quota: What the service said, and how to go on.
     """
 
     limit: str
     rows: int
     of: int
-    budget: Budget
+    budget: Budget | None = None
+    quota: str = ""
 
     def sentences(self, *, is_raced: bool) -> Iterator[str]:
         """Say what ended it, and what that means for a race."""
-        value = getattr(self.budget, self.limit)
-        shown = usd_text(value) if self.limit == "usd" else f"{value:,g} {self.limit}"
-        yield f"The budget of {shown} ended the evaluation after {self.rows} of {self.of} rows."
+        ended = f"ended the evaluation after {self.rows} of {self.of} rows"
+        if self.limit == "quota":
+            yield f"A quota that is used up {ended}: {self.quota}"
+        else:
+            value = getattr(self.budget, self.limit)
+            shown = usd_text(value) if self.limit == "usd" else f"{value:,g} {self.limit}"
+            yield f"The budget of {shown} {ended}."
         if is_raced:
             yield "The race has not ended: its winner is the best so far, without a bound on the error of that."

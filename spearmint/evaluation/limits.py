@@ -23,7 +23,7 @@ class Limits:
         retry_on: Tells whether an exception is worth another attempt. By default timeouts, lost connections and what
             says 408, 409, 429 or 5xx are, by ``status_code``, ``response.status_code`` or the name of the class.
         max_wait: The longest wait in seconds that a service may ask for. A longer one is a quota that is used up: the
-            run ends.
+            run ends on whole rows, and `spearmint.evaluation.report.report.Report.stopped` is ``"quota"``.
         per: What is limited together, such as ``"openai"``: function and scorers with the same share one budget. None
             for one of their own.
 

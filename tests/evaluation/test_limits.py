@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from spearmint import Config, Limits, Spearmint, experiment
+from spearmint import Config, Limits, Race, Spearmint, experiment
 
 pytestmark = pytest.mark.slow
 
@@ -121,17 +121,59 @@ def test_scorers_have_limits_of_their_own():
     assert set(service.calls.values()) == {2}
 
 
-def test_a_quota_ends_the_run_with_what_goes_on(tmp_path):
+def test_a_quota_ends_the_run_on_whole_rows(tmp_path):
     path = tmp_path / "run.jsonl"
-    script = {f"/{x}-{k}": [429] for x in range(6, 12) for k in (1, 2)}
+    script = {f"/{x}-{k}": [429] for x in range(6, 12) for k in (1, 2)} | {"/6-1": []}
     with Service(script, {"Retry-After": "86400"}) as service:
         ask = asking(service)
         report = evaluate(ask, limits=Limits(concurrency=1), resume=path)
-        told = " ".join(str(report).split())
-        assert "the service asked to wait for 86,400 s" in told
-        assert "the same call goes on from there" in told
-        assert sum(service.calls.values()) == 13
+        assert report.stopped == "quota"
+        assert sum(service.calls.values()) == 14 == report.spent.calls
         service.scripts.clear()
-        again = evaluate(ask, limits=Limits(), resume=path)
-    assert again.errors == 0
+        again = evaluate(ask, limits=Limits(), resume=path, stale="use")  # The service is of the code.
+    assert [int(report.results.has_run(case).sum()) for case in (0, 1)] == [6, 6]
+    assert report.errors == 0
+    told = " ".join(str(report).split())
+    said = "the service asked to wait for 86,400 s, and max_wait is 300"
+    assert f"A quota that is used up ended the evaluation after 6 of 12 rows: {said}. What was made is in" in told
+    assert "the same call goes on from there" in told
+    assert again.stopped is None
     assert again.results.count == 24
+    assert service.calls["/6-1"] == 1  # it was made before the quota ended, and is kept
+
+
+def test_a_quota_of_a_judge_ends_the_run_and_keeps_outputs(tmp_path):
+    calls = []
+    script = {f"/{x}-{k}": [429] for x in range(4, 12) for k in (1, 2)}
+    with Service(script, {"Retry-After": "86400"}) as service:
+
+        @experiment(configs=[{"k": 1}, {"k": 2}])
+        def local(x, config: Config):
+            calls.append(x)
+            return f"{x}-{config.k}"
+
+        def judge(outputs):
+            return get(f"{service.url}/{outputs}") == 200
+
+        options = {"scorers": [judge], "scorer_limits": Limits(), "concurrency": 1, "store": tmp_path / "runs.db"}
+        report = evaluate(local, **options)
+        made = len(calls)
+        service.scripts.clear()
+        again = evaluate(local, cache=True, stale="use", **options)
+    assert report.stopped == "quota"
+    assert report.errors == 0
+    assert report.results.count == 8
+    assert "the same call with cache=True goes on from there" in " ".join(str(report).split())
+    assert again.results.count == 24
+    assert again.errors == 0
+    assert 8 < made < 24 == len(calls)
+
+
+def test_a_race_that_a_quota_ends_says_what_that_means():
+    script = {f"/{x}-{k}": [429] for x in range(12) for k in (1, 2)}
+    with Service(script, {"Retry-After": "86400"}) as service:
+        race = Race("ok", block=2, confirm=0)
+        report = evaluate(asking(service), limits=Limits(max_wait=5), race=race)
+    assert report.stopped == "quota"
+    assert report.results.count == 0
+    assert "without a bound on the error" in " ".join(str(report).split())

@@ -48,7 +48,7 @@ class Report:
         notes: What is to be known of them: which stored results were made again, and why.
         race: How the cases raced, by position; None where all ran on all rows.
         spent: What the run has spent: calls, seconds, tokens and dollars.
-        stopped: Which limit of its budget ended the run, such as ``"usd"``; None if none did.
+        stopped: What ended the run early: a limit of its budget, such as ``"usd"``, or a ``"quota"``; else None.
     """
 
     def __init__(

@@ -47,12 +47,14 @@ class Attempted(NamedTuple):
     """What came of a call.
 
     Attributes:
-        value: Of its last attempt.
-        attempts: How many there were; 0 if the service's quota was used up before.
+        value: Of its last attempt; None where there was none.
+        attempts: How many there were.
+        refusal: Why there is no other, where the service's quota is used up; empty if that is not the cause.
     """
 
     value: Any
     attempts: int
+    refusal: str = ""
 
 
 class QuotaError(EvaluationError):
@@ -66,9 +68,6 @@ def attempt(limited: Limited | None, call: Callable[[], T], error_of: Callable[[
         limited: The limits; None for one attempt at once.
         call: Makes an attempt; it raises nothing.
         error_of: Returns what an attempt has failed with; None if it has not.
-
-    Raises:
-        QuotaError: If no attempt could be made.
     """
     if limited is None:
         return Attempted(call(), 1)
@@ -79,7 +78,7 @@ def attempt(limited: Limited | None, call: Callable[[], T], error_of: Callable[[
     def once() -> T:
         with controller.call():
             if controller.exhausted:
-                raise QuotaError(f"Cannot call it: {controller.exhausted}. Run the same again later to go on.")
+                raise QuotaError(controller.exhausted)
             value = call()
         values.append(value)
         fault = fault_of(error_of(value), limits.retry_on)
@@ -103,15 +102,18 @@ def attempt(limited: Limited | None, call: Callable[[], T], error_of: Callable[[
         sleep=tenacity.nap.sleep,
     )
     try:
-        return Attempted(retrying(once), len(faults))
+        value = retrying(once)
     except QuotaError:
-        if values:  # An attempt was made, and tells why there is no other.
-            return Attempted(values[-1], len(faults))
-        raise
+        return Attempted(values[-1] if values else None, len(faults), controller.exhausted)
+    return Attempted(value, len(faults), "" if faults[-1] is None else controller.exhausted)
 
 
 def attempt_or_raise(limited: Limited | None, call: Callable[[], T]) -> T:
-    """Make a call that may raise until it succeeds, or is not worth another attempt; raise what the last one does."""
+    """Make a call that may raise until it succeeds, or is not worth another attempt; raise what the last one does.
+
+    Raises:
+        QuotaError: If the service's quota is used up.
+    """
     if limited is None:
         return call()
 
@@ -121,8 +123,11 @@ def attempt_or_raise(limited: Limited | None, call: Callable[[], T]) -> T:
         except Exception as error:  # noqa: BLE001 - it is raised below, unless it is worth another attempt
             return None, error
 
-    (value, error), _ = attempt(limited, once, itemgetter(1))
+    made, _, refusal = attempt(limited, once, itemgetter(1))
+    if refusal:
+        raise QuotaError(refusal)
+    value, error = made
     if error is not None:
         raise error
-    made: T = value
-    return made
+    result: T = value
+    return result

@@ -50,6 +50,8 @@ class CellResult(NamedTuple):
         attempt: Which run of the cell this was, counted from 1.
         usage: The tokens that it took; None where nothing is known of any.
         calls: How often the function was called for it; 0 where its output had been stored.
+        refusal: Why a service takes no more calls, so that the cell, or one of its scores, is left for another run;
+            empty if it does.
     """
 
     seconds: float
@@ -62,11 +64,7 @@ class CellResult(NamedTuple):
     attempt: int = 1
     usage: CellUsage | None = None
     calls: int = 1
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the function was not called, since a service that it calls takes no more calls."""
-        return self.calls == 0 and self.error is not None
+    refusal: str = ""
 
 
 class Cell(NamedTuple):
@@ -187,10 +185,9 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
     call: Callable[[], Any] = partial(_outcome, subject, case, cell, account, meter)
     if subject.wants_trace:
         call = partial(traced, subject.experiment.name, cell.row.inputs, call)
-    try:
-        made, attempts = attempt(subject.limited, call, partial(_failure, is_traced=subject.wants_trace))
-    except QuotaError as refusal:
-        return CellResult(0.0, str(refusal), {}, {}, None, "failed", attempt=cell.attempt, calls=0)
+    made, attempts, refusal = attempt(subject.limited, call, partial(_failure, is_traced=subject.wants_trace))
+    if not attempts:
+        return CellResult(0.0, refusal, {}, {}, None, "failed", attempt=cell.attempt, calls=0, refusal=refusal)
     outcome, trace = made if subject.wants_trace else (made, None)
     usage = meter.usage(subject.usage, outcome, lambda error: error_text(error, case, cell.row, outcome.value))
     if outcome.status != "success":
@@ -198,7 +195,7 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
         status: CellStatus = "timed_out" if outcome.status == "timed_out" else "failed"
         text = error_text(error, case, cell.row)
         failed = CellResult(outcome.duration, text, {}, {}, None, status, usage=usage)
-        return failed._replace(attempt=cell.attempt + attempts - 1, calls=attempts)
+        return failed._replace(attempt=cell.attempt + attempts - 1, calls=attempts, refusal=refusal)
     result = CellResult(
         outcome.duration,
         None,
@@ -236,6 +233,7 @@ def _scored(
     }
     scores = dict(result.scores)
     errors = dict(result.scorer_errors)
+    refusal = ""
     meter = UsageMeter()
     with meter.attempt():
         for scorer in scorers:
@@ -251,10 +249,12 @@ def _scored(
                     scores[scorer.name] = sharing.score(memo, scorer.name, own, account, bounded)
             except KeyboardInterrupt:
                 raise
+            except QuotaError as error:
+                refusal = str(error)
             except BaseException as error:  # noqa: BLE001 - a scorer that fails is an error of its row, no more
                 errors[scorer.name] = error_text(error, case, row, output)
     usage = with_judges(result.usage, meter.spans)
-    return result._replace(scores=scores, scorer_errors=errors, usage=usage)
+    return result._replace(scores=scores, scorer_errors=errors, usage=usage, refusal=refusal)
 
 
 def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:

@@ -90,7 +90,7 @@ class Controller:
         asked = fault.retry_after or 0.0
         with self._changed:
             if asked > self._max_wait:
-                self.exhausted = f"the service asked to wait for {asked:,.0f} s"
+                self.exhausted = f"the service asked to wait for {asked:,.0f} s, and max_wait is {self._max_wait:g}"
                 self._changed.notify_all()
                 return
             self._clean = 0

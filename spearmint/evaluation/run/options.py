@@ -94,6 +94,11 @@ class EvaluationOptions:
         self._check_statistics()
         self._check_store()
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether a quota may end the run."""
+        return self.limits is not None or self.scorer_limits is not None
+
     def _check_calls(self) -> None:
         for name, limits in (("limits", self.limits), ("scorer_limits", self.scorer_limits)):
             if limits is not None and not isinstance(limits, Limits):

@@ -1,7 +1,6 @@
 """Run the cells of an evaluation: stored results are taken, the others are dispatched, recorded and written."""
 
 import functools
-import itertools
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -56,6 +55,12 @@ def _calls_at_once(limits: Limits | None) -> int | None:
 def _share_of(limits: Limits | None, workers: int) -> Limits | None:
     """Return the limits of each of several workers, which do not know of each other."""
     return limits if limits is None or limits.rate is None else replace(limits, rate=limits.rate / workers)
+
+
+def _worth_keeping(chunk: Sequence[Cell], results: Sequence[CellResult]) -> tuple[list[Cell], list[CellResult]]:
+    """Return cells and results without those whose function no service would take; scores may still be missing."""
+    pairs = [(cell, one) for cell, one in zip(chunk, results, strict=True) if not (one.refusal and one.error)]
+    return [cell for cell, _ in pairs], [result for _, result in pairs]
 
 
 class RunOutcome(NamedTuple):
@@ -115,23 +120,21 @@ class Schedule:
 
     def _outcome(self, notes: Sequence[str], ended: tuple[RaceOutcome | None, Stop | None]) -> RunOutcome:
         raced, stop = ended
-        if self.refused:
-            notes = (*notes, f"{self.refused[0]} {self._progress('stopped')}")
         return RunOutcome((*notes, *self.spending.notes()), raced, self.spending.spent, stop)
 
     def _interruption(self) -> str:
-        return self._progress("interrupted")
-
-    def _progress(self, how: str) -> str:
-        """Say how far an evaluation came that has not ended by itself, and how to go on."""
         cases, rows, repeats = self.table.shape
-        ended = f"The evaluation was {how} after {self.table.count} of {cases * rows * repeats} cells."
-        kept, options = self.options.resume, self.options
+        ended = f"The evaluation was interrupted after {self.table.count} of {cases * rows * repeats} cells."
+        return f"{ended} {self._way_on('They are')}"
+
+    def _way_on(self, kept: str) -> str:
+        """Say how to go on with an evaluation that has not come to its end."""
+        resume, options = self.options.resume, self.options
         if options.store is not None:
-            return f"{ended} They are in {str(options.store)!r}: the same call with cache=True goes on from there."
-        if kept is None:
-            return f'{ended} Nothing of it is kept; with resume="run.jsonl" another run would go on from there.'
-        return f"{ended} They are in {str(kept)!r}: the same call goes on from there."
+            return f"{kept} in {str(options.store)!r}: the same call with cache=True goes on from there."
+        if resume is None:
+            return 'Nothing of it is kept; with resume="run.jsonl" another run would go on from there.'
+        return f"{kept} in {str(resume)!r}: the same call goes on from there."
 
     def _identity(self) -> Identity:
         return identify(self.payload.function, self.cases, self.dataset, self.subject.scorers)
@@ -169,6 +172,8 @@ class Schedule:
         """Score stored outputs alone; cells that have none stay without a result."""
         cells = (cell for cell in resumed.cells(self._rows()) if cell.known is not None)
         ended = self._run(resumed.cell, cells, write=functools.partial(journal.write, identity))
+        if self.refused:
+            return self._outcome([], ended)
         cases, rows, repeats = self.table.shape
         without = cases * rows * repeats - self.table.count
         few = "1 cell has" if without == 1 else f"{without} cells have"
@@ -184,39 +189,42 @@ class Schedule:
         lost: int = 0,
         write: Callable[[Sequence[Cell], Sequence[CellResult]], None] | None = None,
     ) -> tuple[RaceOutcome | None, Stop | None]:
-        race, budget = self.options.race, self.options.budget
+        race, budget, is_limited = self.options.race, self.options.budget, self.options.is_limited
         raced = None if race is None else RaceCells(race, list(self._rows()), self.table, cell_of)
         name = self.subject.experiment.name
         cases, rows, repeats = self.table.shape
         left = cases * rows * repeats - self.table.count
-        limited = None if budget is None else BudgetCells(budget, raced or cells, self.spending, rows)
+        limited = BudgetCells(budget, raced or cells, self.spending, rows) if budget or is_limited else None
         if limited is not None and suspects is not None:
             suspects = (cell for cell in suspects if limited.stop is None)
         with ExitStack() as stack:
             stack.enter_context(observed_spans(self.spending))
             progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
             dispatcher = stack.enter_context(self._dispatcher())
-            upcoming = itertools.takewhile(lambda _: not self.refused, limited or raced or cells)
-            for ended, all_results in dispatcher.run(upcoming, left - lost, suspects=suspects):
-                chunk, results = self._made(ended, all_results)
+            for chunk, results in dispatcher.run(limited or raced or cells, left - lost, suspects=suspects):
                 if write is not None:
-                    write(chunk, results)
+                    write(*_worth_keeping(chunk, results))
                 for cell, result in zip(chunk, results, strict=True):
                     self.spending.add(result.calls, result.seconds, result.usage)
-                    self.table.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
+                    if limited is None:
+                        self._record(cell, result)
+                        continue
+                    if result.refusal:
+                        self.refused.append(result.refusal)
+                        limited.exhaust()
+                    for whole in limited.whole(cell, result):
+                        self._record(*whole)
                 progress.advance(len(chunk), self.table.errors)
-        return None if raced is None else raced.outcome, None if limited is None else limited.stop
+        stop = None if limited is None else limited.stop
+        if limited is not None and self.refused:
+            stop = limited.quota_stop(f"{self.refused[0]}. {self._way_on('What was made is')}")
+        return None if raced is None else raced.outcome, stop
+
+    def _record(self, cell: Cell, result: CellResult) -> None:
+        self.table.record(CellKey(cell.case, cell.row.number, cell.repeat), result)
 
     def _new_cell(self, case: int, row: Row, repeat: int) -> Cell | None:
         return None if self.table.has(CellKey(case, row.number, repeat)) else Cell(case, row, repeat)
-
-    def _made(
-        self, chunk: Sequence[Cell], results: Sequence[CellResult]
-    ) -> tuple[Sequence[Cell], Sequence[CellResult]]:
-        """Return the cells that were run, without those that no service would take."""
-        self.refused.extend(result.error or "" for result in results if result.is_refused)
-        pairs = [(cell, result) for cell, result in zip(chunk, results, strict=True) if not result.is_refused]
-        return [cell for cell, _ in pairs], [result for _, result in pairs]
 
     def _cells(self) -> Iterator[Cell]:
         """Yield all cells row by row, so that a run that ends early has whole rows to compare."""

@@ -49,7 +49,7 @@ def test_a_given_concurrency_stays(clock):
 def test_a_wait_beyond_the_longest_is_a_quota_used_up(clock):
     controller = Controller(Limits(max_wait=60))
     controller.refuse(Fault(is_throttled=True, retry_after=3600))
-    assert controller.exhausted == "the service asked to wait for 3,600 s"
+    assert controller.exhausted == "the service asked to wait for 3,600 s, and max_wait is 60"
     with controller.call():  # It holds up no thread.
         pass
 
