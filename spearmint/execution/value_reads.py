@@ -1,22 +1,32 @@
-"""Reads of values under experiment within a case: what rewritten code calls."""
+"""Reads of values under experiment within a case: what rewritten code calls.
 
+It stands among the constants of code, which cloudpickle takes apart for a function that it pickles by value. Each reader
+therefore has a name by which this module gives it again, in another process too.
+"""
+
+import copyreg
+import importlib
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
 from spearmint.cases.case import ExperimentCase
 from spearmint.cases.detached_case import DetachedCase
+from spearmint.config.copying import is_immutable
 from spearmint.context.current import experiment_case_var
 from spearmint.frames import hide_frames
 from spearmint.online.exposures import exposures
 from spearmint.planning.join import join_value
 from spearmint.planning.value_slots import Reader, ValueSlot, register_reader, slot_of
 from spearmint.registry.value import AS_WRITTEN, PER_EXECUTION, ValueExperiment
+from spearmint.warn import warn_once
 
 current_case = experiment_case_var.get
 """What rewritten code asks first: outside a case, a read goes no further."""
 
 _readers: dict[tuple[str, str], Reader] = {}
+_PICKLED = "_read_"
 
 
 def reader_of(name: str, kind: str) -> Reader:
@@ -34,6 +44,7 @@ def reader_of(name: str, kind: str) -> Reader:
     if found is None:
         slot = slot_of(name)
         made = _KINDS[kind](slot)
+        made.__qualname__ = f"{_PICKLED}{kind}_{name.encode().hex()}"
         found = _readers.setdefault((name, kind), made)
         register_reader(found, slot)
     return found
@@ -111,10 +122,15 @@ def _read_if_original(slot: ValueSlot, plain: Any, case: ExperimentCase) -> Any:
     experiment = slot.experiment
     if experiment is None:
         return plain
-    if plain is not experiment.original:  # It has been rebound.
+    if plain is not experiment.original and not _is_equal(plain, experiment.original):  # It has been rebound.
         slot.strangers += 1
         return plain
     return _read(slot, plain, case)
+
+
+def _is_equal(plain: Any, original: Any) -> bool:
+    """Tell whether what was read is as good as what stands in the code, as in a function that was pickled by value."""
+    return type(plain) is type(original) and is_immutable(plain) and bool(plain == original)
 
 
 def _read(slot: ValueSlot, plain: Any, case: ExperimentCase) -> Any:
@@ -141,4 +157,44 @@ def _first_read(experiment: ValueExperiment, option: BoundConfig, plain: Any, ca
     return values[experiment]
 
 
+def __getattr__(name: str) -> Any:
+    """Return the reader of a pickled name, once the module of its value has put that under experiment."""
+    kind, _, encoded = name.removeprefix(_PICKLED).partition("_")
+    if not name.startswith(_PICKLED) or kind not in _KINDS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    value = bytes.fromhex(encoded).decode()
+    made = reader_of(value, kind)
+    if slot_of(value).experiment is None:
+        _import_and_tell(value)
+    return made
+
+
+def _import_and_tell(value: str) -> None:
+    try:
+        importlib.import_module(value.partition(":")[0])
+    except Exception as error:  # noqa: BLE001 - the function may do without what is not there
+        cause = f"its module cannot be imported here ({type(error).__name__}: {error})"
+    else:
+        cause = "no settings that are installed here name it"
+    if slot_of(value).experiment is None:
+        warn_once(
+            (_import_and_tell, value),
+            f"A function that reads {value} was pickled by value, and reads what stands in the code where it is "
+            f"unpickled: {cause}. Install the settings there, and have the module there.",
+        )
+
+
+def case_variable() -> ContextVar[ExperimentCase | None]:
+    """Return the variable that holds the running case; a pickle says it so."""
+    return experiment_case_var
+
+
+def _reduce_variable(variable: ContextVar[Any]) -> tuple[Callable[[], ContextVar[Any]], tuple[()]]:
+    if variable is experiment_case_var:
+        return case_variable, ()
+    raise TypeError("cannot pickle '_contextvars.ContextVar' object")  # As without this.
+
+
+# `current_case` is a method of it.
+copyreg.pickle(ContextVar, _reduce_variable)
 hide_frames(globals())
