@@ -1,7 +1,7 @@
 """Reads of values under experiment within a case: what rewritten code calls.
 
-It stands among the constants of code, which cloudpickle takes apart for a function that it pickles by value. Each reader
-therefore has a name by which this module gives it again, in another process too.
+It stands among the constants of code, which cloudpickle takes apart for a function that it pickles by value. Each
+reader therefore has a name by which this module gives it again, in another process too.
 """
 
 import copyreg

@@ -53,7 +53,7 @@ def api(tmp_path, monkeypatch):
         path.write_text(textwrap.dedent(text), encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     with spearmint.install(SETTINGS):
-        import texts.api  # noqa: PLC0415
+        import texts.api
 
         yield texts.api
     for name in [one for one in sys.modules if one.partition(".")[0] == "texts"]:

@@ -18,6 +18,11 @@ def limit_of(text: str, limit: int = 3) -> str:
 
 def answer(text: str) -> str:
     return limit_of(text).upper()
+
+MARK = "!!!"
+
+def marked(text: str) -> str:
+    return MARK + text[:2]
 """
 SETTINGS = {
     "packages": ["borrowed_package"],
@@ -31,6 +36,13 @@ SETTINGS = {
         {"target": "borrowed_package:answer"},
     ],
 }
+VALUE_SETTINGS = {
+    "packages": ["borrowed_package"],
+    "experiments": [
+        {"value": "borrowed_package:MARK", "within": "borrowed_package:marked", "configs": [{"v": "?"}], "path": "v"},
+        {"value": "borrowed_package:marked#2", "configs": [{"v": 5}], "path": "v"},
+    ],
+}
 ROWS = [{"text": "abcdef"}, {"text": "xyz"}]
 
 
@@ -42,6 +54,15 @@ def borrowed(tmp_path, monkeypatch):
     with spearmint.install(SETTINGS):
         yield importlib.import_module("borrowed_package")
     sys.modules.pop("borrowed_package", None)
+
+
+@pytest.fixture
+def marked(borrowed):
+    """The same module, whose constant and literal vary and no function's parameter."""
+    spearmint.uninstall()
+    sys.modules.pop("borrowed_package", None)
+    with spearmint.install(VALUE_SETTINGS):
+        yield importlib.import_module("borrowed_package").marked
 
 
 def size(outputs) -> int:
@@ -61,6 +82,15 @@ def test_workers_of_a_process_pool_install_the_same(borrowed):
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         assert evaluated(borrowed.answer, pool) == here
         assert evaluated(borrowed.limit_of, pool) == evaluated(borrowed.limit_of)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+@pytest.mark.skipif(sys.platform == "win32", reason="a fork server")
+def test_values_vary_in_a_process_pool(marked, method):
+    here = evaluated(marked)
+    assert sorted(value for _, value, _ in here) == [3, 5, 5, 7]
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
+        assert evaluated(marked, pool) == here
 
 
 @pytest.mark.filterwarnings("default")  # dask's own, while a cluster starts and ends
