@@ -84,8 +84,9 @@ HOUSE = (
     (
         7,
         "evaluation.report",
-        "labels row_values raced summary best effects files saved_run table scales charts markdown parallel page",
+        "labels row_values raced summary best effects files saved_run table scales charts markdown parallel",
     ),
+    (7, "evaluation.report", "advice row_table page"),
     (7, "evaluation.report", "report gate compare ci_files"),
     (7, "evaluation.report", "estimate"),
     (7, "evaluation", "tracking evaluate store_upkeep rescoring"),

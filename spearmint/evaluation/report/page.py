@@ -1,7 +1,6 @@
 """The HTML page of a report, one file that needs no network, and what a notebook shows of it."""
 
 import functools
-import json
 import math
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,9 +10,10 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.dataset import Dataset
 from spearmint.evaluation.directions import COST, LATENCY
 from spearmint.evaluation.race import RaceOutcome
+from spearmint.evaluation.report.advice import Advice, Candidate, advice_of
 from spearmint.evaluation.report.best import best_position, races_for_lowest
 from spearmint.evaluation.report.charts import (
     Chart,
@@ -37,6 +37,7 @@ from spearmint.evaluation.report.labels import (
     varying_parameters,
 )
 from spearmint.evaluation.report.parallel import parallel
+from spearmint.evaluation.report.row_table import Column, RowTable, row_table, value_on_page
 from spearmint.evaluation.report.scales import number
 from spearmint.evaluation.report.summary import Summary, best_first, disagreements
 from spearmint.evaluation.run.case_names import EvaluatedCase
@@ -66,7 +67,7 @@ class Content:
         summaries: What each did, by metric.
         effects: What each value of each parameter does, by metric.
         results: What came of the cells.
-        rows: Gives all rows of the data.
+        dataset: The rows.
         errors: How many errors there were.
         race: How the cases raced; None where all ran on all rows.
         notes: What stands under the heading, in sentences.
@@ -78,7 +79,7 @@ class Content:
     summaries: Mapping[str, Sequence[Summary]]
     effects: Mapping[str, Sequence[Effect]]
     results: ResultTable
-    rows: Iterable[Row]
+    dataset: Dataset
     errors: int
     race: RaceOutcome | None = None
     notes: Sequence[str] = ()
@@ -106,6 +107,9 @@ def page_of(content: Content) -> str:
     facts = [(cases, "cases"), (rows, "rows"), (repeats, "repeats"), (cases * rows * repeats, "cells")]
     labels = labels_of(content.cases)
     values = {
+        "advice": [one for metric in content.summaries if (one := _advice(content, labels, metric)) is not None],
+        "rows": _rows(content, labels),
+        "script": _source("rows.js"),
         "facts": [(f"{count:,}", name) for count, name in [*facts, (content.errors, "errors")]],
         "left_out": max(0, len(content.cases) - _MANY_CASES),
         "scatters": list(_scatters(content, labels)),
@@ -121,13 +125,13 @@ def page_of(content: Content) -> str:
         ],
     }
     nonce = secrets.token_urlsafe(16)
-    styles = _style("charts.css") + _style("page.css")
+    styles = _source("charts.css") + _source("page.css")
     return _rendered("page.html.j2", _answers(content, labels) | values | {"nonce": nonce, "style": styles})
 
 
 def notebook_of(content: Content) -> str:
     """Return what a notebook shows: the best by each metric, which parameter matters, and the best cases."""
-    return _rendered("notebook.html.j2", _answers(content, labels_of(content.cases)) | {"style": _style("charts.css")})
+    return _rendered("notebook.html.j2", _answers(content, labels_of(content.cases)) | {"style": _source("charts.css")})
 
 
 def _rendered(name: str, values: Mapping[str, Any]) -> str:
@@ -141,7 +145,7 @@ def _templates() -> Environment:
 
 
 @functools.cache
-def _style(name: str) -> str:
+def _source(name: str) -> str:
     return files("spearmint.evaluation.report").joinpath("templates", name).read_text(encoding="utf-8")
 
 
@@ -162,6 +166,23 @@ def _answers(content: Content, labels: Sequence[str]) -> dict[str, Any]:
     return {"title": cut(content.title, _LONGEST_TEXT), "best": best, "effects": effects, "scores": scores} | {
         "notes": content.notes
     }
+
+
+def _advice(content: Content, labels: Sequence[str], metric: str) -> Advice | None:
+    position = content.best(metric)
+    if position is None:
+        return None
+    summaries, lower = content.summaries[metric], races_for_lowest(content.race, metric)
+    found = Candidate(labels[position], summaries[position], summaries[0], lower)
+    return advice_of(found, position, content.results, content.race, content.costs)
+
+
+def _rows(content: Content, labels: Sequence[str]) -> RowTable | None:
+    """Return the table of rows and configs; None without a metric."""
+    if not content.summaries:
+        return None
+    columns = [Column(one, labels[one]) for one in content.first_order[:_MANY_CASES]]
+    return row_table(columns, list(content.summaries), content.results, content.dataset.rows())
 
 
 def _best_text(one: Summary) -> str:
@@ -250,7 +271,7 @@ def _disagreeing(content: Content, labels: Sequence[str]) -> Iterator[dict[str, 
     metrics = list(content.summaries)
     values_of = {name: [content.results.values(case.position, name) for case in content.cases] for name in metrics}
     wanted = disagreements(content.results, metrics, _ROWS)
-    found = {row.number: row for row in content.rows if row.number in wanted}
+    found = {row.number: row for row in content.dataset.rows() if row.number in wanted}
     for row in (found[one] for one in wanted if one in found):
         scores = {metric: [values[row.number] for values in of_metric] for metric, of_metric in values_of.items()}
         order = sorted(range(len(content.cases)), key=lambda one: [-_known(scores[metric][one]) for metric in metrics])
@@ -260,9 +281,9 @@ def _disagreeing(content: Content, labels: Sequence[str]) -> Iterator[dict[str, 
         outputs = [content.results.output(CellKey(one, row.number, 0)) or "" for one in order]
         yield {
             "number": row.number,
-            "head": _json(next(iter(inputs.values()), "")),
-            "given": [(text_of(name, _LONGEST_CELL), _json(value)) for name, value in _first(inputs)],
-            "expected": [(text_of(name, _LONGEST_CELL), _json(value)) for name, value in _first(expectations)],
+            "head": value_on_page(next(iter(inputs.values()), "")),
+            "given": [(text_of(name, _LONGEST_CELL), value_on_page(value)) for name, value in _first(inputs)],
+            "expected": [(text_of(name, _LONGEST_CELL), value_on_page(value)) for name, value in _first(expectations)],
             "metrics": metrics,
             "cases": [
                 (
@@ -281,8 +302,3 @@ def _first(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _known(value: float) -> float:
     return -math.inf if math.isnan(value) else float(value)
-
-
-def _json(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-    return cut(redactor().hide(text), _LONGEST_TEXT)

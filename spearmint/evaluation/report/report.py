@@ -281,9 +281,9 @@ class Report:
         compared = [] if self.race is not None else [*self.metrics, *([] if costs is None else [COST])]
         effects = {metric: self.effects(metric) for metric in compared}
         title = title_of(self.function, self.dataset.name, self.results)
-        notes, rows = [*self.race_notes(), *self._stop_notes, *self.spent.sentences()], self.dataset.rows()
+        notes, data = [*self.race_notes(), *self._stop_notes, *self.spent.sentences()], self.dataset
         return Content(
-            title, self.cases, summaries, effects, self.results, rows, self.errors, self.race, notes=notes, costs=costs
+            title, self.cases, summaries, effects, self.results, data, self.errors, self.race, notes=notes, costs=costs
         )
 
     def race_notes(self) -> list[str]:

@@ -12,7 +12,7 @@ from spearmint import Config, DynamicValue, Spearmint
 from tests.evaluation import subjects
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-VOID = {"meta"}
+VOID = {"meta", "input"}
 HOSTILE = "</script><b>\"quoted\" & 'so'</b>"
 
 # What a browser is asked about the page.
@@ -43,6 +43,38 @@ addEventListener("load", () => {
     drawn: document.querySelectorAll("svg .mark").length,
     words: Math.min(...words), marks: Math.min(...marks),
   });
+});
+</script>"""
+
+# What a reader does with the table of rows, and what it shows then.
+USE = """<script>
+addEventListener("load", () => {
+  const at = (id) => document.getElementById(id);
+  const set = (id, value) => {
+    at(id).value = value;
+    at(id).dispatchEvent(new Event("change"));
+    return at("row-count").textContent;
+  };
+  const told = { all: at("row-count").textContent, lines: at("row-body").children.length };
+  at("row-more").click();
+  told.after = at("row-body").children.length;
+  for (const filter of ["scores", "outputs", "fails", "errors"]) told[filter] = set("row-filter", filter);
+  told.heads = at("row-head").querySelectorAll("th").length;
+  told.one = set("row-case", "1");
+  told.columns = [...at("row-head").querySelectorAll("th")].map((node) => node.textContent);
+  set("row-filter", "all");
+  const button = at("row-body").querySelectorAll("button")[1];
+  button.click();
+  told.opened = button.getAttribute("aria-expanded");
+  const words = (name) => [...at("row-body").querySelectorAll(`.opened ${name}`)].map((node) => node.textContent);
+  Object.assign(told, { ins: words("ins"), del: words("del"), terms: words("dt"), texts: words("dd") });
+  button.click();
+  told.closed = at("row-body").querySelectorAll(".opened").length;
+  set("row-metric", "1");
+  told.canFail = !at("row-filter").querySelector("[value=fails]").disabled;
+  at("row-words").value = "NUMBER 77 ";
+  at("row-words").dispatchEvent(new Event("input"));
+  setTimeout(() => { told.search = at("row-count").textContent; document.title = JSON.stringify(told); }, 400);
 });
 </script>"""
 
@@ -107,7 +139,7 @@ def test_page_is_whole_and_lets_no_data_become_markup(report, tmp_path):
     path = report.save(tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
     parser = parsed(page)
-    assert "script" not in parser.tags
+    assert parser.tags.count("script") == 2  # the rows as data, and what shows them
     assert HOSTILE not in page
     words = " ".join(parser.words)
     for heading in (
@@ -118,6 +150,7 @@ def test_page_is_whole_and_lets_no_data_become_markup(report, tmp_path):
         "Parameters",
         "All numbers",
         "Rows on which configs disagree",
+        "Rows and configs",
         "Errors",
     ):
         assert heading in words
@@ -185,6 +218,7 @@ def test_page_lets_only_what_has_its_nonce_run(report):
     nonce = re.search(r"script-src 'nonce-([\w-]{20,})'", page)[1]
     assert "default-src 'none'" in page
     assert f'<style nonce="{nonce}">' in page
+    assert page.count("<script") == page.count(f'nonce="{nonce}">') - 1 == 2
     assert nonce not in report.to_html()
     assert not re.search(r"<[^>]+ style=", page)
 
@@ -238,17 +272,52 @@ def test_notebook_shows_charts_and_the_best_not_columns(report):
     assert HOSTILE not in markup
 
 
-def ask_browser(page, tmp_path, *options):
+def ask_browser(page, tmp_path, *options, probe=PROBE):
     asking = tmp_path / "asking.html"
     nonce = re.search(r"nonce-([\w-]+)", page)[1]
-    probe = PROBE.replace("<script>", f'<script nonce="{nonce}">')
-    asking.write_text(page.replace("</head>", f"{probe}</head>"), encoding="utf-8")
+    probe = probe.replace("<script>", f'<script nonce="{nonce}">')
+    asking.write_text(page.replace("</head>", f"{probe}</head>", 1), encoding="utf-8")
     quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")
     command = [CHROMIUM, *quiet, *options, "--dump-dom", asking.as_uri()]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     title = re.search(r"<title>(\{.*?\})</title>", done.stdout, re.DOTALL)
     assert title, done.stderr
     return json.loads(title[1].replace("&amp;", "&").replace("&lt;", "<").replace("&gt;", ">"))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_browser_filters_rows_and_compares_outputs_with_main(tmp_path):
+    def answer(question, number, config):
+        if number % 50 == config.get("fails", -1):
+            raise ValueError(number)
+        return f"The answer to {number} is {'right' if number % 10 < config['right'] else 'wrong'}, as known."
+
+    def right(outputs):
+        return "right" in outputs
+
+    def length(outputs):
+        return len(outputs)
+
+    rows = [{"question": f"What is number {number} <b>?", "number": number} for number in range(120)]
+    configs = [{"right": 1}, {"right": 3}, {"right": 10, "fails": 7}]
+    report = Spearmint().evaluate(answer, rows, scorers=[right, length], configs=configs, progress=False)
+    told = ask_browser(report.to_html(), tmp_path, "--virtual-time-budget=5000", probe=USE)
+    assert (told["all"], told["lines"], told["after"]) == ("120 of 120 rows", 50, 100)
+    assert told["scores"] == told["outputs"] == "105 of 120 rows"
+    assert told["fails"] == "108 of 120 rows"
+    assert told["errors"] == "3 of 120 rows"
+    assert told["heads"] == 4
+    assert told["one"] == "3 of 120 rows"  # main and the best config, which fails
+    assert told["columns"][1].startswith("◆ right=1")
+    assert len(told["columns"]) == 3
+    assert told["opened"] == "true"
+    assert (told["ins"], told["del"]) == (["right"], ["wrong"])
+    assert told["terms"][:2] == ["question", "number"]
+    assert told["texts"][:2] == ["What is number 1 <b>?", "1"]
+    assert told["closed"] == 0
+    assert not told["canFail"]
+    assert told["search"] == "1 of 120 rows"
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
