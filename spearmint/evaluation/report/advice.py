@@ -32,7 +32,7 @@ class Advice:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class Leader:
     """The best case by a metric, and main.
 
     Attributes:
@@ -49,7 +49,7 @@ class Candidate:
 
 
 def advice_of(
-    found: Candidate, position: int, results: ResultTable, race: RaceOutcome | None, costs: Sequence[Summary] | None
+    found: Leader, position: int, results: ResultTable, race: RaceOutcome | None, costs: Sequence[Summary] | None
 ) -> Advice:
     """Return what to do by a metric: take the best case, or keep main.
 
@@ -75,7 +75,7 @@ def advice_of(
     return Advice(metric, head, reasons, is_clear=is_better)
 
 
-def _why_main(found: Candidate, race: RaceOutcome | None, others: int) -> str:
+def _why_main(found: Leader, race: RaceOutcome | None, others: int) -> str:
     mean = f"Its mean is {_mean(found.main)}"
     if not others:
         return f"{mean}; there is no other config."
@@ -111,7 +111,7 @@ def _certainty(
         yield f"Not confirmed: these same rows chose {label} from {others + 1} configs, which flatters its mean."
 
 
-def _expenses(found: Candidate, usd: tuple[float, float] | None) -> Iterator[str]:
+def _expenses(found: Leader, usd: tuple[float, float] | None) -> Iterator[str]:
     """Say what a call costs and how long it takes, beside main's."""
     parts = []
     if usd is not None and not math.isnan(usd[0]):

@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from spearmint.evaluation.dataset import Dataset
 from spearmint.evaluation.directions import COST, LATENCY
 from spearmint.evaluation.race import RaceOutcome
-from spearmint.evaluation.report.advice import Advice, Candidate, advice_of
+from spearmint.evaluation.report.advice import Advice, Leader, advice_of
 from spearmint.evaluation.report.best import best_position, races_for_lowest
 from spearmint.evaluation.report.charts import (
     Chart,
@@ -173,7 +173,7 @@ def _advice(content: Content, labels: Sequence[str], metric: str) -> Advice | No
     if position is None:
         return None
     summaries, lower = content.summaries[metric], races_for_lowest(content.race, metric)
-    found = Candidate(labels[position], summaries[position], summaries[0], lower)
+    found = Leader(labels[position], summaries[position], summaries[0], lower)
     return advice_of(found, position, content.results, content.race, content.costs)
 
 
