@@ -121,25 +121,33 @@ def test_scorers_have_limits_of_their_own():
     assert set(service.calls.values()) == {2}
 
 
+def has_run(report):
+    """Tell of each case which rows have a result; the order of cells depends on how busy the machine is."""
+    return [report.results.has_run(case).tolist() for case in (0, 1)]
+
+
 def test_a_quota_ends_the_run_on_whole_rows(tmp_path):
     path = tmp_path / "run.jsonl"
-    script = {f"/{x}-{k}": [429] for x in range(6, 12) for k in (1, 2)} | {"/6-1": []}
+    script = {f"/{x}-2": [429] for x in range(6, 12)}  # Of a row that is cut short, the first config has an answer.
     with Service(script, {"Retry-After": "86400"}) as service:
         ask = asking(service)
         report = evaluate(ask, limits=Limits(concurrency=1), resume=path)
         assert report.stopped == "quota"
-        assert sum(service.calls.values()) == 14 == report.spent.calls
+        made = sum(service.calls.values())
+        assert made == report.spent.calls
         service.scripts.clear()
         again = evaluate(ask, limits=Limits(), resume=path, stale="use")  # The service is of the code.
-    assert [int(report.results.has_run(case).sum()) for case in (0, 1)] == [6, 6]
+    first, second = has_run(report)
+    assert first == second
+    assert report.results.count == 2 * sum(first) < made
     assert report.errors == 0
     told = " ".join(str(report).split())
-    said = "the service asked to wait for 86,400 s, and max_wait is 300"
-    assert f"A quota that is used up ended the evaluation after 6 of 12 rows: {said}. What was made is in" in told
+    said = "the service asked to wait for 86,400 s, and max_wait is 300. What was made is in"
+    assert f"A quota that is used up ended the evaluation after {sum(first)} of 12 rows: {said}" in told
     assert "the same call goes on from there" in told
     assert again.stopped is None
     assert again.results.count == 24
-    assert service.calls["/6-1"] == 1  # it was made before the quota ended, and is kept
+    assert sum(service.calls.values()) == 24 + 1  # What was made is not made again.
 
 
 def test_a_quota_of_a_judge_ends_the_run_and_keeps_outputs(tmp_path):
@@ -162,11 +170,13 @@ def test_a_quota_of_a_judge_ends_the_run_and_keeps_outputs(tmp_path):
         again = evaluate(local, cache=True, stale="use", **options)
     assert report.stopped == "quota"
     assert report.errors == 0
-    assert report.results.count == 8
+    first, second = has_run(report)
+    assert first == second
+    assert report.results.count == 2 * sum(first) < made
     assert "the same call with cache=True goes on from there" in " ".join(str(report).split())
     assert again.results.count == 24
     assert again.errors == 0
-    assert 8 < made < 24 == len(calls)
+    assert len(calls) == 24
 
 
 def test_a_race_that_a_quota_ends_says_what_that_means():
