@@ -121,7 +121,7 @@ HOUSE = (
     (9, "instrument", "report reload_source handle install child_bootstrap"),
     (9, "instrument.child_processes.startup", "sitecustomize"),
     (9, "instrument.values", "static_values candidates suggestions"),
-    (9, "instrument.check", "splits module_definitions unread_configs values checker"),
+    (9, "instrument.check", "splits module_definitions unread_configs reachable_reads values checker"),
     (9, "testing", "overrides isolation"),
     (10, "integrations", "asgi ipython openfeature"),
     (10, "ui", "guard journal_view evaluations run_table stage_view server"),

@@ -3,7 +3,9 @@
 import pytest
 
 VALUES = {
-    "prices__prompts___py": "SYSTEM = 'Be kind.'\nDERIVED = SYSTEM + '!'\nclass Search:\n    top_k = 3\n",
+    "prices__prompts___py": (
+        "SYSTEM = 'Be kind.'\nDERIVED = SYSTEM + '!'\nclass Search:\n    top_k = 3\n    mark = '?'\n"
+    ),
     "prices__shown___py": "from prices.prompts import SYSTEM\n",
     "prices__api___py": (
         "import prices.prompts\nfrom prices.prompts import SYSTEM, Search\n"
@@ -56,3 +58,64 @@ def test_value_that_cannot_be_varied_is_an_error_of_check(write, invoke, entry, 
     assert result.exit_code == 1
     assert problem in result.stdout
     assert "values.yaml:3:" in result.stdout
+
+
+CALLS = {
+    "prices__calls___py": """
+        from prices.prompts import SYSTEM, Search
+        from prices.tools import shown as other
+
+        def decorated(function):
+            def inner(q): return function(q) + Search.mark
+            return inner
+
+        class Shop:
+            def reply(self, q):
+                return f"{SYSTEM} {q}"
+            def __call__(self, q):
+                return Search.top_k
+
+        def by_method(shop): return shop.reply("a")
+        def by_alias(): return other()
+        def by_table(kind): return TABLE[kind]()
+        def by_name(shop, kind): return getattr(shop, kind)()
+        def alone(q): return q.upper()
+        @decorated
+        def wrapped(q): return q.upper()
+        TABLE = {"a": lambda: by_alias()}
+    """,
+    "prices__tools___py": "from prices.prompts import SYSTEM\ndef shown(): return SYSTEM\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("value", "within", "is_warned"),
+    [
+        ("SYSTEM", "by_method", False),
+        ("SYSTEM", "by_alias", False),
+        ("SYSTEM", "by_table", False),
+        ("SYSTEM", "by_name", False),
+        ("SYSTEM", "Shop.reply", False),
+        ("SYSTEM", "alone", True),
+        ("Search.mark", "wrapped", False),
+        ("Search.top_k", "alone", False),  # Any call may be one of `Shop.__call__`.
+    ],
+)
+def test_within_that_reaches_no_read_is_warned_of(write, invoke, value, within, is_warned):
+    write(
+        **{**VALUES, **CALLS},
+        values___yaml=f"""
+        packages: [prices]
+        experiments:
+          - value: prices.prompts:{value}
+            within: [prices.calls:{within}]
+            configs: [{{v: {4 if "top" in value else "a"}}}]
+            path: v
+        """,
+    )
+    result = invoke("check", "values.yaml")
+
+    assert (result.exit_code, result.stdout.partition(";")[0]) == (0, "values.yaml: 2 entries, nothing wrong")
+    told = f"'prices.calls:{within}' reaches no read of 'prices.prompts:{value}'"
+    assert (told in result.stderr) is is_warned
+    assert ("values.yaml:5:" in result.stderr) is is_warned

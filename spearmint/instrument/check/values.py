@@ -10,12 +10,13 @@ from typing import Any
 from spearmint.config import parse_configs
 from spearmint.config.sources import iter_configs
 from spearmint.errors import ConfigError, SettingsError
+from spearmint.instrument.check.reachable_reads import ReachableReads
 from spearmint.instrument.declare.value_originals import missing_literal, rebound_message, unfit
 from spearmint.instrument.naming.bound_names import names_bound_in
 from spearmint.instrument.naming.bound_values import ClassBody, FunctionDefinition, ImportedModule
 from spearmint.instrument.naming.import_paths import ImportPaths
 from spearmint.instrument.naming.missing import missing_module_message
-from spearmint.instrument.naming.public_path import PublicPaths
+from spearmint.instrument.naming.public_path import PublicPaths, followed
 from spearmint.instrument.naming.static_modules import UNREADABLE, code_for_reading, find_module, matching_modules
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.rewrite.value_links import ValueLinks
@@ -24,6 +25,7 @@ from spearmint.instrument.rewrite.value_rewrite import rewrite_reads
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import followed_value
 from spearmint.instrument.settings.model import ValueEntry
+from spearmint.instrument.settings.target import parse_target
 from spearmint.instrument.settings.value_target import ValueTarget, parse_value
 from spearmint.instrument.values.static_values import StaticValue, static_values
 from spearmint.suggest import did_you_mean
@@ -138,19 +140,24 @@ class ValueChecker:
                 for site in sites:
                     name = site.path if site.kind == "literal" else links.name_of(site.path)
                     places.setdefault(name, []).append((module, site))
+        modules_within = {module for keys in values for _, starts in self._starts(keys) for module, _ in starts}
+        codes = {name: self._code(name)[0] for name in modules | modules_within}
+        reachable = ReachableReads({name: code for name, code in codes.items() if code is not None})
         for keys, value in values.items():
             found = places.get(value.full_name, [])
             rebound = next((each for each in found if each[1].kind == "rebound"), None)
             if rebound is not None:
                 yield self._loaded.origin.error(rebound_message(value, rebound[1]), (*keys, "value"))
-            followed = [each for each in found if each[1].kind not in ("rebound", "import")]
-            self.reads += len(followed)
-            if not followed and value.module != "__main__":
+            reads = [each for each in found if each[1].kind not in ("rebound", "import")]
+            self.reads += len(reads)
+            if not reads and value.module != "__main__":
                 message = (
                     f"No code of the packages reads {value.text!r}, so that it would make no difference. "
                     "Add the package that does to 'packages', or take the entry out."
                 )
                 self.warnings.append(self._loaded.origin.error(message, (*keys, "value")))
+            elif reads:
+                self._warn_of_within(keys, value, reads, reachable)
             missed = [f"{module}, line {site.line}" for module, site in found if site.kind == "import"]
             missed += self._asked_by_name(value, modules)
             if missed:
@@ -159,6 +166,25 @@ class ValueChecker:
                     f"{value.text} is not followed where it is read as a module is imported, or by getattr: "
                     f"{'; '.join(missed[:_SHOWN])}{more}. What these make of it stays as it is."
                 )
+
+    def _warn_of_within(
+        self, keys: _Keys, value: ValueTarget, sites: list[tuple[str, ReadSite]], reachable: ReachableReads
+    ) -> None:
+        """Warn of each function under `within` that reaches none of the reads of a value."""
+        scopes = {(module, site.scope) for module, site in sites}
+        for text, starts in self._starts(keys):
+            if not any(reachable.reaches(start, scopes) for start in starts):
+                places = "; ".join(f"{module}:{site.scope}, line {site.line}" for module, site in sites[:_SHOWN])
+                message = (
+                    f"{text!r} reaches no read of {value.text!r}, so that its calls vary nothing: it is read in "
+                    f"{places}. Name a function whose calls come there, or leave it out."
+                )
+                self.warnings.append(self._loaded.origin.error(message, (*keys, "within")))
+
+    def _starts(self, keys: _Keys) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+        """Yield what stands under `within` of an entry, and the functions that it means."""
+        for text in getattr(self._loaded.settings.experiments[keys[1]], "within", ()):
+            yield text, [(one.module, one.name) for one, _ in followed(parse_target(text), self._paths)]
 
     def _asked_by_name(self, value: ValueTarget, modules: set[str]) -> list[str]:
         if value.literal is not None:
