@@ -34,8 +34,9 @@ def graph_command(target: str, form: str, config: Path | None) -> None:
 
     TARGET is "module:function" or "module:Class.method". Its module is imported, under the settings if there are some.
     Each edge tells how it was found: whether the code calls the function or passes it as an argument, by which name, in
-    which line, and whether that was read from the call table that the import hook left, or from bytecode. What lies in
-    a dict or comes out of a call is seen only when it runs, and is not drawn.
+    which line, and whether that was read from the call table that the import hook left, or from bytecode. Values
+    under experiment are drawn as read. What lies in a dict or comes out of a call is seen only when it runs, and is not
+    drawn.
     """
     # Opening the rest takes a while, which --help need not.
     from spearmint.cli.graph_render import draw  # noqa: PLC0415

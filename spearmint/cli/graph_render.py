@@ -1,27 +1,31 @@
-"""What a function reaches, as a drawing: nodes and edges, and the four forms in which they are written down."""
+"""What a function reaches and reads, as a drawing: nodes and edges, and the four forms in which these are written."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from types import FunctionType
 from typing import Any
 
 from spearmint.discovery.reach.call_graph import CallEdge, Node, Reach, reach
 from spearmint.discovery.reach.function_body import has_tables
 from spearmint.discovery.reach.static_lookup import MISSING, Instance
+from spearmint.planning.value_slots import ValueSlot, line_of_read, values_read_in
 from spearmint.proxy.proxy import ExperimentProxy, experiment_of
+from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.value import ValueExperiment
 from spearmint.render import tree
 
-_VERBS = {"call": "calls", "reference": "passes", "wraps": "wraps"}
+_VERBS = {"call": "calls", "read": "reads", "reference": "passes", "wraps": "wraps"}
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A function in the drawing.
+    """A function, or a value under experiment, in the drawing.
 
     Attributes:
         id: Its number, counted from 0, which is the root.
         name: ``"module:qualified.name"``.
-        experiment: What is said of it as an experiment; empty for a plain function.
+        experiment: What is said of it as an experiment; empty for a plain function. A value begins with ``"value"``.
     """
 
     id: int
@@ -31,13 +35,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A way from one function to another.
+    """A way from one function to another, or to a value.
 
     Attributes:
         caller: Number of the one.
         callee: Number of the other.
-        kind: ``"call"``, ``"reference"`` (passed as an argument, to be called elsewhere) or ``"wraps"``.
-        target: The dotted name that the code uses; empty for ``"wraps"``.
+        kind: ``"call"``, ``"reference"`` (passed as an argument, to be called elsewhere), ``"wraps"`` or ``"read"``.
+        target: The dotted name that the code uses; empty for ``"wraps"``. Of a value, its name in its module.
         line: Line of the first such call, counted from 1; 0 where it is not known.
         found: What it was read from: ``"call table"``, left at import time, or ``"bytecode"``.
     """
@@ -128,7 +132,23 @@ def draw(function: Callable[..., Any], owner: type | None = None) -> Drawing:
         for edge in found.edges
         if inside.get(edge.caller) is not edge.callee
     )
+    for node in found.nodes:
+        for slot, value in _values_read_by(node):
+            number = keys.setdefault(id(slot), len(keys))
+            if number == len(boxes):
+                boxes.append(Box(number, slot.name, f"value{_choice(value)}"))
+            reader: Any = node.function
+            line, name = line_of_read(reader.__code__, slot), slot.name.partition(":")[2]
+            arrows[Arrow(keys[id(reader)], number, "read", name, line, "bytecode")] = None
     return Drawing(tuple(boxes), tuple(arrows))
+
+
+def _values_read_by(node: Node) -> Iterator[tuple[ValueSlot, ValueExperiment]]:
+    """Yield the values under experiment that a function reads; nothing for what stands around one."""
+    if type(node.function) is FunctionType:
+        for slot in values_read_in(node.function.__code__):
+            if slot.experiment is not None:
+                yield slot, slot.experiment
 
 
 def _unwrapped_nodes(found: Reach) -> dict[Node, Node]:
@@ -148,11 +168,12 @@ def _arrow(edge: CallEdge, caller: int, callee: int) -> Arrow:
 
 def _about(proxy: Any) -> str:
     experiment, _, _ = experiment_of(proxy)
+    return f"experiment{_choice(experiment)}" if experiment.options else "experiment under its caller's config"
+
+
+def _choice(experiment: ExperimentFunction) -> str:
     count = len(experiment.options)
-    strategy = type(experiment.strategy).__name__
-    if not count:
-        return "experiment under its caller's config"
-    return f"experiment, {count} config{'s' * (count != 1)}, {strategy}"
+    return f", {count} config{'s' * (count != 1)}, {type(experiment.strategy).__name__}"
 
 
 def _entities(text: str) -> str:

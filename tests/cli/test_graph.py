@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+import spearmint
 from spearmint.discovery import cpython
 
 PROGRAM = """
@@ -126,3 +127,38 @@ def test_graph_on_an_unknown_python_says_that_it_cannot_tell(program, invoke, mo
     result = invoke("graph", "graphed:top")
     assert (result.exit_code, result.stdout) == (1, "")
     assert "Cannot tell what 'graphed:top' reaches on cpython 3." in result.stderr
+
+
+VALUES = {
+    "drawn__prompts___py": "SYSTEM = 'Be kind.'\nOTHER = 1\n",
+    "drawn__api___py": (
+        "from drawn.prompts import SYSTEM\n"
+        "def answer(q):\n    return ask(q) * 2\n"
+        "def ask(q):\n    return f'{SYSTEM} {q}'\n"
+    ),
+    "drawn___yaml": """
+        packages: [drawn]
+        experiments:
+          - {value: "drawn.prompts:SYSTEM", within: "drawn.api:answer", configs: [{v: a}], path: v}
+          - {value: "drawn.api:answer#2", configs: [{v: 3}, {v: 4}], path: v, strategy: round_robin}
+    """,
+}
+
+
+def test_values_are_drawn_as_read(write, invoke):
+    write(**VALUES)
+    try:
+        lines = invoke("graph", "drawn.api:answer", "--config", "drawn.yaml").stdout.splitlines()
+        edges = json.loads(invoke("graph", "drawn.api:answer", "--format", "json").stdout)["edges"]
+    finally:
+        spearmint.uninstall()
+        for name in [one for one in sys.modules if one.partition(".")[0] == "drawn"]:
+            del sys.modules[name]
+
+    assert lines == [
+        "drawn.api:answer  [experiment under its caller's config]",
+        "├─ drawn.api:ask  (calls ask, line 3, call table)",
+        "│  └─ drawn.prompts:SYSTEM  [value, 2 configs, SingleConfigStrategy]  (reads SYSTEM, line 5, bytecode)",
+        "└─ drawn.api:answer#2  [value, 3 configs, RoundRobinStrategy]  (reads answer#2, line 3, bytecode)",
+    ]
+    assert [one["kind"] for one in edges] == ["call", "read", "read"]

@@ -17,8 +17,7 @@ _BY_TEXT = frozenset(
 )
 """What calls by names that are made as code runs: then all may be reached."""
 
-Scope = tuple[str, str]
-"""A function or class: its module and its qualified name."""
+_Scope = tuple[str, str]  # A module, and a qualified name in it.
 
 
 class ReachableReads:
@@ -29,8 +28,8 @@ class ReachableReads:
     """
 
     def __init__(self, codes: Mapping[str, CodeType]) -> None:
-        self._scopes: dict[Scope, CodeType] = {}
-        self._named: dict[str, list[Scope]] = {}
+        self._scopes: dict[_Scope, CodeType] = {}
+        self._named: dict[str, list[_Scope]] = {}
         self._used_by: dict[str, set[str]] = {}
         self._decorators: set[str] = set()
         for module, code in codes.items():
@@ -40,7 +39,7 @@ class ReachableReads:
             for body in (code, *(one for one in _inner(code) if not one.co_flags & inspect.CO_OPTIMIZED)):
                 self._add_body(body, module)
         self._unnamed = list(self._called_without_name())
-        self._reached: dict[Scope, frozenset[Scope] | None] = {}
+        self._reached: dict[_Scope, frozenset[_Scope] | None] = {}
 
     def _add_body(self, body: CodeType, module: str) -> None:
         """Note what the names may stand for that the body of a module or class binds."""
@@ -55,7 +54,7 @@ class ReachableReads:
                     # A table of functions, or what a call has made: it may hold all that the body names.
                     self._used_by.setdefault(name, set()).update(loaded)
 
-    def reaches(self, start: Scope, scopes: Collection[Scope]) -> bool:
+    def reaches(self, start: _Scope, scopes: Collection[_Scope]) -> bool:
         """Tell whether a function may reach one of others, or a function inside it; True where that cannot be told.
 
         Args:
@@ -67,10 +66,10 @@ class ReachableReads:
         reached = self._reached[start]
         return reached is None or any(_holds(one, other) for one in reached for other in scopes)
 
-    def _from(self, start: Scope) -> frozenset[Scope] | None:
+    def _from(self, start: _Scope) -> frozenset[_Scope] | None:
         """Return all that a function may reach; None for what cannot be told."""
         pending = [start, *self._unnamed]
-        reached: set[Scope] = set()
+        reached: set[_Scope] = set()
         used: set[str] = set()
         while pending:
             scope = pending.pop()
@@ -88,7 +87,7 @@ class ReachableReads:
                     names += self._used_by.get(name, ())
         return frozenset(reached)
 
-    def _called_without_name(self) -> Iterator[Scope]:
+    def _called_without_name(self) -> Iterator[_Scope]:
         """Yield what an operator or a `with` calls, and what decorators have put around functions."""
         for name, found in self._named.items():
             has_inner = any(next(_inner(self._scopes[one]), None) for one in found)
@@ -110,6 +109,6 @@ def _names(code: CodeType) -> Iterator[str]:
         yield from (constant for constant in one.co_consts if isinstance(constant, str))
 
 
-def _holds(scope: Scope, other: Scope) -> bool:
+def _holds(scope: _Scope, other: _Scope) -> bool:
     (module, name), (other_module, other_name) = scope, other
     return module == other_module and (other_name == name or other_name.startswith((f"{name}.", f"{name}#")))
