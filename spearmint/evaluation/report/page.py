@@ -160,7 +160,8 @@ def _answers(content: Content, labels: Sequence[str]) -> dict[str, Any]:
         )
         position = content.best(metric)
         if position is not None:
-            best.append((metric, labels[position], _best_text(summaries[position])))
+            extreme = "Lowest" if races_for_lowest(content.race, metric) else "Highest"
+            best.append((extreme, metric, labels[position], _best_text(summaries[position])))
     is_told = len(varying_parameters(content.cases)) > 1  # with one parameter, the scores say the same
     effects: list[Chart] = [effects_chart(*item) for item in content.effects.items()] if is_told else []
     return {"title": cut(content.title, _LONGEST_TEXT), "best": best, "effects": effects, "scores": scores} | {

@@ -272,6 +272,15 @@ def test_notebook_shows_charts_and_the_best_not_columns(report):
     assert HOSTILE not in markup
 
 
+def test_notebook_names_the_lowest_where_less_is_better():
+    def cost(outputs):
+        return outputs
+
+    configs = [{"price": 3}, {"price": 2}]
+    found = Spearmint().evaluate(lambda x, config: x * config["price"], [{"x": 1}], scorers=[cost], configs=configs)
+    assert "<li>Lowest <b>cost</b>: <b>price=2</b>" in found._repr_html_()
+
+
 def ask_browser(page, tmp_path, *options, probe=PROBE):
     asking = tmp_path / "asking.html"
     nonce = re.search(r"nonce-([\w-]+)", page)[1]
