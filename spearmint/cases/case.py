@@ -44,7 +44,7 @@ class ExperimentCase:
     )
 
     _options: Mapping[ExperimentRef, BoundConfig]
-    _values_read: dict[ExperimentRef, Any]
+    _values_read: dict[ExperimentRef, tuple[Any, Any]]
     assignments: Assignments | None
     current: ExperimentRef
     known: "dict[ExperimentRef, ExperimentCase]"
@@ -154,13 +154,13 @@ class ExperimentCase:
         return None if found is None or found[1] is not option else found[0]
 
     @property
-    def values_read(self) -> dict[ExperimentRef, Any]:
-        """What the reads of values in this execution share, from the first one on."""
+    def values_read(self) -> dict[ExperimentRef, tuple[Any, Any]]:
+        """What the reads of values in this execution share, from the first one on, and the exposure that it was."""
         top = self._top
         try:
             return top._values_read  # noqa: SLF001 - another view of this case
         except AttributeError:
-            made: dict[ExperimentRef, Any] = {}
+            made: dict[ExperimentRef, tuple[Any, Any]] = {}
             object.__setattr__(top, "_values_read", made)
             return made
 

@@ -120,6 +120,10 @@ class Call:
         end_with(self.span, outcome)
         if self._exposure is not None:
             exposures.measure_outcome(self._exposure, outcome)
+        if self.main.assignments:
+            for _, exposure in self.main.values_read.values():  # A value has no call of its own.
+                if exposure is not None:
+                    exposures.measure_outcome(exposure, outcome)
         if self.plan is not None and self.main.assignments and not self.is_stream:  # A reader's pace is no duration.
             self._main_figures = outcome.exception is not None, outcome.duration
         if self._results is not None:

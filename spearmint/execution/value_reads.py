@@ -150,11 +150,10 @@ def _first_read(experiment: ValueExperiment, option: BoundConfig, plain: Any, ca
     values = case.values_read
     if experiment not in values:
         assignment = case.assignment_of_value(experiment, option)
-        if assignment is not None:
-            exposures.expose(assignment, case)
+        exposure = None if assignment is None else exposures.expose(assignment, case)
         supply = None if experiment.is_original(option) else option.values[0]
-        values[experiment] = plain if supply is None else supply()
-    return values[experiment]
+        values[experiment] = plain if supply is None else supply(), exposure
+    return values[experiment][0]
 
 
 def __getattr__(name: str) -> Any:

@@ -227,7 +227,12 @@ def _chosen_case(
     if state.revision != revision or active or versions.current is not version:
         state.forget_cases()
         reachability.choice = None
-    return case, plan if has_variants else None
+    return case, plan if has_variants or _is_told_by_call(plan) else None
+
+
+def _is_told_by_call(plan: Plan) -> bool:
+    """Tell whether a unit is assigned a value: how its call ends is to be told, which only a whole `Call` does."""
+    return bool(plan.assignments) and not all(one.is_called for one in plan.assignments or ())
 
 
 def _cache_case(experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...]) -> None:
