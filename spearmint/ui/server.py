@@ -87,7 +87,10 @@ class _Pages:
     async def overview(self, request: Request) -> Response:
         """Show all experiments."""
         reports = await run_in_threadpool(self._journal.reports) if self._options.journals else []
-        return self._page(request, "overview.html.j2", title="Experiments", experiments=[*map(_row_of, reports)])
+        rows = [_row_of(report) for report in reports]
+        for row in rows:
+            row["stage"] = await run_in_threadpool(self._stages.label, row["name"])
+        return self._page(request, "overview.html.j2", title="Experiments", experiments=rows)
 
     async def experiment(self, request: Request) -> Response:
         """Show one experiment."""

@@ -40,6 +40,14 @@ class StageView:
                 return _shown(found)
         return None
 
+    def label(self, name: str) -> str:
+        """Return where an experiment is in a few words, without the reason; empty where it has no stages."""
+        try:
+            stages = self.stages(name)
+        except SpearmintError:  # The experiment's own page says why.
+            return "unknown"
+        return "" if stages is None else str(stages["label"]).partition(":")[0]
+
     def decide(self, name: str, action: str) -> None:
         """Approve of the end of a stage, end it, or take the experiment back.
 

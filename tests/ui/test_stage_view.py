@@ -63,6 +63,14 @@ def test_what_was_rolled_back_has_no_buttons(client):
     assert "<button" not in text
 
 
+def test_overview_tells_the_stage(client, state):
+    assert '<td class="words">stage 1 of 2</td>' in client.get("/").text
+    post(client, FORM)
+    assert '<td class="words">rolled back</td>' in client.get("/").text
+    state.path.write_text("{", encoding="utf-8")
+    assert '<td class="words">unknown</td>' in client.get("/").text
+
+
 @pytest.mark.parametrize(
     ("form", "headers"),
     [
