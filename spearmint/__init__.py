@@ -36,6 +36,7 @@ _MODULES = {
     "enable": "spearmint.registry.switches",
     "experiment": "spearmint.api",
     "exposure_stats": "spearmint.process",
+    "feedback_stats": "spearmint.process",
     "flush": "spearmint.process",
     "install": "spearmint.instrument.install",
     "metrics": "spearmint.process",

@@ -15,7 +15,16 @@ from spearmint.online.options import ExposureStats
 from spearmint.online.outcomes import token, track
 from spearmint.online.reload import SettingsStats, reload, settings_stats
 from spearmint.planning.capture import capture
-from spearmint.process import aflush, background_stats, configure, exposure_stats, flush, metrics, tracing_stats
+from spearmint.process import (
+    aflush,
+    background_stats,
+    configure,
+    exposure_stats,
+    feedback_stats,
+    flush,
+    metrics,
+    tracing_stats,
+)
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
 from spearmint.registry.switches import disable, enable
 from spearmint.results import ExperimentResults, FunctionResult
@@ -50,6 +59,7 @@ __all__ = [
     "enable",
     "experiment",
     "exposure_stats",
+    "feedback_stats",
     "flush",
     "install",
     "metrics",

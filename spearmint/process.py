@@ -11,13 +11,14 @@ from spearmint.option_types import BackgroundChanges, MetricsChanges, OnlineChan
 from spearmint.proxy.codegen import set_metrics_options
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter as traces
+from spearmint.tracing.feedback import feedback
 from spearmint.tracing.options import TracingStats
 
 
 def flush(timeout: float | None = None) -> bool:
     """Wait for the background work that has been handed over so far; in a variant, for what that variant handed over.
 
-    Then wait for the traces of all of it to be written, and for exposures and outcomes.
+    Then wait for the traces of all of it to be written, for feedback on them, and for exposures and outcomes.
 
     Args:
         timeout: Seconds to wait at most, for all together; None waits without end.
@@ -29,6 +30,7 @@ def flush(timeout: float | None = None) -> bool:
     deadline = None if timeout is None else monotonic() + timeout
     has_ended = variant_pool.flush(timeout)
     is_told = traces.flush(_left(deadline))
+    is_told = feedback.flush(_left(deadline)) and is_told
     return records.flush(_left(deadline)) and is_told and has_ended
 
 
@@ -44,6 +46,7 @@ async def aflush(timeout: float | None = None) -> bool:
     deadline = None if timeout is None else monotonic() + timeout
     has_ended = await variant_pool.aflush(timeout)
     is_told = await traces.aflush(_left(deadline))
+    is_told = await feedback.aflush(_left(deadline)) and is_told
     return await records.aflush(_left(deadline)) and is_told and has_ended
 
 
@@ -67,6 +70,15 @@ def tracing_stats() -> TracingStats:
         Counts, of which ``recorded`` is the sum of all others.
     """
     return traces.stats()
+
+
+def feedback_stats() -> TracingStats:
+    """Return what became of the feedback on traces that `spearmint.track` gave, as one consistent snapshot.
+
+    Returns:
+        Counts of feedback, as of traces: ``recorded`` is the sum of all others.
+    """
+    return feedback.stats()
 
 
 def exposure_stats() -> ExposureStats:

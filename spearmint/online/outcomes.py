@@ -16,6 +16,7 @@ from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
 from spearmint.registry.state import epoch
 from spearmint.strategies.split_inputs import unit_text
+from spearmint.tracing.feedback import feedback
 from spearmint.tracing.recorder import trace_id_of
 from spearmint.tracing.span import span_var
 
@@ -83,7 +84,10 @@ def track(
 
     It belongs to every experiment that has exposed the unit before. It never raises: what can be no outcome is counted
     as ``failed`` in `spearmint.exposure_stats` and warned of once. Where neither a journal nor a sink is set, and in a
-    variant, whose caller is no unit's, it does nothing.
+    variant, whose caller is no unit's, it records nothing.
+
+    With the token of a traced call it is feedback on that trace in MLflow too, journal or not, where this process
+    traces: `spearmint.feedback_stats` counts it. A trace that is not there yet is waited for, for half a minute.
 
     Args:
         name: What it is.
@@ -100,7 +104,8 @@ def track(
 
 
 def _track(name: Any, value: Any, unit: Any, token: str | None, attributes: Mapping[str, Any]) -> None:
-    if not records.is_on:
+    is_recorded, is_feedback = records.is_on, token is not None and feedback.is_on
+    if not is_recorded and not is_feedback:
         return
     case = experiment_case_var.get()
     if case is not None and case.assignments is None:
@@ -114,6 +119,10 @@ def _track(name: Any, value: Any, unit: Any, token: str | None, attributes: Mapp
     trace_id = None
     if token is not None:
         own, trace_id = read_token(token)
+        if is_feedback and trace_id is not None:
+            feedback.tell(trace_id, name, value if isinstance(value, bool) else number, told)
+        if not is_recorded:
+            return
         units = [] if own is None else [own]
     else:
         given = _units_of_context() if unit is None else [unit_text(unit)]

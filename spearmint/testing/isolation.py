@@ -6,10 +6,11 @@ from typing import Any
 
 from spearmint.execution.limits import PoolLimits
 from spearmint.execution.pool import variant_pool
-from spearmint.process import background_stats, flush, tracing_stats
+from spearmint.process import background_stats, feedback_stats, flush, tracing_stats
 from spearmint.registry.registry import registry
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
+from spearmint.tracing.feedback import feedback
 from spearmint.tracing.options import TracingOptions
 
 _INSTALL = "spearmint.instrument.install"
@@ -65,13 +66,14 @@ def settle(timeout: float) -> int:
 
 
 def _pending() -> int:
-    return background_stats().pending + tracing_stats().pending
+    return background_stats().pending + tracing_stats().pending + feedback_stats().pending
 
 
 def clear() -> None:
     """Count background work and traces from zero, where nothing is under way."""
     variant_pool.account.clear()
     exporter.clear()
+    feedback.clear()
 
 
 def forget_locals(function: Any) -> None:

@@ -293,3 +293,55 @@ def test_an_unwritable_database_costs_traces_and_no_more(program) -> None:
 
 def test_the_prepared_database_has_the_schema(database) -> None:
     assert TracingClient(database).store.get_experiment("0").name == "Default"
+
+
+def test_feedback_survives_forks_exits_and_other_processes(program, database) -> None:
+    told, _ = program(
+        """
+        spearmint.configure(background={"exit_timeout": 60})
+
+        @mint.experiment()
+        def answer(config):
+            return spearmint.token()
+
+        token = answer()
+        assert spearmint.flush(100)
+        spearmint.track("parent", 1, token=token)
+        child = os.fork()
+        if child == 0:
+            before = spearmint.feedback_stats().recorded
+            spearmint.track("child", 2, token=token)
+            is_flushed = spearmint.flush(60)
+            stats = spearmint.feedback_stats()
+            os._exit(0 if (before, stats.recorded, stats.written, is_flushed) == (0, 1, 1, True) else 1)
+        tell(child=os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), token=token)
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told["child"] == 0
+    program(
+        f"""
+        spearmint.configure(tracing={{"enabled": True}}, background={{"exit_timeout": 60}})
+        spearmint.track("later", 3, token={told["token"]!r})
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    (trace,) = MlflowClient(database).search_traces(locations=["0"])
+    found = sorted((one.name, one.feedback.value) for one in trace.info.assessments)
+    assert found == [("child", 2.0), ("later", 3.0), ("parent", 1.0)]
+
+
+def test_feedback_on_a_silent_server_does_not_hold_up_the_exit(program) -> None:
+    _, stderr = program(
+        """
+        silent = socket.create_server(("127.0.0.1", 0))
+        spearmint.configure(
+            tracing={"enabled": True, "tracking_uri": f"http://127.0.0.1:{silent.getsockname()[1]}"},
+            background={"exit_timeout": 0.2},
+        )
+        from spearmint.online.tokens import token_of
+        for number in range(3):
+            spearmint.track("rating", number, token=token_of("ann", "tr-1"))
+        """
+    )
+    assert "3 feedback were not written to MLflow within" in stderr

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from mlflow.entities import Trace, TraceData
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
-from mlflow.protos.service_pb2 import StartTraceV3
+from mlflow.protos.service_pb2 import CreateAssessment, StartTraceV3
 from mlflow.tracing.client import TracingClient
 from mlflow.tracing.utils.otlp import MLFLOW_EXPERIMENT_ID_HEADER, OTLP_TRACES_PATH, resource_to_otel_proto
 from mlflow.utils.proto_json_utils import message_to_json
@@ -20,6 +20,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from spearmint.errors import SpearmintError
 from spearmint.redaction import redactor
 from spearmint.tracing.mlflow.experiment_ids import ExperimentIds
+from spearmint.tracing.trace_feedback import MissingTraceError
 
 _TRACES = "/api/3.0/mlflow/traces"
 _EXPERIMENTS = "/api/2.0/mlflow/experiments"
@@ -110,6 +111,26 @@ class ServerStore(ExperimentIds):
             errors = [one or error for one in errors]
         return errors
 
+    def assess(self, assessments: list[Any]) -> list[BaseException | None]:
+        """Write assessments of traces, and tell of each what went wrong, or None."""
+        errors: list[BaseException | None] = []
+        gone: Exception | None = None
+        for assessment in assessments:
+            problem = gone
+            if problem is None:
+                try:
+                    self._assess(assessment)
+                except Exception as error:  # noqa: BLE001 - it is told and counted
+                    problem = missing_or(error, assessment.trace_id)
+                    gone = error if _is_unreachable(error) else None
+            errors.append(problem)
+        return errors
+
+    def _assess(self, assessment: Any) -> None:
+        body = json.loads(message_to_json(CreateAssessment(assessment=assessment.to_proto())))
+        endpoint = f"{_TRACES}/{quote(assessment.trace_id, safe='')}/assessments"
+        self._ask("POST", endpoint, "assessment", "assessment_id", json=body)
+
     def _start(self, trace: Trace) -> None:
         body = message_to_json(StartTraceV3(trace=Trace(trace.info, TraceData([])).to_proto()))  # type: ignore[no-untyped-call]
         self._ask("POST", _TRACES, "trace", "trace_info", "trace_id", json=json.loads(body))
@@ -138,6 +159,15 @@ class ServerStore(ExperimentIds):
         except Exception as error:
             raise self._not_mlflow(response, OTLP_TRACES_PATH) from error
         raise self._not_mlflow(response, OTLP_TRACES_PATH)
+
+
+def missing_or(error: Exception, trace_id: str) -> Exception:
+    """Return the error that says so where MLflow has no trace of an id; else the error itself."""
+    if isinstance(error, MlflowException) and error.error_code == _DOES_NOT_EXIST:
+        made = MissingTraceError(f"MLflow has no trace {trace_id!r}: was it written to another tracking URI?")
+        made.__cause__ = error
+        return made
+    return error
 
 
 def _is_unreachable(error: Exception) -> bool:

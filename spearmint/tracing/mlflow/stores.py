@@ -21,7 +21,7 @@ from sqlalchemy import Engine, make_url
 from spearmint.redaction import redactor
 from spearmint.tracing.mlflow.batch_insert import Transaction
 from spearmint.tracing.mlflow.experiment_ids import ExperimentIds
-from spearmint.tracing.mlflow.server_store import ServerStore
+from spearmint.tracing.mlflow.server_store import ServerStore, missing_or
 
 
 class Store(Protocol):
@@ -35,6 +35,9 @@ class Store(Protocol):
 
     def save(self, experiment_id: str, traces: list[Trace]) -> list[BaseException | None]:
         """Write finished traces, and tell of each what went wrong, or None."""
+
+    def assess(self, assessments: list[Any]) -> list[BaseException | None]:
+        """Write assessments of traces, and tell of each what went wrong, or None."""
 
 
 def open_store(uri: str, timeout: float) -> Store:
@@ -87,6 +90,17 @@ class _LocalStore(ExperimentIds):
         except (NotImplementedError, MlflowException) as error:
             for index in begun:
                 errors[index] = self._upload(infos[index], traces[index], error)
+        return errors
+
+    def assess(self, assessments: list[Any]) -> list[BaseException | None]:
+        """Write assessments of traces, and tell of each what went wrong, or None."""
+        errors: list[BaseException | None] = []
+        for assessment in assessments:
+            try:
+                self._store.create_assessment(assessment)
+                errors.append(None)
+            except Exception as error:  # noqa: BLE001 - it is told and counted
+                errors.append(_explained(missing_or(error, assessment.trace_id), self._uri))
         return errors
 
     def _upload(self, info: Any, trace: Trace, error: Exception) -> BaseException | None:

@@ -25,7 +25,7 @@ from spearmint.tracing import span as records
 from spearmint.tracing.attributes import Description, attributes_of, describe
 from spearmint.tracing.equality import compare_to_main
 from spearmint.tracing.mlflow.experiment_ids import import_providers
-from spearmint.tracing.mlflow.stores import Store, forget_connections, open_store
+from spearmint.tracing.mlflow.stores import Store, open_store
 from spearmint.tracing.options import TracingOptions
 
 _PREVIEW = 250  # As MLflow cuts what it shows of inputs and outputs in its table.
@@ -189,8 +189,3 @@ def _span(
 def _preview(span: MlflowSpan, key: str) -> str:
     text = (span._span.attributes or {}).get(key) or ""  # noqa: SLF001 - as MLflow's own processor reads it
     return str(text)[:_PREVIEW]
-
-
-def after_fork() -> None:
-    """Take no connection of the parent's into the child."""
-    forget_connections()
