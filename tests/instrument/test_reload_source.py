@@ -1,5 +1,6 @@
 """A changed settings file takes effect without a restart, as one, or not at all."""
 
+import asyncio
 import os
 import threading
 import time
@@ -343,3 +344,76 @@ def test_other_stages_and_guardrails_take_effect_at_once(project):
         with pytest.raises(SettingsError, match="Did you mean 'traffic'"):
             spearmint.reload()
         assert better() > 2 * few
+
+
+MANY = {
+    "many.py": """
+    import asyncio
+
+    def part(boost=0):
+        return boost
+
+    def turn(boost=0):
+        return boost, part()
+
+    async def ask(boost=0):
+        await asyncio.sleep(0)
+        return boost, part()
+
+    def stream(boost=0):
+        yield boost
+        yield part()
+    """
+}
+
+
+@pytest.mark.slow
+def test_no_kind_of_call_mixes_versions_during_100_reloads(project):
+    project.write(MANY)
+    path = project.folder / "s.yaml"
+
+    def write(number):
+        path.write_text(
+            "experiments:\n"
+            + "".join(
+                f"- {{target: 'many:{name}', configs: [{{k: {number}}}, {{k: {number + 0.5}}}], "
+                f"bindings: {{boost: k}}, strategy: {strategy}}}\n"
+                for name, strategy in (("turn", "round_robin"), ("ask", "single"), ("stream", "single"))
+            )
+            + f"- {{target: 'many:part', configs: [{{k: {number}}}], bindings: {{boost: k}}}}\n"
+        )
+
+    write(0)
+    with spearmint.install(path):
+        module = project.load("many")
+        found = {"turn": set(), "ask": set(), "stream": set()}
+        counts = dict.fromkeys(found, 0)
+        has_ended = threading.Event()
+
+        def call(kind, calls):
+            while not has_ended.is_set() or counts[kind] < 35_000:
+                found[kind].update(calls())
+                counts[kind] += 100
+
+        async def ask_many():
+            return await asyncio.gather(*(module.ask() for _ in range(100)))
+
+        callers = [
+            threading.Thread(target=call, args=("turn", lambda: [module.turn() for _ in range(100)])),
+            threading.Thread(target=call, args=("ask", lambda: asyncio.run(ask_many()))),
+            threading.Thread(target=call, args=("stream", lambda: [tuple(module.stream()) for _ in range(100)])),
+        ]
+        for caller in callers:
+            caller.start()
+        try:
+            for number in range(1, 101):
+                write(number)
+                spearmint.reload()
+        finally:
+            has_ended.set()
+            for caller in callers:
+                caller.join()
+        assert sum(counts.values()) >= 100_000
+        for kind, seen in found.items():
+            assert len(seen) > 1, kind
+            assert [pair for pair in seen if int(pair[0]) != pair[1]] == [], kind
