@@ -1,6 +1,8 @@
 """A changed settings file takes effect without a restart, as one, or not at all."""
 
 import asyncio
+import collections
+import gc
 import os
 import threading
 import time
@@ -344,6 +346,27 @@ def test_other_stages_and_guardrails_take_effect_at_once(project):
         with pytest.raises(SettingsError, match="Did you mean 'traffic'"):
             spearmint.reload()
         assert better() > 2 * few
+
+
+@pytest.mark.slow
+def test_reloads_keep_nothing_of_earlier_versions(shop, project):
+    spearmint.install(shop(0))
+    module = project.load("shop")
+
+    def kept_after(numbers):
+        for number in numbers:
+            shop(number)
+            spearmint.reload()
+            assert module.page("a") == (number, number)
+        gc.collect()
+        named = (repr(type(one)) for one in gc.get_objects())
+        return collections.Counter(name for name in named if name.startswith("<class 'spearmint."))
+
+    few = kept_after(range(1, 11))
+    many = kept_after(range(11, 161))
+    assert few["<class 'spearmint.registry.declared.Declared'>"] >= 2
+    # Some versions may be kept until the next reload; one thing for each reload would be 150 more.
+    assert {name: count for name, count in many.items() if count > few[name] + 100} == {}
 
 
 MANY = {
