@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any
 
 from spearmint.config.copying import is_immutable
-from spearmint.evaluation.sharing.exact_key import is_plain
+from spearmint.evaluation.sharing.exact_key import check_size, is_plain
 
 _SMALL = 20_000  # bytes up to which pickle copies faster than `copy.deepcopy`, which shares texts
 
@@ -17,6 +17,7 @@ def copier_of(value: Any) -> Callable[[], Any]:
     """Return what gives each cell a result as it is now.
 
     Raises:
+        TooLargeError: If it is too large to be copied for each cell.
         Exception: What copying it raises; it is tried once here.
     """
     if is_immutable(value):
@@ -25,6 +26,7 @@ def copier_of(value: Any) -> Callable[[], Any]:
         text = pickle.dumps(value, 5)
         if len(text) <= _SMALL:
             return partial(pickle.loads, text)
+    check_size(value)
     original = copy.deepcopy(value)
     copy.deepcopy(original)
     return partial(copy.deepcopy, original)

@@ -185,6 +185,20 @@ def _can_be_pickled(value: Any) -> bool:
     return True
 
 
+def check_size(value: Any) -> None:
+    """Refuse a value that holds too much to be copied for each cell, arrays not counted, which are copied fast.
+
+    Raises:
+        TooLargeError: If it does.
+    """
+    try:
+        pickle.Pickler(_BoundedText(), _PROTOCOL, buffer_callback=lambda _: None).dump(value)
+    except TooLargeError:
+        raise
+    except Exception:  # noqa: BLE001 - what cannot be pickled may be copied in other ways
+        return
+
+
 def is_plain(value: Any) -> bool:
     """Tell whether a value consists of the plainest types alone, which pickle copies exactly."""
     try:

@@ -238,7 +238,7 @@ class StepCall:
         entry, execution = self._the_entry, self._execution
         is_shared = False
         try:
-            reason = self._refusal() or _keep(entry, value)
+            reason = self._refusal() or self._keep(entry, value)
             if reason:
                 entry.reason = reason
                 self._tell(reason)
@@ -248,6 +248,18 @@ class StepCall:
         finally:
             execution.finish()
             (self._cell.memo.publish if is_shared else self._cell.memo.fail)(entry)
+
+    def _keep(self, entry: Entry, value: Any) -> str:
+        """Let an entry give a result; return why it cannot."""
+        try:
+            entry.give = copier_of(value)
+        except TooLargeError as error:
+            reason = f"its result is not copied: {error}"
+            self._cell.shared.refuse(self._experiment, reason)
+            return reason
+        except Exception as error:  # noqa: BLE001 - a type of the user's may refuse in any way
+            return f"its result cannot be copied ({type(error).__name__}: {error})"
+        return ""
 
     def _refusal(self) -> str:
         """Say why the result of the run is not to be shared; empty if it may be."""
@@ -274,15 +286,6 @@ def _noting(spans: list[SpanUsage], outer: Callable[[SpanUsage], None] | None) -
             outer(span)
 
     return take
-
-
-def _keep(entry: Entry, value: Any) -> str:
-    """Let an entry give a result; return why it cannot."""
-    try:
-        entry.give = copier_of(value)
-    except Exception as error:  # noqa: BLE001 - a type of the user's may refuse in any way
-        return f"its result cannot be copied ({type(error).__name__}: {error})"
-    return ""
 
 
 def wait_for_equal(step: StepCall) -> None:

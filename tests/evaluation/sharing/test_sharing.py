@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from spearmint import Bind, Race, Spearmint, experiment
+from spearmint import Bind, Config, Race, Spearmint, experiment
 from spearmint.context import experiment_case_var
 
 mint = Spearmint()
@@ -477,3 +477,25 @@ def test_a_race_shares_steps_and_reaches_the_same_verdicts():
 def test_share_is_true_or_false():
     with pytest.raises(Exception, match="Cannot evaluate with share='yes': it is neither True nor False"):
         evaluate(pipeline, share="yes")
+
+
+def test_result_too_large_to_copy_is_not_shared_and_told():
+    calls = []
+
+    @experiment(configs=[{"k": 1}, {"k": 2}])
+    def use(index: dict, config: Config) -> int:
+        return len(index) * config.k
+
+    @experiment
+    def build(x: int) -> dict:
+        calls.append(x)
+        return {f"term {number}": [number, [x]] for number in range(200_000)}
+
+    @experiment
+    def search(x: int) -> int:
+        return use(build(x))
+
+    report = Spearmint().evaluate(search, [{"x": 1}], scorers={"size": lambda outputs: outputs}, progress=False)
+    assert calls == [1, 1]
+    assert report.results.account.reused == 0
+    assert "its result is not copied: it holds more than 4 MB" in " ".join(str(report).split())
