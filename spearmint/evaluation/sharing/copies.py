@@ -18,7 +18,7 @@ def copier_of(value: Any) -> Callable[[], Any]:
 
     Raises:
         TooLargeError: If it is too large to be copied for each cell.
-        Exception: What copying it raises; it is tried once here.
+        Exception: What copying it raises.
     """
     if is_immutable(value):
         return repeat(value).__next__
@@ -27,6 +27,4 @@ def copier_of(value: Any) -> Callable[[], Any]:
         if len(text) <= _SMALL:
             return partial(pickle.loads, text)
     check_size(value)
-    original = copy.deepcopy(value)
-    copy.deepcopy(original)
-    return partial(copy.deepcopy, original)
+    return partial(copy.deepcopy, copy.deepcopy(value))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import Context, ContextVar, Token, copy_context
+from time import thread_time
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
@@ -20,6 +21,7 @@ from spearmint.registry.experiment import ExperimentFunction
 from spearmint.tracing.mlflow.token_usage import SpanUsage, reused_sink_var, usage_sink_var
 from spearmint.tracing.recorder import begin_span, end, is_traced
 
+_LITTLE = 0.005  # seconds of the processor that sharing a step may always take
 _PATIENCE = 300.0  # seconds that a call waits for an equal one, so that locks of the user's cannot hold it up for ever
 
 
@@ -74,6 +76,7 @@ class StepCall:
         "_exact",
         "_execution",
         "_experiment",
+        "_keying",
         "_kwargs",
         "_listening",
         "_span",
@@ -103,7 +106,9 @@ class StepCall:
         self._span: Any = None
         self._listening: list[tuple[ContextVar[Any], Token[Any]]] = []
         self.claim: Claim = "alone"
+        before = thread_time()
         key = self._key()
+        self._keying = thread_time() - before
         if key is not None and self._exact is not None:
             waits = experiment.kind in ("coroutine", "async_generator") or self._may_wait()
             self.claim, self._entry = cell.memo.claim(key, self._exact.kept, self._caller, waits=waits)
@@ -238,7 +243,7 @@ class StepCall:
         entry, execution = self._the_entry, self._execution
         is_shared = False
         try:
-            reason = self._refusal() or self._keep(entry, value)
+            reason = self._refusal() or self._keep(entry, value, seconds)
             if reason:
                 entry.reason = reason
                 self._tell(reason)
@@ -249,16 +254,23 @@ class StepCall:
             execution.finish()
             (self._cell.memo.publish if is_shared else self._cell.memo.fail)(entry)
 
-    def _keep(self, entry: Entry, value: Any) -> str:
+    def _keep(self, entry: Entry, value: Any, seconds: float) -> str:
         """Let an entry give a result; return why it cannot."""
         try:
             entry.give = copier_of(value)
+            before = thread_time()
+            entry.give()
+            sharing = self._keying + thread_time() - before
         except TooLargeError as error:
             reason = f"its result is not copied: {error}"
             self._cell.shared.refuse(self._experiment, reason)
             return reason
         except Exception as error:  # noqa: BLE001 - a type of the user's may refuse in any way
             return f"its result cannot be copied ({type(error).__name__}: {error})"
+        if sharing > max(seconds, _LITTLE):
+            reason = "comparing its arguments and copying its result take longer than a call"
+            self._cell.shared.refuse(self._experiment, reason)
+            return reason
         return ""
 
     def _refusal(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections import Counter
 from contextvars import ContextVar
+from time import sleep, thread_time
 from typing import Annotated, Any
 
 import pytest
@@ -255,6 +256,37 @@ def test_iterators_and_what_cannot_be_copied_are_not_shared():
     made, told = unshared(step, lambda q, n: bool(step(None)))
     assert made == 3
     assert "its result cannot be copied" in told
+
+
+class Slow:
+    """What takes long to be copied."""
+
+    def __deepcopy__(self, memo):
+        end = thread_time() + 0.03
+        while thread_time() < end:
+            pass
+        return Slow()
+
+
+def test_result_dearer_to_copy_than_to_make_is_not_shared():
+    @experiment
+    def step(q: str) -> Any:
+        calls["step"] += 1
+        return Slow()
+
+    made, told = unshared(step, lambda q, n: step(q) is None)
+    assert made == 3
+    assert "comparing its arguments and copying its result take longer than a call (" in told
+
+
+def test_step_that_takes_longer_than_its_copies_is_shared():
+    @experiment
+    def step(q: str) -> Any:
+        calls["step"] += 1
+        sleep(0.5)
+        return Slow()
+
+    assert unshared(step, lambda q, n: step(q) is None)[0] == 1
 
 
 class Client:
