@@ -64,6 +64,8 @@ def test_call_under_way_ends_in_its_own_version():
 
 
 def test_versions_that_no_call_is_in_are_forgotten():
+    gc.collect()
+    held = versions.in_use()  # by what other tests have left
     for number in range(5):
         publish([changed(inner, [{"n": number}])])
         inner()
@@ -72,8 +74,8 @@ def test_versions_that_no_call_is_in_are_forgotten():
     depth = 0
     while declared.former is not None:
         declared, depth = declared.former, depth + 1
-    assert depth <= 1
-    assert len(versions.in_use()) <= 2
+    assert depth <= 1 + len(held)
+    assert len(set(versions.in_use()) - set(held)) <= 2
 
 
 def test_change_that_is_not_published_is_not_seen():
