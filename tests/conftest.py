@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 import pytest
-from hypothesis import settings
 
 import spearmint
 from spearmint.execution.pool import variant_pool
@@ -14,9 +13,6 @@ SAMPLING_SECONDS = 0.001
 FLUSH_SECONDS = 5
 
 Counts = Callable[[], dict[str, int]]
-
-settings.register_profile("unhurried", deadline=None)  # A busy machine is no fault.
-settings.load_profile("unhurried")
 
 
 def imbalance() -> dict[str, int] | None:
