@@ -213,7 +213,7 @@ def test_flush_waits_for_what_has_been_handed_over(account) -> None:
     threading.Thread(target=gated.gate.set).start()
     assert spearmint.flush(SECONDS)
     assert account() == {"submitted": 1, "finished": 1}
-    assert spearmint.flush(0)
+    assert variant_pool.flush(0)
 
 
 def test_flush_in_a_variant_waits_neither_for_itself_nor_others() -> None:
