@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.integrate import trapezoid
 
 from spearmint.statistics.thompson import share_of_first_places, with_floor
 from spearmint.statistics.unpaired import Moments
@@ -23,7 +24,7 @@ def test_shares_of_rates_are_those_of_their_posteriors():
     arms = [Moments(100, w / 100, w / 100 * (1 - w / 100) * 100 / 99) for w in won]
     grid = np.linspace(0, 1, 20_001)
     first, second = (stats.beta(1 + w, 1 + f) for w, f in zip(won, lost, strict=True))
-    expected = np.trapezoid(first.pdf(grid) * second.cdf(grid), grid)
+    expected = trapezoid(first.pdf(grid) * second.cdf(grid), grid)
     shares = share_of_first_places(arms, np.random.default_rng(2), are_shares=True)
     assert shares == pytest.approx([expected, 1 - expected], abs=0.015)
 

@@ -163,7 +163,11 @@ class ServerStore(ExperimentIds):
 
 def missing_or(error: Exception, trace_id: str) -> Exception:
     """Return the error that says so where MLflow has no trace of an id; else the error itself."""
-    if isinstance(error, MlflowException) and error.error_code == _DOES_NOT_EXIST:
+    # Older versions of MLflow do not look, and the database refuses a trace's id that it does not have.
+    is_missing = isinstance(error, MlflowException) and (
+        error.error_code == _DOES_NOT_EXIST or "IntegrityError" in str(error)
+    )
+    if is_missing:
         made = MissingTraceError(f"MLflow has no trace {trace_id!r}: was it written to another tracking URI?")
         made.__cause__ = error
         return made
