@@ -107,7 +107,7 @@ def settings(size: int) -> Callable[[], object]:
     )
     path = Path(tempfile.mkdtemp()) / "spearmint.yaml"
     path.write_text(f"experiments:\n{entries}", encoding="utf-8")
-    return lambda: spearmint.install(path, propagate_children=False)
+    return lambda: spearmint.install(path)
 
 
 def measure(question: str, size: int) -> tuple[float, float]:
