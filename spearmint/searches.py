@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from spearmint.config import Config, parse_configs
 from spearmint.registry.settings import ExperimentSettings
@@ -13,17 +13,20 @@ if TYPE_CHECKING:  # scipy, which no call of an experiment needs, stands behind 
     from spearmint.evaluation.search.result import SearchResult
 
 
-class Searches:
-    """What `spearmint.Spearmint` can search."""
+class _Instance(Protocol):
+    """What a search takes of the instance that it is called on."""
 
     _settings: ExperimentSettings
 
     @property
-    def _configs(self) -> list[Config]:
-        raise NotImplementedError
+    def _configs(self) -> list[Config]: ...
+
+
+class Searches:
+    """What `spearmint.Spearmint` can search."""
 
     def search(
-        self,
+        self: _Instance,
         function: Callable[..., Any],
         data: Any,
         *,

@@ -14,7 +14,7 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.online.comparison import Design, Looks, OnlineSummary
 from spearmint.evaluation.online.facts import OnlineFacts, gather
 from spearmint.evaluation.online.health import HealthCheck
-from spearmint.evaluation.online.journal_table import JournalPath, JournalTable, open_journals
+from spearmint.evaluation.online.journal_table import JournalPath, open_journals
 from spearmint.evaluation.online.metric import check_options
 from spearmint.evaluation.online.online_page import online_page_of
 from spearmint.evaluation.online.online_table import online_tables, unit_columns
@@ -236,41 +236,31 @@ def online_report(
     Raises:
         EvaluationError: If there is nothing to report on, an option is out of range, or DuckDB is not installed.
     """
-    check_options(alpha, horizon, test, covariate)  # before much is read
+    design = _design(alpha, horizon, test, covariate)  # before much is read
     with open_journals(journal) as table:
-        return _report(
-            table,
-            experiment,
-            metrics=metrics,
-            alpha=alpha,
-            horizon=horizon,
-            test=test,
-            covariate=covariate,
-            version=version,
-        )
+        return OnlineReport(gather(table, chosen_experiment(table, experiment), metrics, design, version))
 
 
-def online_reports(journal: JournalPath | Iterable[JournalPath], **options: Any) -> list[OnlineReport]:
-    """Return a report on each experiment that journals tell of, read once; the options are those of `online_report`."""
-    with open_journals(journal) as table:
-        names: list[str | None] = [*experiment_names(table)]
-        return [_report(table, name, **options) for name in names or [None]]
-
-
-def _report(
-    table: JournalTable,
-    experiment: str | None,
+def online_reports(
+    journal: JournalPath | Iterable[JournalPath],
     *,
     metrics: Sequence[str] | None = None,
-    alpha: float = 1 - CONFIDENCE,
-    horizon: float = 5000,
-    test: str = "sequential",
-    covariate: str | None = None,
     version: str | None = None,
-) -> OnlineReport:
+    **options: Any,
+) -> list[OnlineReport]:
+    """Return a report on each experiment that journals tell of, read once; the options are those of `online_report`."""
+    design = _design(**options)
+    with open_journals(journal) as table:
+        names: list[str | None] = [*experiment_names(table)]
+        chosen = [chosen_experiment(table, name) for name in names or [None]]
+        return [OnlineReport(gather(table, name, metrics, design, version)) for name in chosen]
+
+
+def _design(
+    alpha: float = 1 - CONFIDENCE, horizon: float = 5000, test: str = "sequential", covariate: str | None = None
+) -> Design:
     check_options(alpha, horizon, test, covariate)
-    design = Design(alpha, horizon, test == "sequential", covariate is not None)
-    return OnlineReport(gather(table, chosen_experiment(table, experiment), metrics, design, version))
+    return Design(alpha, horizon, test == "sequential", covariate is not None)
 
 
 def doubt_of(health: Sequence[HealthCheck]) -> str:

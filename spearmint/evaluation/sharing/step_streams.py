@@ -142,19 +142,10 @@ def _filled(cell: CellContext, experiment: ExperimentFunction, *given: Any) -> A
     step = StepCall(cell, experiment, *given)
     wait_for_equal(step)
     replay = partial(_Replay, anew=partial(_anew, experiment, *given))
-    if step.claim == "reuse":
-        items, result = step.reuse()
-        return replay(items, result=result)
-    case, span, args, kwargs = step.begin()
-    try:
-        own = experiment.function(*args, **kwargs)
-    except BaseException as error:
-        step.fail(error)
-        raise
-    if step.claim == "alone":
-        step.count()
-        return replay([], rest=stream(own, case, None, None if span is None else lambda: span))
-    items = []
+    made, case, span, own = _opened(step, experiment, replay, stream)
+    if made is not None:
+        return made
+    items: list[Any] = []
     try:
         is_whole, result = run(case, span, _drain, (own, items), {})
     except BaseException as error:  # noqa: BLE001 - it is raised where the reader gets to it
@@ -165,6 +156,31 @@ def _filled(cell: CellContext, experiment: ExperimentFunction, *given: Any) -> A
         return replay(items, rest=stream(own, case, None))
     step.finish((items, result))
     return replay(items, result=result)
+
+
+def _opened(
+    step: StepCall, experiment: ExperimentFunction, replay: Callable[..., Any], hand_on: Callable[..., Any]
+) -> tuple[Any, Any, Any, Any]:
+    """Open a stream.
+
+    Returns:
+        What replays an equal stream, or hands on one that is not shared; else None, and with it the case, the span and
+        the stream that is to be drained.
+    """
+    if step.claim == "reuse":
+        items, result = step.reuse()
+        return replay(items, result=result), None, None, None
+    case, span, args, kwargs = step.begin()
+    try:
+        own = experiment.function(*args, **kwargs)
+    except BaseException as error:
+        step.fail(error)
+        raise
+    if step.claim == "alone":
+        step.count()
+        own = replay([], rest=hand_on(own, case, None, None if span is None else lambda: span))
+        return own, None, None, None
+    return None, case, span, own
 
 
 def _drain(own: Generator[Any, Any, Any], items: list[Any]) -> tuple[bool, Any]:
@@ -203,19 +219,10 @@ async def _afilled(cell: CellContext, experiment: ExperimentFunction, *given: An
     step = StepCall(cell, experiment, *given)
     await await_equal(step)
     replay = partial(_AsyncReplay, anew=partial(_aanew, experiment, *given))
-    if step.claim == "reuse":
-        items, result = step.reuse()
-        return replay(items, result=result)
-    case, span, args, kwargs = step.begin()
-    try:
-        own = experiment.function(*args, **kwargs)
-    except BaseException as error:
-        step.fail(error)
-        raise
-    if step.claim == "alone":
-        step.count()
-        return replay([], rest=astream(own, case, None, None if span is None else lambda: span))
-    items = []
+    made, case, span, own = _opened(step, experiment, replay, astream)
+    if made is not None:
+        return made
+    items: list[Any] = []
     try:
         is_whole = await arun(case, span, _adrain, (own, items), {})
     except BaseException as error:  # noqa: BLE001 - it is raised where the reader gets to it
