@@ -34,6 +34,33 @@ SHOP = {
         class Own(Search):
             top_k = 50
         """,
+    "shop/nested.py": """
+        class Search:
+            top_k = 5
+
+            def inside(self):
+                found = [self.top_k for _ in "a"]
+                found += list(map(lambda _: self.top_k, "a"))
+
+                class Local:
+                    def read(_self):
+                        return (lambda: self.top_k)()
+
+                return [*found, *(self.top_k for _ in "a"), Local().read()]
+
+            def other(self):
+                return (lambda self: self.top_k)(Other())
+
+        class Other:
+            top_k = 5
+
+        def imported():
+            from shop import prompts
+            return [(lambda: prompts.SYSTEM)(), *[prompts.SYSTEM for _ in "a"]]
+
+        def start():
+            return Search().inside(), Search().other(), imported()
+        """,
     "shop/rank.py": """
         def score(x):
             return x * 0.75 + 0.75
@@ -209,6 +236,20 @@ def test_class_attribute_is_varied_where_it_is_the_class_s(shop, form):
         assert own.limit() == 7
         assert settings.Own().limit() == settings.Own.of_class() == 50
     assert settings.Search().limit() == 5
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_variables_of_functions_around_are_followed(shop, form):
+    within = ["shop.nested:start"]
+    top_k = value("shop.nested:Search.top_k", [{"v": 9}], within=within)
+    nested, _ = shop(system(within=within), top_k, load="shop.nested", form=form)
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}), override("shop.nested:Search.top_k", {"v": 9}):
+        inside, other, imported = nested.start()
+
+    assert inside == [9, 9, 9, 9]
+    assert other == 5
+    assert imported == ["Be brief."] * 2
 
 
 @pytest.mark.parametrize("form", FORMS)

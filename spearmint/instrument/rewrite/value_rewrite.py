@@ -12,9 +12,9 @@ the functions in.
 
 import inspect
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import CodeType
+from types import CodeType, MappingProxyType
 from typing import Any
 
 from bytecode import Bytecode, Instr
@@ -79,16 +79,13 @@ class _Function:
 
     Attributes:
         name: Its qualified name, numbered from the second of that name on.
-        receiver: Its first parameter, if it is a method; else empty.
-        owner: The dotted path of the class that it is defined in; else empty.
-        imports: The dotted paths of what it imports itself, by the names that it binds to nothing else.
+        paths: The dotted paths of what its variables stand for, its own and those of the functions around it: of the
+            receiver of a method its class, and what is imported in a function, by names bound to nothing else.
         defaults: The dotted paths of its defaults that are values, by parameter.
     """
 
     name: str
-    receiver: str
-    owner: str
-    imports: dict[str, str]
+    paths: dict[str, str]
     defaults: dict[str, str]
 
 
@@ -103,32 +100,41 @@ class _Rewrite:
         self._defaults: dict[int, dict[str, str]] = {}
         self.sites: list[ReadSite] = []
 
-    def of_body(self, code: CodeType) -> CodeType:
-        """Return the code of a module or class body with the reads in its functions rewritten."""
+    def of_body(self, code: CodeType, around: Mapping[str, str] = MappingProxyType({})) -> CodeType:
+        """Return the code of a body with the reads in its functions rewritten.
+
+        Args:
+            code: The code.
+            around: The paths of the variables that are seen in it.
+        """
         for made, parameter, path in self._paths.defaults_in(code):
             self._defaults.setdefault(id(made), {})[parameter] = path
-        constants = tuple(self._of_constant(one, code) for one in code.co_consts)
+        constants = tuple(self._of_constant(one, code, around) for one in code.co_consts)
         is_changed = any(new is not old for new, old in zip(constants, code.co_consts, strict=True))
         return code.replace(co_consts=constants) if is_changed else code
 
-    def _of_constant(self, constant: Any, owner: CodeType) -> Any:
+    def _of_constant(self, constant: Any, owner: CodeType, around: Mapping[str, str]) -> Any:
         if not isinstance(constant, CodeType) or constant.co_name in _HIDDEN:
             return constant
         if not constant.co_flags & inspect.CO_OPTIMIZED:
-            return self.of_body(constant)
-        return self._of_function(constant, owner)
+            return self.of_body(constant, around)
+        return self._of_function(constant, owner, around)
 
-    def _of_function(self, code: CodeType, owner: CodeType) -> CodeType:
+    def _of_function(self, code: CodeType, owner: CodeType, around: Mapping[str, str]) -> CodeType:
         count = self._counts[code.co_qualname] = self._counts.get(code.co_qualname, 0) + 1
         name = code.co_qualname if count == 1 else f"{code.co_qualname}#{count}"
-        in_class = not owner.co_flags & inspect.CO_OPTIMIZED and owner.co_name != "<module>"
-        receiver = code.co_varnames[0] if in_class and code.co_argcount else ""
         defaults = self._defaults.get(id(code), {})
-        code = self.of_body(code)
-        if not defaults and not self._reads_any(code, name):
+        reads = bool(defaults) or self._reads_any(code, name)
+        paths: dict[str, str] = {}
+        if reads or code.co_cellvars or code.co_freevars:
+            paths = {free: around[free] for free in code.co_freevars if free in around}
+            if code.co_argcount and not owner.co_flags & inspect.CO_OPTIMIZED and owner.co_name != "<module>":
+                paths[code.co_varnames[0]] = f"{self._module}.{owner.co_qualname}"
+            paths |= self._paths.imports_in(code)
+        code = self.of_body(code, paths)
+        if not reads:
             return code
-        owned = f"{self._module}.{owner.co_qualname}" if in_class else ""
-        function = _Function(name, receiver, owned, self._paths.imports_in(code), defaults)
+        function = _Function(name, paths, defaults)
         readable, put_back = without_interpolations(code)
         assembled = Bytecode.from_code(readable)
         before = len(self.sites)
@@ -190,7 +196,7 @@ class _Rewrite:
 
     def _with_import(self, stored: Instr, function: _Function) -> Iterator[Any]:
         """Yield what asks for a value that a function has imported itself, and is about to store."""
-        path = function.imports.get(local_name(stored.arg))
+        path = function.paths.get(local_name(stored.arg))
         if path is not None and self._paths.value_of(path) is not None:
             yield from self._asking(path, "constant", stored, function)
 
@@ -215,8 +221,7 @@ class _Rewrite:
         if name not in _LOCALS and name not in _PAIRS:
             return None
         loaded = argument[1] if name in _PAIRS and isinstance(argument, tuple) else argument
-        local = local_name(loaded)
-        return function.owner if local == function.receiver else function.imports.get(local)
+        return function.paths.get(local_name(loaded))
 
     def _asking(self, path: str, kind: str, read: Instr, function: _Function) -> Iterator[Any]:
         self.sites.append(ReadSite(path, function.name, read.lineno or 0, kind))
