@@ -143,3 +143,30 @@ def test_forked_children_follow_on_their_own(serve, tmp_path):
     edit(tmp_path, lambda rollout: rollout.advanced("by hand"))
     server.until(lambda count: count > few)
     os.killpg
+
+
+FORKING = """
+from spearmint.online.file_lock import FileLock
+from spearmint.online.stages import keeper
+
+def is_free():
+    try:
+        FileLock(keeper._file.path.with_name("keeper.lock"), waits=False).release()
+    except BlockingIOError:
+        return False
+    return True
+
+shares()
+while keeper._claim is None:
+    time.sleep(0.01)
+before = is_free()
+child = os.fork()
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+print(json.dumps([[before, is_free()]]), flush=True)
+"""
+
+
+def test_keeper_that_forks_stays_the_keeper(serve):
+    assert serve(FORKING).until(bool) == [False, False]

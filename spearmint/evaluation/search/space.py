@@ -72,7 +72,7 @@ class Space:
         axes: The parameters that vary.
 
     Raises:
-        EvaluationError: If nothing varies.
+        EvaluationError: If nothing varies, or the configs of an experiment have different ranges.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -134,7 +134,7 @@ class _Part:
         self.dimension = dimension
         prefix = "" if is_root else f"{dimension.experiment.name.rpartition('.')[2].rpartition(':')[2]}: "
         flat = [flatten(option.config) for option in dimension.options]
-        self._ranges: dict[tuple[str, ...], Range] = dict(ranges_of(dimension.options[0].config))
+        self._ranges = _common_ranges(dimension)
         paths = [path for path in differing_paths(flat) if path]
         columns = [_sorted(list({repr(one.get(path)): one.get(path) for one in flat}.values())) for path in paths]
         numbers = [
@@ -172,6 +172,18 @@ class _Part:
         experiment: Any = self.dimension.experiment
         made: BoundConfig = experiment.compile_option(config)
         return made
+
+
+def _common_ranges(dimension: Dimension) -> dict[tuple[str, ...], Range]:
+    """Return the ranges that all configs of an experiment have, by path."""
+    first, *others = dimension.options
+    ranges = dict(ranges_of(first.config))
+    for other in others:
+        if dict(ranges_of(other.config)) != ranges:
+            name, ids = dimension.experiment.name, f"{first.config_id!r} and {other.config_id!r}"
+            advice = "Give each config the same ones at the same paths, or search the configs one by one"
+            raise EvaluationError(f"Cannot search {name!r}: its configs {ids} have different ranges. {advice}.")
+    return ranges
 
 
 def _sorted(values: list[Any]) -> list[Any]:
