@@ -26,6 +26,7 @@ class FileLock:
     """
 
     def __init__(self, path: Path, *, waits: bool = True) -> None:
+        self._process = os.getpid()
         self._file: int | None = os.open(path, _FLAGS, 0o644)
         _held.add(self._file)
         if fcntl is None:
@@ -39,12 +40,12 @@ class FileLock:
             return
 
     def release(self) -> None:
-        """Let go of it; it may be called twice."""
+        """Let go of it; it may be called twice, and in the child of a fork, whose parent keeps it."""
         file, self._file = self._file, None
         if file is None or file not in _held:
             return
         _held.discard(file)
-        if fcntl is not None:
+        if fcntl is not None and self._process == os.getpid():
             with suppress(OSError):
                 # Closing would do, if no child had been forked between opening the file and noting it.
                 fcntl.flock(file, fcntl.LOCK_UN)

@@ -183,6 +183,16 @@ def test_configs_that_are_no_product_are_one_axis():
     assert not axis.is_ordered
 
 
+@pytest.mark.parametrize("other", [5.5, Range(4.0, 5.0), None])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_configs_of_different_ranges_are_refused(other, is_first):
+    configs = [{"mode": "a", "t": Range(0.0, 1.0)}, {"mode": "b"} if other is None else {"mode": "b", "t": other}]
+    answer, calls = counting()
+    with pytest.raises(EvaluationError, match=r"have different ranges\. Give each config the same ones"):
+        search(answer, configs=configs if is_first else configs[::-1])
+    assert not calls
+
+
 def test_failed_rows_count_as_the_worst_value():
     def answer(q, config: Config):
         if config.mode == "good" and q % 2:
