@@ -138,6 +138,19 @@ def test_best_of_a_race_for_the_lowest_is_its_winner():
     assert "k=1" in first_words(report)
 
 
+def test_terminal_shows_the_lowest_of_a_race_for_it_first():
+    configs = [{"k": k} for k in (15, *range(15))]
+
+    def answer(x, config: Config):
+        return (config.k + x % 3) / 20
+
+    report = evaluate(Race("right", lower=True, delta=1e-200, confirm=0), answer, configs, ROWS[:40])
+    lines = str(report).splitlines()
+    shown = [line.split()[1] for line in lines if "survived" in line or " won" in line][:3]
+    assert shown == ["0", "1", "2"]
+    assert any(line.startswith("4 more cases with a higher mean of right") for line in lines)
+
+
 def test_best_is_the_winner_where_failures_flatter_another():
     def answer(x, config: Config):
         if config.k == 1 and x % 2:

@@ -302,7 +302,8 @@ class Report:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         content = self._content()
-        yield from tables_of(content.title, self.cases, content.summaries, content.effects, self.results)
+        summaries, effects = content.summaries, content.effects
+        yield from tables_of(content.title, self.cases, summaries, effects, self.results, race=self.race)
         yield from map(Text, [*content.notes, *self.notes, *self.results.account.sentences()])
 
     def __str__(self) -> str:

@@ -8,7 +8,9 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from spearmint.evaluation.directions import COST, is_lower_better
+from spearmint.evaluation.directions import COST
+from spearmint.evaluation.race import RaceOutcome
+from spearmint.evaluation.report.best import races_for_lowest
 from spearmint.evaluation.report.effects import Effect, by_importance
 from spearmint.evaluation.report.labels import (
     readable,
@@ -77,6 +79,8 @@ def tables_of(
     summaries: Mapping[str, Sequence[Summary]],
     effects: Mapping[str, Sequence[Effect]],
     results: ResultTable,
+    *,
+    race: RaceOutcome | None,
 ) -> Iterator[Table | Text]:
     """Lay a report out for a terminal: for each metric which parameter matters, then main and the best cases."""
     yield Text(readable(title), style="bold")
@@ -84,8 +88,9 @@ def tables_of(
         for metric, found in effects.items():
             yield _effects_table(metric, found)
     for metric, of_metric in summaries.items():
-        yield from _cases_table(metric, cases, of_metric, results)
-        yield from _winner_line(metric, of_metric, results)
+        lower = races_for_lowest(race, metric)
+        yield from _cases_table(metric, cases, of_metric, results, lower=lower)
+        yield from _winner_line(metric, of_metric, results, lower=lower)
     for case in cases:
         for text, count in results.error_samples(case.position)[:_SHOWN_ERRORS]:
             yield Text(
@@ -118,7 +123,12 @@ def _effects_table(metric: str, effects: Sequence[Effect]) -> Table:
 
 
 def _cases_table(
-    metric: str, cases: Sequence[EvaluatedCase], summaries: Sequence[Summary], results: ResultTable
+    metric: str,
+    cases: Sequence[EvaluatedCase],
+    summaries: Sequence[Summary],
+    results: ResultTable,
+    *,
+    lower: bool,
 ) -> Iterator[Table | Text]:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column("case", no_wrap=True)
@@ -129,7 +139,7 @@ def _cases_table(
     has_cost = COST in results.measured
     for name in ("rows", "errors", *(["cost"] if has_cost else []), "p50", "p95"):
         table.add_column(f"\n{name}", justify="right", no_wrap=True)
-    shown = best_first(summaries, lower=is_lower_better(metric))[:_SHOWN_CASES]
+    shown = best_first(summaries, lower=lower)[:_SHOWN_CASES]
     for position in shown:
         case, one = cases[position], summaries[position]
         name = short_id(case.case_id) + (" *" if case.is_main else "")
@@ -140,17 +150,16 @@ def _cases_table(
         _add_row(table, [name, *parameters, *scores, *ends])
     yield table
     if len(shown) < len(cases):
-        of = f"with a {'higher' if is_lower_better(metric) else 'lower'} mean of {text_of(metric, _LONGEST_NAME)}"
+        of = f"with a {'higher' if lower else 'lower'} mean of {text_of(metric, _LONGEST_NAME)}"
         rest = f"{len(cases) - len(shown)} more cases {of} are in to_dataframe() and save()."
         yield Text(rest, style="dim")
 
 
-def _winner_line(metric: str, summaries: Sequence[Summary], results: ResultTable) -> Iterator[Text]:
+def _winner_line(metric: str, summaries: Sequence[Summary], results: ResultTable, *, lower: bool) -> Iterator[Text]:
     """Say how good the best case is without the flattery of having won, where there were several to win against."""
     known = [position for position, one in enumerate(summaries) if one.is_in_question]
     if len(known) <= _FEWEST_TO_WIN:
         return
-    lower = is_lower_better(metric)
     best = best_of(summaries, lower=lower)
     if best is None:
         return
