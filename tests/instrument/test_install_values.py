@@ -71,6 +71,20 @@ SHOP = {
             finally:
                 x.append("high")
         """,
+    "shop/starred.py": """
+        from shop.rank import *
+        from shop.reexported import *
+        from shop.settings import *
+
+        try:
+            from shop.fast import SYSTEM as FAST
+        except ImportError:
+            from shop.prompts import SYSTEM as FAST
+
+        def start():
+            return SYSTEM, Search.top_k, FAST
+        """,
+    "shop/reexported.py": "from shop.prompts import *",
     "shop/api.py": """
         import shop.prompts
         import shop.prompts as p
@@ -236,6 +250,20 @@ def test_class_attribute_is_varied_where_it_is_the_class_s(shop, form):
         assert own.limit() == 7
         assert settings.Own().limit() == settings.Own.of_class() == 50
     assert settings.Search().limit() == 5
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_stars_and_imports_in_place_of_others_are_followed(shop, form):
+    within = ["shop.starred:start"]
+    top_k = value("shop.settings:Search.top_k", [{"v": 9}], within=within)
+    starred, handle = shop(system(within=within), top_k, load="shop.starred", form=form)
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}), override("shop.settings:Search.top_k", {"v": 9}):
+        varied = starred.start()
+
+    assert starred.start() == ("Be kind.", 5, "Be kind.")
+    assert varied == ("Be brief.", 9, "Be brief.")
+    assert [len(one.reads) for one in handle.report().values] == [2, 3]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -50,7 +50,7 @@ class ImportPaths:
                 break
             held = bound.names.get(name)
             if held is None:
-                star = next((one for one in bound.stars if self._has(one, name)), None)
+                star = next((one for one in reversed(bound.stars) if self._has(one, name)), None)
                 if star is None:
                     break
                 module = star
@@ -60,9 +60,11 @@ class ImportPaths:
                 break
         return module, name
 
-    def _has(self, module: str, name: str) -> bool:
-        bound = self._read(module)
-        return bound is not None and name in bound.names
+    def _has(self, module: str, name: str, seen: frozenset[str] = frozenset()) -> bool:
+        bound = None if module in seen else self._read(module)
+        if bound is None or name in bound.names:
+            return bound is not None
+        return any(self._has(star, name, seen | {module}) for star in bound.stars)
 
     def _read(self, module: str) -> BoundNames | None:
         if module not in self._bound:

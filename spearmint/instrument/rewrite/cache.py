@@ -22,7 +22,7 @@ from typing import Any, NamedTuple, Self
 from spearmint.discovery import CallSite, CallTable
 from spearmint.instrument.rewrite.result import ReadSite
 
-REWRITER_VERSION = 8
+REWRITER_VERSION = 9
 """To be raised whenever the same source and settings would give other code or tables than before."""
 
 _HEADER = 16

@@ -46,24 +46,31 @@ class ReadPaths:
 
     def path_of_global(self, name: str) -> str:
         """Return the dotted path of what a global name stands for."""
+        own = f"{self._module}.{name}"
         bound = self._bound.names.get(name)
         if bound is None:
-            return (
-                next((f"{star}.{name}" for star in self._bound.stars if star.partition(".")[0] in self._roots), None)
-                or f"{self._module}.{name}"
-            )
-        return next(filter(None, map(_path_of, bound)), f"{self._module}.{name}")
+            found = [f"{star}.{name}" for star in self._bound.stars if star.partition(".")[0] in self._roots]
+            # Of several, the link tells, which can read any module but a script.
+            is_left_open = len(found) > 1 and self._module != "__main__"
+        else:
+            found = list(filter(None, map(_path_of, bound)))  # Several, as where one import stands in for another.
+            is_left_open = False
+        return own if is_left_open or not found else next(filter(self.is_known, found), found[0])
 
     def value_of(self, path: str) -> ValueTarget | None:
         """Return the value that a path leads to, or may lead to through what other modules import."""
         found = self._paths.get(path)
         if found is not None:
             return found
-        # What the module defines itself is no other module's, unless a class inherits it.
-        if path.partition(".")[0] not in self._roots or path == f"{self._module}.{path.rpartition('.')[2]}":
+        if path.partition(".")[0] not in self._roots or self._is_own(path):
             return None
         # Which of them it is, if any, the link tells.
         return next(iter(self._by_last.get(path.rpartition(".")[2], ())), None)
+
+    def _is_own(self, path: str) -> bool:
+        """Tell whether the module defines itself what a path leads to: no attribute, which a class may inherit."""
+        module, _, name = path.rpartition(".")
+        return module == self._module and (name in self._bound.names or not self._bound.stars)
 
     def imports_in(self, code: CodeType) -> dict[str, str]:
         """Return the dotted paths of what a function imports itself, by the names that it binds to nothing else."""
