@@ -235,7 +235,7 @@ class Journal:
         return EvaluationError(f"Cannot write {str(self.path)!r}: {cause}. {advice}.")
 
 
-_LATER: Mapping[str, Any] = {"usage": None, "calls": 1}
+_LATER: Mapping[str, Any] = {"usage": None, "calls": 1, "refusal": ""}
 """What lines of earlier versions do not have."""
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "case": str,
@@ -255,6 +255,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "attempt": int,
     "usage": (list, type(None)),
     "calls": int,
+    "refusal": str,
 }
 
 

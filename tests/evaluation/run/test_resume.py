@@ -56,6 +56,18 @@ def test_results_are_written_as_they_come_and_not_run_again(tmp_path):
     assert len(lines_of(path)) == 91
 
 
+def test_lines_without_what_came_later_are_read(tmp_path):
+    path = tmp_path / "run.jsonl"
+    evaluate(path)
+    head, *results = lines_of(path)
+    entries = [json.loads(line) for line in results]
+    for entry in entries:
+        for name in ("usage", "calls", "refusal"):
+            del entry[name]
+    path.write_text("\n".join([head, *map(json.dumps, entries), ""]), encoding="utf-8")
+    assert evaluate(path)[1] == 0
+
+
 def test_new_configs_rows_and_repetitions_are_added(tmp_path):
     path = tmp_path / "run.jsonl"
     evaluate(path, DOUBLES[:20])
