@@ -33,6 +33,25 @@ def fails_on_seven(x: int, factor: Annotated[int, Bind("factor")]) -> int:
     return x * factor
 
 
+class Quota:
+    is_used_up = False
+
+
+class TooManyRequestsError(Exception):
+    status_code = 429
+    retry_after = 1000
+
+
+quota = Quota()
+
+
+@mint.experiment
+def metered(x: int, factor: Annotated[int, Bind("factor")]) -> int:
+    if quota.is_used_up:
+        raise TooManyRequestsError
+    return x * factor
+
+
 @experiment(configs=[{"digits": 0}, {"digits": 1}], strategy=ShadowStrategy)
 def rounded(x: float, digits: Annotated[int, Bind("digits")]) -> float:
     return round(x, digits)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
 import cloudpickle
 
@@ -59,6 +60,7 @@ class EvaluationPayload:
         shares: Whether cells of one row share what they have in common.
         limits: How hard each worker may press on the function's services.
         scorer_limits: The same for scorers.
+        evaluation_id: Tells it from an equal one, which a worker begins anew, whatever a service has told it before.
     """
 
     function: Any
@@ -76,6 +78,7 @@ class EvaluationPayload:
     shares: bool = False
     limits: Limits | None = None
     scorer_limits: Limits | None = None
+    evaluation_id: bytes = field(default_factory=lambda: uuid4().bytes)
 
 
 class RemoteSubmitter:

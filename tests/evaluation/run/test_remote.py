@@ -1,12 +1,13 @@
 import json
 import multiprocessing
 import os
+import pickle
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
 
-from spearmint import Config, experiment
+from spearmint import Config, Limits, experiment
 from spearmint.errors import EvaluationError, SpearmintWarning
 from spearmint.evaluation.run.process_pool import RenewableProcessPool
 from spearmint.strategies import ShadowStrategy
@@ -58,6 +59,23 @@ def test_the_work_is_done_in_other_processes(processes):
     report = mint.evaluate(subjects.burns, ROWS, scorers=[subjects.process_id], executor=processes)
     seen = set(report.to_dataframe(cells=True)["process_id"])
     assert os.getpid() not in seen
+
+
+class Inline(Executor):
+    """A worker that outlives evaluations, and pickles what it gets as others do."""
+
+    def submit(self, function, /, *args):
+        future = Future()
+        future.set_result(pickle.loads(pickle.dumps(function))(*pickle.loads(pickle.dumps(args))))
+        return future
+
+
+def test_a_worker_forgets_a_quota_of_an_earlier_evaluation(monkeypatch):
+    options = {"scorers": SCORERS, "executor": Inline(), "limits": Limits(attempts=1, max_wait=1)}
+    monkeypatch.setattr(subjects.quota, "is_used_up", True)
+    assert mint.evaluate(subjects.metered, ROWS[:4], **options).stopped == "quota"
+    monkeypatch.setattr(subjects.quota, "is_used_up", False)
+    assert mint.evaluate(subjects.metered, ROWS[:4], **options).stopped is None
 
 
 def test_local_scorers_are_pickled_by_value(processes):
