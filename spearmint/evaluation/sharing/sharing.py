@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -92,7 +92,8 @@ class Sharing:
             return score()
         claim, entry = memo.claim((scorer, exact.content), exact.kept, None, waits=True)
         if claim == "wait":
-            memo.waiter(entry, None).result(_PATIENCE)
+            with suppress(TimeoutError):
+                memo.waiter(entry, None).result(_PATIENCE)
             claim = "reuse" if entry.state == "done" else "alone"
         account.count_score(is_reused=claim == "reuse")
         if claim == "reuse":
