@@ -113,6 +113,17 @@ def _text(kind: type, write: Callable[[Any], str], read: Callable[[str], Any]) -
     return _Codec(_is(kind), write, read)
 
 
+def _write_enum(value: Enum) -> Any:
+    kind = type(value)
+    is_member = value.name in kind.__members__  # Flags that are combined are none.
+    return [_name_of(kind), value.name if is_member else [_encoded(value.value)]]
+
+
+def _read_enum(content: Any) -> Any:
+    kind, told = _class_of(content[0]), content[1]
+    return kind[told] if isinstance(told, str) else kind(_decoded(told[0]))
+
+
 def _write_model(value: BaseModel) -> Any:
     if value.__pydantic_private__:
         raise TypeError(type(value))
@@ -194,11 +205,7 @@ _CODECS: Mapping[str, _Codec] = {
     "date": _text(date, date.isoformat, date.fromisoformat),
     "decimal": _text(Decimal, str, Decimal),
     "uuid": _text(UUID, str, UUID),
-    "enum": _Codec(
-        lambda value: isinstance(value, Enum),
-        lambda value: [_name_of(type(value)), value.name],
-        lambda content: _class_of(content[0])[content[1]],
-    ),
+    "enum": _Codec(lambda value: isinstance(value, Enum), _write_enum, _read_enum),
     "model": _Codec(lambda value: isinstance(value, BaseModel), _write_model, _read_model),
     "dataclass": _Codec(_is_dataclass, _write_dataclass, _read_dataclass),
     "numpy": _Codec(_is_numpy, _write_numpy, _read_numpy),

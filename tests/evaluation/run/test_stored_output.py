@@ -19,6 +19,11 @@ class Color(enum.Enum):
     RED = 1
 
 
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
 class Answer(BaseModel):
     text: str
     scores: tuple[float, ...] = ()
@@ -62,6 +67,8 @@ VALUES = [
     decimal.Decimal("1.10"),
     uuid.UUID(int=7),
     Color.RED,
+    Access.READ | Access.WRITE,
+    Access(0),
     Answer(text="a", scores=(0.5,), parts=[Answer(text="b")]),
     Open(k=2, more=[3]),
     Hit("u", 1),
