@@ -70,7 +70,7 @@ class Stop(NamedTuple):
             yield f"A quota that is used up {ended}: {self.quota}"
         else:
             value = getattr(self.budget, self.limit)
-            shown = usd_text(value) if self.limit == "usd" else f"{value:,g} {self.limit}"
+            shown = usd_text(value) if self.limit == "usd" else f"{value:,.12g} {self.limit}"
             yield f"The budget of {shown} {ended}."
         if is_raced:
             yield "The race has not ended: its winner is the best so far, without a bound on the error of that."

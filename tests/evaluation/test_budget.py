@@ -4,6 +4,7 @@ import pytest
 
 from spearmint import Budget, Race, Spearmint
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.budget import Stop
 
 PRICES = {"m": {"input_per_million_tokens": 1000.0, "output_per_million_tokens": 1000.0}}
 ROWS = [{"x": x} for x in range(40)]
@@ -33,6 +34,11 @@ def test_budget_of_cells_ends_on_whole_rows():
     assert rows_done(report) == [0, 1, 2, 3]
     assert report.stopped == "cells"
     assert "The budget of 9 cells ended the evaluation after 4 of 40 rows." in str(report)
+
+
+def test_large_budget_is_told_in_full():
+    told = Stop("cells", 3, 4, Budget(cells=1_234_567)).sentences(is_raced=False)
+    assert list(told) == ["The budget of 1,234,567 cells ended the evaluation after 3 of 4 rows."]
 
 
 def test_budget_of_dollars_is_not_exceeded():
