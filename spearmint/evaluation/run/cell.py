@@ -32,7 +32,6 @@ from spearmint.tracing.span import UNSAMPLED
 _OF_CELL = ("outputs", "config")  # what scorers get that is not the same in the whole row
 _GRACE = 0.5  # seconds that a coroutine has to be cancelled in
 
-
 CellStatus = Literal["success", "failed", "timed_out", "lost"]
 
 
@@ -288,13 +287,15 @@ def _outcome(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
 
 
 def _call(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAccount, meter: UsageMeter) -> Outcome:
-    """Call the function; how long it took is what it would have taken alone."""
+    """Call the function; how long it took to succeed is what it would have taken alone."""
     sharing = subject.sharing
     if sharing is None or not sharing.has_steps:
         return _called(subject, case, cell.row, meter)
     with sharing.steps(cell.row.number, cell.repeat, account) as clock:
         outcome = _called(subject, case, cell.row, meter)
         alone = clock.now() - clock.started
+    if outcome.status != "success":  # Its time counts nowhere but in what was spent, which is the real one.
+        return outcome
     account.count_saved(alone - outcome.duration)
     return replace(outcome, duration=alone)
 

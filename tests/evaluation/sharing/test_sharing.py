@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import pytest
 
-from spearmint import Bind, Config, Race, Spearmint, experiment
+from spearmint import Bind, Config, Limits, Race, Spearmint, experiment
 from spearmint.context import experiment_case_var
+from spearmint.evaluation.sharing import sharing
 
 mint = Spearmint()
 calls: Counter[str] = Counter()
@@ -466,6 +467,57 @@ def test_equal_outputs_of_a_row_are_judged_once():
     assert calls["judge"] == 3 * 2
     assert [one.estimate.value for one in report.summary("judge")] == [0, 0, 1, 1]
     assert "reused 6 of 12 scores" in str(report)
+
+
+def test_a_score_that_another_holds_up_is_made_alone(monkeypatch):
+    monkeypatch.setattr(sharing, "_PATIENCE", 0.05)
+    judging = threading.Event()
+
+    @mint.experiment
+    def answer(q: str, n: Annotated[int, Bind("n")] = 0) -> int:
+        return 1
+
+    def judge(outputs):
+        calls["judge"] += 1
+        if calls["judge"] == 1:
+            assert judging.wait(60)
+        else:
+            judging.set()
+        return outputs
+
+    configs = [{"n": n} for n in range(2)]
+    report = evaluate(answer, scorers=[judge], configs=configs, rows=ROWS[:1], concurrency=2)
+    assert report.errors == 0
+    assert calls["judge"] == 2
+
+
+class Unavailable(Exception):
+    status_code = 503
+    retry_after = 0
+
+
+def test_seconds_spent_count_no_attempt_that_was_spared():
+    tried: Counter[int] = Counter()
+
+    @mint.experiment
+    def slow(q: str) -> str:
+        sleep(0.05)
+        return q
+
+    @mint.experiment
+    def answer(q: str, n: Annotated[int, Bind("n")] = 0) -> str:
+        found = slow(q)
+        tried[n] += 1
+        if n and tried[n] < 4:
+            raise Unavailable
+        return found
+
+    report = evaluate(
+        answer, configs=[{"n": n} for n in range(2)], rows=ROWS[:1], concurrency=1, limits=Limits(concurrency=1)
+    )
+    assert report.errors == 0
+    assert report.spent.calls == 5
+    assert report.spent.seconds > 0
 
 
 def test_a_scorer_that_changes_an_output_judges_each():
