@@ -1,6 +1,7 @@
 """A settings file of what could vary, with modest sweeps, all commented out but the likeliest."""
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,10 +25,9 @@ def alternatives(candidate: Candidate) -> list[Any]:
         return [one for one in candidate.choices if one != value]
     if isinstance(value, bool):
         return [not value]
-    if isinstance(value, int):
-        return list(dict.fromkeys(one for one in (value // 2, value * 2) if one != value))
-    if isinstance(value, float):
-        return [value / 2, value * 2]
+    if isinstance(value, int | float):
+        both = (value // 2, value * 2) if isinstance(value, int) else filter(math.isfinite, (value / 2, value * 2))
+        return [one for one in both if one != value]
     return [value + _SUFFIX] if candidate.is_prompt else []
 
 
