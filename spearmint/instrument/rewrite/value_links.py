@@ -24,6 +24,7 @@ class ValueLinks:
 
     def __init__(self, values: tuple[ValueTarget, ...]) -> None:
         self._values = values
+        self._imports = ImportPaths()
         self._known: dict[str, str | None] = {one.dotted: one.full_name for one in values if one.literal is None}
 
     def linked(self, code: CodeType) -> CodeType:
@@ -55,7 +56,7 @@ class ValueLinks:
         return self._known[path]
 
     def _followed(self, path: str) -> str | None:
-        place = ImportPaths().place_of_path(path)
+        place = self._imports.place_of_path(path)
         name = place and ":".join(place)
         return next((one.full_name for one in self._values if one.full_name == name), None)
 
