@@ -59,7 +59,7 @@ def identify(
         cases=case_digests(cases),
         rows=row_keys(dataset),
         code=code_version_of(function, cases[0].case.plan),
-        scorers={scorer.name: version_of([scorer.source]) for scorer in scorers},
+        scorers=scorer_versions(scorers),
     )
 
 
@@ -67,6 +67,11 @@ def code_version_of(function: Callable[..., Any], plan: Any) -> str:
     """Return the version of a function and of the experiments that its plan reaches."""
     reached = [one.function for one in plan.discovered if isinstance(one, ExperimentFunction)]
     return version_of([function, *reached])
+
+
+def scorer_versions(scorers: Iterable[Scorer]) -> dict[str, str]:
+    """Return the version of each scorer, by its name."""
+    return {scorer.name: version_of([scorer.source]) for scorer in scorers}
 
 
 def row_keys(dataset: Dataset) -> list[RowKey]:

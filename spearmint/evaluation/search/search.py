@@ -18,7 +18,7 @@ from spearmint.evaluation.directions import is_lower_better
 from spearmint.evaluation.evaluate import check_rows, payload_of
 from spearmint.evaluation.race import Race
 from spearmint.evaluation.run.cell import Subject
-from spearmint.evaluation.run.identity import code_version_of
+from spearmint.evaluation.run.identity import code_version_of, scorer_versions
 from spearmint.evaluation.run.options import EvaluationOptions
 from spearmint.evaluation.run.remote import target_of
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
@@ -71,6 +71,11 @@ class SearchOptions:
                 raise _refused(name, value, "it is no list of names")
         if self.race is not None and list(self.metrics) not in ([], [self.race.metric]):
             raise _refused("metrics", list(self.metrics), f"a race is by {self.race.metric!r} alone")
+
+    @property
+    def asked(self) -> list[str]:
+        """The metrics that are named, of a race its own; empty for all that the scorers give."""
+        return list(self.metrics) or ([] if self.race is None else [self.race.metric])
 
 
 def search(
@@ -129,6 +134,8 @@ def search(
             "code": code_version_of(payload.function, plan),
             "rows": _digest([[row.inputs, row.expectations] for row in dataset.rows()]),
             "parameters": _digest(parameters),
+            "scorers": _digest(scorer_versions(compiled)),
+            "lower": sorted(how.lower),
         }
     study = Study(how.storage, experiment.name, space, marks)
     stopped = _Loop(space, runner, study, how).run()
@@ -164,13 +171,15 @@ class _Loop:
 
     def run(self) -> str:
         """Run; return why there are fewer trials than were asked for, empty where there are not."""
+        known, asked = self._study.metrics, self._how.asked
+        if known and asked not in ([], known):
+            raise _refused("metrics", asked, f"the one in the storage is by {', '.join(known)}. Give another storage")
         again = self._study.interrupted()
         if not self._study.told():
             self._begin()
         signs = _signs(self._study.metrics, self._how.lower)
         proposer = Proposer(self._space, signs, self._how.seed)
-        while (left := self._how.trials - len(self._study.told())) > 0:
-            told = self._study.told()
+        while (left := self._how.trials - len(told := self._study.told())) > 0:
             taken = {one.choice for one in told}
             choices = [one for one in again if one not in taken][: min(left, _BATCH)]
             again = []
@@ -188,8 +197,7 @@ class _Loop:
             samples = batch.table.error_samples(0)
             cause = samples[0][0] if samples else "no scorer gave a number"
             raise EvaluationError(f"Cannot search: main gave no score on any row, since {cause}. Mend main first.")
-        race = self._how.race
-        wanted = list(self._how.metrics) or ([race.metric] if race is not None else list(batch.table.scorers))
+        wanted = self._how.asked or list(batch.table.scorers)
         for name in (*wanted, *self._how.lower):
             if name not in (*given, *batch.table.measured):
                 hint = did_you_mean(name, [*given, *batch.table.measured])

@@ -107,6 +107,26 @@ def test_storage_of_other_code_or_rows_is_refused(tmp_path):
         )
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"scorers": {"right": lambda outputs: 1 - outputs}}, "it holds a search with other scorers"),
+        ({"lower": ["right"]}, "it holds a search with other lower"),
+        ({"metrics": ["latency"]}, r"metrics=\['latency'\]: the one in the storage is by right"),
+        ({"race": Race("latency")}, r"metrics=\['latency'\]: the one in the storage is by right"),
+    ],
+)
+def test_storage_of_other_scores_is_refused(tmp_path, change, message):
+    answer, calls = counting()
+    options = {"scorers": {"right": right}, "storage": tmp_path / "search.db", "concurrency": 1}
+    search(answer, trials=2, **options)
+    calls.clear()
+    with pytest.raises(EvaluationError, match=message):
+        search(answer, trials=4, **(options | change))
+    assert not calls
+
+
 def test_race_drops_losers_and_their_cells_are_saved():
     answer, calls = counting()
     rows = [{"q": number} for number in range(300)]
