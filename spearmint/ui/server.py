@@ -113,7 +113,7 @@ class _Pages:
         if not is_same(form.get("token", ""), self._options.token):
             return PlainTextResponse("State is changed from this page alone.", 403)
         name = form.get("name", "")
-        await run_in_threadpool(self._stages.decide, name, form.get("action", ""))
+        await run_in_threadpool(self._stages.decide, name, form.get("action", ""), form.get("label", ""))
         return RedirectResponse(f"/experiment?{urlencode({'name': name})}", 303)
 
     async def evaluations(self, request: Request) -> Response:

@@ -48,29 +48,41 @@ class StageView:
             return "unknown"
         return "" if stages is None else str(stages["label"]).partition(":")[0]
 
-    def decide(self, name: str, action: str) -> None:
+    def decide(self, name: str, action: str, label: str) -> None:
         """Approve of the end of a stage, end it, or take the experiment back.
 
         A roll-back is of all versions, all else of the one that began last, as `spearmint stage` has it.
 
+        Args:
+            name: The experiment.
+            action: What to do.
+            label: Where the experiment was on the page that was decided on; from elsewhere it may be rolled back only.
+
         Raises:
-            SpearmintError: If there is no such action or experiment, or a state file cannot be written.
+            SpearmintError: If there is no such action or experiment, the experiment is elsewhere by now, or a state
+                file cannot be written.
         """
         if action not in _EDITS:
             raise SpearmintError(f"Cannot do {action!r}: there are {', '.join(_EDITS)}.{did_you_mean(action, _EDITS)}")
         for file in self._files:
             if latest_rollout(file.read(), name) is not None:
-                file.change(lambda before: _edited(before, name, action))
+                file.change(lambda before: _edited(before, name, action, label))
                 return
         raise SpearmintError(f"Cannot {action} {name!r}: it has no stages, guardrails or bandit.")
 
 
-def _edited(before: Rollouts, name: str, action: str) -> Rollouts:
+def _edited(before: Rollouts, name: str, action: str, label: str) -> Rollouts:
     latest = latest_rollout(before, name)
+    if latest is not None and action != "rollback" and _label(latest) != label:  # as of a second click
+        raise SpearmintError(f"Cannot {action} {name!r} at {label!r}: it is at {_label(latest)} by now. Look again.")
     return {
         key: _EDITS[action](one) if one.name == name and (action == "rollback" or one is latest) else one
         for key, one in before.items()
     }
+
+
+def _label(rollout: Rollout) -> str:
+    return rollout.label or rollout.status.replace("_", " ")
 
 
 def _shown(rollout: Rollout) -> dict[str, Any]:
@@ -83,7 +95,7 @@ def _shown(rollout: Rollout) -> dict[str, Any]:
     if not is_back:
         actions.append(("rollback", "Roll back: first config for all"))
     return {
-        "label": rollout.label or rollout.status.replace("_", " "),
+        "label": _label(rollout),
         "stages": [
             (str(stage), position == rollout.stage and not is_back) for position, stage in enumerate(rollout.stages)
         ],

@@ -15,7 +15,7 @@ from spearmint.ui.server import PageOptions, page_app  # noqa: E402 - starlette 
 
 TOKEN = "a-token"
 HOST = "http://127.0.0.1:8080"
-FORM = {"token": TOKEN, "name": EXPERIMENT, "action": "rollback"}
+FORM = {"token": TOKEN, "name": EXPERIMENT, "action": "rollback", "label": "stage 1 of 2"}
 
 
 @pytest.fixture
@@ -45,6 +45,7 @@ def post(client, form, **headers):
 def test_buttons_change_the_state(client, state, action):
     text = client.get("/experiment", params={"name": EXPERIMENT}).text
     assert f'<button name="action" value="{action}"' in text
+    assert '<input type="hidden" name="label" value="stage 1 of 2">' in text
     answer = post(client, FORM | {"action": action})
     assert answer.status_code == 303
     assert answer.headers["location"] == "/experiment?name=shop.rank%3Ascore"
@@ -54,6 +55,18 @@ def test_buttons_change_the_state(client, state, action):
         "next": (False, 1, "running"),
         "rollback": (False, 0, "rolled_back"),
     }[action]
+
+
+@pytest.mark.parametrize("action", ["approve", "next"])
+def test_a_second_click_decides_nothing_more(client, state, action):
+    post(client, FORM | {"action": "next"})
+    answer = post(client, FORM | {"action": action})
+    assert answer.status_code == 404
+    assert "it is at stage 2 of 2 by now. Look again." in answer.text
+    now = latest_rollout(state.read(), EXPERIMENT)
+    assert (now.is_approved, now.stage, now.status) == (False, 1, "running")
+    post(client, FORM)
+    assert latest_rollout(state.read(), EXPERIMENT).status == "rolled_back"
 
 
 def test_what_was_rolled_back_has_no_buttons(client):
