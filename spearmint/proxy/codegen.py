@@ -30,6 +30,7 @@ from spearmint.planning.join import join
 from spearmint.planning.select import select, select_anew, select_assigned
 from spearmint.proxy.call_source import call_source
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.registry.plain_calls import plain_calls
 from spearmint.tracing import recorder
 
 FILENAME = f"<spearmint {HIDDEN}>"
@@ -107,6 +108,7 @@ def set_metrics_options(changes: Mapping[str, Any]) -> None:
     was_on = call_meter.is_on
     call_meter.set_options(changes)
     if call_meter.is_on:
+        plain_calls.end()
         otel_metrics.offer()
     if call_meter.is_on != was_on:
         for call in tuple(_calls):

@@ -11,6 +11,7 @@ from typing import Any, cast
 import wrapt
 
 from spearmint.errors import DeclarationError
+from spearmint.execution.call_metrics import call_meter
 from spearmint.planning.capture import active
 from spearmint.planning.select import prepare
 from spearmint.proxy.by_value import teach_picklers, tell_if_untaught
@@ -155,7 +156,7 @@ def _compile_all(experiment: ExperimentFunction) -> None:
 
 
 def _is_plain(experiment: ExperimentFunction) -> bool:
-    """Tell whether a call needs no more than the function: no config can reach it, or what it calls, and no trace."""
+    """Tell whether a call needs no more than the function: no config reaches it or what it calls, no trace or count."""
     return (
         not experiment.options
         and not experiment.is_step
@@ -163,6 +164,7 @@ def _is_plain(experiment: ExperimentFunction) -> bool:
         and not experiment.collects
         and experiment.watch is None
         and not active
+        and not call_meter.is_on
         and plain_calls.are_enough
         and not recorder.may_be_traced(experiment)
     )

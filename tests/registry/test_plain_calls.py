@@ -9,6 +9,7 @@ import pytest
 import spearmint
 from spearmint import Spearmint
 from spearmint.context import experiment_case_var
+from spearmint.execution.call_metrics import call_meter
 from spearmint.proxy.proxy import ExperimentProxy, compile_anew
 from spearmint.registry.plain_calls import plain_calls
 from spearmint.testing import override
@@ -111,6 +112,21 @@ def test_calls_are_captured_and_remain_more():
         declared_meanwhile()
     assert len(captured.calls) == 2
     assert called() is not None
+
+
+def test_count_of_executions_makes_more_of_it():
+    called = untraced.experiment(case)
+    assert is_plain(called)
+    spearmint.configure(metrics={"enabled": True})
+    try:
+        call_meter.reset()
+        declared_meanwhile = untraced.experiment(case)
+        called()
+        declared_meanwhile()
+        assert [row.calls for row in spearmint.metrics()] == [2]
+    finally:
+        spearmint.configure(metrics={"enabled": False})
+        call_meter.reset()
 
 
 def test_pin_makes_more_of_it():
