@@ -24,13 +24,13 @@ def forcing(forced: Mapping[str, str]) -> Iterator[None]:
         forced: From targets to ids of configs.
     """
     token = _forced_var.set(forced)
-    active.append(forced)
+    block = object()  # Equal to itself alone: another thread may force the same, and end first.
+    active.append(block)
     epoch.invalidate_all()  # A call in a cached case would pass unseen.
     try:
         yield
     finally:
-        # By identity: another request may force the same.
-        del active[next(index for index, one in enumerate(active) if one is forced)]
+        active.remove(block)
         _forced_var.reset(token)
 
 
