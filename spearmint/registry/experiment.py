@@ -105,9 +105,7 @@ class ExperimentFunction:
             own_bindings=has_own_bindings,
         )
         self.watch: BindingWatch | None = None
-        self.declared = Declared.of([], [], strategy)
-        options = [self.compile_option(config) for config in configs]
-        self.declared = self._as_called(Declared.of(configs, options, strategy))
+        self.declared = self._as_called(self._declare(configs, strategy))
         self._inherited: weakref.WeakKeyDictionary[BoundConfig, BoundConfig] = weakref.WeakKeyDictionary()
         self._canonical: ExperimentFunction | None = None
         self.state = CallState()
@@ -157,6 +155,9 @@ class ExperimentFunction:
         """When variants start."""
         return self.declared.start
 
+    def _declare(self, configs: Sequence[Config], strategy: Callable[..., Choice]) -> Declared:
+        return Declared.of(configs, [self.compile_option(config) for config in configs], strategy)
+
     def _as_called(self, declared: Declared) -> Declared:
         """Return what was declared as calls are to find it."""
         return declared
@@ -168,8 +169,7 @@ class ExperimentFunction:
             BindingError: If a config does not reach a parameter.
             StrategyError: If the strategy cannot be made, or does not fit the configs.
         """
-        made = prepare_strategy(strategy, self.name, configs)
-        return Declared.of(configs, [self.compile_option(config) for config in configs], made)
+        return self._declare(configs, prepare_strategy(strategy, self.name, configs))
 
     def change(self, declared: Declared, since: int) -> None:
         """Choose otherwise from a version on, which is to be published; the caller holds the lock of the versions."""

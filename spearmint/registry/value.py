@@ -10,6 +10,7 @@ from spearmint.config.model import Config
 from spearmint.registry.declared import Declared
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.settings import ExperimentSettings
+from spearmint.strategies.builtin import Choice
 
 ORIGINAL = "original"
 """The id of the config under which a value is what stands in the code."""
@@ -78,10 +79,16 @@ class ValueExperiment(ExperimentFunction):
             BindingError: If it has nothing where the value is to stand.
         """
         made = super().compile_option(config)
-        read = PER_EXECUTION
-        if self.split is None:
-            read = AS_WRITTEN if self.is_original(made) else _shared_value(made)
+        read = AS_WRITTEN if self.is_original(made) else _shared_value(made)
         return ValueOption(made.config, made.config_id, made.copy, made.values, read)
+
+    def _declare(self, configs: Sequence[Config], strategy: Callable[..., Choice]) -> Declared:
+        """Have the first read of an execution expose the unit where units are assigned, whatever pins it now."""
+        declared = super()._declare(configs, strategy)
+        if declared.split is None:
+            return declared
+        options = [replace(one, read=PER_EXECUTION) for one in declared.options]  # type: ignore[call-arg] # a value's
+        return Declared.of(configs, options, strategy)
 
     @staticmethod
     def is_original(option: BoundConfig) -> bool:

@@ -8,7 +8,10 @@ import pytest
 
 import spearmint
 from spearmint import RuntimeContext
+from spearmint.config import parse_configs
 from spearmint.online.writer import records
+from spearmint.registry.changes import publish
+from spearmint.registry.registry import registry
 
 
 @pytest.fixture
@@ -70,6 +73,21 @@ def test_each_user_has_one_prompt_and_is_exposed_by_a_read(desk):
     assert set(seen.values()) == {"Be kind.", "Be brief."}
     assert len(told) == len(arms) == 20
     assert arms == {user: "brief" if text == "Be brief." else "original" for user, text in seen.items()}
+
+
+def test_configs_read_anew_while_it_is_off_expose_later(desk):
+    api, journal = desk
+    known = registry.get("desk.prompts:SYSTEM")
+    configs = parse_configs([{"__config_id__": "original", "v": "Be kind."}, {"__config_id__": "short", "v": "Short."}])
+    pin = known.pin()
+    publish([(known, known.declare_anew(configs, known.settings.strategy))])
+    known.unpin(pin)
+    for number in range(20):
+        with RuntimeContext(attributes={"user_id": f"user{number}"}):
+            api.answer(True)
+
+    arms = {one["feature_flag.result.variant"] for one in records_of(journal) if one.get("type") == "exposure"}
+    assert arms == {"original", "short"}
 
 
 def test_a_call_without_variants_tells_of_a_values_errors(desk):
