@@ -53,7 +53,8 @@ def read_run(path: Path, run: int | None) -> RunToScore:
         EvaluationError: If there is no such run, or its rows or configs could not be stored.
     """
     with closing(Database(path, is_made=False)) as database:
-        chosen = run or (database.execute("select max(id) from runs").fetchone()[0] or 0)
+        last = database.execute("select max(id) from runs").fetchone()[0]
+        chosen = (last or 0) if run is None else run
         function = function_of(database, chosen)
         cases, repeats = database.execute("select cases, repeats from runs where id = ?", chosen).fetchone()
         texts = database.execute(_ROWS, chosen).fetchall()

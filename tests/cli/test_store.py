@@ -137,3 +137,17 @@ def test_store_or_run_that_is_not_there_is_refused(run, invoke):
     assert "Cannot find run 7 in 'runs.db': there are 1. Give one of them." in result.stderr
     result = invoke("rescore", "runs.db", "--run", "7", "--scorer", "shop:right")
     assert "Cannot find run 7" in result.stderr
+    result = invoke("rescore", "runs.db", "--run", "0", "--scorer", "shop:right")
+    assert "Cannot find run 0" in result.stderr
+
+
+def test_rescore_tells_of_pickles_that_it_may_not_read(run, write):
+    write(shop___py=MODULE.replace('"used": x}', '"used": x, "part": slice(x)}'))
+    assert run("--store", "runs.db", "--pickle")[1] == 40
+    rescore = ("rescore", "runs.db", "--scorer", "shop:length")
+    result, calls = run(command=rescore)
+    assert calls == 0
+    told = " ".join(result.stdout.split())
+    assert "40 cells have pickled outputs, which pickle=True (--pickle) alone reads" in told
+    assert "no stored output" not in told
+    assert "pickled outputs" not in run("--pickle", command=rescore)[0].stdout

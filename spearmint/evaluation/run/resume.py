@@ -98,6 +98,11 @@ class Resumption:
         """How many cells are to be run whose process died the last time."""
         return len(self._lost)
 
+    @property
+    def pickled_count(self) -> int:
+        """How many cells lack scores that need an output that is pickled, and is not to be read."""
+        return sum(count for (cause, _), count in self._counts.items() if cause == "pickled")
+
     def cell(self, case: int, row: Row, repeat: int) -> Cell | None:
         """Return a cell to be run; None if there is a result that counts, or its process died the last time."""
         key = CellKey(case, row.number, repeat)

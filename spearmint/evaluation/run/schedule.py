@@ -175,9 +175,13 @@ class Schedule:
         if self.refused:
             return self._outcome([], ended)
         cases, rows, repeats = self.table.shape
-        without = cases * rows * repeats - self.table.count
+        pickled = resumed.pickled_count
+        without = cases * rows * repeats - self.table.count - pickled
         few = "1 cell has" if without == 1 else f"{without} cells have"
         notes = [f"{few} no stored output to be scored, and no result here."] if without else []
+        if pickled:
+            have = "1 cell has a pickled output" if pickled == 1 else f"{pickled} cells have pickled outputs"
+            notes.append(f"{have}, which pickle=True (--pickle) alone reads, and no result here.")
         return self._outcome(notes, ended)
 
     def _run(
