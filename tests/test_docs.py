@@ -84,3 +84,13 @@ def test_every_public_name_is_in_the_reference():
 def test_errors_page_draws_the_tree_of_the_module():
     tree = dedent(errors.__doc__.partition("::\n")[2]).strip("\n")
     assert f"```text\n{tree}\n```" in (DOCS / "reference" / "errors.md").read_text(encoding="utf-8")
+
+
+def test_readme_has_the_two_commands_of_the_gate():
+    # The gate runs README's `sh` blocks as they stand: one for the main job, one for the tests.
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^```sh *\n(.*?)^``` *$", readme, re.DOTALL | re.MULTILINE)
+    assert [command.rpartition("python ")[2].strip() for command in commands] == [
+        "examples/docs_search/main.py",
+        "-m pytest -n 2",
+    ]
