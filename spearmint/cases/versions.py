@@ -21,7 +21,7 @@ class Versions:
     """The versions that calls run in.
 
     Attributes:
-        lock: Held by who makes one.
+        lock: Held by who makes one, or pins an experiment to a config in it.
         current: The one that calls begin in. Setting it is one step: a call begins before it or after.
     """
 

@@ -2,7 +2,6 @@
 
 import copy
 import logging
-import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -27,9 +26,6 @@ from spearmint.strategies.builtin import Choice, Start, prepare_strategy
 from spearmint.strategies.split import Split
 
 logger = logging.getLogger("spearmint")
-
-
-_pinning = threading.RLock()
 
 
 class ExperimentFunction:
@@ -173,10 +169,9 @@ class ExperimentFunction:
 
     def change(self, declared: Declared, since: int) -> None:
         """Choose otherwise from a version on, which is to be published; the caller holds the lock of the versions."""
-        with _pinning:
-            former = self.unpinned.pruned(versions.in_use())
-            self.unpinned = self._as_called(replace(declared, since=since, former=former))
-            self._repin(self._pins)
+        former = self.unpinned.pruned(versions.in_use())
+        self.unpinned = self._as_called(replace(declared, since=since, former=former))
+        self._repin(self._pins)
 
     def compile_option(self, config: Config) -> BoundConfig:
         """Return a config as this function uses it.
@@ -247,13 +242,13 @@ class ExperimentFunction:
             What `unpin` takes.
         """
         pin = Pin(option, runs_variants)
-        with _pinning:
+        with versions.lock:
             self._repin((*self._pins, pin))
         return pin
 
     def unpin(self, pin: Pin) -> None:
         """Take a pin back, in any order."""
-        with _pinning:
+        with versions.lock:
             self._repin(tuple(one for one in self._pins if one is not pin))
 
     def _repin(self, pins: tuple[Pin, ...]) -> None:

@@ -1,10 +1,10 @@
 """The kill switch: experiments that are off run under their first config, without variants or exposures."""
 
 import os
-import threading
 import weakref
 from fnmatch import fnmatchcase
 
+from spearmint.cases.versions import versions
 from spearmint.errors import DeclarationError
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.pin import Pin
@@ -16,7 +16,6 @@ class Switches:
     """Which experiments are off, those that are still to be declared included."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._rules: dict[str, bool] = {}
         self._known: weakref.WeakSet[ExperimentFunction] = weakref.WeakSet()
         self._pins: weakref.WeakKeyDictionary[ExperimentFunction, Pin] = weakref.WeakKeyDictionary()
@@ -27,8 +26,9 @@ class Switches:
     def register(self, experiment: ExperimentFunction) -> None:
         """Switch an experiment that was just declared off, if it is to be."""
         self._known.add(experiment)
-        if not self.is_on(experiment.name):
-            self.turn_off(experiment)
+        with versions.lock:  # Another thread may switch it on meanwhile, and has the last word.
+            if not self.is_on(experiment.name):
+                self.turn_off(experiment)
 
     def is_on(self, name: str) -> bool:
         """Tell whether an experiment of a name is on: the last word about it counts."""
@@ -44,7 +44,7 @@ class Switches:
         if not isinstance(target, str) or not target:
             message = f"Cannot switch {target!r}: it is no target. Give a name or a glob, such as 'shop.rank:*'."
             raise DeclarationError(message)
-        with self._lock:
+        with versions.lock:
             self._rules.pop(target, None)
             self._rules[target] = is_on
             matching = [one for one in list(self._known) if fnmatchcase(one.name, target)]
@@ -57,19 +57,20 @@ class Switches:
 
     def turn_off(self, experiment: ExperimentFunction) -> None:
         """Let an experiment, and its further declarations, run under its first config."""
-        with self._lock:
+        with versions.lock:
             for one in (experiment, *experiment.copies):
                 if one not in self._pins and one.configs:  # One without configs runs under its caller's.
                     self._pins[one] = one.pin()
 
     def turn_on(self, experiment: ExperimentFunction) -> None:
         """Let an experiment choose again, after `turn_off`."""
-        own = self._pins.get(experiment)
-        for one in (experiment, *experiment.copies):
-            # A declaration that was copied while it was off has the pin of the first.
-            for pin in (self._pins.pop(one, None), own):
-                if pin is not None:
-                    one.unpin(pin)
+        with versions.lock:
+            own = self._pins.get(experiment)
+            for one in (experiment, *experiment.copies):
+                # A declaration that was copied while it was off has the pin of the first.
+                for pin in (self._pins.pop(one, None), own):
+                    if pin is not None:
+                        one.unpin(pin)
 
 
 switches = Switches()

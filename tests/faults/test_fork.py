@@ -118,6 +118,42 @@ def test_a_fork_while_locks_are_held_leaves_the_child_free(program) -> None:
     assert done.stdout.splitlines() == ["child ended with 0", "ran in parent"]
 
 
+def test_a_fork_while_another_thread_switches_hangs_no_child(program) -> None:
+    done = program(
+        """
+        is_done = False
+
+        @shadow.experiment
+        def answer(config: Config):
+            return config["n"]
+
+        def switch():
+            while not is_done:
+                spearmint.disable("*")
+                spearmint.enable("*")
+
+        switcher = threading.Thread(target=switch)
+        switcher.start()
+        statuses = set()
+        for _ in range(20):
+            pid = os.fork()
+            if pid == 0:
+                signal.alarm(5)  # Ends a child that hangs.
+                spearmint.disable("*")
+                assert answer() == 0
+                os._exit(0)
+            statuses.add(os.waitpid(pid, 0)[1])
+            if statuses != {0}:
+                break
+        is_done = True
+        switcher.join()
+        print(statuses)
+        """,
+        *FLAGS,
+    )
+    assert (done.stderr, done.stdout) == ("", "{0}\n")
+
+
 def test_a_child_has_a_loop_of_its_own_and_its_parents_goes_on(program) -> None:
     done = program(
         f"""{COMMON}

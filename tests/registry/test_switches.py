@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -75,6 +76,24 @@ def test_disabled_experiment_below_another_stays_off():
     assert outer() == 1
     spearmint.enable(name_of(inner))
     assert outer() == 2
+
+
+def test_enable_beside_a_declaration_has_the_last_word(monkeypatch):
+    spearmint.disable(f"{__name__}:*")
+    is_on, threads = switches.is_on, []
+
+    def asked(name):
+        found = is_on(name)
+        if not threads:
+            threads.append(threading.Thread(target=spearmint.enable, args=(f"{__name__}:*",)))
+            threads[0].start()
+            threads[0].join(0.5)  # It ends now, or waits until the declaration is done.
+        return found
+
+    monkeypatch.setattr(switches, "is_on", asked)
+    page = page_of(lambda configs: (configs[1], []))
+    threads[0].join()
+    assert page() == 2
 
 
 def test_switch_holds_for_what_is_declared_later():
