@@ -41,10 +41,6 @@ class GapSeries:
     value: Values
     error: Values
 
-    def last(self) -> "GapSeries":
-        """Return the last look alone."""
-        return GapSeries(self.n[-1:], self.value[-1:], self.error[-1:])
-
 
 @dataclass(frozen=True, slots=True)
 class RunningBounds:

@@ -19,12 +19,10 @@ class EvaluationFile:
     Attributes:
         name: Its path within the folder.
         when: When it was written, in words.
-        is_page: Whether it is a page, to be shown as it is.
     """
 
     name: str
     when: str
-    is_page: bool
 
 
 class EvaluationFolder:
@@ -51,7 +49,6 @@ class EvaluationFolder:
             EvaluationFile(
                 file.relative_to(self._folder).as_posix(),
                 datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M UTC"),
-                file.suffix.lower() == ".html",
             )
             for time, file in newest
         ]

@@ -99,7 +99,7 @@ class Looks:
 
     Attributes:
         gaps: Units, difference and standard error at each look.
-        bounds: RunningBounds and p-value at each look, which hold together with all before.
+        bounds: Bounds and p-value at each look, which hold together with all before.
     """
 
     gaps: GapSeries
