@@ -28,6 +28,7 @@ from spearmint.proxy.codegen import set_metrics_options
 from spearmint.tracing import recorder
 from spearmint.tracing.exporter import exporter
 from spearmint.tracing.options import TracingOptions
+from spearmint.warn import warn
 
 
 class Handle:
@@ -122,6 +123,7 @@ class Handle:
         except BaseException:
             self._replace(before, old, is_paused=is_paused)
             raise
+        _tell_of_late_values(self._installation, old)
 
     def _replace(self, loaded: LoadedSettings, old: Installation, *, is_paused: bool) -> None:
         self._undo.close()
@@ -236,6 +238,19 @@ handles = Handles()
 def _file(loaded: LoadedSettings) -> Path | None:
     path = loaded.origin.path
     return path and loaded.origin.folder / path.name
+
+
+def _tell_of_late_values(installation: Installation, old: Installation) -> None:
+    """Warn of values that a reload names for the first time, of which code that was imported by then knows nothing."""
+    known = {value.full_name for value in old.targets.values.values()}
+    roots = {name.partition(".")[0] for name in old.account.modules}
+    new = [value for value in installation.targets.values.values() if value.full_name not in known]
+    if late := [value.full_name for value in new if value.root in roots]:
+        message = (
+            f"Reloaded settings name values for the first time: {', '.join(late)}. Modules that were imported by then "
+            "read on what stands in the code. Restart the process to vary them there too."
+        )
+        warn(message)
 
 
 def _relative_to(folder: Path | None, online: Mapping[str, Any]) -> dict[str, Any]:

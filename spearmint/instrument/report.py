@@ -71,7 +71,7 @@ class ValueAccount:
     Attributes:
         value: Its name, ``"module:name"``.
         reads: Where code reads it by way of the running case: ``"module:qualified.name, line 12"``.
-        is_declared: Whether its module has been imported, so that it is under experiment.
+        is_declared: Whether it is under experiment, as it is once its module has been imported.
         strangers: How many reads within cases have met something else than what stood in the code, which they gave.
     """
 
@@ -82,7 +82,9 @@ class ValueAccount:
 
     def __str__(self) -> str:
         count = len(self.reads)
-        state = "" if self.is_declared else "; its module is not imported"
+        is_imported = self.value.partition(":")[0] in sys.modules
+        missing = "; its module's code is not rewritten" if is_imported else "; its module is not imported"
+        state = "" if self.is_declared else missing
         met = f"{self.strangers} read{'s' * (self.strangers != 1)}"
         other = f"; {met} met what was bound to it at run time" if self.strangers else ""
         return f"{self.value}  {count} read{'s' * (count != 1)}{state}{other}"

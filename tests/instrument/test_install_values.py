@@ -1,13 +1,14 @@
 """Values under experiment, from the settings to what calls, plans and evaluations make of them."""
 
 import asyncio
+import json
 import sys
 
 import pytest
 
 import spearmint
 from spearmint import Spearmint
-from spearmint.errors import SettingsError
+from spearmint.errors import SettingsError, SpearmintWarning
 from spearmint.registry.registry import registry
 from spearmint.testing import override
 
@@ -457,3 +458,53 @@ def test_report_counts_the_reads_of_each_value(shop):
     with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
         assert api.answer("?") == "Rebound. ?"
     assert str(handle.report().values[0]).endswith("; 1 read met what was bound to it at run time")
+
+
+def test_value_of_a_module_imported_before_is_varied(project, recwarn):
+    project.write(SHOP)
+    project.load("shop.prompts")
+    rank = project.load("shop.rank")
+    literal = value("shop.rank:score#0.75", [{"v": 9.0}], within=["shop.rank:score"])
+
+    with spearmint.install({"packages": ["shop"], "experiments": [system(), literal]}) as handle:
+        api = project.load("shop.api")
+        with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+            assert api.answer("?") == "Be brief. ?"
+        assert rank.score(1) == 1.5
+        assert str(handle.report().values[1]).endswith("0 reads; its module's code is not rewritten")
+    assert "imported before" in str(recwarn.pop().message)
+
+
+def test_values_vary_on_when_a_reload_brings_new_targets(project):
+    project.write(SHOP)
+    entries = [system(), value("shop.rank:score#0.75", [{"v": 9.0}], within=["shop.rank:score"])]
+    path = project.folder / "spearmint.yaml"
+    path.write_text(json.dumps({"packages": ["shop"], "experiments": entries}))
+
+    with spearmint.install(path) as handle:
+        api, rank = project.load("shop.api"), project.load("shop.rank")
+        entries.append({"target": "shop.rank:label"})
+        path.write_text(json.dumps({"packages": ["shop"], "experiments": entries}))
+        handle.reload()
+
+        with override("shop.prompts:SYSTEM", {"v": "Be brief."}), override("shop.rank:score#0.75", {"v": 9.0}):
+            assert api.answer("?") == "Be brief. ?"
+            assert rank.score(1) == 9.75
+
+
+def test_value_that_a_reload_names_first_is_told(project):
+    project.write(SHOP)
+    path = project.folder / "spearmint.yaml"
+    path.write_text(json.dumps({"packages": ["shop"], "experiments": [system()]}))
+
+    with spearmint.install(path) as handle:
+        api, rank = project.load("shop.api"), project.load("shop.rank")
+        literal = value("shop.rank:score#0.75", [{"v": 9.0}], within=["shop.rank:score"])
+        path.write_text(json.dumps({"packages": ["shop"], "experiments": [system(), literal]}))
+        with pytest.warns(SpearmintWarning, match=r"for the first time: shop\.rank:score#0\.75\. Modules"):
+            handle.reload()
+
+        with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+            assert api.answer("?") == "Be brief. ?"
+        assert rank.score(1) == 1.5
+        assert str(handle.report().values[1]).endswith("0 reads; its module's code is not rewritten")

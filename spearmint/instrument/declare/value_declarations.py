@@ -10,7 +10,7 @@ from spearmint.config.paths import look_up
 from spearmint.config_files import are_same
 from spearmint.errors import SpearmintError
 from spearmint.instrument.declare.instances import check_configs, read_options
-from spearmint.instrument.declare.value_originals import not_bound, original_of, unfit
+from spearmint.instrument.declare.value_originals import is_among, not_bound, original_of, unfit
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
@@ -43,19 +43,24 @@ class ValueDeclarations:
         self._pins: list[tuple[ValueExperiment, Pin]] = []
         self._is_paused = False
 
-    def declare(self, module: ModuleType, name: str, reads: Sequence[ReadSite]) -> None:
+    def declare(
+        self, module: ModuleType, name: str, reads: Sequence[ReadSite], *, leaves_literals: bool = False
+    ) -> None:
         """Put the values under experiment that stand in a module.
 
         Args:
             module: The module, which has run.
             name: The name by which the settings know it.
-            reads: The reads in its code.
+            reads: The reads in its code that are followed.
+            leaves_literals: Whether literals that are not among them stay as they are, since the code was not rewritten
+                for these settings.
 
         Raises:
             SettingsError: If one is not there, or cannot be varied, with the place in the settings.
         """
         for keys, value in self._targets.values.items():
-            if value.module == name:
+            is_left = leaves_literals and value.literal is not None and not is_among(value, reads)
+            if value.module == name and not is_left:
                 self._declare(keys, value, original_of(value, module, reads, self._refuse(keys)))
 
     def expect(self, code: CodeType, name: str, reads: Sequence[ReadSite]) -> set[str]:

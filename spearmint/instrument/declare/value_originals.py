@@ -31,7 +31,7 @@ def original_of(value: ValueTarget, module: ModuleType, reads: Sequence[ReadSite
         SettingsError: If it is not there, or is no value.
     """
     if value.literal is not None:
-        if not any(one.kind == "literal" and one.path == value.full_name for one in reads):
+        if not is_among(value, reads):
             raise refuse(missing_literal(value))
         return value.literal.value
     held: Any = module
@@ -50,6 +50,11 @@ def original_of(value: ValueTarget, module: ModuleType, reads: Sequence[ReadSite
     if rebound is not None:
         raise refuse(rebound_message(value, rebound))
     return held
+
+
+def is_among(literal: ValueTarget, reads: Sequence[ReadSite]) -> bool:
+    """Tell whether code that reads so reads a literal by way of the running case."""
+    return any(one.kind == "literal" and one.path == literal.full_name for one in reads)
 
 
 def rebound_message(value: ValueTarget, site: ReadSite) -> str:

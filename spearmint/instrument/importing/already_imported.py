@@ -49,6 +49,9 @@ def wrap_imported_modules(
             changes = installation.wrap_in_place(module, name, is_whole=not _is_running(module))
             if changes.wrapped and not is_reload:
                 installation.account.modules[name] = ModuleOutcome("wrapped_after", EARLIER)
+        if found is not None and found.defines_values and not _is_running(module):
+            known = installation.account.modules.get(name)
+            installation.values.declare(module, name, () if known is None else known.reads, leaves_literals=True)
     if not imported or is_reload or on_missed == "ignore":
         return
     imported.sort()

@@ -195,6 +195,7 @@ class Hook:
             if installation.targets.of(name) is not None:
                 installation.account.modules[name] = ModuleOutcome("wrapped_after", reason)
                 installation.wrap_in_place(module, name)
+                installation.values.declare(module, name, (), leaves_literals=True)
 
     def finish(self, module: ModuleType, rewriter: ModuleRewriter) -> None:
         """Wrap what a module has made only now that it has run, and put the values that stand in it under experiment.
@@ -206,7 +207,7 @@ class Hook:
         for installation in self.installations:
             if installation.targets.of(rewriter.name) is not None:
                 installation.wrap_late(module, rewriter.name)
-                installation.declare_values(module, rewriter.name, rewriter.reads)
+                installation.values.declare(module, rewriter.name, rewriter.reads)
 
 
 hook = Hook()

@@ -1,7 +1,7 @@
 """What one `spearmint.install` stands for: its settings, and what it has done so that it can be taken back."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +19,6 @@ from spearmint.instrument.declare.patch_module import (
 )
 from spearmint.instrument.declare.value_declarations import ValueDeclarations
 from spearmint.instrument.importing.foreign_loaders import restore_loader
-from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets, unmatched_message
 from spearmint.instrument.settings.model import ExperimentEntry
@@ -178,10 +177,6 @@ class Installation:
                     message = unmatched_message(rule.target, names_in(module))
                     errors.append(self.loaded.origin.error(message, (*rule.keys, "target")))
         raise_combined(errors)
-
-    def declare_values(self, module: ModuleType, name: str, reads: Sequence[ReadSite]) -> None:
-        """Put the values under experiment that the settings name in a module; see `ValueDeclarations.declare`."""
-        self.values.declare(module, name, reads)
 
     def _note(self, name: str, changes: ModulePatch) -> None:
         self._changes.append(changes)
