@@ -21,6 +21,7 @@ _MODULES = {
     "FunctionResult": "spearmint.results",
     "INJECTED": "spearmint.config",
     "Limits": "spearmint.evaluation.limits",
+    "Pairwise": "spearmint.evaluation.pairwise",
     "Race": "spearmint.evaluation.race",
     "Range": "spearmint.config",
     "RuntimeContext": "spearmint.context",

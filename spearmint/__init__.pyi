@@ -8,6 +8,7 @@ from spearmint.discovery.reach.code_version import code_version
 from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.online.online_report import online_report
+from spearmint.evaluation.pairwise import Pairwise
 from spearmint.evaluation.race import Race
 from spearmint.execution.limits import BackgroundStats
 from spearmint.instrument.install import install, uninstall
@@ -44,6 +45,7 @@ __all__ = [
     "ExposureStats",
     "FunctionResult",
     "Limits",
+    "Pairwise",
     "Race",
     "Range",
     "RuntimeContext",

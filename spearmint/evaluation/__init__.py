@@ -3,6 +3,7 @@
 from spearmint.evaluation.agreement import agreement
 from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.limits import Limits
+from spearmint.evaluation.pairwise import Pairwise
 from spearmint.evaluation.race import Race
 
-__all__ = ["Budget", "Limits", "Race", "agreement"]
+__all__ = ["Budget", "Limits", "Pairwise", "Race", "agreement"]

@@ -13,6 +13,7 @@ from spearmint.config.paths import look_up
 from spearmint.errors import DeclarationError, EvaluationError
 from spearmint.evaluation.cost import PriceList
 from spearmint.evaluation.dataset import Dataset, Row, open_dataset
+from spearmint.evaluation.pairwise import position_column, position_sentence
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.run.attempts import both_limited
 from spearmint.evaluation.run.case_names import EvaluatedCase, evaluated_cases
@@ -22,7 +23,7 @@ from spearmint.evaluation.run.remote import EvaluationPayload, settings_to_send,
 from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, ResultTable
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
 from spearmint.evaluation.run.schedule import Schedule, kept_rows
-from spearmint.evaluation.scorers import compile_scorers
+from spearmint.evaluation.scorers import Scorer, compile_scorers
 from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.evaluation.spending import Spending
 from spearmint.proxy.proxy import experiment_of
@@ -64,6 +65,7 @@ def evaluate(
         configs = payload.configs or None
     experiment, args, kwargs = target_of(payload)
     cases = evaluated_cases(experiment, configs, args, vary=options.vary)
+    pairwise = _pairwise(compiled, options, len(cases))
     arguments = Arguments(experiment, args, kwargs)
     dataset = open_dataset(data, experiment.name)
     rows, clusters = check_rows(
@@ -72,7 +74,8 @@ def evaluate(
     prices = PriceList(options.prices)
     table = ResultTable(len(cases), rows, options.repeats, reduce=options.reduce, prices=prices)
     table.clusters, table.is_raced = clusters, options.race is not None
-    stores_output = options.resume is not None or options.store is not None
+    table.details = frozenset(map(position_column, pairwise))
+    stores_output = options.resume is not None or options.store is not None or bool(pairwise)
     keeps_output = stores_output or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
     if options.limits is not None and options.limits.timeout is not None:
@@ -111,12 +114,37 @@ def evaluate(
         dataset,
         cases,
         table,
-        notes=[*unread, *outcome.notes],
+        notes=[*unread, *outcome.notes, *_positions(table, pairwise)],
         race=outcome.race,
         spent=outcome.spent,
         stop=outcome.stop,
         rescorer=None if options.store is None else rescore,
     )
+
+
+def _pairwise(scorers: Sequence[Scorer], options: EvaluationOptions, cases: int) -> list[str]:
+    """Return the names of the scorers that compare outputs with main's; they cannot be had with everything."""
+    names = [scorer.name for scorer in scorers if scorer.is_pairwise]
+    if not names:
+        return []
+    start = f"Cannot judge {names[0]!r} in pairs"
+    if cases == 1:
+        raise EvaluationError(f"{start}: main is the only config. Give others beside it.")
+    if options.race is not None:
+        cause = "in a race main may be dropped, which all others are compared with"
+        raise EvaluationError(f"{start}: {cause}. Leave out race=, or give a scorer of single outputs.")
+    if options.reduce != "mean":
+        cause = f"each repeat is won, lost or tied, and reduce={options.reduce!r} is of scores"
+        raise EvaluationError(f"{start}: {cause}. Leave out reduce=.")
+    return names
+
+
+def _positions(table: ResultTable, pairwise: Sequence[str]) -> Iterator[str]:
+    """Yield for each judge of pairs that contradicted itself how often it did."""
+    for name in pairwise:
+        said = position_sentence(name, table.scores(position_column(name), np.arange(table.shape[1])))
+        if said:
+            yield said
 
 
 def rescoring(options: EvaluationOptions) -> EvaluationOptions:

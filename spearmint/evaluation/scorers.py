@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.pairwise import Pairwise
 
 TAKEN = ("inputs", "outputs", "expectations", "trace", "config")
 _ANSWERS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}  # what MLflow's judges say
@@ -22,7 +23,7 @@ class Scorer:
     Attributes:
         name: Its name, which is its metric's unless it returns a dict.
         function: Takes those of `TAKEN` that it wants, by keyword.
-        wants: Which it wants.
+        wants: Which it wants; one that compares pairs also ``"main_outputs"``.
         source: What its code version is read from.
     """
 
@@ -30,6 +31,11 @@ class Scorer:
     function: Callable[..., Any]
     wants: tuple[str, ...]
     source: Any
+
+    @property
+    def is_pairwise(self) -> bool:
+        """Whether it compares outputs with main's on the same row."""
+        return "main_outputs" in self.wants
 
 
 def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
@@ -85,6 +91,8 @@ def _number(value: Any) -> float:
 
 
 def _name(scorer: Any) -> str:
+    if isinstance(scorer, Pairwise):
+        return scorer.name
     function = scorer.func if isinstance(scorer, partial) else scorer
     name = getattr(function, "name", None) if _is_mlflow(function) else getattr(function, "__name__", None)
     if name == "<lambda>":
@@ -93,6 +101,9 @@ def _name(scorer: Any) -> str:
 
 
 def _compile(name: str, scorer: Any) -> Scorer:
+    if isinstance(scorer, Pairwise):
+        wants = ("inputs", "outputs", "main_outputs")
+        return Scorer(name, partial(scorer.compare, name=name), wants, scorer.judge)
     if _is_mlflow(scorer):
         taken = inspect.signature(scorer.__call__).parameters
         wants = tuple(one for one in TAKEN if one in taken and one != "config")

@@ -9,6 +9,7 @@ from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.statistics.clusters import clustered_estimate, clustered_test
 from spearmint.statistics.intervals import Estimate, Values, estimate
 from spearmint.statistics.paired import PairedTest, paired_test
+from spearmint.statistics.sign_test import is_won_or_lost, sign_test
 from spearmint.statistics.winner import winner
 
 
@@ -26,6 +27,8 @@ def compare(results: ResultTable, ours: Values, main: Values) -> PairedTest:
     if results.is_raced:
         value = float((ours[known] - main[known]).mean()) if known.any() else math.nan
         return PairedTest(int(known.sum()), value, math.nan, "none after a race", lambda _level: (math.nan, math.nan))
+    if results.clusters is None and known.any() and is_won_or_lost(ours[known], main[known]):
+        return sign_test(int((ours > main).sum()), int((ours < main).sum()), int(known.sum()))
     if results.clusters is None or not known.any():
         return paired_test(ours, main)
     return clustered_test(ours[known] - main[known], results.clusters[known].tolist())

@@ -1,9 +1,8 @@
 """One cell: a function under one case on one row, its output scored."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from contextvars import Context
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -65,6 +64,10 @@ class CellResult(NamedTuple):
     calls: int = 1
     refusal: str = ""
 
+    def has_score(self, scorer: str) -> bool:
+        """Tell whether a scorer has been called, and has given a score or failed."""
+        return scorer in self.scores or scorer in self.scorer_errors
+
 
 class Cell(NamedTuple):
     """What is to be run.
@@ -75,6 +78,8 @@ class Cell(NamedTuple):
         repeat: Which repetition, counted from 0.
         attempt: Which run of the cell this is, counted from 1.
         known: A result whose output is stored, and to which scores are to be added without calling the function.
+        main: What came of main's cell in the same row and repetition, whose output a judge compares with that of
+            ``known``; None where the cell is not there to be judged in pairs.
     """
 
     case: int
@@ -82,6 +87,7 @@ class Cell(NamedTuple):
     repeat: int
     attempt: int = 1
     known: CellResult | None = None
+    main: CellResult | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,51 +128,14 @@ class Subject:
         return self.timeout if self.limited_scorers is None else self.limited_scorers.limits.timeout
 
     @property
+    def pairwise(self) -> list[str]:
+        """The names of the scorers that compare outputs with main's."""
+        return [scorer.name for scorer in self.scorers if scorer.is_pairwise]
+
+    @property
     def wants_trace(self) -> bool:
         """Whether a scorer takes the trace."""
         return any("trace" in scorer.wants for scorer in self.scorers)
-
-
-class ChunkResult(NamedTuple):
-    """What came of a chunk of cells.
-
-    Attributes:
-        seconds: How long it took, scorers included.
-        results: What came of each cell, in their order; shorter than the chunk where time ran out.
-        account: What they shared.
-    """
-
-    seconds: float
-    results: list[CellResult]
-    account: StepAccount | None = None
-
-
-def run_cells(
-    subject: Subject,
-    cases: Mapping[int, ExperimentCase],
-    cells: Iterable[Cell],
-    context: Context,
-    *,
-    budget: float,
-    is_stopped: Callable[[], bool] = bool,
-    keeps_rows: bool = False,
-) -> ChunkResult:
-    """Run cells one after another, each in a copy of a context, until the budget of seconds is spent.
-
-    With ``keeps_rows``, those of one row and repetition are run together.
-    """
-    results: list[CellResult] = []
-    account = StepAccount()
-    place = None
-    started = now = perf_counter()
-    for cell in cells:
-        before, place = place, (cell.row.number, cell.repeat)
-        is_late = now - started > budget and not (keeps_rows and place == before)
-        if results and (is_late or is_stopped()):
-            break
-        results.append(context.copy().run(run_cell, subject, cases[cell.case], cell, account))
-        now = perf_counter()
-    return ChunkResult(now - started, results, account)
 
 
 def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAccount) -> CellResult:
@@ -175,7 +144,7 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
         with suppress(Exception):  # A class in the output is another by now: the function runs again.
             output = decode_output(cell.known.stored, pickles=subject.pickles)
             known = cell.known._replace(attempt=cell.attempt, calls=0)
-            return _scored(subject, case, cell, known, account, output=output)
+            return score_output(subject, case, cell, known, account, output=output)
         if not subject.is_called:
             unread = {scorer.name: "the stored output cannot be read" for scorer in subject.scorers}
             errors = {**unread, **cell.known.scorer_errors}
@@ -206,10 +175,10 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
         calls=attempts,
         usage=usage,
     )
-    return _scored(subject, case, cell, result, account, output=outcome.value, trace=trace)
+    return score_output(subject, case, cell, result, account, output=outcome.value, trace=trace)
 
 
-def _scored(
+def score_output(
     subject: Subject,
     case: ExperimentCase,
     cell: Cell,
@@ -218,14 +187,17 @@ def _scored(
     *,
     output: Any,
     trace: Any = None,
+    main_output: Any = None,
 ) -> CellResult:
-    """Return a result with the scores that it lacks."""
+    """Return a result with the scores that it lacks: those of pairs where the cell has main's result, else others."""
     row, sharing = cell.row, subject.sharing
     memo = None if sharing is None else sharing.memo(row.number, cell.repeat)
-    scorers = [one for one in subject.scorers if one.name not in result.scores and one.name not in result.scorer_errors]
+    wanted = [one for one in subject.scorers if one.is_pairwise == (cell.main is not None)]
+    scorers = [one for one in wanted if not result.has_score(one.name)]
     given = {
         "inputs": row.inputs,
         "outputs": output,
+        "main_outputs": main_output,
         "expectations": row.expectations,
         "trace": trace,
         "config": case.config if any("config" in scorer.wants for scorer in scorers) else None,

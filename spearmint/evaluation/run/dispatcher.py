@@ -8,7 +8,8 @@ from queue import SimpleQueue
 from typing import Any
 
 from spearmint.errors import EvaluationError
-from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult
+from spearmint.evaluation.run.cell import Cell, CellResult
+from spearmint.evaluation.run.chunk import ChunkResult
 
 Submit = Callable[[Sequence[Cell]], "Future[ChunkResult]"]
 Ended = Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,15 +51,19 @@ class Identity:
 
 
 def identify(
-    function: Callable[..., Any], cases: Sequence[EvaluatedCase], dataset: Dataset, scorers: Iterable[Scorer]
+    function: Callable[..., Any], cases: Sequence[EvaluatedCase], dataset: Dataset, scorers: Sequence[Scorer]
 ) -> Identity:
     """Return what the results of an evaluation are recognised by; it reads all rows."""
+    digests = case_digests(cases)
+    versions = scorer_versions(scorers)
+    # A score against main counts only as long as main is what it was.
+    against_main = {scorer.name: f"{versions[scorer.name]}-{digests[0]}" for scorer in scorers if scorer.is_pairwise}
     return Identity(
         case_ids=[case.case_id for case in cases],
-        cases=case_digests(cases),
+        cases=digests,
         rows=row_keys(dataset),
         code=code_version_of(function, cases[0].case.plan),
-        scorers=scorer_versions(scorers),
+        scorers={**versions, **against_main},
     )
 
 

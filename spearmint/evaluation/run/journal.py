@@ -63,6 +63,12 @@ class ResultLog(Protocol):
         """Write results."""
 
 
+def worth_keeping(cells: Sequence[Cell], results: Sequence[CellResult]) -> tuple[list[Cell], list[CellResult]]:
+    """Return cells and results without those whose function no service would take; scores may still be missing."""
+    pairs = [(cell, one) for cell, one in zip(cells, results, strict=True) if not (one.refusal and one.error)]
+    return [cell for cell, _ in pairs], [result for _, result in pairs]
+
+
 def result_of(entry: Mapping[str, Any]) -> CellResult:
     """Return the result that JSON has made a dict of.
 

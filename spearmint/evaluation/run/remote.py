@@ -21,7 +21,8 @@ from spearmint.errors import DeclarationError, EvaluationError
 from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.run.attempts import both_limited
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject, run_cells
+from spearmint.evaluation.run.cell import Cell, CellResult, Subject
+from spearmint.evaluation.run.chunk import ChunkResult, run_cells
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.scorers import compile_scorers
 from spearmint.evaluation.sharing.account import StepAccount
@@ -36,8 +37,8 @@ from spearmint.strategies.builtin import SingleConfigStrategy
 _MOST_PAYLOADS = 4  # evaluations that a worker remembers
 _KEPT_ROWS = 10_000  # of a chunk
 
-CellRef = tuple[int, int, int, int, CellResult | None]
-"""A cell as it is sent: positions of its case and row, its repetition, its attempt, and its known result."""
+CellRef = tuple[int, int, int, int, CellResult | None, CellResult | None]
+"""A cell as it is sent: positions of its case and row, its repetition, its attempt, its known result, and main's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,9 @@ class RemoteSubmitter:
         """Submit a chunk; rows and cases that several of its cells share are sent once."""
         rows = {cell.row.number: cell.row for cell in chunk}
         cases = {cell.case: self._cases[cell.case] for cell in chunk}
-        refs: list[CellRef] = [(cell.case, cell.row.number, cell.repeat, cell.attempt, cell.known) for cell in chunk]
+        refs: list[CellRef] = [
+            (cell.case, cell.row.number, cell.repeat, cell.attempt, cell.known, cell.main) for cell in chunk
+        ]
         return self._executor.submit(run_remote_cells, self._payload, cases, _packed(rows, "rows"), refs, self._budget)
 
 
@@ -135,7 +138,7 @@ def run_remote_cells(
         cause = f"a worker process cannot load it ({type(error).__name__}: {error})"
         advice = "Put the function, its scorers and what they use into a module that the workers can import"
         raise EvaluationError(f"Cannot evaluate on this executor: {cause}. {advice}.") from error
-    cells = [Cell(case, found[row], repeat, attempt, known) for case, row, repeat, attempt, known in refs]
+    cells = [Cell(case, found[row], *rest) for case, row, *rest in refs]
     context = copy_context()
     if subject.sharing is not None:  # A chunk holds whole rows.
         subject = replace(subject, sharing=subject.sharing.renewed())

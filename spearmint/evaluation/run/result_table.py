@@ -50,6 +50,7 @@ class ResultTable:
         seconds: How long the function took, by case, row and repetition; NaN where it has not run or failed.
         scorers: From each metric to the scorer that gave it.
         account: What the cells shared.
+        details: The columns that are no metrics, but say more of one: which place a judge of pairs leans to.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class ResultTable:
         self.account = StepAccount()
         self.clusters: NDArray[np.int64] | None = None
         self.is_raced = False
+        self.details: frozenset[str] = frozenset()
         self._status = np.zeros(self._shape, np.uint8)
         self._attempts = np.zeros(self._shape, np.uint8)
         self.seconds = np.full(self._shape, np.nan)
@@ -81,7 +83,8 @@ class ResultTable:
     def metrics(self) -> list[str]:
         """The names of all metrics, in the order of their first values; a scorer that never gave one counts as one."""
         silent = [name for name in self._scorer_errors if name not in self.scorers.values()]
-        return [*self._values, *(name for name in silent if name not in self._values)]
+        given = [name for name in self._values if name not in self.details]
+        return [*given, *(name for name in silent if name not in self._values)]
 
     @property
     def measured(self) -> list[str]:

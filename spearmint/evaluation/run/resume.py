@@ -109,6 +109,10 @@ class Resumption:
         index = self._index(case, row.number, repeat)
         return None if index in self._lost or self._table.has(key) else self._cell(index, key, row)
 
+    def stored(self, key: CellKey) -> CellResult:
+        """Return the result of a cell that has one that counts."""
+        return self._journal.read(self._offsets[self._index(key.case, key.row, key.repeat)]).result
+
     def cells(self, rows: Iterable[Row]) -> Iterator[Cell]:
         """Yield the cells to be run, row by row, so that a run that ends early has whole rows to compare."""
         return (cell for index, cell in self._left(rows) if index not in self._lost)
@@ -242,7 +246,7 @@ class Resumption:
 
 
 def _lacks(result: CellResult, scorer: Scorer) -> bool:
-    return scorer.name not in result.scores and scorer.name not in result.scorer_errors
+    return not result.has_score(scorer.name)
 
 
 def _why_anew(result: CellResult, lacking: Sequence[Scorer], *, pickles: bool) -> str:

@@ -18,13 +18,15 @@ from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.run.budget_cells import BudgetCells
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult, Subject, run_cells
+from spearmint.evaluation.run.cell import Cell, CellResult, Subject
+from spearmint.evaluation.run.chunk import ChunkResult, run_cells
 from spearmint.evaluation.run.controller import MOST
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
 from spearmint.evaluation.run.identity import Identity, identify
-from spearmint.evaluation.run.journal import Journal, ResultLog
+from spearmint.evaluation.run.journal import Journal, ResultLog, worth_keeping
 from spearmint.evaluation.run.local_pool import DaemonThreadPool
 from spearmint.evaluation.run.options import EvaluationOptions
+from spearmint.evaluation.run.pair_cells import PairCells
 from spearmint.evaluation.run.progress import CellProgress
 from spearmint.evaluation.run.race_cells import CellOf, RaceCells
 from spearmint.evaluation.run.remote import EvaluationPayload, RemoteSubmitter, needs_pickling
@@ -55,12 +57,6 @@ def _calls_at_once(limits: Limits | None) -> int | None:
 def _share_of(limits: Limits | None, workers: int) -> Limits | None:
     """Return the limits of each of several workers, which do not know of each other."""
     return limits if limits is None or limits.rate is None else replace(limits, rate=limits.rate / workers)
-
-
-def _worth_keeping(chunk: Sequence[Cell], results: Sequence[CellResult]) -> tuple[list[Cell], list[CellResult]]:
-    """Return cells and results without those whose function no service would take; scores may still be missing."""
-    pairs = [(cell, one) for cell, one in zip(chunk, results, strict=True) if not (one.refusal and one.error)]
-    return [cell for cell, _ in pairs], [result for _, result in pairs]
 
 
 class RunOutcome(NamedTuple):
@@ -165,13 +161,15 @@ class Schedule:
             sys.stderr.write(f"spearmint: {note}\n")
         write = functools.partial(journal.write, identity)
         cells, suspects = resumed.cells(self._rows()), resumed.lost_cells(self._rows())
-        ended = self._run(resumed.cell, cells, suspects=suspects, lost=resumed.lost_count, write=write)
+        ended = self._run(
+            resumed.cell, cells, suspects=suspects, lost=resumed.lost_count, write=write, stored=resumed.stored
+        )
         return self._outcome(resumed.notes, ended)
 
     def _rescore(self, journal: ResultLog, identity: Identity, resumed: Resumption) -> RunOutcome:
         """Score stored outputs alone; cells that have none stay without a result."""
         cells = (cell for cell in resumed.cells(self._rows()) if cell.known is not None)
-        ended = self._run(resumed.cell, cells, write=functools.partial(journal.write, identity))
+        ended = self._run(resumed.cell, cells, write=functools.partial(journal.write, identity), stored=resumed.stored)
         if self.refused:
             return self._outcome([], ended)
         cases, rows, repeats = self.table.shape
@@ -192,6 +190,7 @@ class Schedule:
         suspects: Iterator[Cell] | None = None,
         lost: int = 0,
         write: Callable[[Sequence[Cell], Sequence[CellResult]], None] | None = None,
+        stored: Callable[[CellKey], CellResult] | None = None,
     ) -> tuple[RaceOutcome | None, Stop | None]:
         race, budget, is_limited = self.options.race, self.options.budget, self.options.is_limited
         raced = None if race is None else RaceCells(race, list(self._rows()), self.table, cell_of)
@@ -205,11 +204,19 @@ class Schedule:
             stack.enter_context(observed_spans(self.spending))
             progress = stack.enter_context(CellProgress(name, left, is_wanted=self.options.progress))
             dispatcher = stack.enter_context(self._dispatcher())
-            for chunk, results in dispatcher.run(limited or raced or cells, left - lost, suspects=suspects):
+            upcoming: Iterator[Cell] = limited or raced or cells
+            pairs = PairCells(upcoming, self.subject.pairwise, self.table, stored) if self.subject.pairwise else None
+            count = left - lost if pairs is None else 2 * left - lost
+            for chunk, made in dispatcher.run(pairs or upcoming, count, suspects=suspects):
+                results = made if pairs is None else pairs.take(chunk, made)
                 if write is not None:
-                    write(*_worth_keeping(chunk, results))
+                    write(*worth_keeping(chunk, results))
+                ended = 0
                 for cell, result in zip(chunk, results, strict=True):
-                    self.spending.add(result.calls, result.seconds, result.usage)
+                    self.spending.add(result.calls, result.seconds, result.usage, is_pair=cell.main is not None)
+                    if pairs is not None and not pairs.is_complete(result):
+                        continue
+                    ended += 1
                     if limited is None:
                         self._record(cell, result)
                         continue
@@ -218,7 +225,7 @@ class Schedule:
                         limited.exhaust()
                     for whole in limited.whole(cell, result):
                         self._record(*whole)
-                progress.advance(len(chunk), self.table.errors)
+                progress.advance(ended, self.table.errors)
         stop = None if limited is None else limited.stop
         if limited is not None and self.refused:
             stop = limited.quota_stop(f"{self.refused[0]}. {self._way_on('What was made is')}")
@@ -260,7 +267,8 @@ class Schedule:
         at_once = at_once or _calls_at_once(self.options.limits) or variant_pool.limits.max_workers
         is_remote = executor is not None and needs_pickling(executor)
         is_async = self.subject.experiment.kind in ("coroutine", "async_generator")
-        shares = self.subject.sharing is not None and self.subject.sharing.has_steps
+        sharing = self.subject.sharing
+        shares = sharing is not None and (sharing.has_steps or bool(self.subject.pairwise))
         with (
             self._threads(at_once) if executor is None or not is_remote else self._workers(executor, at_once) as submit
         ):

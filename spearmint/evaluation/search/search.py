@@ -105,6 +105,10 @@ def search(
         EvaluationError: If the search cannot begin, or cannot go on.
     """
     compiled = compile_scorers(scorers)
+    for scorer in compiled:
+        if scorer.is_pairwise:
+            cause = "not every trial has main beside it. Give a scorer of single outputs"
+            raise EvaluationError(f"Cannot search by {scorer.name!r}, which compares pairs: {cause}.")
     payload = payload_of(function, scorers, configs, instance_configs, settings)
     if payload.is_made:
         configs = payload.configs or None

@@ -1,7 +1,8 @@
 from concurrent.futures import Future
 
 from spearmint.evaluation.dataset import Row
-from spearmint.evaluation.run.cell import Cell, CellResult, ChunkResult
+from spearmint.evaluation.run.cell import Cell, CellResult
+from spearmint.evaluation.run.chunk import ChunkResult
 from spearmint.evaluation.run.dispatcher import Dispatcher, workers_of
 
 RESULT = CellResult(0.0, None, {}, {}, None)
