@@ -223,7 +223,8 @@ class Spearmint(Searches):
                 dataset. A row is ``{"inputs": {...}, "expectations": {...}}``, or flat: its keys are the parameters by
                 name, and ``expected`` its expectation.
             scorers: Callables that take any of ``inputs``, ``outputs``, ``expectations``, ``trace`` and ``config``, and
-                return a number, a bool or a dict of those; or MLflow scorers; or a mapping from names to such.
+                return a number, a bool or a dict of those; or MLflow scorers; or `spearmint.Pairwise`, which compares
+                with main's output; or a mapping from names to such.
             configs: Any source that `spearmint.config.parse_configs` takes, main first; by default the experiment's
                 own. Every config of every nested experiment takes part too.
             repeats: How often each config runs on each row.

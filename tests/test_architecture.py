@@ -73,7 +73,11 @@ HOUSE = (
     (5, "execution", "running streams event_loop invoke"),
     (5, "execution", "value_reads call batch loop_lag task_queue thread_driver task_driver"),
     (6, "proxy", "call_source codegen perform by_value proxy runner"),
-    (7, "evaluation", "directions agreement usage cost spending budget limits traced_rows dataset pairwise scorers race"),
+    (
+        7,
+        "evaluation",
+        "directions agreement usage cost spending budget limits traced_rows dataset pairwise scorers race",
+    ),
     (
         7,
         "evaluation.sharing",

@@ -13,6 +13,7 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.pairwise import Pairwise
 
 TAKEN = ("inputs", "outputs", "expectations", "trace", "config")
+_PAIR = ("inputs", "outputs", "main_outputs")
 _ANSWERS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}  # what MLflow's judges say
 
 
@@ -23,7 +24,7 @@ class Scorer:
     Attributes:
         name: Its name, which is its metric's unless it returns a dict.
         function: Takes those of `TAKEN` that it wants, by keyword.
-        wants: Which it wants; one that compares pairs also ``"main_outputs"``.
+        wants: Which it wants; one that compares pairs: `_PAIR`.
         source: What its code version is read from.
     """
 
@@ -35,7 +36,7 @@ class Scorer:
     @property
     def is_pairwise(self) -> bool:
         """Whether it compares outputs with main's on the same row."""
-        return "main_outputs" in self.wants
+        return self.wants == _PAIR
 
 
 def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
@@ -102,8 +103,7 @@ def _name(scorer: Any) -> str:
 
 def _compile(name: str, scorer: Any) -> Scorer:
     if isinstance(scorer, Pairwise):
-        wants = ("inputs", "outputs", "main_outputs")
-        return Scorer(name, partial(scorer.compare, name=name), wants, scorer.judge)
+        return Scorer(name, partial(scorer.compare, name=name), _PAIR, scorer.judge)
     if _is_mlflow(scorer):
         taken = inspect.signature(scorer.__call__).parameters
         wants = tuple(one for one in TAKEN if one in taken and one != "config")

@@ -137,3 +137,13 @@ def _noted(folder: str, name: str, value: int) -> int:
     with (Path(folder) / name).open("a") as file:
         file.write("x")
     return value
+
+
+def prefers_larger(inputs: dict, first: int, second: int) -> str:
+    return "first" if first > second else "second"
+
+
+def kills_its_worker_on_five(inputs: dict, first: int, second: int) -> str:
+    if inputs["x"] == 5:
+        os._exit(1)
+    return prefers_larger(inputs, first, second)

@@ -138,7 +138,7 @@ def run_remote_cells(
         cause = f"a worker process cannot load it ({type(error).__name__}: {error})"
         advice = "Put the function, its scorers and what they use into a module that the workers can import"
         raise EvaluationError(f"Cannot evaluate on this executor: {cause}. {advice}.") from error
-    cells = [Cell(case, found[row], *rest) for case, row, *rest in refs]
+    cells = [Cell(case, found[row], repeat, attempt, known, main) for case, row, repeat, attempt, known, main in refs]
     context = copy_context()
     if subject.sharing is not None:  # A chunk holds whole rows.
         subject = replace(subject, sharing=subject.sharing.renewed())
