@@ -256,15 +256,24 @@ def test_stored_run_is_judged_later(tmp_path):
     assert values(judged) == values(evaluate(LARGER))
 
 
+@pytest.fixture
+def processes():
+    with RenewableProcessPool(1) as pool:
+        yield pool
+
+
 @pytest.mark.slow
-def test_processes_judge_as_threads_do():
-    with RenewableProcessPool(2) as pool:
-        report = evaluate(LARGER, executor=pool)
-        assert values(report) == values(evaluate(LARGER))
-        lost = evaluate(Pairwise(subjects.kills_its_worker_on_five), executor=pool)
-    assert [one.errors for one in lost.summary("win_rate")] == [0, 1, 1]
-    assert lost.results.failures(1) == 0
-    assert "its worker process died" in lost.results.error_samples(1)[0][0]
+def test_processes_judge_as_threads_do(processes):
+    assert values(evaluate(LARGER, executor=processes)) == values(evaluate(LARGER))
+
+
+@pytest.mark.slow
+def test_judge_that_kills_its_worker_is_a_failed_score(processes):
+    judge = Pairwise(subjects.kills_its_worker_on_five)
+    report = evaluate(judge, rows=ROWS[5:6], configs=CONFIGS[:2], executor=processes)
+    assert [one.errors for one in report.summary("win_rate")] == [0, 1]
+    assert report.results.failures(1) == 0
+    assert "its worker process died" in report.results.error_samples(1)[0][0]
 
 
 def test_tokens_of_judges_are_spent():
