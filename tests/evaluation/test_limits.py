@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from spearmint import Config, Limits, Race, Spearmint, experiment
+from spearmint import Config, Limits, Pairwise, Race, Spearmint, experiment
 
 pytestmark = pytest.mark.slow
 
@@ -177,6 +177,77 @@ def test_a_quota_of_a_judge_ends_the_run_and_keeps_outputs(tmp_path):
     assert again.results.count == 24
     assert again.errors == 0
     assert len(calls) == 24
+
+
+def win_rates(report):
+    return [one.estimate.value for one in report.summary("win_rate")]
+
+
+def prefers_second(service):
+    """Return a judge that prefers what the second config says, and asks the service about it."""
+
+    def judge(inputs, first, second):
+        get(f"{service.url}/{first}:{second}")
+        return "first" if first.endswith("-2") else "second"
+
+    return Pairwise(judge)
+
+
+def test_a_quota_of_a_pair_judge_keeps_outputs_unjudged(tmp_path):
+    calls = []
+    script = {f"/{x}-{k}:{x}-{3 - k}": [429] for x in range(4, 12) for k in (1, 2)}
+    with Service(script, {"Retry-After": "86400"}) as service:
+
+        @experiment(configs=[{"k": 1}, {"k": 2}])
+        def local(x, config: Config):
+            calls.append(x)
+            return f"{x}-{config.k}"
+
+        options = {"scorers": [prefers_second(service)], "scorer_limits": Limits(concurrency=1), "concurrency": 1}
+        options |= {"store": tmp_path / "runs.db", "share": False}
+        report = evaluate(local, **options)
+        made, shown = len(calls), sum(service.calls.values())
+        service.scripts.clear()
+        again = evaluate(local, cache=True, stale="use", **options)
+    assert report.stopped == "quota"
+    assert report.errors == 0
+    first, second = has_run(report)
+    assert first == second
+    assert 0 < sum(first) < 12
+    assert report.results.count == 2 * sum(first) < made
+    assert win_rates(report) == [0.5, 1.0]
+    assert shown == 2 * sum(first) + 1  # One pair was refused, and no other shown.
+    assert "the same call with cache=True goes on from there" in " ".join(str(report).split())
+    assert (again.stopped, again.errors, again.results.count) == (None, 0, 24)
+    assert win_rates(again) == [0.5, 1.0]
+    assert len(calls) == 24
+    assert sum(service.calls.values()) == 2 * 12 + 1  # What was judged is not judged again.
+
+
+def test_a_quota_of_main_leaves_no_pair_without_a_verdict(tmp_path):
+    script = {f"/{x}-1": [429] for x in range(6, 12)}
+    with Service(script, {"Retry-After": "86400"}) as service:
+
+        @experiment(configs=[{"k": 1}, {"k": 2}])
+        def ask(x, config: Config):
+            get(f"{service.url}/{x}-{config.k}")
+            return f"{x}-{config.k}"
+
+        def judge(inputs, first, second):
+            return "first" if first.endswith("-2") else "second"
+
+        options = {"scorers": [Pairwise(judge)], "limits": Limits(concurrency=1), "resume": tmp_path / "run.jsonl"}
+        report = evaluate(ask, **options)
+        service.scripts.clear()
+        again = evaluate(ask, stale="use", **options)
+    assert report.stopped == "quota"
+    assert report.errors == 0  # Main was refused: it has not failed.
+    first, second = has_run(report)
+    assert first == second
+    assert report.results.count == 2 * sum(first) < 24
+    assert (again.stopped, again.errors, again.results.count) == (None, 0, 24)
+    assert win_rates(again) == [0.5, 1.0]
+    assert sum(service.calls.values()) == 24 + 1
 
 
 def test_a_race_that_a_quota_ends_says_what_that_means():
