@@ -62,13 +62,11 @@ class Spending:
         prices: What tokens cost.
 
     Attributes:
-        cells: How many cells have been added.
         unclaimed: How many spans told of tokens where no cell was running.
     """
 
     def __init__(self, prices: PriceList) -> None:
         self.prices = prices
-        self.cells = 0
         self._calls = 0
         self._seconds = 0.0
         self._tokens = [0, 0]
@@ -104,13 +102,11 @@ class Spending:
         """What has been spent in US dollars; a cost that is not known counts as the mean of the others."""
         return sum(self._usd.values()) + self._unknown * (self.mean_usd or 0.0)
 
-    def add(self, calls: int, seconds: float, usage: CellUsage | None, *, is_pair: bool = False) -> None:
+    def add(self, calls: int, seconds: float, usage: CellUsage | None) -> None:
         """Add a cell: how often it called the function, how long that took, and its tokens.
 
-        Where the function was not called, since its output had been stored, only its scorers' tokens count; a pair
-        that is judged is no other cell.
+        Where the function was not called, since its output had been stored, only its scorers' tokens count.
         """
-        self.cells += not is_pair
         self._calls += calls
         self._seconds += seconds if calls else 0.0
         found = usage or NO_USAGE

@@ -276,13 +276,39 @@ def test_judge_that_kills_its_worker_is_a_failed_score(processes):
     assert "its worker process died" in report.results.error_samples(1)[0][0]
 
 
+PRICES = {"small": {"input_per_million_tokens": 1e6, "output_per_million_tokens": 0}}
+
+
+def spend(dollars):
+    """Tell of tokens, as where a span of MLflow's ends."""
+    tokens = {"input_tokens": dollars, "output_tokens": 1}
+    usage_sink_var.get()(SpanUsage("1", None, tokens, "small", None, None))
+
+
 def test_tokens_of_judges_are_spent():
     def judge(inputs, first, second):
-        tokens = {"input_tokens": 10, "output_tokens": 1}
-        usage_sink_var.get()(SpanUsage("1", None, tokens, "small", None, None))  # as where a span of MLflow's ends
+        spend(10)
         return subjects.prefers_larger(inputs, first, second)
 
-    prices = {"small": {"input_per_million_tokens": 1e6, "output_per_million_tokens": 0}}
-    report = evaluate(Pairwise(judge), rows=ROWS[:5], prices=prices)
+    report = evaluate(Pairwise(judge), rows=ROWS[:5], prices=PRICES)
     assert report.spent.usd_of_judges == 10 * 2 * 8
     assert report.spent.calls == 15
+
+
+@pytest.mark.parametrize("concurrency", [1, 4])
+def test_budget_in_dollars_holds_with_judges(concurrency):
+    def answer(x, config):
+        spend(1)
+        return (x + 1) * config["factor"]
+
+    def judge(inputs, first, second):
+        spend(10)
+        return subjects.prefers_larger(inputs, first, second)
+
+    options = {"prices": PRICES, "budget": Budget(usd=200), "concurrency": concurrency}
+    report = evaluate(Pairwise(judge), function=answer, configs=CONFIGS[:2], **options)
+    assert report.stopped == "usd"
+    assert 100 < report.spent.usd <= 200
+    assert report.errors == 0
+    first, second = (report.results.has_run(case).tolist() for case in (0, 1))
+    assert first == second

@@ -34,6 +34,7 @@ class BudgetCells(Iterator[Cell]):
         self._row: deque[Cell] = deque()
         self._following: Cell | None = None
         self._begun = 0  # cells
+        self._flying = 0  # cells of rows that have begun and have not ended
         self._rows: set[int] = set()
         self._is_admitted = False
         self._dearest = 0.0  # US dollars for a cell: the highest mean so far
@@ -55,6 +56,7 @@ class BudgetCells(Iterator[Cell]):
             self._rows.add(number)
             self._missing[number] = {(cell.case, cell.repeat) for cell in self._row}
             self._held[number] = []
+            self._flying += len(self._row)
         self._begun += 1
         return self._row.popleft()
 
@@ -71,7 +73,9 @@ class BudgetCells(Iterator[Cell]):
             return []
         self._ended += 1
         del self._missing[number]
-        return self._held.pop(number)
+        held = self._held.pop(number)
+        self._flying -= len(held)
+        return held
 
     def exhaust(self) -> None:
         """Let no other cell begin, since a service takes no more calls."""
@@ -116,7 +120,7 @@ class BudgetCells(Iterator[Cell]):
         """Tell whether a row is expected to cost no more than what is left."""
         if not self._begun:
             return True
-        flying = self._begun - self._spending.cells
+        flying = self._flying  # Whole rows: what a part of one has cost, main or before it is judged, may be less.
         if flying and not self._dearest:  # The first row ends first: its configs may differ in what they cost.
             return False
         mean = self._spending.mean_usd

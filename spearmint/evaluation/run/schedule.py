@@ -213,7 +213,7 @@ class Schedule:
                     write(*worth_keeping(chunk, results))
                 ended = 0
                 for cell, result in zip(chunk, results, strict=True):
-                    self.spending.add(result.calls, result.seconds, result.usage, is_pair=cell.main is not None)
+                    self.spending.add(result.calls, result.seconds, result.usage)
                     if pairs is not None and not pairs.is_complete(result):
                         continue
                     ended += 1
