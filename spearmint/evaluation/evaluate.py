@@ -22,7 +22,7 @@ from spearmint.evaluation.run.options import EvaluationOptions
 from spearmint.evaluation.run.remote import EvaluationPayload, settings_to_send, target_of
 from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, ResultTable
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
-from spearmint.evaluation.run.schedule import Schedule, kept_rows
+from spearmint.evaluation.run.schedule import Schedule
 from spearmint.evaluation.scorers import Scorer, compile_scorers
 from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.evaluation.spending import Spending
@@ -81,7 +81,7 @@ def evaluate(
     if options.limits is not None and options.limits.timeout is not None:
         timeout = options.limits.timeout
     limited, limited_scorers = both_limited(options.limits, options.scorer_limits)
-    sharing = Sharing.of(experiment, args, kept_rows(options)) if options.share and len(cases) > 1 else None
+    sharing = Sharing.of(experiment, args, options.kept_rows) if options.share and len(cases) > 1 else None
     subject = Subject(
         experiment,
         arguments,

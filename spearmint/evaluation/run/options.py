@@ -12,7 +12,9 @@ from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.cost import Prices
 from spearmint.evaluation.limits import Limits
 from spearmint.evaluation.race import Race
+from spearmint.evaluation.run.controller import MOST
 from spearmint.evaluation.run.resume import Retry, Stale
+from spearmint.execution.pool import variant_pool
 from spearmint.statistics.repeats import reducer
 from spearmint.suggest import did_you_mean
 
@@ -98,6 +100,17 @@ class EvaluationOptions:
     def is_limited(self) -> bool:
         """Whether a quota may end the run."""
         return self.limits is not None or self.scorer_limits is not None
+
+    @property
+    def kept_rows(self) -> int:
+        """Of how many rows what they share is remembered: of all that are under way at once, and then some."""
+        return 4 * self.calls_at_once() + 16
+
+    def calls_at_once(self, workers: int | None = None) -> int:
+        """Return how many cells may be under way at once, on an executor with so many workers if that is known."""
+        limits = self.limits
+        limited = None if limits is None else MOST if limits.concurrency == "auto" else limits.concurrency
+        return self.concurrency or workers or limited or variant_pool.limits.max_workers
 
     def _check_calls(self) -> None:
         for name, limits in (("limits", self.limits), ("scorer_limits", self.scorer_limits)):

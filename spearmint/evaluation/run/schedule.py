@@ -20,7 +20,6 @@ from spearmint.evaluation.run.budget_cells import BudgetCells
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, Subject
 from spearmint.evaluation.run.chunk import ChunkResult, run_cells
-from spearmint.evaluation.run.controller import MOST
 from spearmint.evaluation.run.dispatcher import Dispatcher, Submit, workers_of
 from spearmint.evaluation.run.identity import Identity, identify
 from spearmint.evaluation.run.journal import Journal, ResultLog, worth_keeping
@@ -34,24 +33,10 @@ from spearmint.evaluation.run.result_table import CellKey, ResultTable
 from spearmint.evaluation.run.resume import Resumption
 from spearmint.evaluation.run.store import RunStore
 from spearmint.evaluation.spending import Spending, Spent, observed_spans
-from spearmint.execution.pool import variant_pool
 
 _LOCAL_SECONDS = 0.01  # that a chunk takes on threads of this process
 _REMOTE_SECONDS = 0.1  # that one takes elsewhere
 _PATIENCE = 4  # times that, until the rest of a chunk is given back
-
-
-def kept_rows(options: EvaluationOptions) -> int:
-    """Return of how many rows what they share is to be remembered: of all that are under way at once, and then some."""
-    at_once = options.concurrency or _calls_at_once(options.limits) or variant_pool.limits.max_workers
-    return 4 * at_once + 16
-
-
-def _calls_at_once(limits: Limits | None) -> int | None:
-    """Return how many calls limits may ever let through at once; None without limits."""
-    if limits is None:
-        return None
-    return MOST if limits.concurrency == "auto" else limits.concurrency
 
 
 def _share_of(limits: Limits | None, workers: int) -> Limits | None:
@@ -263,8 +248,7 @@ class Schedule:
     @contextmanager
     def _dispatcher(self) -> Iterator[Dispatcher]:
         executor = self.options.executor
-        at_once = self.options.concurrency or (None if executor is None else workers_of(executor))
-        at_once = at_once or _calls_at_once(self.options.limits) or variant_pool.limits.max_workers
+        at_once = self.options.calls_at_once(None if executor is None else workers_of(executor))
         is_remote = executor is not None and needs_pickling(executor)
         is_async = self.subject.experiment.kind in ("coroutine", "async_generator")
         sharing = self.subject.sharing
