@@ -165,6 +165,8 @@ class Workers:
                 if self.count > self._limits().max_workers + self.stuck:
                     self.count -= 1
                     self.adapt()
+                    if self.queue:  # It may have been woken for what waits there.
+                        self.wake_one()
                     return None
                 job = self._take_or_go_idle()
             if job is not None:

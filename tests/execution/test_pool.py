@@ -390,6 +390,22 @@ def test_fewer_workers_are_kept_when_the_limit_falls() -> None:
     assert variant_pool.workers.count == 1
 
 
+def test_worker_too_many_wakes_another_for_what_waits() -> None:
+    gated = Gated(variants=2)
+    gated.call()
+    for _ in range(2):
+        assert gated.begun.acquire(timeout=SECONDS)
+    gated.gate.set()
+    deadline = monotonic() + SECONDS
+    while variant_pool.workers._idle < 2 and monotonic() < deadline:
+        sleep(0.001)
+    spearmint.configure(background={"max_workers": 1})
+    second = Gated()
+    second.gate.set()
+    second.call()
+    assert second.begun.acquire(timeout=SECONDS)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
