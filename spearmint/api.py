@@ -9,7 +9,14 @@ from spearmint.config.copying import value_factory
 from spearmint.config.signature import Bindings
 from spearmint.config_files import ConfigFiles, parsed
 from spearmint.online.steering import keep_at_its_stage
-from spearmint.option_types import ConfigSources, EvaluateOptions, ExperimentOptions, StrategyOption, TracingOption
+from spearmint.option_types import (
+    ConfigSources,
+    EvaluateOptions,
+    ExperimentOptions,
+    MetricScorers,
+    StrategyOption,
+    TracingOption,
+)
 from spearmint.planning.unread import warn_of_unread_keys
 from spearmint.proxy.proxy import wrap_function
 from spearmint.proxy.runner import AsyncExperimentRunner, ExperimentRunner
@@ -50,6 +57,8 @@ class Spearmint(Searches):
             a restart, as `spearmint.reload` says. None to read them once.
         cache: Whether an evaluation may run an experiment that others call once for several cases, where it gets equal
             arguments under equal configs.
+        metrics: Scorers, as for `evaluate`, of what calls of exposed units return: in the background, for the share of
+            the units that ``configure(online={"score_rate": ...})`` says. None for those of the process's ``metrics``.
 
     Raises:
         ConfigError: If a config cannot be read, or two differ under one id.
@@ -71,6 +80,7 @@ class Spearmint(Searches):
         tracing: TracingOption = None,
         reload: float | None = None,
         cache: bool = True,
+        metrics: MetricScorers | None = None,
         **unknown: Never,
     ) -> None:
         refuse_unknown(unknown)
@@ -85,6 +95,7 @@ class Spearmint(Searches):
             compare=compare,
             tracing=tracing,
             cache=cache,
+            metrics=metrics,
         )
         self._files = None if reload is None else ConfigFiles(configs, reload)
         self._given = parsed(configs) if self._files is None else []

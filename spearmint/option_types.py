@@ -48,6 +48,10 @@ TracingOption = bool | ExperimentTracing | None
 """Whether an experiment is traced; None for as the process has it."""
 
 
+MetricScorers = Callable[..., Any] | Iterable[Callable[..., Any]] | Mapping[str, Callable[..., Any]]
+"""Scorers of outputs, by MLflow's convention; a mapping gives them names."""
+
+
 class ExperimentOptions(TypedDict, total=False):
     """The options of an experiment beside its configs, as `spearmint.Spearmint` says what they are."""
 
@@ -61,6 +65,7 @@ class ExperimentOptions(TypedDict, total=False):
     compare: Callable[[Any, Any], Any] | None
     tracing: TracingOption
     cache: bool
+    metrics: MetricScorers | None
 
 
 class EvaluateOptions(TypedDict, total=False):
@@ -119,6 +124,8 @@ class OnlineChanges(TypedDict, total=False):
     hash_units: str | None
     flush_every: float
     dedupe: int
+    metrics: MetricScorers | Iterable[str] | str | None
+    score_rate: float
 
 
 class TracingChanges(TypedDict, total=False):

@@ -23,13 +23,13 @@ from spearmint.evaluation.run.remote import EvaluationPayload, settings_to_send,
 from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, ResultTable
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
 from spearmint.evaluation.run.schedule import Schedule
-from spearmint.evaluation.scorers import Scorer, compile_scorers
 from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.evaluation.spending import Spending
 from spearmint.proxy.proxy import experiment_of
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.settings import ExperimentSettings
 from spearmint.registry.unread_keys import unread_keys, unread_message
+from spearmint.scorers import Scorer, compile_scorers
 from spearmint.warn import warn
 
 

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Pairwise:
     >>> Pairwise(prefers_shorter).compare({}, "yes", "certainly")
     {'win_rate': 1.0, 'win_rate.position': 0.0}
     """
+
+    is_pairwise: ClassVar[bool] = True
 
     judge: Callable[[Any, Any, Any], Any]
     name: str = "win_rate"

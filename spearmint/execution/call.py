@@ -14,18 +14,12 @@ from spearmint.execution.pool import variant_pool
 from spearmint.execution.streams import ItemLog
 from spearmint.latch import Latch
 from spearmint.online.exposures import Exposure, FirstCall, exposures
+from spearmint.online.scoring import output_scorer
 from spearmint.online.shadow_pairs import MainFigures, shadow_pairs
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Outcome
 from spearmint.strategies.split import Assignment
-from spearmint.tracing.recorder import (
-    SamplingDecision,
-    begin_root,
-    end_with,
-    is_traced,
-    sample,
-    trace_id_of,
-)
+from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, is_traced, sample, trace_id_of
 
 # What a driver does around main: start every variant, or settle each as cancelled; wait for all. Plain text, since
 # CPython 3.11 takes a call of a Python function to read a member of an enum.
@@ -119,15 +113,19 @@ class Call:
         """Record how main ended."""
         end_with(self.span, outcome)
         if self._exposure is not None:
-            exposures.measure_outcome(self._exposure, outcome)
+            self._measure(self.experiment, self._exposure, outcome)
         if self.main.assignments:
-            for _, exposure in self.main.values_read.values():  # A value has no call of its own.
+            for value, (_, exposure) in self.main.values_read.items():  # A value has no call of its own.
                 if exposure is not None:
-                    exposures.measure_outcome(exposure, outcome)
+                    self._measure(cast("ExperimentFunction", value), exposure, outcome)
         if self.plan is not None and self.main.assignments and not self.is_stream:  # A reader's pace is no duration.
             self._main_figures = outcome.exception is not None, outcome.duration
         if self._results is not None:
             self._results.main_result.settle(outcome)
+
+    def _measure(self, exposed: ExperimentFunction, exposure: Exposure | FirstCall, outcome: Outcome) -> None:
+        exposures.measure_outcome(exposure, outcome)
+        output_scorer.take_outcome(exposure, exposed, (self.experiment, self.args, self.kwargs), outcome)
 
     def extend(self) -> bool:
         """Take in the cases that undiscovered experiments add, once all others have ended.
@@ -221,7 +219,8 @@ class Call:
         """Return where the items of main's stream are kept; None where nothing compares or returns them."""
         if self._results is not None:
             return ItemLog(None)
-        if isinstance(self.decision, SamplingDecision) and self.decision.compares:
+        is_scored = self.assignment is not None and bool(output_scorer.scorers_of(self.experiment))
+        if is_scored or (isinstance(self.decision, SamplingDecision) and self.decision.compares):
             return ItemLog(variant_pool.limits.stream_items)
         return None
 

@@ -12,6 +12,7 @@ from spearmint.execution.job_tracker import JobTracker
 from spearmint.execution.jobs import Batch
 from spearmint.execution.limits import BackgroundStats, PoolLimits
 from spearmint.execution.workers import Workers
+from spearmint.online.writer import records
 from spearmint.results import Outcome
 from spearmint.tracing.exporter import exporter as traces
 
@@ -195,8 +196,9 @@ class VariantPool:
         if not self._is_registered:
             self._is_registered = True
             atexit.register(self._drain_at_exit)
-            # Whichever of the two exits comes first, the traces of the variants are written after the variants.
+            # Whichever of the exits comes first, what variants and scorers have told is written after them.
             traces.before_exit.append(self._drain_at_exit)
+            records.before_exit.append(self._drain_at_exit)
             if hasattr(os, "register_at_fork"):
                 os.register_at_fork(after_in_child=self._reset_after_fork)
 

@@ -159,7 +159,8 @@ class Handle:
                 try:
                     records.configure(_relative_to(self.loaded.origin.folder, settings.online))
                 except ConfigError as error:
-                    raise self.loaded.origin.error(str(error), ("online", "sink")) from error
+                    key = "sink" if str(error).startswith("Cannot use the sink") else "metrics"
+                    raise self.loaded.origin.error(str(error), ("online", key)) from error
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if self._reaches_children:
                 undo.callback(propagate_to_children(self.loaded))

@@ -53,10 +53,16 @@ class RecordAccount:
             self._written += written
             self._failed += failed
 
-    def count_failed(self, reason: str) -> None:
-        """Count what can be no record, and say why for the first time of each reason."""
+    def count_failed(self, reason: str, *, kind: str = "") -> None:
+        """Count what can be no record, and say why for the first time of each kind, or of each reason."""
         with self.lock:
             self._failed += 1
+        self.warn_of_loss(reason, kind=kind)
+
+    def count_dropped(self, reason: str) -> None:
+        """Count what there was no room or time for; otherwise as `count_failed`."""
+        with self.lock:
+            self._dropped += 1
         self.warn_of_loss(reason)
 
     def close(self) -> int:

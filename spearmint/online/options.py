@@ -1,13 +1,15 @@
 """What may be set about exposures and outcomes, and the account of what became of them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-from spearmint.errors import ConfigError
+from spearmint.errors import ConfigError, EvaluationError
+from spearmint.import_path import import_object
 from spearmint.process_options import ProcessOptions
+from spearmint.scorers import Scorer, compile_call_scorers
 
 RecordSink = Callable[[list[dict[str, Any]]], object]
 
@@ -25,6 +27,9 @@ class OnlineOptions(ProcessOptions):
         hash_units: A key; with it, records hold a keyed hash in place of each unit.
         flush_every: Seconds after which what is aggregated per unit, and the account, are written.
         dedupe: Units that are remembered as exposed, the latest ones; a unit beyond may be told twice.
+        metrics: Scorers of the outputs of exposed units, as for `spearmint.Spearmint.evaluate`, or their import paths;
+            an experiment's own ``metrics`` stand in their place.
+        score_rate: Share of the units, from 0 to 1, whose outputs are scored.
     """
 
     kind: ClassVar[str] = "online option"
@@ -36,6 +41,8 @@ class OnlineOptions(ProcessOptions):
     hash_units: str | None = field(default=None, repr=False)
     flush_every: float = 5.0
     dedupe: int = 100_000
+    metrics: Any = None
+    score_rate: float = 0.1
 
     def __post_init__(self) -> None:
         if self.journal is not None:
@@ -51,11 +58,47 @@ class OnlineOptions(ProcessOptions):
         if self.hash_units is not None and (not isinstance(self.hash_units, str) or not self.hash_units):
             raise ConfigError("Cannot hash units with what is given as 'hash_units': it is no key. Give a text.")
         self.check_seconds("flush_every")
+        rate = self.score_rate
+        if not isinstance(rate, int | float) or isinstance(rate, bool) or not 0 <= rate <= 1:
+            raise self.refusal("score_rate", "a share from 0 to 1")
+        paths = [self.metrics] if isinstance(self.metrics, str) else self.metrics
+        if isinstance(paths, list | tuple) and any(isinstance(one, str) and ":" not in one for one in paths):
+            raise self.refusal("metrics", "scorers, or their import paths such as 'pkg.mod:scorer'")
 
     @property
     def is_on(self) -> bool:
         """Whether records go anywhere."""
         return self.journal is not None or self.sink is not None
+
+
+def imported_metrics(metrics: Any) -> tuple[Scorer, ...]:
+    """Return scorers, of which import paths may have been given.
+
+    Raises:
+        ConfigError: If one cannot be imported, or is no scorer of calls.
+    """
+    given = [metrics] if isinstance(metrics, str) else metrics
+    if not given:
+        return ()
+    if isinstance(given, tuple) and isinstance(given[0], Scorer):
+        return given  # They have been compiled before.
+    if isinstance(given, Mapping):
+        given = {name: _imported(one) for name, one in given.items()}
+    elif isinstance(given, Iterable):
+        given = [_imported(one) for one in given]
+    try:
+        return compile_call_scorers(given)
+    except EvaluationError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _imported(scorer: Any) -> Any:
+    if not isinstance(scorer, str):
+        return scorer
+    try:
+        return import_object(scorer)
+    except ImportError as error:
+        raise ConfigError(f"Cannot use the scorer {scorer!r}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 import importlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Protocol, cast
 
 from spearmint.errors import ConfigError
 from spearmint.import_path import import_object
 from spearmint.online.journal import RecordJournal, Taken
-from spearmint.online.options import OnlineOptions, RecordSink
+from spearmint.online.options import OnlineOptions, RecordSink, imported_metrics
 
 _EVENTS = {"exposure": "feature_flag.evaluation", "outcome": "spearmint.outcome", "shadow": "spearmint.shadow"}
 
@@ -81,6 +82,15 @@ def imported_sink(sink: RecordSink | str | None) -> RecordSink | str | None:
         raise ConfigError(message)
     call: RecordSink = found
     return call
+
+
+def imported_options(options: OnlineOptions) -> OnlineOptions:
+    """Return options with what is named by its import path imported: the sink, and scorers.
+
+    Raises:
+        ConfigError: If it cannot be imported, or is none of these.
+    """
+    return replace(options, sink=imported_sink(options.sink), metrics=imported_metrics(options.metrics))
 
 
 def open_sinks(options: OnlineOptions) -> list[Sink]:

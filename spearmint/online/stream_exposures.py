@@ -1,10 +1,12 @@
 """Exposures of streams, which have run nothing until their first step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.online.exposures import Exposure, FirstCall, exposures
+from spearmint.online.scoring import output_scorer
+from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
 from spearmint.strategies.split import Assignment
 
@@ -16,12 +18,20 @@ class StreamExposure:
         assignment: The unit and arm of the call.
         case: The case that it runs in.
         begin: Begins to record it; None where it is not traced.
+        call: The experiment, its positional and its keyword arguments.
     """
 
-    def __init__(self, assignment: Assignment, case: ExperimentCase, begin: Callable[[], Any] | None) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        case: ExperimentCase,
+        begin: Callable[[], Any] | None,
+        call: tuple[ExperimentFunction, tuple[Any, ...], Mapping[str, Any]],
+    ) -> None:
         self._assignment = assignment
         self._case = case
         self._begin = begin
+        self._call = call
         self._told: Exposure | FirstCall | None = None
 
     def begin(self) -> None:
@@ -37,13 +47,20 @@ class StreamExposure:
         """Take the end of the stream into account."""
         if self._told is not None:
             exposures.measure_outcome(self._told, outcome)
+            output_scorer.take_outcome(self._told, self._call[0], self._call, outcome)
 
 
 class AsyncStreamExposure:
     """The same for an async stream."""
 
-    def __init__(self, assignment: Assignment, case: ExperimentCase, begin: Callable[[], Any] | None) -> None:
-        self._inner = StreamExposure(assignment, case, begin)
+    def __init__(
+        self,
+        assignment: Assignment,
+        case: ExperimentCase,
+        begin: Callable[[], Any] | None,
+        call: tuple[ExperimentFunction, tuple[Any, ...], Mapping[str, Any]],
+    ) -> None:
+        self._inner = StreamExposure(assignment, case, begin, call)
         self.open = self._inner.open
 
     async def begin(self) -> None:

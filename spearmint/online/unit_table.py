@@ -18,7 +18,7 @@ _MOST_WAITING = 100_000  # units with outcomes that no exposure has been read of
 class _Unit:
     """A unit, as of its first exposure."""
 
-    __slots__ = ("arm", "calls", "costs", "outcomes", "propensity", "time")
+    __slots__ = ("arm", "calls", "costs", "outcomes", "propensity", "scores", "time")
 
     def __init__(self, arm: str, time: int, propensity: float) -> None:
         self.arm = arm
@@ -27,13 +27,14 @@ class _Unit:
         self.calls = 0
         self.costs = [0.0, 0.0]  # sums over its calls, in the order of COSTS
         self.outcomes: dict[str, float] | None = None
+        self.scores: dict[str, tuple[float, int]] | None = None  # sum and count over its calls
 
 
 class UnitTable:
     """The units of one version of an experiment, each under the arm of its first exposure.
 
-    A unit's value of an outcome is the sum of what was tracked after its exposure, 0 without any; of ``error`` and
-    ``duration`` the mean over its calls.
+    A unit's value of an outcome is the sum of what was tracked after its exposure, 0 without any; of ``error``,
+    ``duration`` and what scorers say the mean over its calls.
 
     Args:
         name: The experiment.
@@ -54,6 +55,7 @@ class UnitTable:
         self._before: dict[str, dict[str, float]] = {}
         self._beyond: set[int] = set()
         self._waiting: dict[str, list[tuple[int, str, float]]] = {}
+        self._scores: set[str] = set()
         self._pairs: dict[tuple[str, str], list[float]] = {}
         self.unreadable = 0
         self.days = (0, 0)
@@ -126,10 +128,14 @@ class UnitTable:
 
     def _add_calls(self, unit: str, name: str, record: Mapping[str, Any]) -> None:
         known = self._units.get(unit)
-        if known is None or name not in COSTS or not self._is_ours(record):
+        if known is None or not self._is_ours(record) or record["feature_flag.result.variant"] != known.arm:
             return
-        if record["feature_flag.result.variant"] == known.arm:
-            count = record["count"]
+        count = record["count"]
+        if name not in COSTS:
+            self._scores.add(name)
+            total, calls = (known.scores or {}).get(name, (0.0, 0))
+            known.scores = {**(known.scores or {}), name: (total + record["value"] * count, calls + count)}
+        else:
             known.costs[COSTS.index(name)] += record["value"] * count
             known.calls += count if name == COSTS[0] else 0
 
@@ -169,6 +175,9 @@ class UnitTable:
             place = COSTS.index(metric)
             units = [unit for unit in units if unit.calls]
             found = [unit.costs[place] / unit.calls for unit in units]
+        elif metric in self._scores:
+            units = [unit for unit in units if unit.scores and metric in unit.scores]
+            found = [total / calls for total, calls in ((unit.scores or {})[metric] for unit in units)]
         else:
             found = [unit.outcomes.get(metric, 0.0) if unit.outcomes else 0.0 for unit in units]
         return np.array(found, dtype=np.float64), np.array([unit.propensity for unit in units], dtype=np.float64)

@@ -8,7 +8,6 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from time import monotonic, time_ns
 from typing import Any, Protocol
@@ -16,7 +15,7 @@ from typing import Any, Protocol
 from spearmint.online.account import RecordAccount
 from spearmint.online.journal import RecordJournal
 from spearmint.online.options import ExposureStats, OnlineOptions
-from spearmint.online.sinks import Sink, imported_sink, open_sinks
+from spearmint.online.sinks import Sink, imported_options, open_sinks
 from spearmint.tracing.exporter import exporter
 
 _TICK = 0.1
@@ -44,8 +43,10 @@ class RecordWriter:
     Attributes:
         options: Where records go.
         is_on: Whether they go anywhere.
+        scorers: What scores outputs of exposed units, where an experiment has no scorers of its own.
         account: What became of them.
         aggregates: Each yields the records that stand for several calls, and begins them anew; the thread asks.
+        before_exit: Called at exit before the rest is written: what adds to it.
         on_reset: Called in the child of a fork, and where a test begins anew.
         on_change: Called when records go elsewhere from now on.
         generation: Stands for this process, until it is reset or forked.
@@ -54,6 +55,7 @@ class RecordWriter:
     def __init__(self) -> None:
         self.set_options(OnlineOptions())
         self.aggregates: list[Callable[[], Iterator[PendingRecord]]] = []
+        self.before_exit: list[Callable[[], None]] = []
         self.on_reset: list[Callable[[], None]] = []
         self.on_change: list[Callable[[], None]] = []
         self._is_registered = False
@@ -102,11 +104,10 @@ class RecordWriter:
         """Replace options of the process; they hold for what is written from now on.
 
         Raises:
-            ConfigError: If a name is unknown, a value is out of range, or a sink cannot be imported.
+            ConfigError: If a name is unknown, a value is out of range, or a sink or scorer cannot be imported.
         """
         before = self.options
-        options = before.with_changes(changes)
-        self.set_options(replace(options, sink=imported_sink(options.sink)))
+        self.set_options(imported_options(before.with_changes(changes)))
         if (before.journal, before.sink) != (self.options.journal, self.options.sink):
             for change in self.on_change:
                 change()
@@ -115,6 +116,7 @@ class RecordWriter:
         """Let options hold as they are."""
         self.options = options
         self.is_on = options.is_on
+        self.scorers = options.metrics or ()
 
     # The thread.
 
@@ -303,6 +305,8 @@ class RecordWriter:
             atexit.register(self._at_exit)
 
     def _at_exit(self) -> None:
+        for prepare in self.before_exit:
+            prepare()
         self.close(exporter.exit_timeout())
 
 

@@ -88,12 +88,14 @@ _SHADOWS = "({is_on} and is_traced(experiment)) or not plan.materialized or case
 _CALL_EXPOSED = """\
     if is_exposed and (exposure := expose(assignment, case)) is not None:
         token = failure = None
+        has_value = False
         started = clock()
         try:
             try:
                 token = enter(case)
                 value = {waits}function(*args, **kwargs)
                 {leave}
+                has_value = True
                 return value
             except BaseException as error:
                 failure = error
@@ -104,6 +106,8 @@ _CALL_EXPOSED = """\
             raise
         finally:
             measure(exposure, clock() - started, failure)
+            if has_value and {is_scored}:
+                score(exposure, experiment, (experiment, args, kwargs), value)
             failure = None
 """
 _AWAIT = """\
@@ -155,6 +159,8 @@ _TRACED_EXPOSED = """\
                 measure(exposure, clock() - started, failure)
             failure = None
         end(span, value)
+        if exposure is not None and {is_scored}:
+            score(exposure, experiment, (experiment, args, kwargs), value)
         return value
 """
 _TRACED_STREAM = """\
@@ -176,8 +182,9 @@ _COUNTED = """\
 _STREAM_EXPOSED = """\
     if is_exposed:
         begins = partial(begin, experiment, case, args, kwargs) if {is_on} and is_traced(experiment) else None
-        told = {exposed}(assignment, case, begins)
-        return {stream}(function(*args, **kwargs), case, told, told.open)
+        told = {exposed}(assignment, case, begins, (experiment, args, kwargs))
+        items = item_log() if {is_scored} else None
+        return {stream}(function(*args, **kwargs), case, told, told.open, items)
 """
 
 
@@ -201,6 +208,8 @@ def call_source(experiment: ExperimentFunction, *, is_metered: bool = False) -> 
         "leave": "restore(token, outer)" if is_async else "leave(token)",
         "recover": "restore(token, outer)" if is_async else "enter(outer)",
     }
+    scorers = experiment.settings.scorers
+    words["is_scored"] = "records.scorers" if scorers is None else str(bool(scorers))
     words["performs"] = f"plan is not None or {experiment.collects}"
     words["shares"] = _SHARES.format(**words) if experiment.is_step else ""
     words["shadow"] = ""

@@ -21,11 +21,14 @@ from spearmint.execution.batch import DeferredBatch
 from spearmint.execution.call_metrics import call_meter
 from spearmint.execution.otel_metrics import otel_metrics
 from spearmint.execution.running import arun, restore, run
+from spearmint.execution.score_jobs import item_log
 from spearmint.execution.streams import astream, stream
 from spearmint.execution.thread_driver import hand_over
 from spearmint.frames import HIDDEN, on_one_line
 from spearmint.online.exposures import exposures
+from spearmint.online.scoring import output_scorer
 from spearmint.online.stream_exposures import AsyncStreamExposure, StreamExposure
+from spearmint.online.writer import records
 from spearmint.planning.join import join
 from spearmint.planning.select import select, select_anew, select_assigned
 from spearmint.proxy.call_source import call_source
@@ -68,10 +71,13 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "hand_over": hand_over,
         "is_fully_bound": experiment.binder.is_fully_bound_by_caller,
         "is_traced": recorder.is_traced,
+        "item_log": item_log,
         "join": join,
         "leave": experiment_case_var.reset,
         "measure": exposures.measure,
         "partial": functools.partial,
+        "records": records,
+        "score": output_scorer.take,
         "perform": perform,
         "cached_case": experiment.state.cached_case,
         "cached_case_by_class": experiment.state.cached_case_by_class,

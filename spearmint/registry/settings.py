@@ -1,13 +1,21 @@
 """How an experiment is run: what `spearmint.Spearmint` and its decorator take beside configs, checked."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from spearmint.cases.plan import Combine
 from spearmint.config.signature import Bindings
-from spearmint.errors import DeclarationError
+from spearmint.errors import DeclarationError, EvaluationError
+from spearmint.scorers import Scorer, compile_call_scorers
 from spearmint.strategies.builtin import SingleConfigStrategy
+
+
+def _scorers(metrics: Any) -> tuple[Scorer, ...] | None:
+    try:
+        return None if metrics is None else compile_call_scorers(metrics)
+    except EvaluationError as error:
+        raise DeclarationError(str(error)) from error
 
 
 def is_positive(value: Any, kind: Any) -> bool:
@@ -33,7 +41,11 @@ def check_tracing(tracing: Any) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ExperimentSettings:
-    """How an experiment is run, as `spearmint.Spearmint` documents it; an experiment's own settings replace these."""
+    """How an experiment is run, as `spearmint.Spearmint` documents it; an experiment's own settings replace these.
+
+    Attributes:
+        scorers: What scores outputs of exposed units; None for what the process says.
+    """
 
     strategy: Any = SingleConfigStrategy
     bindings: Bindings = field(default_factory=dict)
@@ -45,6 +57,8 @@ class ExperimentSettings:
     compare: Callable[[Any, Any], Any] | None = None
     tracing: bool | Mapping[str, Any] | None = None
     cache: bool = True
+    metrics: Any = None
+    scorers: tuple[Scorer, ...] | None = field(init=False, repr=False, compare=False, default=None)
 
     def __post_init__(self) -> None:
         if not isinstance(self.bindings, Mapping):
@@ -64,6 +78,7 @@ class ExperimentSettings:
         if self.compare is not None and not callable(self.compare):
             raise bad_setting("compare", self.compare, "a function of main's and a variant's result")
         check_tracing(self.tracing)
+        object.__setattr__(self, "scorers", _scorers(self.metrics))
 
     @property
     def is_traced(self) -> bool | None:
@@ -83,13 +98,17 @@ def changed_settings(settings: ExperimentSettings, changes: Mapping[str, Any]) -
     Raises:
         DeclarationError: If there is no such setting, or it is out of range.
     """
-    refuse_unknown([name for name in changes if name not in ExperimentSettings.__slots__])
+    refuse_unknown([name for name in changes if name not in _names()])
     return replace(settings, **changes)
 
 
 def refuse_unknown(names: Iterable[str]) -> None:
     """Raise an error if there are names, which are those of no setting."""
     for name in names:
-        known = ", ".join(sorted(ExperimentSettings.__slots__))
+        known = ", ".join(sorted(_names()))
         message = f"Cannot set {name!r}: there is no such setting. Give some of {known}."
         raise DeclarationError(message)
+
+
+def _names() -> list[str]:
+    return [one.name for one in fields(ExperimentSettings) if one.init]

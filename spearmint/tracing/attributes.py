@@ -173,7 +173,12 @@ def _by_parameter(span: Span) -> dict[str, Any]:
     if not isinstance(span.inputs, tuple):
         return {"arguments": span.inputs}
     args, kwargs = span.inputs
-    names, variadic = _parameters(span.experiment)
+    return arguments_by_parameter(span.experiment, args, kwargs)
+
+
+def arguments_by_parameter(experiment: ExperimentFunction, args: Any, kwargs: Any) -> dict[str, Any]:
+    """Return arguments, of which snapshots may be parts, by the names of their parameters, without the instance."""
+    names, variadic = _parameters(experiment)
     positional = list(args) if isinstance(args, tuple) else [args]
     found: dict[str, Any] = dict(zip(names, positional, strict=False))
     rest = positional[len(names) :]

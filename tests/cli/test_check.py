@@ -144,6 +144,7 @@ def test_correct_settings_end_with_status_0_and_counts(shop, write, invoke):
             "4:3: Cannot find the module 'shop.rnk' of the import path",
         ),
         ("target: shop.rank:plain\n  on_variant_error: shop.rank:tell", "4:3: Cannot import 'shop.rank:tell': module"),
+        ("target: shop.rank:plain\n  metrics: [shop.rank:tell]", "4:13: Cannot import 'shop.rank:tell': module"),
         ("target: shop.rank:plain\n  configs: [gone.yaml]", "4:13: Cannot read configs from 'gone.yaml': there is no"),
         (
             "target: shop.rank:plain\n  configs: [{__config_id__: x, a: 1}, {__config_id__: x, a: 2}]",

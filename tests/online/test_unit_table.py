@@ -57,6 +57,14 @@ def test_calls_are_means_over_all_that_were_made(table):
     assert table.values("a", "duration").tolist() == [pytest.approx(1.8)]
 
 
+def test_scores_are_means_over_the_calls_that_were_scored(table):
+    table.add([exposure("ann", "a"), exposure("bob", "a"), exposure("cid", "b")])
+    table.add([calls("ann", "a", "right", 0.5, 2), calls("ann", "a", "right", 1.0, 6)])
+    table.add([calls("ann", "b", "right", 0, 9)])
+    assert table.values("a", "right").tolist() == [0.875]
+    assert table.values("b", "right").tolist() == []  # Not 0: nothing has scored it.
+
+
 def test_outcome_before_the_exposure_does_not_count(table):
     table.add([outcome("ann", "purchase", 1, time=50), outcome("ann", "purchase", 2, time=150)])
     table.add([exposure("ann", "a", time=100)])

@@ -17,7 +17,6 @@ from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
 from spearmint.evaluation.run.stored_output import decode_output, encode_output
 from spearmint.evaluation.run.usage_meter import UsageMeter, with_judges
-from spearmint.evaluation.scorers import Scorer, scores_of
 from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.evaluation.usage import CellUsage
@@ -25,6 +24,7 @@ from spearmint.execution.event_loop import background_loop
 from spearmint.execution.invoke import invoke_blocking
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
+from spearmint.scorers import Scorer, scores_of
 from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, sample
 from spearmint.tracing.span import UNSAMPLED
 

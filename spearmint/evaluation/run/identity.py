@@ -12,8 +12,8 @@ from spearmint.discovery.reach.code_version import version_of
 from spearmint.errors import ConfigError, EvaluationError
 from spearmint.evaluation.dataset import Dataset, Row
 from spearmint.evaluation.run.case_names import EvaluatedCase
-from spearmint.evaluation.scorers import Scorer
 from spearmint.registry.experiment import ExperimentFunction
+from spearmint.scorers import Scorer
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.cell import Cell, CellResult, Subject
 from spearmint.evaluation.run.chunk import ChunkResult, run_cells
 from spearmint.evaluation.run.row_arguments import Arguments
-from spearmint.evaluation.scorers import compile_scorers
 from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.execution.worker_initializers import worker_initializers
@@ -32,6 +31,7 @@ from spearmint.proxy.proxy import experiment_of, plain_function
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
 from spearmint.registry.settings import ExperimentSettings
+from spearmint.scorers import compile_scorers
 from spearmint.strategies.builtin import SingleConfigStrategy
 
 _MOST_PAYLOADS = 4  # evaluations that a worker remembers

@@ -12,7 +12,7 @@ from spearmint.evaluation.run.identity import Identity
 from spearmint.evaluation.run.journal import ResultLog, StoredCell
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
 from spearmint.evaluation.run.stored_output import is_pickled
-from spearmint.evaluation.scorers import Scorer
+from spearmint.scorers import Scorer
 
 Retry = Literal["errors", "none", "all"]
 Stale = Literal["rerun", "use", "error"]

@@ -22,7 +22,6 @@ from spearmint.evaluation.run.identity import code_version_of, scorer_versions
 from spearmint.evaluation.run.options import EvaluationOptions
 from spearmint.evaluation.run.remote import target_of
 from spearmint.evaluation.run.row_arguments import Arguments, filled_by
-from spearmint.evaluation.scorers import compile_scorers
 from spearmint.evaluation.search.batches import BatchRunner, CaseBatch, split_rows
 from spearmint.evaluation.search.proposals import Proposer
 from spearmint.evaluation.search.result import SearchResult, SearchTrial
@@ -30,6 +29,7 @@ from spearmint.evaluation.search.space import Coordinates, Space
 from spearmint.evaluation.search.studies import Study, Told, cells_beside
 from spearmint.planning.select import full_plan
 from spearmint.registry.settings import ExperimentSettings
+from spearmint.scorers import compile_scorers
 from spearmint.statistics.paired import Difference, difference
 from spearmint.suggest import did_you_mean
 

@@ -100,9 +100,11 @@ class Checker:
         else:
             matched = yield from self._of_experiment(keys, entry)
         yield from self._of_strategy(keys, entry)
-        for key in ("on_variant_error", "compare"):
-            if isinstance(path := getattr(entry, key), str):
-                yield from self._of_import_path((*keys, key), path)
+        named: dict[tuple[Any, ...], Any] = {(key,): getattr(entry, key) for key in ("on_variant_error", "compare")}
+        named.update({("metrics", index): path for index, path in enumerate(entry.metrics or ())})
+        for key, path in named.items():
+            if isinstance(path, str):
+                yield from self._of_import_path((*keys, *key), path)
         configs: list[Config] = []
         for found in self._configs(keys, entry):
             if isinstance(found, SettingsError):

@@ -9,6 +9,7 @@ from spearmint.config.paths import look_up
 from spearmint.errors import SettingsError, SpearmintError
 from spearmint.instrument.settings.model import EntryOptions, PackageEntry, StrategyEntry
 from spearmint.instrument.settings.origin import SettingsSource, raise_combined
+from spearmint.registry.settings import ExperimentSettings, changed_settings
 from spearmint.strategies.by_name import import_named, strategy_by_name
 
 
@@ -54,6 +55,10 @@ def read_options(
             callback: Any = getattr(entry, key)
             if callback is not None:
                 options[key] = import_named(callback) if isinstance(callback, str) else callback
+        key = "metrics"
+        if entry.metrics is not None:
+            options[key] = [import_named(one) if isinstance(one, str) else one for one in entry.metrics]
+            changed_settings(ExperimentSettings(), {key: options[key]})
         key = "configs"
         return options, configs_of(entry, origin)
     except SpearmintError as error:

@@ -120,6 +120,11 @@ def _tracing(value: Any) -> Any:
     return value
 
 
+def _scorers(value: Any) -> Any:
+    """Let one scorer stand for a list of it, and a tuple for a list."""
+    return [value] if isinstance(value, str) or callable(value) else list(value) if isinstance(value, tuple) else value
+
+
 def _options_of(kind: type[ProcessOptions]) -> AfterValidator:
     """Return a check that a mapping holds options of a kind."""
 
@@ -193,6 +198,7 @@ class EntryOptions(_Model):
     max_cases: PositiveInt | None = 1000
     tracing: Annotated[Any, AfterValidator(_tracing)] = None
     cache: bool = True
+    metrics: Annotated[list[Annotated[_ImportPath, WrapValidator(_or_object)]] | None, BeforeValidator(_scorers)] = None
     enabled: bool = True
     stages: Annotated[list[Annotated[dict[str, Any], AfterValidator(_stage)]], BeforeValidator(_list)] = Field(
         default_factory=list

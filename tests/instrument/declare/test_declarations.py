@@ -69,6 +69,24 @@ def test_options_of_an_entry_reach_the_experiment():
     assert (settings.variant_timeout, settings.max_cases, settings.on_variant_error) == (2, None, seen.append)
 
 
+def right(outputs):
+    return outputs == 1
+
+
+def test_scorers_of_an_entry_reach_the_experiment():
+    def f(k): ...
+
+    entry = {"configs": [{"k": 1}], "bindings": {"k": "k"}}
+    settings = made({**entry, "metrics": f"{__name__}:right"}, f)._self_experiment.settings
+    assert [(one.name, one.function) for one in settings.scorers] == [("right", right)]
+    assert made({**entry, "metrics": [right]}, f)._self_experiment.settings.scorers == settings.scorers
+    assert made(entry, f)._self_experiment.settings.scorers is None
+    with pytest.raises(SettingsError, match="Cannot import 'nowhere:right'"):
+        made({**entry, "metrics": ["nowhere:right"]}, f)
+    with pytest.raises(SettingsError, match="Cannot score calls by 'error'"):
+        made({**entry, "metrics": [type("error", (), {"__call__": lambda self, outputs: 1})()]}, f)
+
+
 def test_configs_are_read_lazily_from_the_folder_of_the_file(tmp_path, monkeypatch):
     (tmp_path / "k.yaml").write_text("[broken")
     path = tmp_path / "spearmint.yaml"

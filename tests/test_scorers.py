@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spearmint.errors import EvaluationError
-from spearmint.evaluation.scorers import compile_scorers, scores_of
+from spearmint.scorers import compile_scorers, scores_of
 
 
 def accuracy(outputs, expectations):

@@ -5,15 +5,16 @@ import math
 import numbers
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from spearmint.errors import EvaluationError
-from spearmint.evaluation.pairwise import Pairwise
 
 TAKEN = ("inputs", "outputs", "expectations", "trace", "config")
 _PAIR = ("inputs", "outputs", "main_outputs")
+OF_CALLS = ("error", "duration")
+"""Metrics of calls that are recorded without a scorer."""
 _ANSWERS = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0}  # what MLflow's judges say
 
 
@@ -57,6 +58,34 @@ def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
     return made
 
 
+def compile_call_scorers(scorers: Any) -> tuple[Scorer, ...]:
+    """Read scorers of real calls, of which nothing is expected, and whose traces are not there yet.
+
+    Args:
+        scorers: As for `compile_scorers`; also none.
+
+    Raises:
+        EvaluationError: If one is no scorer, or needs what there is not.
+    """
+    made = compile_scorers(scorers) if scorers else ()
+    for one in made:
+        if one.name in OF_CALLS:
+            advice = "Give it another name, as in {name: scorer}"
+            raise EvaluationError(f"Cannot score calls by {one.name!r}: that is recorded without a scorer. {advice}.")
+        if "trace" in one.wants and not _is_mlflow(one.source) and _needs(one.function, "trace"):
+            cause = "it needs 'trace', which is not written yet when a call is scored"
+            raise EvaluationError(f"Cannot score calls by {one.name!r}: {cause}. Score inputs and outputs.")
+        if one.is_pairwise:
+            cause = "it compares with main's output for the same inputs, which a unit of another arm has none of"
+            raise EvaluationError(f"Cannot score calls by {one.name!r}: {cause}. Use it in an evaluation.")
+    return tuple(replace(one, wants=tuple(name for name in one.wants if name != "trace")) for one in made)
+
+
+def _needs(function: Callable[..., Any], name: str) -> bool:
+    found = inspect.signature(function).parameters.get(name)
+    return found is not None and found.default is found.empty
+
+
 def scores_of(scorer: Scorer, result: Any) -> dict[str, float]:
     """Return what a scorer's result counts as, by metric; a bool counts as 0 or 1, and None is no score."""
     if result is None:
@@ -92,8 +121,8 @@ def _number(value: Any) -> float:
 
 
 def _name(scorer: Any) -> str:
-    if isinstance(scorer, Pairwise):
-        return scorer.name
+    if _is_pairwise(scorer):
+        return str(scorer.name)
     function = scorer.func if isinstance(scorer, partial) else scorer
     name = getattr(function, "name", None) if _is_mlflow(function) else getattr(function, "__name__", None)
     if name == "<lambda>":
@@ -102,7 +131,7 @@ def _name(scorer: Any) -> str:
 
 
 def _compile(name: str, scorer: Any) -> Scorer:
-    if isinstance(scorer, Pairwise):
+    if _is_pairwise(scorer):
         return Scorer(name, partial(scorer.compare, name=name), _PAIR, scorer.judge)
     if _is_mlflow(scorer):
         taken = inspect.signature(scorer.__call__).parameters
@@ -135,6 +164,11 @@ def _source(scorer: Any) -> Any:
     kind = type(scorer)
     is_own = kind.__module__.partition(".")[0] != "mlflow"
     return scorer if is_own else [kind, {name: getattr(scorer, name) for name in kind.model_fields}]
+
+
+def _is_pairwise(scorer: Any) -> bool:
+    """Tell whether it compares two outputs: such a scorer says so of itself, as it stands with evaluations."""
+    return getattr(scorer, "is_pairwise", False) is True
 
 
 def _is_mlflow(scorer: Any) -> bool:
