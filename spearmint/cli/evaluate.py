@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from spearmint.cli.gates import FAILED, GateCommand, conclude
+from spearmint.cli.gates import FAILED, GateCommand, conclude, how_to_go_on
 from spearmint.cli.output import console, examples, fail
 from spearmint.cli.spending import spending_of, spending_options
 from spearmint.cli.targets import use_settings
@@ -210,8 +210,10 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
         from spearmint.evaluation.tracking import log_report  # noqa: PLC0415
 
         click.echo(f"MLflow run: {log_report(report)}", err=True)
+    if report.stopped is not None:
+        click.echo(f"Ended early. {how_to_go_on(click.get_current_context())}", err=True)
     if report.stopped == "quota" and not report.results.count:
-        raise fail("Nothing to compare: a quota was used up before a row had ended. Run the same again later.", FAILED)
+        raise fail("Nothing to compare: a quota was used up before a row had ended.", FAILED)
     if report.results.has_nothing:
         message = f"Nothing to compare: every cell or every score failed, such as {_first_error(report)}."
         raise fail(message, FAILED)

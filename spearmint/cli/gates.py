@@ -52,15 +52,15 @@ class GateCommand(click.Command):
         except click.exceptions.Exit:
             raise
         except KeyboardInterrupt as error:
-            click.echo(_interruption(ctx), err=True)
+            click.echo(f"Interrupted. {how_to_go_on(ctx)}", err=True)
             raise click.exceptions.Exit(INTERRUPTED) from error
         except Exception as error:
             traceback.print_exc()  # Of a module of the user's; Python's own status for it would be a verdict.
             raise click.exceptions.Exit(FAILED) from error
 
 
-def _interruption(ctx: click.Context) -> str:
-    """Say how an interrupted evaluation goes on."""
+def how_to_go_on(ctx: click.Context) -> str:
+    """Say where the results of an evaluation are that has not come to its end, and which command goes on."""
     arguments = ctx.meta.get(_ARGUMENTS, [])
     resume = ctx.params.get("resume")
     if ctx.params.get("store") is not None:
@@ -71,7 +71,7 @@ def _interruption(ctx: click.Context) -> str:
         arguments = [*arguments, "--resume", "run.jsonl"]
     else:
         advice = f"Its results are in {resume!r}. To go on:"
-    return f"Interrupted. {advice}\n  {ctx.command_path} {shlex.join(arguments)}"
+    return f"{advice}\n  {ctx.command_path} {shlex.join(arguments)}"
 
 
 def conclude(

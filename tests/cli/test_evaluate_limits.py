@@ -103,6 +103,11 @@ def test_quota_is_told_and_the_next_run_goes_on(run, shop):
     told = " ".join(result.stdout.split())
     assert re.search(r"A quota that is used up ended the evaluation after [0-5] of 20 rows", told)
     assert "What was made is in 'run.jsonl': the same call goes on from there." in told
+    advice, command = result.stderr.splitlines()[-2:]
+    assert advice == "Ended early. Its results are in 'run.jsonl'. To go on:"
+    assert command.endswith(
+        "evaluate shop:ask --data rows.jsonl --configs config.jsonl --scorer shop:some " + " ".join(options)
+    )
     shop.LATE.clear()
     result = run(*options, "--stale", "use")
     assert "A quota" not in result.stdout
@@ -114,6 +119,15 @@ def test_quota_that_is_used_up_from_the_start_has_status_3(run, shop):
     result = run("--attempts", "3", "--quiet")
     assert result.exit_code == 3
     assert "Nothing to compare: a quota was used up before a row had ended." in result.stderr
+    assert "Nothing of it is kept. A run that can be resumed:" in result.stderr
+    assert "--attempts 3 --quiet --resume run.jsonl\n" in result.stderr
+
+
+def test_budget_that_ends_a_run_tells_the_way_on(run):
+    result = run("--budget", "rows=5", "--store", "runs.db")
+    assert "Ended early. Its results are in 'runs.db'. To go on:" in result.stderr
+    assert result.stderr.endswith("--budget rows=5 --store runs.db --cache\n")
+    assert "Ended early" not in run().stderr
 
 
 @pytest.mark.parametrize(
