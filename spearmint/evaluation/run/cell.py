@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any, Literal, NamedTuple
@@ -269,7 +269,7 @@ def _call(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAccou
     if outcome.status != "success":  # Its time counts nowhere but in what was spent, which is the real one.
         return outcome
     account.count_saved(alone - outcome.duration)
-    return replace(outcome, duration=alone)
+    return Outcome(outcome.status, outcome.value, duration=alone)
 
 
 def _called(subject: Subject, case: ExperimentCase, row: Row, meter: UsageMeter) -> Outcome:

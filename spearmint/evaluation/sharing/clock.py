@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+
+# Documented for frameworks. Its public twin raises where no loop runs, which costs each step more.
+from asyncio import _get_running_loop
 from contextvars import ContextVar
 from time import perf_counter
 from typing import Any
 
 
-class _Branch:
+class Branch:
     """A task or thread of a cell, and by how much its time is ahead of the real one.
 
     Attributes:
@@ -26,7 +29,7 @@ class _Branch:
         self.offset = offset
         self.last = perf_counter()
         self.ended: float | None = None
-        self.children: list[_Branch] = []
+        self.children: list[Branch] = []
         if isinstance(owner, asyncio.Task):
             owner.add_done_callback(self._end)
 
@@ -35,7 +38,19 @@ class _Branch:
 
     @property
     def has_ended(self) -> bool:
+        """Whether it is known to take no more time."""
         return not isinstance(self.owner, asyncio.Task) or self.owner.done()
+
+    def now(self) -> float:
+        """Return its time."""
+        real = self.last = perf_counter()
+        self.join(real)
+        return real + self.offset
+
+    def move(self, time: float) -> None:
+        """Set its time."""
+        self.last = perf_counter()
+        self.offset = time - self.last
 
     def end(self) -> float:
         """Return when it ended, in its own time. A thread does not tell; the last look at it is what is known."""
@@ -56,7 +71,7 @@ class _Branch:
                 self.offset = max(self.offset, child.end() - real)
 
 
-_branch_var: ContextVar[_Branch | None] = ContextVar("spearmint_clock_branch", default=None)
+_branch_var: ContextVar[Branch | None] = ContextVar("spearmint_clock_branch", default=None)
 
 
 class CellClock:
@@ -67,37 +82,31 @@ class CellClock:
     """
 
     def __init__(self) -> None:
-        self._root = _Branch(self, threading.get_ident(), 0.0)
+        self._root = Branch(self, threading.get_ident(), 0.0)
         self.started = self._root.last
 
     def now(self) -> float:
         """Return the time of the running task or thread."""
-        branch = self._branch()
-        real = branch.last = perf_counter()
-        branch.join(real)
-        return real + branch.offset
+        return self.branch().now()
 
-    def move(self, time: float) -> None:
-        """Set the time of the running task or thread."""
-        branch = self._branch()
-        branch.last = perf_counter()
-        branch.offset = time - branch.last
-
-    def _branch(self) -> _Branch:
+    def branch(self) -> Branch:
+        """Return the running task or thread, which tells its time and may set it."""
         parent = _branch_var.get()
         if parent is None or parent.clock is not self:
             parent = self._root
         owner = _task() or threading.get_ident()
         if parent.owner is owner or parent.owner == owner:
             return parent
-        branch = _Branch(self, owner, parent.offset)
+        branch = Branch(self, owner, parent.offset)
         parent.children.append(branch)
         _branch_var.set(branch)
         return branch
 
 
+def is_loop_running() -> bool:
+    """Tell whether an event loop runs on this thread."""
+    return _get_running_loop() is not None
+
+
 def _task() -> "asyncio.Task[Any] | None":
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # No loop is running here.
-        return None
+    return asyncio.current_task() if is_loop_running() else None

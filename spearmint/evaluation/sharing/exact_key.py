@@ -3,11 +3,12 @@
 import pickle
 import types
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextvars import ContextVar
 from dataclasses import is_dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel
@@ -16,6 +17,9 @@ from spearmint.registry.experiment import ProxyBase
 
 _LARGEST = 4_000_000  # bytes that are compared
 _PROTOCOL = 5
+_FEW = 16  # items of a container that is looked through without pickle
+_DEPTH = 4  # containers in containers that are
+_SHORT = 10_000  # characters that are kept as they are
 
 
 class UnkeyableError(Exception):
@@ -34,7 +38,7 @@ class ExactKey(NamedTuple):
         kept: What counts by its identity, which is to be alive as long as the key is in use.
     """
 
-    content: bytes
+    content: Hashable
     kept: tuple[Any, ...]
 
 
@@ -51,6 +55,9 @@ def exact_key(value: Any, is_user_code: Callable[[str], bool]) -> ExactKey:
     Raises:
         UnkeyableError: If it holds an iterator, an object of the user's that cannot be read, or too much.
     """
+    plain = _plain_key(value, _DEPTH)
+    if plain is not None:
+        return ExactKey(plain, ())
     try:
         return _pickled(value, is_user_code, is_fast=True)
     except UnkeyableError:
@@ -65,6 +72,30 @@ def exact_key(value: Any, is_user_code: Callable[[str], bool]) -> ExactKey:
         raise
     except Exception as error:
         raise UnkeyableError(_cause(error)) from error
+
+
+def _plain_key(value: Any, depth: int) -> Hashable:
+    """Return what tells a small value of the plainest types from all others, in a tenth of pickle's time; else None."""
+    kind = type(value)
+    if kind in _EXACT:
+        return kind, value
+    if kind is float:  # 0.0 equals -0.0, and NaN not itself.
+        return kind, value.hex()
+    if kind is str or kind is bytes:
+        return (kind, value) if len(value) <= _SHORT else None
+    if kind not in _CONTAINERS or len(value) > _FEW or not depth:
+        return None
+    keys: list[Any] = [kind]
+    for item in chain(value, value.values()) if kind is dict else value:
+        key = _plain_key(item, depth - 1)
+        if key is None:
+            return None
+        keys.append(key)
+    return tuple(keys)
+
+
+_EXACT = frozenset({int, bool, type(None)})  # whose equal values cannot be told apart
+_CONTAINERS = frozenset({tuple, list, dict})
 
 
 def _pickled(value: Any, is_user_code: Callable[[str], bool], *, is_fast: bool) -> ExactKey:

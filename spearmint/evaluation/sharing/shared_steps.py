@@ -1,9 +1,12 @@
 """Which experiments an evaluation shares, and what of a case each of them can see."""
 
+import threading
 import types
 import weakref
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Context, ContextVar, copy_context
+from functools import lru_cache
 from typing import Any
 
 from spearmint.cases.bound_config import BoundConfig
@@ -25,6 +28,8 @@ from spearmint.registry.value import PER_EXECUTION, ValueOption
 # Of tracers and of arithmetic: they are others in each cell, and no result depends on them.
 _IGNORED = ("spearmint", "mlflow", "current_context", "decimal_context")
 _MISSING = object()
+_LITTLE = 0.005  # seconds of the processor that sharing a step may always take
+_OFTEN = 3  # calls one after another whose sharing is too dear: one may have met a collection of garbage
 
 
 class _Same:
@@ -68,6 +73,8 @@ class SharedSteps:
         self._contents: weakref.WeakKeyDictionary[BoundConfig, dict[ExperimentFunction, _Seen]]
         self._contents = weakref.WeakKeyDictionary()
         self._refused: dict[ExperimentFunction, str] = {}
+        self._dear: Counter[ExperimentFunction] = Counter()
+        self._lock = threading.Lock()
         self._find()
 
     def _find(self) -> None:
@@ -95,6 +102,21 @@ class SharedSteps:
     def refuse(self, experiment: ExperimentFunction, reason: str) -> None:
         """Share no further call of an experiment."""
         self._refused[experiment.canonical] = reason
+
+    def is_worthwhile(self, experiment: ExperimentFunction, sharing: float, seconds: float) -> bool:
+        """Tell whether sharing a call takes less time than the call; no other is shared once it often does not.
+
+        Args:
+            experiment: The step.
+            sharing: Seconds of the processor that recognising a call and copying its result take.
+            seconds: How long the call took.
+        """
+        is_dear = sharing > max(seconds, _LITTLE)
+        with self._lock:
+            in_a_row = self._dear[experiment.canonical] = is_dear * (self._dear[experiment.canonical] + 1)
+        if in_a_row >= _OFTEN:
+            self.refuse(experiment, "comparing its arguments and copying its result take longer than a call")
+        return not is_dear
 
     def sees(self, experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...]) -> tuple[_Seen, ...]:
         """Return what of the configs a call can see: what fills its parameters, and those of all that it reaches."""
@@ -208,5 +230,6 @@ def _differing(before: Mapping[ContextVar[Any], Any], after: Context) -> Iterato
             yield var, value
 
 
+@lru_cache(maxsize=1_000)
 def _is_ignored(var: ContextVar[Any]) -> bool:
     return var is experiment_case_var or (var is not attributes_var and var.name.startswith(_IGNORED))

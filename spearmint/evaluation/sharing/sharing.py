@@ -2,12 +2,13 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import repeat
 from typing import Any
 
+from spearmint.config.model import ATOMS
 from spearmint.context.current import step_caller_var
 from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.evaluation.sharing.cell_steps import call_step
@@ -20,6 +21,22 @@ from spearmint.registry.experiment import ExperimentFunction
 
 _PATIENCE = 300.0  # seconds that a score waits for an equal one
 Score = Callable[[], Mapping[str, float]]
+
+
+class _StepsOfCell:
+    """Lets the calls of steps inside `with` know their cell; a class, as a generator costs each cell more."""
+
+    __slots__ = ("_cell", "_token")
+
+    def __init__(self, cell: CellContext) -> None:
+        self._cell = cell
+
+    def __enter__(self) -> CellClock:
+        self._token = step_caller_var.set(partial(call_step, self._cell))
+        return self._cell.clock
+
+    def __exit__(self, *_: object) -> None:
+        step_caller_var.reset(self._token)
 
 
 class Sharing:
@@ -53,22 +70,20 @@ class Sharing:
 
     def memo(self, row: int, repeat: int) -> RowMemo:
         """Return what the cases of a row have computed."""
+        place = row, repeat
         with self._lock:
-            memo = self._rows.setdefault((row, repeat), RowMemo())
-            self._rows.move_to_end((row, repeat))
-            while len(self._rows) > self._limit:
-                self._rows.popitem(last=False)
+            memo = self._rows.get(place)
+            if memo is None:
+                memo = self._rows[place] = RowMemo()
+                if len(self._rows) > self._limit:
+                    self._rows.popitem(last=False)
+            else:
+                self._rows.move_to_end(place)
         return memo
 
-    @contextmanager
-    def steps(self, row: int, repeat: int, account: StepAccount) -> Iterator[CellClock]:
-        """Share the steps that are called inside; give the clock by which the cell would have run alone."""
-        cell = CellContext(self._shared, self.memo(row, repeat), account)
-        token = step_caller_var.set(partial(call_step, cell))
-        try:
-            yield cell.clock
-        finally:
-            step_caller_var.reset(token)
+    def steps(self, row: int, repeat: int, account: StepAccount) -> "_StepsOfCell":
+        """Share the steps that are called inside `with`, which gives the clock of a cell that runs alone."""
+        return _StepsOfCell(CellContext(self._shared, self.memo(row, repeat), account))
 
     def score(
         self, memo: RowMemo, scorer: str, given: Mapping[str, Any], account: StepAccount, score: Score
@@ -110,7 +125,9 @@ class Sharing:
             (memo.publish if is_shared else memo.fail)(entry)
         return made
 
-    def _is_unchanged(self, given: Mapping[str, Any], content: bytes) -> bool:
+    def _is_unchanged(self, given: Mapping[str, Any], content: Hashable) -> bool:
+        if all(type(value) in ATOMS for value in given.values()):
+            return True
         try:
             return exact_key(given, self._shared.is_user_code).content == content
         except UnkeyableError:

@@ -11,7 +11,7 @@ from typing import Any
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.evaluation.sharing.account import StepAccount
-from spearmint.evaluation.sharing.clock import CellClock
+from spearmint.evaluation.sharing.clock import CellClock, is_loop_running
 from spearmint.evaluation.sharing.copies import copier_of
 from spearmint.evaluation.sharing.exact_key import ExactKey, TooLargeError, UnkeyableError, exact_key
 from spearmint.evaluation.sharing.row_memo import Claim, Entry, RowMemo
@@ -21,7 +21,6 @@ from spearmint.registry.experiment import ExperimentFunction
 from spearmint.tracing.mlflow.token_usage import SpanUsage, reused_sink_var, usage_sink_var
 from spearmint.tracing.recorder import begin_span, end, is_traced
 
-_LITTLE = 0.005  # seconds of the processor that sharing a step may always take
 _PATIENCE = 300.0  # seconds that a call waits for an equal one, so that locks of the user's cannot hold it up for ever
 
 
@@ -68,6 +67,7 @@ class StepCall:
     __slots__ = (
         "_args",
         "_began",
+        "_branch",
         "_caller",
         "_case",
         "_cell",
@@ -76,7 +76,6 @@ class StepCall:
         "_exact",
         "_execution",
         "_experiment",
-        "_keying",
         "_kwargs",
         "_listening",
         "_span",
@@ -92,7 +91,8 @@ class StepCall:
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
     ) -> None:
-        self._started = self._began = cell.clock.now()
+        self._branch = cell.clock.branch()
+        self._started = self._began = self._branch.now()
         self._cell = cell
         self._experiment = experiment
         self._case = case
@@ -106,9 +106,7 @@ class StepCall:
         self._span: Any = None
         self._listening: list[tuple[ContextVar[Any], Token[Any]]] = []
         self.claim: Claim = "alone"
-        before = thread_time()
         key = self._key()
-        self._keying = thread_time() - before
         if key is not None and self._exact is not None:
             waits = experiment.kind in ("coroutine", "async_generator") or self._may_wait()
             self.claim, self._entry = cell.memo.claim(key, self._exact.kept, self._caller, waits=waits)
@@ -120,7 +118,7 @@ class StepCall:
     def stop_waiting(self) -> None:
         """Note that it waits no longer, whether the other call has ended or not."""
         self._cell.memo.stop_waiting(self._the_entry, self._caller)
-        self._cell.clock.move(self._started)  # Alone it would not have waited.
+        self._branch.move(self._started)  # Alone it would not have waited.
         self.claim = "reuse" if self._the_entry.state == "done" else "alone"
 
     def begin(self) -> tuple[ExperimentCase, Any, tuple[Any, ...], dict[str, Any]]:
@@ -139,7 +137,7 @@ class StepCall:
             raise
         if is_traced(self._experiment):
             self._span = begin_span(self._experiment, case, args, kwargs)
-        self._began = self._cell.clock.now()
+        self._began = self._branch.now()
         return case, self._span, args, kwargs
 
     def _listen(self) -> None:
@@ -165,14 +163,14 @@ class StepCall:
 
     def finish(self, value: Any) -> None:
         """Note that it has returned, and let others have the result where they may."""
-        seconds = self._cell.clock.now() - self._began
+        seconds = self._branch.now() - self._began
         self._stop_listening()
         if self.claim == "lead":
             self._share(value, seconds)
         self.count()
         if self._span is not None:
             end(self._span, value)
-        self._cell.clock.move(self._started + seconds)
+        self._branch.move(self._started + seconds)
 
     def reuse(self) -> Any:
         """Return the result of an equal call."""
@@ -189,7 +187,7 @@ class StepCall:
         if is_traced(self._experiment):
             args, kwargs = self._experiment.binder.fill(self._case.values, self._args, self._kwargs)
             end(begin_span(self._experiment, self._case, args, kwargs), value)
-        self._cell.clock.move(self._started + entry.seconds)
+        self._branch.move(self._started + entry.seconds)
         return value
 
     def count(self) -> None:
@@ -226,24 +224,18 @@ class StepCall:
 
     def _arguments(self) -> ExactKey:
         shared = self._cell.shared
-        around = shared.changed_variables(self._context), shared.surroundings(self._experiment)
-        return exact_key((self._args, self._kwargs, around), shared.is_user_code)
+        around = *shared.changed_variables(self._context), *shared.surroundings(self._experiment)
+        return exact_key((self._args, self._kwargs, *around), shared.is_user_code)
 
     def _may_wait(self) -> bool:
         """Tell whether this thread may stand still: the cell's own may, unless a loop runs on it."""
-        if threading.get_ident() != self._cell.thread:
-            return False
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return True
-        return False
+        return threading.get_ident() == self._cell.thread and not is_loop_running()
 
     def _share(self, value: Any, seconds: float) -> None:
         entry, execution = self._the_entry, self._execution
         is_shared = False
         try:
-            reason = self._refusal() or self._keep(entry, value, seconds)
+            reason = self._undiscovered() or self._keep(entry, value, seconds)
             if reason:
                 entry.reason = reason
                 self._tell(reason)
@@ -254,39 +246,42 @@ class StepCall:
             execution.finish()
             (self._cell.memo.publish if is_shared else self._cell.memo.fail)(entry)
 
-    def _keep(self, entry: Entry, value: Any, seconds: float) -> str:
-        """Let an entry give a result; return why it cannot."""
-        try:
-            entry.give = copier_of(value)
-            before = thread_time()
-            entry.give()
-            sharing = self._keying + thread_time() - before
-        except TooLargeError as error:
-            reason = f"its result is not copied: {error}"
-            self._cell.shared.refuse(self._experiment, reason)
-            return reason
-        except Exception as error:  # noqa: BLE001 - a type of the user's may refuse in any way
-            return f"its result cannot be copied ({type(error).__name__}: {error})"
-        if sharing > max(seconds, _LITTLE):
-            reason = "comparing its arguments and copying its result take longer than a call"
-            self._cell.shared.refuse(self._experiment, reason)
-            return reason
-        return ""
-
-    def _refusal(self) -> str:
-        """Say why the result of the run is not to be shared; empty if it may be."""
+    def _undiscovered(self) -> str:
+        """Say what the result of the run depends on, or has changed, beside what the key tells; empty if nothing."""
         shared = self._cell.shared
         reason = self._execution.reason or shared.unseen(self._experiment, self._case, self._args, self._execution)
         if reason:
             return reason
         changed = shared.changed_between(self._context, copy_context())
-        if changed:
-            return f"it sets the context variable {changed!r}"
+        return f"it sets the context variable {changed!r}" if changed else ""
+
+    def _keep(self, entry: Entry, value: Any, seconds: float) -> str:
+        """Let an entry give a result; return why it cannot, or is not to."""
+        before = thread_time()
+        if not self._are_arguments_unchanged():
+            return "it changes its arguments"
+        keying = thread_time() - before
+        shared = self._cell.shared
         try:
-            is_equal = self._exact is not None and self._arguments().content == self._exact.content
+            entry.give = copier_of(value)
+            before = thread_time()
+            entry.give()
+            sharing = keying + thread_time() - before
+        except TooLargeError as error:
+            reason = f"its result is not copied: {error}"
+            shared.refuse(self._experiment, reason)
+            return reason
+        except Exception as error:  # noqa: BLE001 - a type of the user's may refuse in any way
+            return f"its result cannot be copied ({type(error).__name__}: {error})"
+        if shared.is_worthwhile(self._experiment, sharing, seconds):
+            return ""
+        return "comparing its arguments and copying its result take longer than a call"
+
+    def _are_arguments_unchanged(self) -> bool:
+        try:
+            return self._exact is not None and self._arguments().content == self._exact.content
         except UnkeyableError:
-            is_equal = False
-        return "" if is_equal else "it changes its arguments"
+            return False
 
 
 def _noting(spans: list[SpanUsage], outer: Callable[[SpanUsage], None] | None) -> Callable[[SpanUsage], None]:

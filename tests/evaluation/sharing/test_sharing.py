@@ -280,6 +280,34 @@ def test_result_dearer_to_copy_than_to_make_is_not_shared():
     assert "comparing its arguments and copying its result take longer than a call (" in told
 
 
+def test_one_dear_result_keeps_no_later_call_apart():
+    @experiment
+    def step(q: str) -> Any:
+        calls[q] += 1
+        return Slow() if q == "q0" else q
+
+    @experiment
+    def answer(q: str, n: Annotated[int, Bind("n")] = 0) -> bool:
+        return step(q) is None
+
+    evaluate(answer, configs=[{"n": 1}, {"n": 2}, {"n": 3}], concurrency=1)
+    assert [calls["q0"], calls["q1"], calls["q2"]] == [3, 1, 1]
+
+
+def test_dear_results_in_a_row_keep_later_calls_apart():
+    @experiment
+    def step(q: str) -> Any:
+        calls[q] += 1
+        return q if q == "q3" else Slow()
+
+    @experiment
+    def answer(q: str, n: Annotated[int, Bind("n")] = 0) -> bool:
+        return step(q) is None
+
+    evaluate(answer, [{"q": f"q{number}"} for number in range(4)], configs=[{"n": 1}, {"n": 2}], concurrency=1)
+    assert [calls[f"q{number}"] for number in range(4)] == [2, 2, 2, 2]
+
+
 def test_step_that_takes_longer_than_its_copies_is_shared():
     @experiment
     def step(q: str) -> Any:
