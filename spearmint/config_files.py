@@ -8,6 +8,7 @@ from typing import Any
 
 from spearmint.config import Config, parse_configs
 from spearmint.config.canonical import canonical_text
+from spearmint.config.included_files import with_included
 from spearmint.config.sources import find_files
 from spearmint.errors import ConfigError, DeclarationError
 from spearmint.online.reload import Staged, checked_interval, reloader
@@ -47,7 +48,10 @@ class ConfigFiles:
         self._experiments.add(experiment)
 
     def files(self) -> Iterator[Path]:
-        """Yield the files that the sources stand for now."""
+        """Yield the files that the sources stand for now, and those whose text any of them holds by ``!file``."""
+        return with_included(self._named())
+
+    def _named(self) -> Iterator[Path]:
         for source in self._sources:
             if isinstance(source, str | os.PathLike):
                 text = os.fspath(source)

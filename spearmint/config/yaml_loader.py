@@ -14,6 +14,7 @@ import yaml
 
 from spearmint.config.canonical import MAX_DEPTH
 from spearmint.config.file_access import read_bounded
+from spearmint.config.included_files import forget_included, note_included
 from spearmint.config.located import LocatedMapping, PositionMap
 from spearmint.config.sweep import FLOAT_RANGE_KEY, RANGE_KEY, SWEEP_KEY, RangeError, make_float_range, make_range
 from spearmint.errors import ConfigError
@@ -91,12 +92,12 @@ def _syntax_errors(text: str, source: str) -> Iterator[None]:
         start = text.rfind("\n", 0, unprintable.start()) + 1
         at = text.count("\n", 0, start) + 1
         raise ConfigError(msg, source=source, line=at, column=unprintable.start() - start + 1)
+    forget_included(source)
     try:
         yield
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        line: int | None = mark.line + 1 if mark else None
-        column: int | None = mark.column + 1 if mark else None
+        line, column = (mark.line + 1, mark.column + 1) if mark else (None, None)
         cause = ", ".join(part for part in (error.context, error.problem) if part)
         msg = f"Cannot read YAML: {cause}. Correct the syntax there, or just before."
         if "nesting depth" in (error.problem or ""):  # PyYAML 6.0.4 has a limit of its own
@@ -280,6 +281,7 @@ class _Reader:
 
     def _text_of_file(self, name: str, event: Any) -> str:
         path = Path(self._source).parent / name
+        note_included(self._source, path)
         try:
             return read_bounded(path).decode()
         except OSError as error:
@@ -304,10 +306,8 @@ class _Reader:
 
     def _fail(self, cause: str, advice: str, event: Any = None) -> NoReturn:
         mark = event.start_mark if event is not None else None
-        msg = f"Cannot read YAML: {cause}. {advice}."
-        raise ConfigError(
-            msg, source=self._source, line=mark.line + 1 if mark else 1, column=mark.column + 1 if mark else 1
-        )
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise ConfigError(f"Cannot read YAML: {cause}. {advice}.", source=self._source, line=line, column=column)
 
 
 def _no_mapping(what: str, data: Any) -> str:

@@ -3,31 +3,22 @@
 import atexit
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Self
 
 from spearmint.context.threads import install_thread_propagation
-from spearmint.errors import ConfigError
-from spearmint.execution.call_metrics import call_meter
-from spearmint.execution.limits import PoolLimits
-from spearmint.execution.pool import variant_pool
 from spearmint.execution.worker_initializers import worker_initializers
 from spearmint.instrument.child_processes.environment import propagate_to_children
 from spearmint.instrument.importing.already_imported import EARLIER, wrap_imported_modules
 from spearmint.instrument.importing.hook import hook
 from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.process_settings import ProcessSettings
 from spearmint.instrument.reload_source import SettingsFiles
 from spearmint.instrument.report import InstallationReport, idle_message, missed_message, report_on, tell
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.online.reload import reloader
-from spearmint.online.writer import records
-from spearmint.proxy.codegen import set_metrics_options
-from spearmint.tracing import recorder
-from spearmint.tracing.exporter import exporter
-from spearmint.tracing.options import TracingOptions
 from spearmint.warn import warn
 
 
@@ -40,7 +31,8 @@ class Handle:
         self.claims = 1
         self._reaches_children = reaches_children
         self._installation = Installation(loaded)
-        self._files = SettingsFiles(self._installation, self._packages, self._note)
+        self._process = ProcessSettings()
+        self._files = SettingsFiles(self._installation, self._packages, self._process, self._note)
         self._undo = ExitStack()
 
     def _note(self, loaded: LoadedSettings) -> None:
@@ -128,7 +120,7 @@ class Handle:
     def _replace(self, loaded: LoadedSettings, old: Installation, *, is_paused: bool) -> None:
         self._undo.close()
         self.loaded, self._installation = loaded, Installation(loaded)
-        self._files = SettingsFiles(self._installation, self._packages, self._note)
+        self._files = SettingsFiles(self._installation, self._packages, self._process, self._note)
         account = self._installation.account
         account.modules.update(old.account.modules)
         account.already_imported.update(old.account.already_imported)
@@ -147,20 +139,8 @@ class Handle:
             undo.callback(self._installation.take_back)
             undo.callback(hook.drop, self._installation)
             settings = self.loaded.settings
-            if settings.background is not None or settings.tracing is not None:
-                undo.callback(_set_process, variant_pool.limits, exporter.options)
-                recorder.set_options(settings.tracing or {})
-                variant_pool.configure(**settings.background or {})
-            if settings.metrics is not None:
-                undo.callback(set_metrics_options, asdict(call_meter.options))
-                set_metrics_options(settings.metrics)
-            if settings.online is not None:
-                undo.callback(records.set_options, records.options)
-                try:
-                    records.configure(_relative_to(self.loaded.origin.folder, settings.online))
-                except ConfigError as error:
-                    key = "sink" if str(error).startswith("Cannot use the sink") else "metrics"
-                    raise self.loaded.origin.error(str(error), ("online", key)) from error
+            undo.callback(self._process.take_back)
+            self._process.put_in_force(self.loaded)
             undo.callback(install_thread_propagation(keeps=settings.propagate_threads).uninstall)
             if self._reaches_children:
                 undo.callback(propagate_to_children(self.loaded))
@@ -252,19 +232,6 @@ def _tell_of_late_values(installation: Installation, old: Installation) -> None:
             "read on what stands in the code. Restart the process to vary them there too."
         )
         warn(message)
-
-
-def _relative_to(folder: Path | None, online: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options whose journal stands beside the settings file, as its other paths do."""
-    journal = online.get("journal")
-    return {**online, "journal": str(folder / journal)} if journal and folder is not None else dict(online)
-
-
-def _set_process(limits: PoolLimits, options: TracingOptions) -> None:
-    """Let what `spearmint.configure` sets be what it was."""
-    variant_pool.configure(**asdict(limits))
-    exporter.options = options
-    recorder.set_options({})  # It keeps what it has read of the options.
 
 
 def _install_there(loaded: LoadedSettings) -> None:

@@ -5,10 +5,12 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from spearmint.config.included_files import with_included
 from spearmint.config.sources import find_files
 from spearmint.errors import ConfigError
 from spearmint.instrument.declare.declarations import StagedEntries
 from spearmint.instrument.importing.installation import Installation
+from spearmint.instrument.process_settings import ProcessSettings
 from spearmint.instrument.settings.changes import with_changes, with_options
 from spearmint.instrument.settings.load import LoadedSettings, read_settings
 from spearmint.online.reload import Staged
@@ -23,18 +25,27 @@ class SettingsFiles:
     Args:
         installation: What is installed.
         packages: Names of packages that were given beside those of the file.
+        process: What the settings have set for the process.
         on_change: Given the settings, when others are in force.
     """
 
     def __init__(
-        self, installation: Installation, packages: tuple[str, ...], on_change: Callable[[LoadedSettings], None]
+        self,
+        installation: Installation,
+        packages: tuple[str, ...],
+        process: ProcessSettings,
+        on_change: Callable[[LoadedSettings], None],
     ) -> None:
         self._installation = installation
         self._packages = packages
+        self._process = process
         self._on_change = on_change
 
     def files(self) -> Iterator[Path]:
-        """Yield the settings file, and those that its entries name."""
+        """Yield the settings file, those that its entries name, and those whose text any of them holds by ``!file``."""
+        return with_included(self._named())
+
+    def _named(self) -> Iterator[Path]:
         loaded = self._installation.loaded
         origin = loaded.origin
         if origin.path is not None:
@@ -76,6 +87,7 @@ class SettingsFiles:
         installation = self._installation
         loaded, waiting = with_changes(installation.loaded, read)
         staged = installation.stage(loaded)
+        self._process.check(loaded)
         kinds = {id(one): _kind(one) for one, _ in staged.changes}
         return Staged(
             staged.changes,
@@ -86,6 +98,7 @@ class SettingsFiles:
 
     def _commit(self, staged: StagedEntries, kinds: dict[int, object]) -> None:
         self._installation.commit(staged)
+        self._process.put_in_force(staged.loaded)
         self._on_change(staged.loaded)
         for experiment, _ in staged.changes:
             if _kind(experiment) != kinds[id(experiment)]:

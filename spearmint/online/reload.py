@@ -92,7 +92,8 @@ class _Watched:
         self.source = weakref.ref(source)
         self.every = every
         self.prints = FileFingerprints()
-        self.version = self.prints.of(source.files())
+        self.files = list(source.files())
+        self.version = self.prints.of(self.files)
         self.seen = ""  # Its files may have changed since they were read: the first look reads them again.
         self.waiting: tuple[str, ...] = ()
         self.due = monotonic() + (every or 0.0)
@@ -188,10 +189,12 @@ class Reloader:
                 told = "; ".join(staged.waiting)
                 logger.warning("Changed settings are in force but for what needs a restart: %s", told)
             watched.waiting = staged.waiting
+            # The first look may find files that were not known of before, as configs were not read yet.
+            is_first = not before and watched.prints.of(watched.files) == watched.version
             if now != watched.version:
                 watched.version = now
-                self._loaded += 1
-                self._since = monotonic()
+                self._loaded += not is_first
+                self._since = self._since if is_first else monotonic()
         return None
 
     # The thread.
@@ -278,9 +281,10 @@ def checked_interval(seconds: Any) -> float:
 def reload() -> SettingsStats:
     """Take in what the settings files, and the config files that they name, say now.
 
-    That is every file of `spearmint.install` and of ``Spearmint(configs="path", reload=...)``, watched or not. Configs,
-    strategies and ``enabled`` take effect at once and together; calls that are under way end as they began. New
-    targets and changed bindings need a restart, which `SettingsStats.waiting` says.
+    That is every file of `spearmint.install` and of ``Spearmint(configs="path", reload=...)``, watched or not, and
+    those that they include by ``!file``. Configs, strategies and ``enabled`` take effect at once and together, then
+    what is said of the process; calls that are under way end as they began. New targets and changed bindings need a
+    restart, which `SettingsStats.waiting` says.
 
     Returns:
         What is in force.

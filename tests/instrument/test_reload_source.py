@@ -12,6 +12,10 @@ import pytest
 import spearmint
 from spearmint import RuntimeContext
 from spearmint.errors import ConfigError, SettingsError
+from spearmint.execution.call_metrics import call_meter
+from spearmint.execution.pool import variant_pool
+from spearmint.online.writer import records
+from spearmint.tracing.exporter import exporter
 
 SHOP = {
     "shop.py": """
@@ -240,6 +244,65 @@ def test_other_options_of_a_value_wait_for_a_restart(project):
         path.write_text(path.read_text().replace("prompts/", "[{v: two}], strategy: shadow"))
         assert spearmint.reload().waiting == ("value words:TEXT: another 'strategy'",)
         assert module.say() == "two"
+
+
+def test_files_that_yaml_includes_are_watched(project):
+    project.write({**SHOP, "texts/a.txt": "one", "configs/a.yaml": "k: !file ../texts/a.txt"})
+    path = project.folder / "s.yaml"
+    path.write_text(
+        "reload: {every: 0.1}\n"
+        "experiments:\n"
+        "- {target: 'shop:rank', configs: configs/, bindings: {boost: k}}\n"
+        "- {target: 'shop:page', configs: [{k: !file texts/b.txt}], bindings: {boost: k}}\n"
+    )
+    (project.folder / "texts" / "b.txt").write_text("two")
+    start = spearmint.settings_stats()
+    with spearmint.install(path):
+        spearmint.reload()
+        module = project.load("shop")
+        assert module.page("a") == ("two", "one")
+        assert spearmint.settings_stats().loaded == start.loaded
+        (project.folder / "texts" / "a.txt").write_text("uno")
+        wait_until(lambda: module.rank("a") == "uno")
+        (project.folder / "texts" / "b.txt").unlink()
+        wait_until(lambda: spearmint.settings_stats().rejected > start.rejected)
+        assert module.page("a") == ("two", "uno")
+        (project.folder / "texts" / "b.txt").write_text("dos")
+        wait_until(lambda: module.page("a") == ("dos", "uno"))
+        wait_until(lambda: spearmint.settings_stats().loaded == start.loaded + 2)
+
+
+def with_sections(path, sections):
+    path.write_text(sections + text(1))
+
+
+def test_sections_of_the_process_are_taken_in(shop, project):
+    path, limits, options = shop(1), variant_pool.limits, exporter.options
+    with_sections(path, "background: {max_workers: 3, queue_size: 7}\ntracing: {sample_rate: 0.5}\n")
+    with spearmint.install(path):
+        spearmint.configure(background={"max_tasks": 5})
+        with_sections(path, "background: {max_workers: 4}\nmetrics: true\nonline: {journal: j, flush_every: 9}\n")
+        assert spearmint.reload().waiting == ()
+        changed = variant_pool.limits
+        assert (changed.max_workers, changed.max_tasks, changed.queue_size) == (4, 5, limits.queue_size)
+        assert exporter.options == options
+        assert call_meter.is_on
+        assert (records.options.journal, records.options.flush_every) == (str(project.folder / "j"), 9)
+        with_sections(path, "")
+        spearmint.reload()
+        assert not call_meter.is_on
+        assert records.options.journal is None
+        assert variant_pool.limits.max_workers == limits.max_workers
+    assert (variant_pool.limits, exporter.options) == (limits, options)
+
+
+def test_section_that_is_no_good_changes_nothing(shop):
+    path, limits = shop(1), variant_pool.limits
+    with spearmint.install(path):
+        with_sections(path, "background: {max_workers: 4}\nonline: {metrics: ['nowhere:score']}\n")
+        with pytest.raises(SettingsError, match=r"s\.yaml:2.*Cannot use the scorer 'nowhere:score'"):
+            spearmint.reload()
+        assert variant_pool.limits == limits
 
 
 def test_end_of_all_configs_waits_for_a_restart(shop, project):

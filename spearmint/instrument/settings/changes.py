@@ -17,6 +17,8 @@ from spearmint.instrument.settings.origin import SettingsSource
 
 _CHANGE_AT_ONCE = frozenset({"configs", "strategy", "enabled", *STEERING})
 _OF_VALUES = frozenset({"configs"})
+PROCESS_SECTIONS = ("tracing", "background", "online", "metrics")
+"""What is said of the whole process."""
 _KINDS = ("packages", "experiments")
 
 
@@ -51,8 +53,9 @@ def with_changes(before: LoadedSettings, read: LoadedSettings) -> tuple[LoadedSe
             kept.append(_changed(entry, now))
         waiting += [f"{name}: a new target" for name in found]
         fields[kind] = kept
+    fields |= {name: getattr(read.settings, name) for name in PROCESS_SECTIONS}
     for name in InstallSettings.model_fields:
-        if name not in _KINDS and getattr(read.settings, name) != getattr(before.settings, name):
+        if name not in fields and getattr(read.settings, name) != getattr(before.settings, name):
             waiting.append(f"another {name!r}")
     merged = before.settings.model_copy(update=fields)
     origin = replace(read.origin, marks=_moved(read.origin, places))
