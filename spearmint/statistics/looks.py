@@ -82,45 +82,50 @@ def cumulated(n: Values, means: Values, spreads: Values) -> MomentSeries:
 
 def mean_gaps(ours: MomentSeries, main: MomentSeries) -> GapSeries:
     """Return what `unpaired.mean_gap` says at each look."""
-    return _gaps(ours, main, ours.mean - main.mean, ours.variance, main.variance)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.sqrt(ours.variance / ours.n + main.variance / main.n)
+    has_few = np.minimum(ours.n, main.n) < 2  # noqa: PLR2004 - one unit says nothing of how units vary
+    return GapSeries(ours.n + main.n, ours.mean - main.mean, np.where(has_few, np.nan, error))
 
 
 def ratio_gaps(ours: MomentSeries, main: MomentSeries) -> GapSeries:
     """Return what `unpaired.ratio_gap` says at each look."""
-    ratios, variances = zip(*map(_ratio, (ours, main)), strict=True)
-    return _gaps(ours, main, ratios[0] - ratios[1], *variances)
+    return mean_gaps(as_ratios(ours), as_ratios(main))
 
 
 def adjusted_gaps(ours: MomentSeries, main: MomentSeries) -> GapSeries:
     """Return what `regression_adjustment.adjusted_gap` says at each look."""
+    theta = slopes(ours, main)
+    return mean_gaps(adjusted_by(ours, theta), adjusted_by(main, theta))
+
+
+def slopes(ours: MomentSeries, main: MomentSeries) -> Values:
+    """Return what `regression_adjustment.slope` says at each look."""
     spread, common = np.zeros(len(ours.n)), np.zeros(len(ours.n))
     for arm in (ours, main):
         has_any = arm.n > 1
         spread[has_any] += (arm.n * arm.other_variance - arm.other_variance)[has_any]
         common[has_any] += (arm.n * arm.covariance - arm.covariance)[has_any]
-    theta = np.divide(common, spread, out=np.zeros_like(common), where=spread > 0)
-    means = [arm.mean - theta * arm.other_mean for arm in (ours, main)]
-    variances = [
-        np.maximum(arm.variance + theta**2 * arm.other_variance - 2 * theta * arm.covariance, 0.0)
-        for arm in (ours, main)
-    ]
-    return _gaps(ours, main, means[0] - means[1], *variances)
+    return np.divide(common, spread, out=np.zeros_like(common), where=spread > 0)
 
 
-def _ratio(arm: MomentSeries) -> tuple[Values, Values]:
-    """Return the ratios at each look, and their variances times the number of units."""
+def adjusted_by(arm: MomentSeries, theta: Values) -> MomentSeries:
+    """Return the moments of the values less ``theta`` times the covariates."""
+    variance = arm.variance + theta**2 * arm.other_variance - 2 * theta * arm.covariance
+    return _of_one_number(arm, arm.mean - theta * arm.other_mean, variance)
+
+
+def as_ratios(arm: MomentSeries) -> MomentSeries:
+    """Return the ratios of the means, and their variances times the number of units, by the delta method."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(arm.other_mean != 0, arm.mean / arm.other_mean, np.nan)
         spread = arm.variance + ratio**2 * arm.other_variance - 2 * ratio * arm.covariance
-        return ratio, np.maximum(spread, 0.0) / arm.other_mean**2
+        return _of_one_number(arm, ratio, spread / arm.other_mean**2)
 
 
-def _gaps(
-    ours: MomentSeries, main: MomentSeries, value: Values, our_variance: Values, main_variance: Values
-) -> GapSeries:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.sqrt(our_variance / ours.n + main_variance / main.n)
-    return GapSeries(ours.n + main.n, value, np.where(np.minimum(ours.n, main.n) < 2, np.nan, error))  # noqa: PLR2004
+def _of_one_number(arm: MomentSeries, mean: Values, variance: Values) -> MomentSeries:
+    nothing = np.zeros(len(arm.n))
+    return MomentSeries(arm.n, mean, np.maximum(variance, 0.0), nothing, nothing, nothing)
 
 
 def running_bounds(gaps: GapSeries, rho2: float, alpha: float) -> RunningBounds:

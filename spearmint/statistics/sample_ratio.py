@@ -6,11 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import special, stats
 
+from spearmint.statistics.sequential import mixture_precision
+
 UNHEALTHY = 0.001
 """The p-value below which a ratio is told as broken: one looks at it often, and acts on it."""
 FEWEST_PER_ARM = 8
 """Units per arm below which Pearson's test is not asked."""
+FEWEST_PER_MOVING_ARM = 5
+"""The same of arms whose shares move, as a bandit's do."""
 _CONCENTRATION = 100.0
+_HORIZON = 5000  # units at which a broken ratio of moving shares is found soonest
 
 
 def pearson(counts: Sequence[int], shares: Sequence[float]) -> float:
@@ -101,6 +106,35 @@ def running_p_values(counts: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     factors = inner - _log_beta(_CONCENTRATION * expected) - np.log(expected) @ observed
     smallest: np.ndarray = np.minimum.accumulate(np.exp(-np.maximum(0.0, factors)))
     return smallest
+
+
+def moving_p_values(counts: np.ndarray, weights: np.ndarray, squares: np.ndarray) -> tuple[float, float]:
+    """Test whether units went to arms in shares that moved, as a bandit's do.
+
+    An arm's units, each weighed by 1 over the share that its arm had when it came, stand for all units, give or take
+    what chance does to the estimate of Horvitz and Thompson. Where shares never move and there are two arms, the
+    distance is that of Pearson's test. The arm that is furthest off counts, times the number of arms (Bonferroni).
+
+    Args:
+        counts: How many units each arm has: a row for each arm, an item for each look.
+        weights: The sums of ``1 / p`` over them.
+        squares: The sums of ``1 / p**2``.
+
+    Returns:
+        The p-value of the last look alone, and one that holds at every look: that of a normal mixture, as
+        `sequential.p_value`. An arm is asked once it, and the others together, were to have `FEWEST_PER_MOVING_ARM`
+        units.
+    """
+    total = counts.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = (weights - total) ** 2 / (total * (squares / weights - 1))
+        expected = total * counts / weights
+        is_asked = np.minimum(expected, total - expected) >= FEWEST_PER_MOVING_ARM
+    furthest = np.where(is_asked, off, 0.0).max(axis=0)
+    k = total * mixture_precision(_HORIZON, UNHEALTHY) + 1
+    running = np.sqrt(k) * np.exp(-(k - 1) * furthest / (2 * k))
+    fixed = float(stats.chi2.sf(furthest[-1], 1)) if len(furthest) else 1.0
+    return min(1.0, len(counts) * fixed), min(1.0, len(counts) * float(running.min(initial=1.0)))
 
 
 def _cells(counts: Sequence[int] | np.ndarray, shares: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:

@@ -2,27 +2,33 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
 from scipy import stats
 
 from spearmint.evaluation.online.metric import OnlineMetric
 from spearmint.evaluation.online.unit_statistics import MetricMoments
-from spearmint.statistics.intervals import CONFIDENCE, Estimate, wilson
+from spearmint.evaluation.online.weighted_statistics import WeightedMoments
+from spearmint.statistics.intervals import CONFIDENCE, Estimate, Values, wilson
 from spearmint.statistics.looks import (
     GapSeries,
-    MomentSeries,
     RunningBounds,
+    adjusted_by,
     adjusted_gaps,
+    as_ratios,
     mean_gaps,
     ratio_gaps,
     running_bounds,
+    slopes,
 )
 from spearmint.statistics.multiple import adjusted_levels, holm
 from spearmint.statistics.paired import FEWEST_ROWS, Difference, Verdict
 from spearmint.statistics.regression_adjustment import adjusted_gap
 from spearmint.statistics.sequential import half_width, mixture_precision
 from spearmint.statistics.unpaired import Gap, Moments, mean_gap, ratio_gap
+from spearmint.statistics.weighted_looks import WeightedSeries, with_common_spread
 
 SEQUENTIAL = "confidence sequence"
 _SERIES = {"plain": mean_gaps, "ratio": ratio_gaps, "adjusted": adjusted_gaps}
@@ -35,7 +41,7 @@ class UnitDifference(Difference):
 
     Attributes:
         alpha: How likely a false alarm is to be, over all arms of the metric.
-        fewest: Units of the smaller of the two arms.
+        fewest: Units of the smaller of the two arms; where units have weights, how many of equal weight tell as much.
         doubt: Why the records can bear no verdict, in a sentence; empty where they can.
     """
 
@@ -137,46 +143,88 @@ class Design:
         return "ratio" if metric.kind == "ratio" else "adjusted" if self.is_adjusted else "plain"
 
 
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """An arm against main: now, look by look, and how many units the smaller of the two has."""
+
+    gap: Gap
+    series: GapSeries
+    fewest: int
+
+
 def compare_arms(
-    metric: OnlineMetric, moments: MetricMoments, arms: Sequence[str], design: Design
+    metric: OnlineMetric, moments: MetricMoments | WeightedMoments, arms: Sequence[str], design: Design
 ) -> tuple[list[OnlineSummary], list[Looks]]:
     """Return what each arm did by a metric, main first, and how the differences of the others became known."""
-    last = [arm.last() for arm in moments.arms]
-    gaps = [_GAPS[design.way(metric)](one, last[0]) for one in last[1:]]
-    series = [_known(design.way(metric), one, moments.arms[0]) for one in moments.arms[1:]]
-    p_values = [
-        _p_value(gap, running_bounds(of_arm, design.rho2, design.alpha), design)
-        for gap, of_arm in zip(gaps, series, strict=True)
-    ]
+    if isinstance(moments, WeightedMoments):
+        compared, estimates = _compared_by_weight(metric, moments.arms, design)
+    else:
+        compared, estimates = _compared(metric, moments, design)
+    p_values = [_p_value(one.gap, running_bounds(one.series, design.rho2, design.alpha), design) for one in compared]
     adjusted = holm(p_values)
     levels = adjusted_levels(p_values, adjusted, design.alpha)
     looks = [
-        Looks(of_arm, running_bounds(of_arm, design.rho2, level)) for of_arm, level in zip(series, levels, strict=True)
+        Looks(one.series, running_bounds(one.series, design.rho2, level))
+        for one, level in zip(compared, levels, strict=True)
     ]
-    summaries = [
-        OnlineSummary(
-            arm, position == 0, metric.name, metric.kind, _estimate(metric, one, design, is_rate=is_rate), None
-        )
-        for position, (arm, one, is_rate) in enumerate(zip(arms, last, moments.are_rates, strict=True))
-    ]
-    for position, (gap, p, q, level) in enumerate(zip(gaps, p_values, adjusted, levels, strict=True), 1):
+    test = _test_name(metric, design) + (", inverse propensity" if isinstance(moments, WeightedMoments) else "")
+    summaries = [OnlineSummary(arms[0], True, metric.name, metric.kind, estimates[0], None)]  # noqa: FBT003 - a field
+    for position, (one, p, q, level) in enumerate(zip(compared, p_values, adjusted, levels, strict=True), 1):
+        gap = one.gap
         bounds = _bounds(gap, looks[position - 1].bounds, level, design)
-        test = _test_name(metric, design)
-        fewest = min(last[position].n, last[0].n)
-        one = summaries[position]
-        found = UnitDifference(gap.n, gap.value, *bounds, p, q, test, 1 - level, None, design.alpha, fewest)
-        summaries[position] = OnlineSummary(
-            one.case_id, one.is_main, one.metric, one.kind, one.estimate, found, gap.error
+        found = UnitDifference(gap.n, gap.value, *bounds, p, q, test, 1 - level, None, design.alpha, one.fewest)
+        summaries.append(
+            OnlineSummary(arms[position], False, metric.name, metric.kind, estimates[position], found, gap.error)  # noqa: FBT003
         )
     return summaries, looks
 
 
-def _known(way: str, ours: MomentSeries, main: MomentSeries) -> GapSeries:
+def _compared(metric: OnlineMetric, moments: MetricMoments, design: Design) -> tuple[list[_Compared], list[Estimate]]:
+    way = design.way(metric)
+    last = [arm.last() for arm in moments.arms]
+    main = moments.arms[0]
+    compared = [
+        _Compared(
+            _GAPS[way](now, last[0]),
+            _known(_SERIES[way](arm, main), np.minimum(arm.n, main.n)),
+            min(now.n, last[0].n),
+        )
+        for arm, now in zip(moments.arms[1:], last[1:], strict=True)
+    ]
+    estimates = [
+        wilson(round(one.mean * one.n), one.n)
+        if is_rate and one.n and not design.is_sequential
+        else _estimate(one, one.n, design, is_ratio=metric.kind == "ratio")
+        for one, is_rate in zip(last, moments.are_rates, strict=True)
+    ]
+    return compared, estimates
+
+
+def _compared_by_weight(
+    metric: OnlineMetric, arms: Sequence[WeightedSeries], design: Design
+) -> tuple[list[_Compared], list[Estimate]]:
+    """Do what `_compared` does for units with weights, of which an arm may have few that count for many."""
+    if metric.kind == "ratio":
+        arms = [arm.changed(as_ratios) for arm in arms]
+    shown = with_common_spread(arms)
+    effective = [float(arm.effective[-1]) if len(arm.effective) else 0.0 for arm in arms]
+    compared = []
+    for position in range(1, len(arms)):
+        ours, main = shown[position], shown[0]
+        if design.way(metric) == "adjusted":
+            theta = slopes(arms[position].spread, arms[0].spread)
+            pair = [arms[at].changed(partial(adjusted_by, theta=theta)) for at in (position, 0)]
+            ours, main = with_common_spread(pair)
+        fewest = min(effective[position], effective[0])
+        gap = replace(mean_gap(ours.last(), main.last()), freedom=max(1.0, fewest - 1))
+        series = _known(mean_gaps(ours, main), np.minimum(arms[position].effective, arms[0].effective))
+        compared.append(_Compared(gap, series, int(fewest)))
+    return compared, [_estimate(one.last(), n, design) for one, n in zip(shown, effective, strict=True)]
+
+
+def _known(found: GapSeries, fewest: Values) -> GapSeries:
     """Return the differences look by look; those with too few units for the interval to hold narrow nothing."""
-    found = _SERIES[way](ours, main)
-    error = found.error.copy()
-    error[(ours.n < FEWEST_ROWS) | (main.n < FEWEST_ROWS)] = math.nan
-    return GapSeries(found.n, found.value, error)
+    return GapSeries(found.n, found.value, np.where(fewest < FEWEST_ROWS, math.nan, found.error))
 
 
 def _p_value(gap: Gap, bounds: RunningBounds, design: Design) -> float:
@@ -201,18 +249,16 @@ def _test_name(metric: OnlineMetric, design: Design) -> str:
     return f"{name}, delta method" if way == "ratio" else f"{name}, CUPED" if way == "adjusted" else name
 
 
-def _estimate(metric: OnlineMetric, arm: Moments, design: Design, *, is_rate: bool) -> Estimate:
+def _estimate(arm: Moments, effective: float, design: Design, *, is_ratio: bool = False) -> Estimate:
     """Return an arm's mean, or ratio, with an interval that is as valid as the differences are."""
-    none = Moments(arm.n, 0.0, 0.0, 1.0) if metric.kind == "ratio" else Moments(arm.n, 0.0, 0.0)
     if arm.n == 0:
         return Estimate(0, math.nan, math.nan, math.nan)
-    if is_rate and not design.is_sequential:
-        return wilson(round(arm.mean * arm.n), arm.n)
-    gap = (ratio_gap if metric.kind == "ratio" else mean_gap)(arm, none)  # from an arm of which all is known to be 0
+    # From an arm of which all is known to be 0.
+    gap = ratio_gap(arm, Moments(arm.n, 0.0, 0.0, 1.0)) if is_ratio else mean_gap(arm, Moments(arm.n, 0.0, 0.0))
     if not gap.error > 0:
         return Estimate(arm.n, gap.value, math.nan, math.nan)
     if design.is_sequential:
         half = half_width(gap.error, arm.n, design.rho2, design.alpha)
     else:
-        half = gap.error * float(stats.t.isf(design.alpha / 2, arm.n - 1))
+        half = gap.error * float(stats.t.isf(design.alpha / 2, max(1.0, effective - 1)))
     return Estimate(arm.n, gap.value, gap.value - half, gap.value + half)

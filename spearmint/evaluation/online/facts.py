@@ -11,6 +11,7 @@ from spearmint.evaluation.online.journal_table import JournalTable
 from spearmint.evaluation.online.metric import OnlineMetric, metrics_of
 from spearmint.evaluation.online.unit_statistics import (
     ArmRecords,
+    MetricMoments,
     arm_records,
     counts_by_look,
     crossovers,
@@ -19,7 +20,9 @@ from spearmint.evaluation.online.unit_statistics import (
     exposures_over_time,
     measure,
     recorded_outcomes,
+    weights_by_look,
 )
+from spearmint.evaluation.online.weighted_statistics import WeightedMoments, measure_weighted
 from spearmint.statistics.intervals import Values
 from spearmint.suggest import did_you_mean
 
@@ -81,8 +84,13 @@ def gather(
     arms = (main, *sorted({one.arm for one in records} - {main}))
     metrics = metrics_of(asked, recorded_outcomes(table, experiment))
     expose(table, experiment, version, arms)
-    units = UnitCounts(arms, shares_of(arms, records), counts_by_look(table, len(arms)), crossovers(table))
-    moments = measure(table, experiment, version, metrics, len(arms), with_before=design.is_adjusted)
+    shares = shares_of(arms, records)
+    weights = None if shares is not None else weights_by_look(table, len(arms))
+    units = UnitCounts(arms, shares, counts_by_look(table, len(arms)), crossovers(table), weights)
+    # Where shares move, plain means would compare units of different times.
+    moments: Sequence[MetricMoments | WeightedMoments] = (measure if shares is not None else measure_weighted)(
+        table, experiment, version, metrics, len(arms), with_before=design.is_adjusted
+    )
     compared = [compare_arms(one, found, arms, design) for one, found in zip(metrics, moments, strict=True)]
     accounts = journal_accounts(table)
     drifting = [  # where one looks once, no looks contradict each other

@@ -12,9 +12,9 @@ import numpy as np
 from spearmint.evaluation.online.accounts import JournalAccounts
 from spearmint.evaluation.online.unit_statistics import ArmRecords
 from spearmint.statistics.intervals import Values
-from spearmint.statistics.sample_ratio import FEWEST_PER_ARM, UNHEALTHY, pearson, running_p_values
+from spearmint.statistics.sample_ratio import FEWEST_PER_ARM, UNHEALTHY, moving_p_values, pearson, running_p_values
 
-CheckName = Literal["versions", "losses", "missing units", "sample ratio", "crossovers", "drift"]
+CheckName = Literal["versions", "losses", "missing units", "propensities", "sample ratio", "crossovers", "drift"]
 MOST_CROSSED = 0.01
 """Share of units under several arms from which on arms no longer differ cleanly."""
 MOST_MISSING = 0.01
@@ -50,12 +50,14 @@ class UnitCounts:
         shares: The share of each that the exposures tell; None where it changed, as a bandit's does.
         by_look: A row for each arm, an item for each look.
         crossed: Units that were exposed to several arms.
+        weights: Where shares moved, the sums of 1 / propensity over each arm's units, look by look, and of its square.
     """
 
     arms: Sequence[str]
     shares: Sequence[float] | None
     by_look: Values
     crossed: int
+    weights: tuple[Values, Values] | None = None
 
     @property
     def counts(self) -> list[int]:
@@ -93,6 +95,7 @@ def health_of(
         _versions(records),
         _losses(accounts),
         _missing_units(accounts),
+        *_propensities(records),
         _sample_ratio(units, records, by_process),
         _crossovers(units, records),
     ]
@@ -152,11 +155,11 @@ def _sample_ratio(
     units: UnitCounts, records: Sequence[ArmRecords], by_process: Mapping[str, Sequence[int]]
 ) -> HealthCheck:
     arms, counts = list(units.arms), units.counts
+    if any(one.unknown for one in records):
+        text = f"{_counted(arms, counts)}; the shares to hold them against are not all known."
+        return HealthCheck("sample ratio", is_healthy=True, text=text)
     if units.shares is None:
-        is_of_versions = len({one.version for one in records}) > 1
-        why = "they differ by version" if is_of_versions else "they moved"
-        text = f"{_counted(arms, counts)}; there are no shares to hold them against, as {why}."
-        return HealthCheck("sample ratio", is_of_versions, text, "" if is_of_versions else _BANDIT)
+        return _moving_ratio(units, records)
     shares, by_look = list(units.shares), units.by_look
     rest = 1 - sum(shares)
     if rest > _ROUNDING:
@@ -175,10 +178,38 @@ def _sample_ratio(
     return HealthCheck("sample ratio", is_healthy=False, text=text, cause=cause)
 
 
-_BANDIT = (
-    "Weights move, as a bandit's do: means of units are biased then. "
-    "Report by inverse propensity, or on a version in which they stood still."
-)
+def _moving_ratio(units: UnitCounts, records: Sequence[ArmRecords]) -> HealthCheck:
+    """Hold the units against shares that moved: what each arm's units stand for is the number of all units."""
+    counted, total = _counted(units.arms, units.counts), sum(units.counts)
+    if len({one.version for one in records}) > 1 or units.weights is None:
+        text = f"{counted}; there are no shares to hold them against, as they differ by version."
+        return HealthCheck("sample ratio", is_healthy=True, text=text)
+    weights, squares = units.weights
+    stand_for = [float(of_arm[-1]) for of_arm in weights]
+    fixed, watched = moving_p_values(units.by_look, weights, squares)
+    told = ", ".join(f"{count:.0f}" for count in stand_for)
+    text = f"{counted}; by shares that moved they stand for {told}, expected {total}: p = {fixed:.2g} now, "
+    text += f"{watched:.2g} at any time."
+    if min(fixed, watched) >= UNHEALTHY:
+        return HealthCheck("sample ratio", is_healthy=True, text=text)
+    lacking = min(range(len(units.arms)), key=stand_for.__getitem__)
+    is_known = stand_for[lacking] < total
+    arm, count = (units.arms[lacking], units.counts[lacking]) if is_known else (_ABSENT_ARM, 0)
+    cause = _likeliest_cause(arm, count, None, units)
+    return HealthCheck("sample ratio", is_healthy=False, text=text, cause=cause)
+
+
+def _propensities(records: Sequence[ArmRecords]) -> Iterator[HealthCheck]:
+    """Yield a check that fails where exposures do not say with which propensity a unit came to its arm."""
+    unknown, total = (sum(getattr(one, name) for one in records) for name in ("unknown", "exposures"))
+    if not unknown:
+        return
+    text = f"{unknown} of {total} exposures have no propensity above 0, up to 1."
+    cause = (
+        "Another program has written or changed them. If the shares moved, as a bandit's do, means of their units are "
+        "biased, and nothing can take that out: report on records that have one."
+    )
+    yield HealthCheck("propensities", is_healthy=False, text=text, cause=cause)
 
 
 def _likeliest_cause(arm: str, count: int, odd: str | None, units: UnitCounts) -> str:
@@ -214,11 +245,15 @@ def _crossovers(units: UnitCounts, records: Sequence[ArmRecords]) -> HealthCheck
     text = f"{units.crossed} of {total} units were exposed to several arms ({share:.2%}); each counts for its first."
     if share < MOST_CROSSED:
         return HealthCheck("crossovers", is_healthy=True, text=text)
-    cause = (
-        "Weights or salt were changed, which moves units: see versions"
-        if len({one.version for one in records}) > 1
-        else "A unit's name changes while it takes part, or stands for several people, as where a login merges two"
-    )
+    if len({one.version for one in records}) > 1:
+        cause = "Weights or salt were changed, which moves units: see versions"
+    elif units.shares is None:
+        cause = (
+            "The weights moved while these units went on calling, as a bandit's do: what they did belongs to neither "
+            "arm cleanly. Take a unit that comes once, such as a session, or move the weights less often (every)"
+        )
+    else:
+        cause = "A unit's name changes while it takes part, or stands for several people, as where a login merges two"
     return HealthCheck("crossovers", is_healthy=False, text=text, cause=f"{cause}.")
 
 

@@ -46,6 +46,8 @@ def caption_of(facts: OnlineFacts, sign: str = "*") -> str:
         else "Intervals and p hold for one look that was planned beforehand"
     )
     less = "; differences are less what units' values before explain (CUPED)" if design.is_adjusted else ""
+    if facts.units.shares is None:
+        less += "; shares moved, so that each unit is weighed by 1 / propensity"
     return f"{sign} main, which the others are compared with. {how}, adjusted for all arms of a metric (Holm){less}."
 
 

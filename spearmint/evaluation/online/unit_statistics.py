@@ -28,6 +28,7 @@ class ArmRecords:
         main: The config id of the main arm.
         lowest: The lowest propensity among the exposures.
         highest: The highest one.
+        unknown: How many exposures have none that is above 0, up to 1.
         first: When the first exposure was, in ns since the epoch.
         last: When the last one was.
         exposures: How many exposures.
@@ -38,6 +39,7 @@ class ArmRecords:
     main: str
     lowest: float
     highest: float
+    unknown: int
     first: int
     last: int
     exposures: int
@@ -88,7 +90,8 @@ def arm_records(table: JournalTable, experiment: str) -> list[ArmRecords]:
     found = table.rows(
         """
         SELECT coalesce(version, ''), arm, coalesce(any_value(main), ''), coalesce(min(propensity), 0),
-            coalesce(max(propensity), 0), min(time), max(time), count(*)
+            coalesce(max(propensity), 0), count(*) FILTER (NOT coalesce(propensity > 0 AND propensity <= 1, false)),
+            min(time), max(time), count(*)
         FROM records WHERE type = 'exposure' AND experiment = ? GROUP BY ALL ORDER BY min(time), arm
         """,
         [experiment],
@@ -111,6 +114,8 @@ def recorded_outcomes(table: JournalTable, experiment: str) -> dict[str, bool]:
 def expose(table: JournalTable, experiment: str, version: str | None, arms: Sequence[str]) -> int:
     """Make the table of exposed units: each with its first arm, its place in time, and whether it crossed over.
 
+    The weight of a unit is 1 over the propensity of its first exposure; nothing where that is no propensity.
+
     Returns:
         How many there are.
     """
@@ -122,8 +127,11 @@ def expose(table: JournalTable, experiment: str, version: str | None, arms: Sequ
     table.run(
         """
         CREATE OR REPLACE TABLE exposed AS
-        SELECT row_number() OVER (ORDER BY first, hash(unit)) - 1 AS id, unit, first, position, is_crossed FROM (
-            SELECT unit, min(time) AS first, arg_min(arm, time) AS arm, min(arm) <> max(arm) AS is_crossed
+        SELECT row_number() OVER (ORDER BY first, hash(unit)) - 1 AS id, unit, first, position, is_crossed,
+            CASE WHEN propensity > 0 AND propensity <= 1 THEN 1 / propensity END AS weight
+        FROM (
+            SELECT unit, min(time) AS first, arg_min(arm, time) AS arm, min(arm) <> max(arm) AS is_crossed,
+                arg_min(coalesce(propensity, 0), time) AS propensity
             FROM records WHERE type = 'exposure' AND experiment = ? AND coalesce(version = ?, true) GROUP BY unit
         ) JOIN arms USING (arm)
         """,
@@ -142,7 +150,21 @@ def counts_by_look(table: JournalTable, arms: int) -> Values:
     found = table.arrays(
         f"SELECT id // {LOOK_EVERY} AS look, position, count(*)::DOUBLE AS n FROM exposed GROUP BY ALL"  # noqa: S608
     )
-    return np.cumsum(_grid(found, "n", arms, _looks(table)), axis=1)
+    return np.cumsum(grid_of(found, "n", arms, looks_of(table)), axis=1)
+
+
+def weights_by_look(table: JournalTable, arms: int) -> tuple[Values, Values]:
+    """Return the sums of the weights of each arm's units at each look, and of their squares: a row for each arm."""
+    found = table.arrays(
+        f"""
+        SELECT id // {LOOK_EVERY} AS look, position, coalesce(sum(weight), 0) AS w,
+            coalesce(sum(weight * weight), 0) AS ww
+        FROM exposed GROUP BY ALL
+        """  # noqa: S608 - numbers of our own
+    )
+    looks = looks_of(table)
+    sums, squares = (np.cumsum(grid_of(found, name, arms, looks), axis=1) for name in ("w", "ww"))
+    return sums, squares
 
 
 def exposures_by_process(table: JournalTable, experiment: str, arms: Sequence[str]) -> dict[str, list[int]]:
@@ -168,10 +190,11 @@ def exposures_over_time(table: JournalTable, arms: int) -> tuple[list[int], Valu
         "SELECT (first - ?) // ? AS look, position, count(*)::DOUBLE AS n FROM exposed GROUP BY ALL", [first, width]
     )
     spans = (last - first) // width + 1
-    return [first + width * span for span in range(spans)], _grid(found, "n", arms, spans)
+    return [first + width * span for span in range(spans)], grid_of(found, "n", arms, spans)
 
 
-def _looks(table: JournalTable) -> int:
+def looks_of(table: JournalTable) -> int:
+    """Return how many looks there are."""
     return int(table.rows(f"SELECT coalesce(max(id) // {LOOK_EVERY} + 1, 0) FROM exposed")[0][0])  # noqa: S608
 
 
@@ -195,21 +218,15 @@ def measure(
         with_before: Whether the second number of a unit is its value before its exposure; else it is 0, and of a ratio
             the denominator.
     """
-    names = list(dict.fromkeys(name for one in metrics for name in (one.outcome, one.per) if name))
-    _sum_by_unit(table, experiment, version, names, with_before=with_before)
-    looks = _looks(table)
-    numbers = [_numbers(metric, names, with_before=with_before) for metric in metrics]
-    columns = [f"{value} AS y{at}, {other} AS x{at}" for at, (value, other) in enumerate(numbers)]
+    number_units(table, experiment, version, metrics, with_before=with_before)
+    looks = looks_of(table)
     sums = [_SUMS.format(at=at) for at in range(len(metrics))]
     found = table.arrays(
-        f"""
-        SELECT id // {LOOK_EVERY} AS look, position, {", ".join(sums)}
-        FROM (SELECT id, position, {", ".join(columns)} FROM exposed LEFT JOIN summed USING (id)) GROUP BY ALL
-        """  # noqa: S608 - columns of our own, names of users are parameters
+        f"SELECT id // {LOOK_EVERY} AS look, position, {', '.join(sums)} FROM numbers GROUP BY ALL"  # noqa: S608
     )
     result = []
     for at, metric in enumerate(metrics):
-        grids = {name: _grid(found, f"{name}{at}", arms, looks) for name in ("n", "y", "x", "yy", "xx", "yx")}
+        grids = {name: grid_of(found, f"{name}{at}", arms, looks) for name in ("n", "y", "x", "yy", "xx", "yx")}
         series = [
             cumulated(
                 grids["n"][arm],
@@ -230,6 +247,28 @@ _SUMS = """
     coalesce(var_pop(x{at}) FILTER (y{at} IS NOT NULL), 0) AS xx{at},
     coalesce(covar_pop(y{at}, x{at}), 0) AS yx{at}, coalesce(bool_and(y{at} IN (0, 1)), true) AS is_rate{at}
 """
+
+
+def number_units(
+    table: JournalTable, experiment: str, version: str | None, metrics: Sequence[OnlineMetric], *, with_before: bool
+) -> None:
+    """Make the view ``numbers``: of each exposed unit the value ``y`` and the second number ``x`` of each metric.
+
+    Args:
+        table: As for `measure`, and so are the others.
+        experiment: As there.
+        version: As there.
+        metrics: As there.
+        with_before: As there.
+    """
+    names = list(dict.fromkeys(name for one in metrics for name in (one.outcome, one.per) if name))
+    _sum_by_unit(table, experiment, version, names, with_before=with_before)
+    numbers = [_numbers(metric, names, with_before=with_before) for metric in metrics]
+    columns = "".join(f", {value} AS y{at}, {other} AS x{at}" for at, (value, other) in enumerate(numbers))
+    table.run(
+        f"CREATE OR REPLACE TEMP VIEW numbers AS SELECT id, position, weight{columns} "  # noqa: S608 - as below
+        "FROM exposed LEFT JOIN summed USING (id)"
+    )
 
 
 def _sum_by_unit(
@@ -265,7 +304,8 @@ def _numbers(metric: OnlineMetric, names: Sequence[str], *, with_before: bool) -
     return f"coalesce(s{position}, 0)", f"coalesce(bs{position}, 0)" if with_before else "0::DOUBLE"
 
 
-def _grid(found: dict[str, Values], name: str, arms: int, looks: int) -> Values:
+def grid_of(found: dict[str, Values], name: str, arms: int, looks: int) -> Values:
+    """Return a column of a query by arm and look, 0 where it has no row."""
     grid = np.zeros((arms, looks))
     grid[np.asarray(found["position"], dtype=int), np.asarray(found["look"], dtype=int)] = found[name]
     return grid

@@ -168,11 +168,58 @@ def test_calls_without_units_are_told_from_1_percent(folder):
     assert check_of(online_report(folder), "missing units").is_healthy
 
 
-def test_shares_that_moved_are_told(folder):
-    write(folder, [*units((300, 300)), *units((300, 900), offset=5000, share=0.25)])
-    found = check_of(online_report(folder), "sample ratio")
+def moved(counts, later, *, share):
+    """Give units of equal shares, and after them units of which the second arm has another share."""
+    records = units(counts)
+    for arm, count, of_arm in zip(ARMS, later, (1 - share, share), strict=True):
+        for unit in range(count):
+            name, at = f"{arm}-later-{unit}", 2000 + unit * 1000 / count
+            records += [exposure(name, arm, at, share=of_arm), outcome(name, "purchase", unit % 5, at + 1)]
+    return records
+
+
+def test_shares_that_moved_are_weighed(folder):
+    write(folder, moved((300, 300), (250, 750), share=0.75))
+    report = online_report(folder)
+    found = check_of(report, "sample ratio")
+    assert report.is_healthy
+    assert "control 550, discount 1050; by shares that moved they stand for 1600, 1600, expected 1600" in found.text
+    assert "weighed by 1 / propensity" in str(report)
+
+
+def test_units_that_a_moving_arm_lacks_are_told(folder):
+    write(folder, moved((300, 300), (250, 500), share=0.75))
+    report = online_report(folder)
+    found = check_of(report, "sample ratio")
+    assert "they stand for 1600, 1267, expected 1350" in found.text
+    assert "Calls of discount end before they run" in found.cause
+    assert report.verdict("purchase").startswith("no verdict: sample ratio")
+
+
+def test_a_moving_arm_that_is_never_exposed_is_missed(folder):
+    records = moved((300, 300), (250, 750), share=0.75)
+    write(folder, [one for one in records if "control" not in one["feature_flag.context.id"]])
+    assert check_of(online_report(folder), "sample ratio").cause.startswith("Never exposed: control")
+
+
+def test_units_that_moving_weights_moved_have_their_cause(folder):
+    crossed = [exposure(f"control-{unit}", "discount", 4000 + unit, share=0.75) for unit in range(20)]
+    write(folder, [*moved((300, 300), (250, 750), share=0.75), *crossed])
+    found = check_of(online_report(folder), "crossovers")
+    assert "20 of 1600 units were exposed to several arms (1.25%)" in found.text
+    assert "as a bandit's do" in found.cause
     assert not found.is_healthy
-    assert "inverse propensity" in found.cause
+
+
+@pytest.mark.parametrize("share", [None, 0, 1.5])
+def test_exposures_without_propensity_bear_no_verdict(folder, share):
+    records = units((300, 300))
+    for record in records[::50]:
+        record |= {"spearmint.propensity": share}
+    write(folder, records)
+    report = online_report(folder)
+    assert "24 of 600 exposures have no propensity above 0, up to 1" in check_of(report, "propensities").text
+    assert report.verdict("purchase").startswith("no verdict: propensities")
 
 
 def test_an_effect_that_turns_is_told_as_drift(folder):

@@ -152,6 +152,80 @@ def test_covariate_adjusts_as_a_regression_does(folder):
     assert "CUPED" in adjusted.difference.test
 
 
+@pytest.fixture
+def steered():
+    """Units whose values rise while a bandit gives the second arm, which is as good, more and more of them."""
+    rng = np.random.default_rng(SEED)
+    shares = np.repeat([0.5, 0.7, 0.9], 500)
+    arms = (rng.random(1500) < shares).astype(int)
+    values = rng.gamma(2.0, 1.0 + 0.5 * arms) - 0.5 * arms * 2 + np.repeat([0.0, 2.0, 4.0], 500)
+    return arms, np.where(arms, shares, 1 - shares), values
+
+
+def write_steered(folder, steered, *more):
+    records = []
+    for unit, (arm, propensity, value) in enumerate(zip(*steered, strict=True)):
+        name = f"unit-{unit}"
+        records.append(exposure(name, ("control", "discount")[arm], unit, share=float(propensity)))
+        records += [outcome(name, "purchase", value, unit + 0.5), *(make(name, unit) for make in more)]
+    write(folder, records)
+
+
+def test_units_of_a_bandit_are_weighed(folder, steered):
+    linear = pytest.importorskip("statsmodels.api")
+    described = pytest.importorskip("statsmodels.stats.weightstats")
+    arms, propensities, values = steered
+    write_steered(folder, steered)
+    means, errors, spreads, effective = [], [], [], []
+    for arm in (0, 1):
+        y, weights = values[arms == arm], 1 / propensities[arms == arm]
+        fit = linear.WLS(y, np.ones(len(y)), weights=weights).fit(cov_type="HC1")
+        means.append(fit.params[0])
+        errors.append(fit.bse[0])
+        effective.append(weights.sum() ** 2 / (weights**2).sum())
+        equal = described.DescrStatsW(y, weights * effective[-1] / weights.sum(), ddof=1)
+        spreads.append(equal.var)
+    errors = [max(error, math.sqrt(max(spreads) / n)) for error, n in zip(errors, effective, strict=True)]
+    report = online_report(folder, test="fixed")
+    main, ours = report.summary("purchase")
+    assert (main.estimate.n, ours.estimate.n) == ((arms == 0).sum(), (arms == 1).sum())
+    assert [main.estimate.value, ours.estimate.value] == pytest.approx(means, rel=1e-9)
+    assert ours.error == pytest.approx(math.hypot(*errors), rel=1e-9)
+    half = stats.t.isf(0.025, min(effective) - 1) * ours.error
+    assert ours.difference.low == pytest.approx(means[1] - means[0] - half, rel=1e-9)
+    assert ours.difference.test == "Welch's t, inverse propensity"
+    assert stats.ttest_ind(values[arms == 1], values[arms == 0]).pvalue < 1e-9
+    assert report.verdict("purchase") == online_report(folder).verdict("purchase") == "no clear difference"
+
+
+def test_ratios_and_covariates_are_weighed_too(folder, steered):
+    arms, propensities, values = steered
+    weights = 1 / propensities
+    views, before = np.random.default_rng(1).poisson(3.0, 1500) + 1.0, values - 1.0
+    write_steered(
+        folder,
+        steered,
+        lambda name, unit: outcome(name, "views", views[unit], unit + 0.6),
+        lambda name, unit: outcome(name, "purchase", before[unit], unit - 5000),
+    )
+    ratio = online_report(folder, metrics=["purchase/views"], test="fixed").summary()
+    for arm in (0, 1):
+        ours = arms == arm
+        expected = np.average(values[ours], weights=weights[ours]) / np.average(views[ours], weights=weights[ours])
+        assert ratio[arm].estimate.value == pytest.approx(expected, rel=1e-9)
+    # A bootstrap of units draws their propensities with them.
+    rng, drawn = np.random.default_rng(2), []
+    for _ in range(2000):
+        at = rng.integers(0, 1500, 1500)
+        sums = [[(weights[at] * part[at])[arms[at] == arm].sum() for part in (values, views)] for arm in (0, 1)]
+        drawn.append(sums[1][0] / sums[1][1] - sums[0][0] / sums[0][1])
+    assert np.std(drawn) * 0.95 <= ratio[1].error <= np.std(drawn) * 1.3
+    # What was before explains all, so that no spread and no difference is left.
+    adjusted = online_report(folder, metrics=["purchase"], covariate="before", test="fixed").summary()[1]
+    assert adjusted.difference.value == pytest.approx(0.0, abs=1e-9)
+    assert adjusted.error == pytest.approx(0.0, abs=1e-4)
+
+
 def test_means_over_calls_weigh_each_call(folder):
     records = [exposure(f"u{unit}", ("control", "discount")[unit % 2], unit) for unit in range(60)]
     for unit in range(60):
