@@ -42,6 +42,7 @@ _MODULES = {
     "install": "spearmint.instrument.install",
     "metrics": "spearmint.process",
     "online_report": "spearmint.evaluation.online.online_report",
+    "precomputed": "spearmint.evaluation.marks",
     "reload": "spearmint.online.reload",
     "settings_stats": "spearmint.online.reload",
     "token": "spearmint.online.outcomes",

@@ -7,6 +7,7 @@ from spearmint.context import RuntimeContext
 from spearmint.discovery.reach.code_version import code_version
 from spearmint.evaluation.budget import Budget
 from spearmint.evaluation.limits import Limits
+from spearmint.evaluation.marks import precomputed
 from spearmint.evaluation.online.online_report import online_report
 from spearmint.evaluation.pairwise import Pairwise
 from spearmint.evaluation.race import Race
@@ -66,6 +67,7 @@ __all__ = [
     "install",
     "metrics",
     "online_report",
+    "precomputed",
     "reload",
     "settings_stats",
     "token",

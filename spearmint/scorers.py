@@ -153,7 +153,8 @@ def _compile(name: str, scorer: Any) -> Scorer:
     named = {one.name for one in parameters}
     # A trace costs much more than all the rest, so that only a scorer that names it gets one.
     wants = tuple(one for one in TAKEN if one in named or (takes_all and one != "trace"))
-    return Scorer(name, scorer, wants, scorer)
+    source = scorer.version_source if hasattr(type(scorer), "version_source") else scorer
+    return Scorer(name, scorer, wants, source)
 
 
 def _source(scorer: Any) -> Any:

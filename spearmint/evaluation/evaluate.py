@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,7 @@ def evaluate(
     prices = PriceList(options.prices)
     table = ResultTable(len(cases), rows, options.repeats, reduce=options.reduce, prices=prices)
     table.clusters, table.is_raced = clusters, options.race is not None
+    table.store = None if options.store is None else Path(options.store)
     table.details = frozenset(map(position_column, pairwise))
     stores_output = options.resume is not None or options.store is not None or bool(pairwise)
     keeps_output = stores_output or len(cases) * rows * options.repeats <= KEPT_OUTPUTS

@@ -54,7 +54,8 @@ def log_report(report: Report, *, run_name: str | None = None) -> str:
         mlflow.log_input(_dataset(mlflow, report), context="evaluation")
         with tempfile.TemporaryDirectory() as folder:
             for file in ("report.html", "report.csv"):
-                mlflow.log_artifact(str(report.save(Path(folder) / file)))
+                report.save(Path(folder) / file)
+            mlflow.log_artifacts(folder)
         for case, label in zip(report.cases, labels_of(report.cases), strict=True):
             with mlflow.start_run(run_name=cut(label, _LONGEST_NAME), nested=True):
                 mlflow.set_tags(

@@ -3,7 +3,7 @@
 import functools
 import math
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -37,9 +37,10 @@ from spearmint.evaluation.report.labels import (
     varying_parameters,
 )
 from spearmint.evaluation.report.parallel import parallel
-from spearmint.evaluation.report.row_table import Column, RowTable, row_table, value_on_page
+from spearmint.evaluation.report.row_table import MOST_BYTES, Column, RowTable, row_table, value_on_page
 from spearmint.evaluation.report.scales import number
 from spearmint.evaluation.report.summary import Summary, best_first, disagreements
+from spearmint.evaluation.report.whole_outputs import whole_outputs
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import CellKey, ResultTable
 from spearmint.evaluation.spending import usd_text
@@ -101,15 +102,21 @@ class Content:
         return list(range(len(self.cases))) if metric is None else self.order(metric)
 
 
-def page_of(content: Content) -> str:
-    """Return a whole HTML page."""
+def page_of(content: Content, write: Callable[[str], str] | None = None) -> str:
+    """Return a whole HTML page.
+
+    Args:
+        content: What it shows.
+        write: Writes a part of the table of rows to a file beside the page where it would be too large, and returns
+            where the page finds it; None where the page is to be one file.
+    """
     cases, rows, repeats = content.results.shape
     facts = [(cases, "cases"), (rows, "rows"), (repeats, "repeats"), (cases * rows * repeats, "cells")]
     labels = labels_of(content.cases)
     values = {
         "advice": [one for metric in content.summaries if (one := _advice(content, labels, metric)) is not None],
-        "rows": _rows(content, labels),
-        "script": _source("rows.js"),
+        "rows": _rows(content, labels, write),
+        "script": _source("marks.js") + _source("rows.js"),
         "facts": [(f"{count:,}", name) for count, name in [*facts, (content.errors, "errors")]],
         "left_out": max(0, len(content.cases) - _MANY_CASES),
         "scatters": list(_scatters(content, labels)),
@@ -178,12 +185,14 @@ def _advice(content: Content, labels: Sequence[str], metric: str) -> Advice | No
     return advice_of(found, position, content.results, content.race, content.costs)
 
 
-def _rows(content: Content, labels: Sequence[str]) -> RowTable | None:
+def _rows(content: Content, labels: Sequence[str], write: Callable[[str], str] | None) -> RowTable | None:
     """Return the table of rows and configs; None without a metric."""
     if not content.summaries:
         return None
     columns = [Column(one, labels[one]) for one in content.first_order[:_MANY_CASES]]
-    return row_table(columns, list(content.summaries), content.results, content.dataset.rows())
+    metrics, rows = list(content.summaries), content.dataset.rows()
+    with whole_outputs(content.results, content.cases) as whole:
+        return row_table(columns, metrics, content.results, rows, whole=whole, write=write, most=MOST_BYTES)
 
 
 def _best_text(one: Summary) -> str:

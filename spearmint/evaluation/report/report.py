@@ -3,7 +3,6 @@
 import functools
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +19,11 @@ from spearmint.evaluation.report.effects import Effect, effects_of
 from spearmint.evaluation.report.files import csv_of, write_whole
 from spearmint.evaluation.report.labels import varying_parameters
 from spearmint.evaluation.report.page import Content, notebook_of, page_of
+from spearmint.evaluation.report.page_files import save_page
 from spearmint.evaluation.report.raced import Dropped, confirmation_of, dropped_of, race_sentences
 from spearmint.evaluation.report.row_values import complete, corrected
 from spearmint.evaluation.report.saved_run import SavedRun, run_as_json, run_of_text
-from spearmint.evaluation.report.summary import Summary, known_metric, summarize
+from spearmint.evaluation.report.summary import Summary, known_metric, summarize, with_fates
 from spearmint.evaluation.report.table import columns_of, tables_of, title_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.identity import row_keys
@@ -103,13 +103,7 @@ class Report:
         if metric is None:
             return [one for name in self.metrics for one in self.summary(name)]
         summaries = self._summarized(known_metric(self.results, metric))
-        if self.race is None:
-            return list(summaries)
-        ids = [case.case_id for case in self.cases]
-        return [
-            replace(one, fate=self.race.fate(position, ids), is_dropped=position not in self.race.survivors)
-            for position, one in enumerate(summaries)
-        ]
+        return list(summaries) if self.race is None else with_fates(summaries, self.race)
 
     @property
     def survivors(self) -> list[str]:
@@ -243,8 +237,8 @@ class Report:
         """Write the report: whole, or not at all.
 
         Args:
-            path: Where to; ``.html`` gives one page with plots that needs no network, ``.csv`` the table,
-                ``.json`` what later runs are compared with.
+            path: Where to; ``.html`` gives one page that needs no network, ``.csv`` the table, ``.json`` what later
+                runs are compared with. Of a page beyond 50 MB, inputs and outputs go to the folder ``<name>_files``.
 
         Returns:
             The path.
@@ -253,11 +247,13 @@ class Report:
             EvaluationError: If the name ends otherwise, or the file cannot be written; what stood there stays.
         """
         target = Path(path)
-        makers = {".csv": lambda: csv_of(self._rows()), ".html": self.to_html, ".json": self._run_text}
-        make = makers.get(target.suffix.lower())
-        if make is None:
+        kind = target.suffix.lower()
+        if kind not in (".html", ".csv", ".json"):
             raise EvaluationError(f"Cannot save to {str(path)!r}: its name ends otherwise. Give .html, .csv or .json.")
-        write_whole(target, make())
+        if kind == ".html":
+            save_page(target, self._content())
+        else:
+            write_whole(target, csv_of(self._rows()) if kind == ".csv" else self._run_text())
         return target
 
     def as_run(self) -> SavedRun:

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.directions import LOWER_IS_BETTER, TOKENS_IN
+from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.row_values import compare, estimate_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
@@ -106,6 +107,15 @@ def disagreements(results: ResultTable, metrics: Sequence[str], count: int) -> l
             spread[seen] += (highest[seen] - lowest[seen]) / whole
     order = np.argsort(-spread, kind="stable")[:count]
     return [int(row) for row in order if spread[row] > 0]
+
+
+def with_fates(summaries: Sequence[Summary], race: RaceOutcome) -> list[Summary]:
+    """Return summaries with what became of each case in a race."""
+    ids = [one.case_id for one in summaries]
+    return [
+        replace(one, fate=race.fate(position, ids), is_dropped=position not in race.survivors)
+        for position, one in enumerate(summaries)
+    ]
 
 
 def best_of(summaries: Sequence[Summary], *, lower: bool = False) -> int | None:

@@ -15,7 +15,7 @@ from spearmint.evaluation.run.cell_text import error_text, preview
 from spearmint.evaluation.run.local_pool import call_within
 from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.run.scorer_trace import traced
-from spearmint.evaluation.run.stored_output import decode_output, encode_output
+from spearmint.evaluation.run.stored_output import decode_output, encode_output, is_pickled, output_digest_of
 from spearmint.evaluation.run.usage_meter import UsageMeter, with_judges
 from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.evaluation.sharing.sharing import Sharing
@@ -50,6 +50,8 @@ class CellResult(NamedTuple):
         calls: How often the function was called for it; 0 where its output had been stored.
         refusal: Why a service takes no more calls, so that the cell, or one of its scores, is left for another run;
             empty if it does.
+        digest: What an output is recognised by that is shown and not stored, in hexadecimal digits; None where none is
+            known.
     """
 
     seconds: float
@@ -63,6 +65,14 @@ class CellResult(NamedTuple):
     usage: CellUsage | None = None
     calls: int = 1
     refusal: str = ""
+    digest: str | None = None
+
+    @property
+    def output_digest(self) -> bytes | None:
+        """What the output is recognised by; None for one that was not kept, or that JSON cannot say."""
+        if self.digest is not None:
+            return bytes.fromhex(self.digest)
+        return None if self.stored is None or is_pickled(self.stored) else output_digest_of(self.stored)
 
     def has_score(self, scorer: str) -> bool:
         """Tell whether a scorer has been called, and has given a score or failed."""
@@ -174,6 +184,7 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
         attempt=cell.attempt + attempts - 1,
         calls=attempts,
         usage=usage,
+        digest=_digest(outcome.value) if subject.keeps_output and not subject.stores_output else None,
     )
     return score_output(subject, case, cell, result, account, output=outcome.value, trace=trace)
 
@@ -226,6 +237,11 @@ def score_output(
                 errors[scorer.name] = error_text(error, case, row, output)
     usage = with_judges(result.usage, meter.spans)
     return result._replace(scores=scores, scorer_errors=errors, usage=usage, refusal=refusal)
+
+
+def _digest(output: Any) -> str | None:
+    text = encode_output(output)
+    return None if text is None else output_digest_of(text).hex()
 
 
 def _score(scorer: Scorer, given: Mapping[str, Any]) -> Mapping[str, float]:

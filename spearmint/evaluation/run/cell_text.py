@@ -1,6 +1,7 @@
 """What is kept of outputs and errors: the beginnings of their texts, without secrets."""
 
 import reprlib
+from collections.abc import Callable
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
@@ -9,6 +10,8 @@ from spearmint.evaluation.dataset import Row
 from spearmint.redaction import SHORTEST_SECRET, redactor
 
 _LONGEST = 200  # characters of an output or an error that are kept
+LONGEST_WHOLE = 1_000_000
+"""Characters of an output that a page shows as a whole."""
 
 _HARMLESS = (bool, int, float, type(None))
 
@@ -26,19 +29,28 @@ def error_text(error: BaseException, case: ExperimentCase, row: Row, output: Any
     return _shown(text, case, row, output)
 
 
-def _shown(text: str, case: ExperimentCase, row: Row, output: Any) -> str:
+def _shown(text: str, case: ExperimentCase, row: Row, output: Any, longest: int = _LONGEST) -> str:
     """Return the beginning of a text, without secrets, such as those of the configs, the row and the output."""
     hide = redactor()
     known = hide.secrets_in([*case.assignment.values(), row.inputs, row.expectations, output])
-    return hide.excerpt(text, _LONGEST, known)
+    return hide.excerpt(text, longest, known)
+
+
+def whole_text(value: Any, case: ExperimentCase, row: Row) -> str:
+    """Return an output as a page shows it whole, without secrets."""
+    return _told(value, case, row, repr, LONGEST_WHOLE)
 
 
 def preview(value: Any, case: ExperimentCase, row: Row) -> str:
     """Return what is kept of an output, without secrets."""
+    return _told(value, case, row, _shorten.repr, _LONGEST)
+
+
+def _told(value: Any, case: ExperimentCase, row: Row, told: Callable[[Any], str], longest: int) -> str:
     try:
-        text = str(value) if type(value) in ATOMS else _shorten.repr(value)
+        text = str(value) if type(value) in ATOMS else told(value)
     except Exception as error:  # noqa: BLE001 - a __repr__ that raises
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     if type(value) in _HARMLESS and len(text) < SHORTEST_SECRET:  # As most numbers and answers of yes or no.
         return text
-    return _shown(text, case, row, value)
+    return _shown(text, case, row, value, longest)

@@ -241,7 +241,7 @@ class Journal:
         return EvaluationError(f"Cannot write {str(self.path)!r}: {cause}. {advice}.")
 
 
-_LATER: Mapping[str, Any] = {"usage": None, "calls": 1, "refusal": ""}
+_LATER: Mapping[str, Any] = {"usage": None, "calls": 1, "refusal": "", "digest": None}
 """What lines of earlier versions do not have."""
 _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "case": str,

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from spearmint.evaluation.cost import PriceList
 from spearmint.evaluation.directions import COST, LATENCY, TOKENS_IN, TOKENS_OUT
 from spearmint.evaluation.run.cell import CellResult, CellStatus
+from spearmint.evaluation.run.stored_output import DIGEST_BYTES
 from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.evaluation.usage import Usages
 from spearmint.statistics.repeats import reducer
@@ -35,7 +37,7 @@ class CellKey:
 
 
 class ResultTable:
-    """The results of all cells: 10 bytes for each, and 8 more for each metric; 24 more where tokens are known.
+    """The results of all cells: 10 bytes for each, 8 for each metric, 24 for tokens, 16 for outputs.
 
     Args:
         cases: How many cases there are.
@@ -50,6 +52,7 @@ class ResultTable:
         seconds: How long the function took, by case, row and repetition; NaN where it has not run or failed.
         scorers: From each metric to the scorer that gave it.
         account: What the cells shared.
+        store: The store that has whole outputs, by their digests; None where there is none.
         details: The columns that are no metrics, but say more of one: which place a judge of pairs leans to.
     """
 
@@ -73,6 +76,8 @@ class ResultTable:
         self._error_count = 0
         self._errors: list[Counter[str]] = [Counter() for _ in range(cases)]
         self._outputs: dict[tuple[int, int, int], str] = {}
+        self._digests: NDArray[np.void] | None = None
+        self.store: Path | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -137,6 +142,10 @@ class ResultTable:
             self._sample(place.case, f"scorer {scorer}: {error}")
         if result.output is not None and len(self._outputs) < KEPT_OUTPUTS:
             self._outputs[index] = result.output
+        if (digest := result.output_digest) is not None:
+            if self._digests is None:
+                self._digests = np.zeros(self._shape, np.dtype((np.void, DIGEST_BYTES)))
+            self._digests[index] = np.void(digest)
         return True
 
     def copy_case(self, source: "ResultTable", theirs: int, ours: int) -> None:
@@ -197,6 +206,13 @@ class ResultTable:
     def output(self, place: CellKey) -> str | None:
         """Return the beginning of a cell's output, where it was kept."""
         return self._outputs.get((place.case, place.row, place.repeat))
+
+    def digest(self, place: CellKey) -> bytes | None:
+        """Return what a cell's output is recognised by; None where that is not known."""
+        if self._digests is None:
+            return None
+        digest = self._digests[place.case, place.row, place.repeat].tobytes()
+        return digest if any(digest) else None
 
     def cells(self) -> Iterator[dict[str, Any]]:
         """Yield each cell that has a result as a dict, case by case."""

@@ -1,6 +1,5 @@
 """A store of runs: results of every attempt, and whole outputs once per content, in one SQLite file."""
 
-import hashlib
 import json
 import os
 import socket
@@ -16,7 +15,7 @@ from spearmint.evaluation.run.cell import Cell, CellResult
 from spearmint.evaluation.run.identity import Identity, RowKey
 from spearmint.evaluation.run.journal import StoredCell, result_of
 from spearmint.evaluation.run.store_database import Database
-from spearmint.evaluation.run.stored_output import encode_output
+from spearmint.evaluation.run.stored_output import encode_output, output_digest_of
 
 _INSERT_RUN = """insert into runs(started, function, data, rows, repeats, cases, code, scorers, pid, host)
     values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -131,7 +130,7 @@ class RunStore(RunReader):
 
     def write(self, identity: Identity, cells: Sequence[Cell], results: Sequence[CellResult]) -> None:  # noqa: ARG002 - as the journal's
         """Write results; they outlive this process from here on."""
-        digests = [None if one.stored is None else _digest(one.stored) for one in results]
+        digests = [None if one.stored is None else output_digest_of(one.stored) for one in results]
         texts = {digest: one.stored for digest, one in zip(digests, results, strict=True) if digest}
         rows = (
             (
@@ -145,7 +144,7 @@ class RunStore(RunReader):
             self._database.execute_many(_INSERT_CELL, rows)
 
     def _kept(self, text: str) -> bytes:
-        digest = _digest(text)
+        digest = output_digest_of(text)
         self._database.execute(_INSERT_CONTENT, digest, text)
         return digest
 
@@ -165,7 +164,3 @@ def _stored_cell(head: RunHead, cell: int, case: int, row: int, repeat: int, res
 
 def _configs(case: EvaluatedCase) -> dict[str, Any]:
     return {name: [config_id, dict(case.case.get_config(name))] for name, config_id in case.assignment.items()}
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()

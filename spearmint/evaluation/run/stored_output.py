@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import hashlib
 import json
 import math
 import pickle
@@ -15,6 +16,8 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel
+
+DIGEST_BYTES = 16
 
 _TAG = "$type"
 _PICKLE, _END = '{"$type": "pickle", "value": "', '"}'
@@ -67,6 +70,11 @@ def decode_output(text: str, *, pickles: bool = False) -> Any:
 def is_pickled(text: str) -> bool:
     """Tell whether an output was pickled."""
     return text.startswith(_PICKLE)
+
+
+def output_digest_of(text: str) -> bytes:
+    """Return what an output is recognised by, from the text that `encode_output` has returned."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST_BYTES).digest()
 
 
 def _pickled(value: Any) -> str | None:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from spearmint import Config, DynamicValue, Spearmint
+from spearmint import Config, DynamicValue, Spearmint, precomputed
 from tests.evaluation import subjects
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -139,7 +139,7 @@ def test_page_is_whole_and_lets_no_data_become_markup(report, tmp_path):
     path = report.save(tmp_path / "report.html")
     page = path.read_text(encoding="utf-8")
     parser = parsed(page)
-    assert parser.tags.count("script") == 2  # the rows as data, and what shows them
+    assert parser.tags.count("script") == 3  # the rows and their outputs as data, and what shows them
     assert HOSTILE not in page
     words = " ".join(parser.words)
     for heading in (
@@ -218,7 +218,7 @@ def test_page_lets_only_what_has_its_nonce_run(report):
     nonce = re.search(r"script-src 'nonce-([\w-]{20,})'", page)[1]
     assert "default-src 'none'" in page
     assert f'<style nonce="{nonce}">' in page
-    assert page.count("<script") == page.count(f'nonce="{nonce}">') - 1 == 2
+    assert page.count("<script") == page.count(f'nonce="{nonce}">') - 1 == 3
     assert nonce not in report.to_html()
     assert not re.search(r"<[^>]+ style=", page)
 
@@ -327,6 +327,78 @@ def test_browser_filters_rows_and_compares_outputs_with_main(tmp_path):
     assert told["closed"] == 0
     assert not told["canFail"]
     assert told["search"] == "1 of 120 rows"
+
+
+# What a reader does to mark outputs, and what the page saves then.
+MARK = """<script>
+addEventListener("load", () => {
+  const at = (id) => document.getElementById(id);
+  localStorage.clear();
+  const told = { before: at("row-save").textContent, disabled: at("row-save").disabled };
+  const open = () => at("row-body").querySelector("button").click();
+  open();
+  const buttons = [...at("row-body").querySelectorAll(".marks button")];
+  told.buttons = buttons.map((node) => node.getAttribute("aria-label"));
+  buttons[0].click();
+  buttons[3].click();
+  buttons[2].click();
+  buttons[2].click();
+  const note = at("row-body").querySelectorAll(".marks input")[1];
+  note.value = " odd <b> ";
+  note.dispatchEvent(new Event("change"));
+  told.pressed = buttons.map((node) => node.getAttribute("aria-pressed"));
+  told.after = at("row-save").textContent;
+  const filter = (value) => {
+    at("row-filter").value = value;
+    at("row-filter").dispatchEvent(new Event("change"));
+    return at("row-count").textContent;
+  };
+  told.marked = filter("marked");
+  told.unmarked = filter("unmarked");
+  told.kept = localStorage.length;
+  URL.createObjectURL = (blob) => { blob.text().then((text) => { told.saved = text; }); return "#"; };
+  HTMLAnchorElement.prototype.click = () => {};
+  at("row-save").click();
+  setTimeout(() => {
+    memory.clear();
+    localStorage.clear();
+    told.taken = takeMarks(table.rows, told.saved);
+    told.again = linesOf(table.rows).join("\\n") + "\\n" === told.saved;
+    document.title = JSON.stringify(told);
+  }, 1000);
+});
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_browser_keeps_and_saves_marks_that_are_scores(tmp_path):
+    def answer(x, config):
+        return f"{x} {config['word']}"
+
+    def right(outputs):
+        return "yes" in outputs
+
+    rows, configs = [{"x": 1}, {"x": 2}], [{"word": "yes"}, {"word": "no"}]
+    report = Spearmint().evaluate(answer, rows, scorers=[right], configs=configs, progress=False)
+    told = ask_browser(report.to_html(), tmp_path, "--virtual-time-budget=5000", probe=MARK)
+    assert (told["before"], told["disabled"]) == ("Save marks", True)
+    assert told["buttons"] == ["right: word=yes", "wrong: word=yes", "right: word=no", "wrong: word=no"]
+    assert told["pressed"] == ["true", "false", "false", "false"]
+    assert told["after"] == "Save 2 marks"
+    assert (told["marked"], told["unmarked"]) == ("1 of 2 rows", "1 of 2 rows")
+    assert told["kept"] == 1
+    assert (told["taken"], told["again"]) == (2, True)
+    (tmp_path / "marks.jsonl").write_text(told["saved"], encoding="utf-8")
+    lines = [json.loads(line) for line in told["saved"].splitlines()]
+    assert [(one["mark"], one["note"], one["case"]) for one in lines] == [
+        ("right", "", "word=yes"),
+        (None, "odd <b>", "word=no"),
+    ]
+    human = precomputed(tmp_path / "marks.jsonl")
+    scored = Spearmint().evaluate(answer, rows, scorers=[human], configs=configs, progress=False)
+    found = scored.summary("human")[0].estimate
+    assert (found.n, found.value) == (1, 1.0)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")

@@ -10,12 +10,20 @@ def size(outputs):
     return len(outputs)
 
 
-def table(function, rows, configs, *, most=1_000_000, columns=None, **options):
+def table(function, rows, configs, *, most=1_000_000, columns=None, write=None, **options):
     scorers = options.pop("scorers", {"size": size})
     report = Spearmint().evaluate(function, rows, scorers=scorers, configs=configs, progress=False, **options)
     chosen = columns or [Column(position, f"case {position}") for position in range(len(configs))]
-    made = row_table(chosen, report.metrics, report.results, report.dataset.rows(), most=most)
-    return json.loads(made.text), made
+    given = {"most": most, "write": write}
+    made = row_table(chosen, report.metrics, report.results, report.dataset.rows(), **given)
+    data = json.loads(made.text)
+    parts = {number: json.loads(text) for number, text in made.parts.items()}
+    for row in data["rows"]:
+        if row["part"] in parts:
+            part = parts[row["part"]]
+            row.update(part["rows"][str(row["number"])])
+            row["texts"] = [None if place is None else part["outputs"][place][0] for place in row["outputs"]]
+    return data, made
 
 
 def repeated(x, config):
@@ -33,13 +41,14 @@ def test_table_holds_scores_outputs_and_inputs_of_each_row():
     assert first["inputs"] == [["x", "7"]]
     assert first["expected"] == [["expected", "77"]]
     assert first["scores"] == [[1, 2]]
-    assert [data["texts"][one] for one in second["outputs"]] == ["8", "88"]
+    assert second["texts"] == ["8", "88"]
     assert made.notes == []
 
 
 def test_table_holds_equal_outputs_once():
-    data, _ = table(lambda x, config: "same", [{"x": 1}] * 5, [{"k": 1}, {"k": 2}])
-    assert data["texts"] == ["same"]
+    _, made = table(lambda x, config: "same", [{"x": 1}] * 5, [{"k": 1}, {"k": 2}])
+    (part,) = made.parts.values()
+    assert [text for text, _ in json.loads(part)["outputs"]] == ["same"]
 
 
 def test_table_tells_cells_that_failed():
@@ -57,7 +66,7 @@ def test_table_knows_metrics_that_pass_or_fail():
 
 def test_table_too_large_leaves_outputs_out_and_says_so():
     rows = [{"x": number} for number in range(20)]
-    data, made = table(lambda x, config: f"{x}" * 90, rows, [{"k": 1}, {"k": 2}], most=5000)
+    data, made = table(lambda x, config: f"{x}" * 200, rows, [{"k": 1}, {"k": 2}], most=8000)
     kept = [one for row in data["rows"] for one in row["outputs"] if one is not None]
     assert 0 < len(kept) < 40
     assert f"{40 - len(kept)} outputs are left out, as the page would be too large." in made.notes
@@ -85,8 +94,8 @@ def test_table_says_how_many_outputs_were_not_kept(monkeypatch):
 
 def test_table_ends_no_script_element():
     _, made = table(lambda x, config: f"{x}</script><!--", [{"x": "</script><!--"}], [{"k": 1}])
-    assert "<" not in made.text
-    assert json.loads(made.text)["texts"] == ["</script><!--</script><!--"]
+    assert "<" not in made.text + made.parts[0]
+    assert json.loads(made.parts[0])["outputs"][0][0] == "</script><!--</script><!--"
 
 
 def test_table_takes_any_text_and_score():
@@ -96,12 +105,12 @@ def test_table_takes_any_text_and_score():
     data, made = table(lambda x, config: x, [{"x": "\ud800 \x00 \u2028"}], [{"k": 1}], scorers=odd)
     by_name = dict(zip([one["name"] for one in data["metrics"]], data["rows"][0]["scores"], strict=True))
     assert by_name == {"tiny": [0.0001235], "huge": [1e300]}
-    assert "\x00" not in made.text
+    assert "\x00" not in made.text + made.parts[0]
 
 
 def test_table_hides_secrets_of_inputs_and_outputs():
     rows = [{"url": "https://me:hunter22@example.org", "expected": {"password": "hunter22"}}]
     data, made = table(lambda url, config: f"{url} {config['api_key']}", rows, [{"api_key": "one-secret-key"}])
-    assert "hunter22" not in made.text
-    assert "secret-key" not in made.text
-    assert "example.org" in data["texts"][0]
+    assert "hunter22" not in made.text + made.parts[0]
+    assert "secret-key" not in made.text + made.parts[0]
+    assert "example.org" in data["rows"][0]["texts"][0]

@@ -1,5 +1,4 @@
 // Shows the rows of the table as they are scrolled to, filters them, and compares outputs with main's word by word.
-"use strict";
 const AT_ONCE = 50; // rows
 const MOST_STEPS = 4e6; // of comparing two texts
 
@@ -11,7 +10,40 @@ const made = (name, text, kind) => {
   if (kind) node.className = kind;
   return node;
 };
-const textOf = (row, column) => (row.outputs[column] === null ? null : table.texts[row.outputs[column]]);
+
+// Inputs and outputs are in parts, which are read once they are asked for: from the page, or from files beside it.
+const parts = new Map();
+const { nonce } = document.currentScript;
+const partOf = (row) => parts.get(row.part);
+const outputOf = (row, column) => (row.outputs[column] === null ? null : partOf(row).outputs[row.outputs[column]]);
+const textOf = (row, column) => (row.outputs[column] === null ? null : outputOf(row, column)[0]);
+
+window.spearmintRows = (name, part) => parts.set(table.parts.indexOf(name), part);
+
+// Goes on once the parts of rows are there: at once if the page holds them.
+function withParts(rows, then) {
+  const missing = [...new Set(rows.map((row) => row.part))].filter((number) => !parts.has(number));
+  const outside = [];
+  for (const number of missing) {
+    if (table.parts[number] === null) parts.set(number, JSON.parse(at(`row-part-${number}`).textContent));
+    else outside.push(number);
+  }
+  if (!outside.length) return then();
+  at("row-told").textContent = "Reading…";
+  const read = (number) => new Promise((resolve) => {
+    const script = made("script");
+    script.nonce = nonce;
+    script.src = table.parts[number];
+    script.addEventListener("load", () => resolve(parts.has(number)));
+    script.addEventListener("error", () => resolve(false));
+    document.head.append(script);
+  });
+  return Promise.all(outside.map(read)).then((all) => {
+    const lost = outside[all.indexOf(false)];
+    at("row-told").textContent = lost === undefined ? "" : `Cannot read ${table.parts[lost]}, which belongs beside this page.`;
+    if (lost === undefined) then();
+  });
+}
 
 let columns = [];
 let metric = 0;
@@ -24,7 +56,13 @@ const filters = {
   outputs: (row) => new Set(columns.map((one) => row.outputs[one]).filter((one) => one !== null)).size > 1,
   fails: (row) => columns.some((one) => row.scores[metric][one] === 0),
   errors: (row) => columns.some((one) => isError(row, one)),
+  marked: (row) => isMarked(row),
+  unmarked: (row) => !isMarked(row),
 };
+
+function isMarked(row) {
+  return row.digest !== null && Object.keys(marksOf(row)).length > 0;
+}
 
 function isError(row, column) {
   return row.failed.includes(column) || (row.scores[metric][column] === null && !row.absent.includes(column));
@@ -32,7 +70,8 @@ function isError(row, column) {
 
 function holds(row, words) {
   const has = (text) => text !== null && text.toLowerCase().includes(words);
-  return row.inputs.some(([, text]) => has(text)) || row.expected.some(([, text]) => has(text))
+  const given = partOf(row).rows[row.number];
+  return given.inputs.some(([, text]) => has(text)) || given.expected.some(([, text]) => has(text))
     || columns.some((one) => has(textOf(row, one)));
 }
 
@@ -43,9 +82,14 @@ function choose() {
   const fails = at("row-filter").querySelector("option[value=fails]");
   fails.disabled = !table.metrics[metric].passes;
   if (fails.disabled && fails.selected) at("row-filter").value = "all";
-  const filter = filters[at("row-filter").value];
   const words = at("row-words").value.trim().toLowerCase();
-  found = table.rows.filter((row) => filter(row) && (words === "" || holds(row, words)));
+  const rows = table.rows.filter(filters[at("row-filter").value]);
+  if (words === "") show(rows);
+  else withParts(rows, () => show(rows.filter((row) => holds(row, words))));
+}
+
+function show(rows) {
+  found = rows;
   at("row-count").textContent = `${found.length.toLocaleString("en")} of ${table.rows.length.toLocaleString("en")} rows`;
   const head = made("tr");
   head.append(heading("row", "col"), ...columns.map((one) => heading((one ? "" : "◆ ") + table.cases[one], "col")));
@@ -73,7 +117,7 @@ function lineOf(row) {
   const line = made("tr");
   const head = made("th");
   head.scope = "row";
-  const button = made("button", `${row.number} ${row.inputs.length ? row.inputs[0][1] : ""}`);
+  const button = made("button", `${row.number} ${row.head}`);
   button.type = "button";
   button.setAttribute("aria-expanded", "false");
   button.addEventListener("click", () => toggle(line, button, row));
@@ -94,25 +138,32 @@ function cellOf(row, column) {
 function toggle(line, button, row) {
   const isOpen = button.getAttribute("aria-expanded") === "true";
   button.setAttribute("aria-expanded", String(!isOpen));
-  if (isOpen) return line.nextSibling.remove();
-  const opened = made("tr", undefined, "opened");
-  const cell = made("td", undefined, "text");
-  cell.colSpan = columns.length + 1;
-  cell.append(detailsOf(row));
-  opened.append(cell);
-  line.after(opened);
+  if (isOpen) return line.nextSibling?.classList.contains("opened") && line.nextSibling.remove();
+  withParts([row], () => {
+    if (button.getAttribute("aria-expanded") !== "true") return;
+    const opened = made("tr", undefined, "opened");
+    const cell = made("td", undefined, "text");
+    cell.colSpan = columns.length + 1;
+    cell.append(detailsOf(row));
+    opened.append(cell);
+    line.after(opened);
+  });
 }
 
 function detailsOf(row) {
   const list = made("dl", undefined, "row-inputs");
-  const pairs = [...row.inputs, ...row.expected.map(([name, text]) => [`${name} ✓`, text])];
+  const given = partOf(row).rows[row.number];
+  const pairs = [...given.inputs, ...given.expected.map(([name, text]) => [`${name} ✓`, text])];
   for (const [name, text] of pairs) list.append(made("dt", name), told(text));
   const main = textOf(row, 0);
   for (const one of columns) {
     const text = textOf(row, one);
     list.append(made("dt", `${one ? "" : "◆ "}${table.cases[one]}`));
     if (text === null) list.append(made("dd", row.failed.includes(one) ? "error" : "no output is kept"));
-    else list.append(one === 0 || main === null ? told(text) : told(undefined, compared(main, text)));
+    else list.append(one === 0 || main === null ? told(text) : told(undefined, comparedOf(row, one)));
+    if (text === null || row.digest === null || outputOf(row, one)[1] === null) continue;
+    const about = { case: table.cases[one], text: text.slice(0, 80) };
+    list.lastChild.append(markControls(row, outputOf(row, one)[1], about, hasMarked));
   }
   return list;
 }
@@ -123,6 +174,47 @@ function told(text, nodes = []) {
   code.append(...nodes);
   item.append(code);
   return item;
+}
+
+// What two outputs begin with may be the same where they are not.
+function comparedOf(row, column) {
+  const [main, ours] = [outputOf(row, 0), outputOf(row, column)];
+  if (main[0] !== ours[0] || row.outputs[0] === row.outputs[column]) return compared(main[0], ours[0]);
+  return [made("span", `${ours[0]} `), made("small", "begins as main")];
+}
+
+function hasMarked(isKept) {
+  for (const one of document.querySelectorAll(".marks")) one.show();
+  countMarks();
+  if (!isKept) at("row-told").textContent = "This browser keeps no marks: save them before you close the page.";
+}
+
+function countMarks() {
+  const count = linesOf(table.rows).length;
+  at("row-save").disabled = count === 0;
+  at("row-save").textContent = count ? `Save ${count.toLocaleString("en")} marks` : "Save marks";
+}
+
+function saveMarks() {
+  const link = made("a");
+  link.href = URL.createObjectURL(new Blob([`${linesOf(table.rows).join("\n")}\n`], { type: "application/jsonl" }));
+  link.download = "marks.jsonl";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+async function loadMarks() {
+  const [file] = at("row-load").files;
+  at("row-load").value = "";
+  if (!file) return;
+  try {
+    const count = takeMarks(table.rows, await file.text());
+    at("row-told").textContent = `Took ${count.toLocaleString("en")} marks of rows that are here.`;
+  } catch (error) {
+    at("row-told").textContent = `Cannot read ${file.name}: it holds no marks (${error.message}).`;
+  }
+  countMarks();
+  choose();
 }
 
 // The longest common subsequence of words, between what both texts begin and end with.
@@ -175,7 +267,10 @@ at("row-words").addEventListener("input", () => {
   waiting = setTimeout(choose, 150);
 });
 at("row-more").addEventListener("click", more);
+at("row-save").addEventListener("click", saveMarks);
+at("row-load").addEventListener("change", loadMarks);
 new IntersectionObserver((seen) => {
   if (seen.some((one) => one.isIntersecting) && !at("row-more").hidden) more();
 }).observe(at("row-more"));
 choose();
+countMarks();
