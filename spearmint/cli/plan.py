@@ -21,10 +21,11 @@ _DIFFERING = (0.05, 0.1, 0.2, 0.4)  # shares of the rows on which two configs di
         "spearmint plan --rows 200 --deviation 0.3 --configs 8",
         "spearmint plan --lift 0.02 --deviation 0.4 --share 0.5 --per-day 2000",
         "spearmint plan shop.pages:checkout --metric purchase --lift 0.02 --journal journal/",
+        "spearmint plan shop.pages:checkout --metric clicks/views --lift 0.01 --journal journal/",
     ),
 )
 @click.argument("target", required=False)
-@click.option("--metric", help="An outcome that the journal of TARGET has, 'error' or 'duration'.")
+@click.option("--metric", help="An outcome that the journal of TARGET has, 'error', 'duration', or 'clicks/views'.")
 @click.option("--journal", type=click.Path(path_type=Path), help="Folder of the journal; by default the settings'.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
 @click.option("--rows", type=click.IntRange(min=2), help="Rows of an evaluation: what difference can be seen?")
@@ -80,7 +81,7 @@ def plan_command(
 
     With TARGET, "module:function", and --metric, the deviation and the units of a day are what the journal has
     measured: also less what each unit's own past explains (CUPED), and in the shadow, where both configs run for the
-    same unit.
+    same unit. A ratio of two outcomes, such as clicks/views, varies as the delta method has it.
     """
     if (rows is None) == (lift is None):
         raise click.UsageError("Give --rows or --lift, one of both.")

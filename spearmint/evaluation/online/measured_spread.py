@@ -19,6 +19,7 @@ from spearmint.evaluation.online.unit_statistics import (
 )
 from spearmint.online.journal_tail import JournalTail
 from spearmint.online.unit_table import UnitTable
+from spearmint.statistics.looks import as_ratios
 from spearmint.statistics.regression_adjustment import adjusted, slope
 from spearmint.statistics.unpaired import Moments, moments
 
@@ -34,8 +35,10 @@ class MeasuredSpread:
     Attributes:
         experiment: The experiment.
         units: How many units this is from.
-        deviation: Standard deviation of the metric between units of one arm.
-        adjusted: The same, less what each unit's own values before its exposure explain (CUPED); None without those.
+        deviation: Standard deviation of the metric between units of one arm; of a ratio, what the standard error of an
+            arm's ratio is times the root of its number of units, by the delta method.
+        adjusted: The same, less what each unit's own values before its exposure explain (CUPED); None without those,
+            and for a ratio.
         paired: Standard deviation of the differences that the shadow has measured between an arm and the first config
             on the same unit; None without.
         per_day: How many units were exposed on a day; None where exposures tell of less than an hour.
@@ -55,7 +58,7 @@ def measured_spread(journal: JournalPath, experiment: str | None, metric: str) -
     Args:
         journal: Folder of the journal.
         experiment: Its name; None for the only one.
-        metric: The name of an outcome, ``"error"`` or ``"duration"``.
+        metric: The name of an outcome, ``"error"`` or ``"duration"``, or a ratio of two such as ``"clicks/views"``.
 
     Raises:
         EvaluationError: If there is no such experiment or metric, or too few units for a spread.
@@ -63,18 +66,14 @@ def measured_spread(journal: JournalPath, experiment: str | None, metric: str) -
     with open_journals(journal) as table:
         name = chosen_experiment(table, experiment)
         (asked,) = metrics_of([metric], recorded_outcomes(table, name))
-        if asked.kind == "ratio":
-            message = (
-                f"Cannot plan for the ratio {metric!r}: its spread between units is of two numbers. Name an outcome."
-            )
-            raise EvaluationError(message)
         found = arm_records(table, name)
         version = max(found, key=lambda one: one.last).version
         ours = [one for one in found if one.version == version]
         arms = list(dict.fromkeys([ours[0].main, *(one.arm for one in ours)]))
         units = expose(table, name, version, arms)
         (measured,) = measure(table, name, version, [asked], len(arms), with_before=True)
-    pooled = _pooled([series.last() for series in measured.arms])
+    series = [as_ratios(arm) if asked.kind == "ratio" else arm for arm in measured.arms]
+    pooled = _pooled([arm.last() for arm in series])
     if pooled is None:
         raise EvaluationError(
             f"Cannot plan for {metric!r}: fewer than two units of an arm have it. Let more of them come."
@@ -92,7 +91,7 @@ def measured_spread(journal: JournalPath, experiment: str | None, metric: str) -
 
 def _pooled(arms: Sequence[Moments]) -> Moments | None:
     """Return moments within arms: what differs between them is no spread."""
-    several = [arm for arm in arms if arm.n > 1]
+    several = [arm for arm in arms if arm.n > 1 and not math.isnan(arm.variance)]
     freedom = sum(arm.n - 1 for arm in several)
     if not freedom:
         return None

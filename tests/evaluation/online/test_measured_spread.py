@@ -13,6 +13,7 @@ from spearmint.errors import EvaluationError
 from spearmint.evaluation.online.journal_table import open_journals
 from spearmint.evaluation.online.measured_spread import measured_spread
 from spearmint.statistics.power import units_to_see, units_to_see_anytime
+from spearmint.statistics.unpaired import moments, ratio_gap
 from tests.online.test_unit_table import calls, exposure, outcome, pair
 
 NAME = "shop:page"
@@ -81,7 +82,7 @@ def test_report_takes_the_shadows_records_for_what_they_are(history):
     [
         ("shop:pag", "purchase", "Did you mean 'shop:page'?"),
         (NAME, "purchases", "purchase"),
-        (NAME, "purchase/error", ""),
+        (NAME, "purchase/views", "no unit has an outcome 'views'"),
     ],
 )
 def test_what_is_not_there_is_told(history, experiment, metric, message):
@@ -107,6 +108,56 @@ def test_plan_of_a_target_reads_the_journal(history):
     reach = 1.959964 + 0.841621
     assert f"{math.ceil((reach * spread / 0.01) ** 2):,}" in paired.output
     assert "in the shadow, on the same units" in paired.output
+
+
+def unit_ratios(rng, shape, lift=0.0):
+    """Give views, and clicks on them, of units of which each clicks at a rate of its own."""
+    views = rng.poisson(4.0, shape) + 1
+    return views, rng.binomial(views, rng.beta(2 + 10 * lift, 8 - 10 * lift, shape))
+
+
+def test_plan_of_a_ratio_is_by_the_delta_method(tmp_path):
+    rng = np.random.default_rng(8)
+    views, clicks = unit_ratios(rng, 2000)
+    records = []
+    for number in range(2000):
+        unit, time = f"user-{number}", 100 * HOUR + number * 10**9
+        records.append({**exposure(unit, "ab"[number % 2], time), "spearmint.main": "a"})
+        records.append(outcome(unit, "views", int(views[number]), time + 1))
+        records.append(outcome(unit, "clicks", int(clicks[number]), time + 2))
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    (folder / "host-1-x.0000.jsonl").write_text("".join(json.dumps(one) + "\n" for one in records), encoding="utf-8")
+    found = measured_spread(folder, NAME, "clicks/views")
+    # A bootstrap of units tells how an arm's ratio varies.
+    errors = []
+    for arm in (0, 1):
+        drawn = rng.integers(0, 1000, (3000, 1000))
+        errors.append((clicks[arm::2][drawn].sum(axis=1) / views[arm::2][drawn].sum(axis=1)).std())
+    assert found.deviation == pytest.approx(math.sqrt(1000 * np.mean(np.square(errors))), rel=0.04)
+    assert (found.adjusted, found.paired) == (None, None)
+    # As many units as are told find the lift as often as is told.
+    units = math.ceil(units_to_see(0.02, found.deviation))
+    result = CliRunner().invoke(
+        main, ["plan", NAME, "--metric", "clicks/views", "--lift", "0.02", "--journal", str(folder)]
+    )
+    assert f"{units:,}" in result.output
+    seen = 0
+    for _ in range(400):
+        arms = []
+        for lift in (0.02, 0.0):
+            some, hits = unit_ratios(rng, units // 2, lift)
+            arms.append(moments(hits.astype(float), some.astype(float)))
+        seen += ratio_gap(*arms).p_value <= 0.05
+    assert seen / 400 == pytest.approx(0.8, abs=3 * math.sqrt(0.8 * 0.2 / 400))
+
+
+def test_a_ratio_to_nothing_cannot_be_planned_for(history, tmp_path):
+    folder, *_ = history
+    with (folder / "host-2-x.0000.jsonl").open("w", encoding="utf-8") as file:
+        file.write(json.dumps(outcome("somebody", "views", 1, 1)) + "\n")
+    with pytest.raises(EvaluationError, match="Cannot plan for 'purchase/views': fewer than two units"):
+        measured_spread(folder, NAME, "purchase/views")
 
 
 @pytest.mark.parametrize(
