@@ -53,7 +53,7 @@ HOUSE = (
     (3, "context", "current threads"),
     (3, "results", ""),
     (3, "registry", "callables settings state declared pin plain_calls binding_watch experiment value"),
-    (3, "registry", "forced switches registry changes unread_keys"),
+    (3, "registry", "forced switches later registry changes unread_keys"),
     (4, "planning", "value_slots capture forcing reachability search choose select join unread"),
     # What a caller pays for comes last.
     (4, "tracing", "options snapshot serialize span equality marks attributes"),
@@ -111,7 +111,7 @@ HOUSE = (
     (8, "searches", ""),
     (8, "api", ""),
     (9, "instrument.settings", "target value_target model origin validation_errors entry_errors load changes"),
-    (9, "instrument.rewrite", "result cache"),
+    (9, "instrument.rewrite", "result read_marks cache"),
     (9, "instrument.naming", "static_modules missing bound_values bound_names public_path import_paths"),
     (9, "instrument.settings", "matching"),
     (
@@ -124,8 +124,9 @@ HOUSE = (
     (
         9,
         "instrument.declare",
-        "account kept_experiments annotated local_functions instances declarations value_originals value_declarations",
+        "account kept_experiments annotated local_functions instances declarations value_originals value_readings",
     ),
+    (9, "instrument.declare", "value_declarations"),
     (9, "instrument.importing", "loaders foreign_loaders refusals finder"),
     (9, "instrument.declare", "patch_module"),
     (9, "instrument.importing", "installation already_imported hook main_module"),

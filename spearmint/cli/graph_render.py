@@ -147,8 +147,8 @@ def _values_read_by(node: Node) -> Iterator[tuple[ValueSlot, ValueExperiment]]:
     """Yield the values under experiment that a function reads; nothing for what stands around one."""
     if type(node.function) is FunctionType:
         for slot in values_read_in(node.function.__code__):
-            if slot.experiment is not None:
-                yield slot, slot.experiment
+            if (value := slot.value) is not None:
+                yield slot, value
 
 
 def _unwrapped_nodes(found: Reach) -> dict[Node, Node]:

@@ -11,6 +11,7 @@ from spearmint.instrument.importing.installation import Installation
 from spearmint.instrument.rewrite.result import ModuleOutcome, ModuleState
 from spearmint.instrument.rewrite.value_links import ValueLinks
 from spearmint.instrument.settings.model import PackageEntry
+from spearmint.instrument.settings.value_target import ValueTargets
 from spearmint.planning.value_slots import slot_of
 
 _NAMESPACE = ModuleOutcome("left", "it is a folder, without code of its own")
@@ -172,7 +173,7 @@ def _targets(installation: Installation) -> Iterator[TargetAccount]:
 
 def _values(installation: Installation) -> Iterator[ValueAccount]:
     values = installation.targets.values
-    links = ValueLinks(tuple(values.values()))
+    links = ValueLinks(ValueTargets(values.values()))
     places: dict[str | None, list[str]] = {}
     for module, outcome in installation.account.modules.items():
         for site in outcome.reads:

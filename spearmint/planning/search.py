@@ -147,7 +147,7 @@ class _Search:
             if type(function) is not FunctionType or (_is_proxy(node.function) and node is not reached.root):
                 continue
             for slot in values_read_in(function.__code__):
-                value = slot.experiment
+                value = slot.value
                 self._dependencies.add_read(value_in, (slot,), value)
                 if value is not None:
                     found.setdefault(value, (node, slot))

@@ -2,6 +2,7 @@
 
 import os
 import weakref
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 from spearmint.cases.versions import versions
@@ -13,9 +14,14 @@ _VARIABLE = "SPEARMINT_OFF"
 
 
 class Switches:
-    """Which experiments are off, those that are still to be declared included."""
+    """Which experiments are off, those that are still to be declared included.
+
+    Attributes:
+        settle: Makes the experiments that are made at the first look at them; None where there are none.
+    """
 
     def __init__(self) -> None:
+        self.settle: Callable[[], object] | None = None
         self._rules: dict[str, bool] = {}
         self._known: weakref.WeakSet[ExperimentFunction] = weakref.WeakSet()
         self._pins: weakref.WeakKeyDictionary[ExperimentFunction, Pin] = weakref.WeakKeyDictionary()
@@ -44,6 +50,8 @@ class Switches:
         if not isinstance(target, str) or not target:
             message = f"Cannot switch {target!r}: it is no target. Give a name or a glob, such as 'shop.rank:*'."
             raise DeclarationError(message)
+        if self.settle is not None:
+            self.settle()
         with versions.lock:
             self._rules.pop(target, None)
             self._rules[target] = is_on

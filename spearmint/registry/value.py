@@ -41,9 +41,11 @@ class ValueOption(BoundConfig):
 
     Attributes:
         read: What a read gives, or `AS_WRITTEN`, or `PER_EXECUTION`.
+        replaced: What stands in the code, if ``read`` stands for it as it is; else `PER_EXECUTION`, which nothing is.
     """
 
     read: Any
+    replaced: Any
 
 
 class ValueExperiment(ExperimentFunction):
@@ -80,14 +82,18 @@ class ValueExperiment(ExperimentFunction):
         """
         made = super().compile_option(config)
         read = AS_WRITTEN if self.is_original(made) else _shared_value(made)
-        return ValueOption(made.config, made.config_id, made.copy, made.values, read)
+        replaced = PER_EXECUTION if read is AS_WRITTEN or read is PER_EXECUTION else self.original
+        return ValueOption(made.config, made.config_id, made.copy, made.values, read, replaced)
 
     def _declare(self, configs: Sequence[Config], strategy: Callable[..., Choice]) -> Declared:
         """Have the first read of an execution expose the unit where units are assigned, whatever pins it now."""
         declared = super()._declare(configs, strategy)
         if declared.split is None:
             return declared
-        options = [replace(one, read=PER_EXECUTION) for one in declared.options]  # type: ignore[call-arg] # a value's
+        options = [
+            replace(one, read=PER_EXECUTION, replaced=PER_EXECUTION)  # type: ignore[call-arg] # a value's
+            for one in declared.options
+        ]
         return Declared.of(configs, options, strategy)
 
     @staticmethod

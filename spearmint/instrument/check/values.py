@@ -26,7 +26,7 @@ from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import followed_value
 from spearmint.instrument.settings.model import ValueEntry
 from spearmint.instrument.settings.target import parse_target
-from spearmint.instrument.settings.value_target import ValueTarget, parse_value
+from spearmint.instrument.settings.value_target import ValueTarget, ValueTargets, parse_value
 from spearmint.instrument.values.static_values import StaticValue, static_values
 from spearmint.suggest import did_you_mean
 
@@ -130,7 +130,7 @@ class ValueChecker:
         modules = {name for package in packages for name in matching_modules(package)}
         modules.update(one.module for one in values.values())
         wanted = tuple(values.values())
-        links = ValueLinks(wanted)
+        links = ValueLinks(ValueTargets(wanted))
         places: dict[str | None, list[tuple[str, ReadSite]]] = {}
         for module in sorted(modules):
             code, is_package = self._code(module)

@@ -1,6 +1,6 @@
 """From a value that a settings file names to the experiment that it becomes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import CodeType, ModuleType
 from typing import Any
 
@@ -11,6 +11,7 @@ from spearmint.config_files import are_same
 from spearmint.errors import SpearmintError
 from spearmint.instrument.declare.instances import check_configs, read_options
 from spearmint.instrument.declare.value_originals import is_among, not_bound, original_of, unfit
+from spearmint.instrument.declare.value_readings import ValueReading, read_early
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.settings.load import LoadedSettings
 from spearmint.instrument.settings.matching import Targets
@@ -20,6 +21,7 @@ from spearmint.instrument.settings.value_target import ValueTarget
 from spearmint.online.steering import keep_at_its_stage
 from spearmint.planning.value_slots import ValueSlot, slot_of
 from spearmint.registry.changes import Change
+from spearmint.registry.later import Later
 from spearmint.registry.pin import Pin
 from spearmint.registry.registry import registry
 from spearmint.registry.settings import ExperimentSettings
@@ -39,7 +41,14 @@ class ValueDeclarations:
 
     def __init__(self, targets: Targets) -> None:
         self._targets = targets
-        self._declared: dict[Keys, tuple[ValueSlot, ValueExperiment]] = {}
+        self._by_module: dict[str, list[tuple[Keys, ValueTarget]]] = {}
+        for keys, value in targets.values.items():
+            self._by_module.setdefault(value.module, []).append((keys, value))
+        readings = {keys: read_early(keys, entry, targets.origin) for keys, entry in targets.loaded.values()}
+        self._readings = {keys: reading for keys, reading in readings.items() if reading is not None}
+        self._later: list[Later] = []
+        self._slots: list[ValueSlot] = []
+        self._declared: dict[Keys, ValueExperiment] = {}
         self._pins: list[tuple[ValueExperiment, Pin]] = []
         self._is_paused = False
 
@@ -58,10 +67,11 @@ class ValueDeclarations:
         Raises:
             SettingsError: If one is not there, or cannot be varied, with the place in the settings.
         """
-        for keys, value in self._targets.values.items():
-            is_left = leaves_literals and value.literal is not None and not is_among(value, reads)
-            if value.module == name and not is_left:
-                self._declare(keys, value, original_of(value, module, reads, self._refuse(keys)))
+        self._declare(
+            (keys, value, original_of(value, module, reads, self._refuse(keys)))
+            for keys, value in self._by_module.get(name, ())
+            if not (leaves_literals and value.literal is not None and not is_among(value, reads))
+        )
 
     def expect(self, code: CodeType, name: str, reads: Sequence[ReadSite]) -> set[str]:
         """Put the literals of a main module under experiment, before it runs, and look for its other values.
@@ -77,13 +87,13 @@ class ValueDeclarations:
         Raises:
             SettingsError: If its code binds no such name, or imports it.
         """
-        here = {keys: value for keys, value in self._targets.values.items() if value.module == name}
-        for keys, value in here.items():
+        here = self._by_module.get(name, ())
+        for keys, value in here:
             if value.literal is not None:
-                self._declare(keys, value, original_of(value, ModuleType(name), reads, self._refuse(keys)))
+                self._declare([(keys, value, original_of(value, ModuleType(name), reads, self._refuse(keys)))])
             elif problem := not_bound(value, code):
                 raise self._refuse(keys)(problem)
-        return {value.root_name for value in here.values() if value.literal is None}
+        return {value.root_name for _, value in here if value.literal is None}
 
     def declare_bound(self, module: str, name: str, held: Any, reads: Sequence[ReadSite]) -> None:
         """Put the values under experiment that a main module has just bound.
@@ -99,14 +109,16 @@ class ValueDeclarations:
         """
         so_far = ModuleType(module)
         setattr(so_far, name, held)
-        for keys, value in self._targets.values.items():
-            if value.module == module and value.literal is None and value.root_name == name:
-                self._declare(keys, value, original_of(value, so_far, reads, self._refuse(keys)))
+        for keys, value in self._by_module.get(module, ()):
+            if value.literal is None and value.root_name == name:
+                self._declare([(keys, value, original_of(value, so_far, reads, self._refuse(keys)))])
 
     def declared(self, keys: Keys) -> ValueExperiment | None:
         """Return the value of an entry, once it is under experiment."""
-        found = self._declared.get(keys)
-        return None if found is None else found[1]
+        for later in self._later:
+            later.settle()
+        self._later.clear()
+        return self._declared.get(keys)
 
     def stage(self, loaded: LoadedSettings) -> list[Change]:
         """Read and check what other settings that name the same values say of their configs; nothing changes.
@@ -126,7 +138,8 @@ class ValueDeclarations:
             if known is None:  # Its module has not been imported.
                 check_configs(keys, entry, loaded.origin)
                 continue
-            _, configs = _read(keys, entry, loaded.origin, known.original)
+            _, given = _read(keys, entry, loaded.origin, known.original)
+            configs = _with_original(entry.path, known.original, given) if entry.original else given
             if are_same(configs, known.unpinned.configs):
                 continue
             try:
@@ -140,16 +153,24 @@ class ValueDeclarations:
     def take_back(self) -> None:
         """Let all reads give what stands in the code."""
         self.resume()
-        for slot, experiment in self._declared.values():
+        for later in self._later:
+            later.release()
+        declared = frozenset(self._declared.values())
+        for experiment in declared:
             experiment.is_released = True
-            if slot.experiment is experiment:
+        for slot in self._slots:
+            if slot.later in self._later:
+                slot.later = None
+            if slot.experiment in declared:
                 slot.experiment = None
+        self._later.clear()
+        self._slots.clear()
         self._declared.clear()
 
     def pause(self) -> None:
         """Let every value, and those still to come, be its first config."""
         self._is_paused = True
-        for _, experiment in self._declared.values():
+        for experiment in self._declared.values():
             self._pin(experiment)
 
     def resume(self) -> None:
@@ -167,14 +188,36 @@ class ValueDeclarations:
         origin = self._targets.origin
         return lambda message: origin.error(message, (*keys, "value"))
 
-    def _declare(self, keys: Keys, value: ValueTarget, original: Any) -> None:
-        origin = self._targets.origin
-        entry = self._targets.loaded.settings.experiments[keys[1]]
-        assert isinstance(entry, ValueEntry)  # noqa: S101 - these keys lead to one
-        options, configs = _read(keys, entry, origin, original)
+    def _declare(self, found: Iterable[tuple[Keys, ValueTarget, Any]]) -> None:
+        """Put values under experiment: later, where nothing can be wrong with that any more."""
+        origin, entries = self._targets.origin, self._targets.loaded.settings.experiments
+        waiting = []
+        for keys, value, original in found:
+            entry = entries[keys[1]]
+            assert isinstance(entry, ValueEntry)  # noqa: S101 - these keys lead to one
+            slot = slot_of(value.full_name)
+            if slot.later is not None:  # What other settings have declared under this name stands behind this.
+                slot.later.settle()
+            self._slots.append(slot)
+            early = self._readings.get(keys)
+            if early is not None and early.entry is entry and early.is_fit_for(original):
+                waiting.append((keys, slot, early, original))
+            else:
+                options, configs = _read(keys, entry, origin, original)
+                self._make(keys, slot, ValueReading(entry, options, configs, frozenset()), original)
+        if waiting:
+            later = Later(self._make, waiting)
+            self._later.append(later)
+            for _, slot, _, _ in waiting:
+                slot.experiment, slot.later = None, later
+            registry.add_later(later)
+
+    def _make(self, keys: Keys, slot: ValueSlot, reading: ValueReading, original: Any) -> None:
+        origin, entry = self._targets.origin, reading.entry
+        configs = _with_original(entry.path, original, reading.configs) if entry.original else reading.configs
         try:
-            settings = ExperimentSettings(**options)
-            made = ValueExperiment(value.full_name, original, configs, settings, path=entry.path)
+            settings = ExperimentSettings(**reading.options)
+            made = ValueExperiment(slot.name, original, configs, settings, path=entry.path)
         except SpearmintError as error:
             raise origin.error(str(error), keys) from error
         keep_at_its_stage(made.split)
@@ -182,20 +225,19 @@ class ValueDeclarations:
         _name_set(made.split, origin)
         if not entry.enabled:
             switches.turn_off(made)
-        slot = slot_of(value.full_name)
         slot.experiment = made
-        self._declared[keys] = slot, made
+        self._declared[keys] = made
         if self._is_paused:
             self._pin(made)
 
 
 def _read(keys: Keys, entry: ValueEntry, origin: SettingsSource, original: Any) -> tuple[dict[str, Any], list[Config]]:
-    """Return the options and the configs of a value, what stands in the code among them."""
+    """Return the options and the configs of a value, without what stands in the code."""
     options, configs = read_options(entry, origin, keys)
     for config in configs:
         if problem := unfit(entry, original, config):
             raise origin.error(problem, (*keys, "configs"))
-    return options, _with_original(entry.path, original, configs) if entry.original else configs
+    return options, configs
 
 
 def _name_set(split: Split | None, origin: SettingsSource) -> None:

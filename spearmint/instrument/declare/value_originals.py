@@ -43,7 +43,7 @@ def original_of(value: ValueTarget, module: ModuleType, reads: Sequence[ReadSite
         where = f"module {value.module!r}" if "." not in value.name else f"{value.name.rpartition('.')[0]!r}"
         close = did_you_mean(value.last_name, [name for name in known if not name.startswith("__")])
         raise refuse(f"Cannot vary {value.text!r}: {where} has no {value.last_name!r}.{close or ' Correct the name.'}")
-    if kind := _no_value(held):
+    if type(held) not in _CHECKED and (kind := _no_value(held)):
         advice = f"Write 'target: {value.text}' for its calls" if kind == "a function" else "Name a value in it"
         raise refuse(f"Cannot vary {value.text!r}: it is {kind}. {advice}.")
     rebound = next((one for one in reads if one.kind == "rebound" and one.path == value.dotted), None)

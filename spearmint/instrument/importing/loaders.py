@@ -13,6 +13,7 @@ from zipimport import zipimporter
 from spearmint.instrument.rewrite.cache import CachedModule, SourceStat, cached_path, dump, load
 from spearmint.instrument.rewrite.gc_pause import gc_paused
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
+from spearmint.instrument.rewrite.read_marks import marks_in
 from spearmint.instrument.rewrite.result import Refused
 
 
@@ -80,7 +81,8 @@ class InstrumentedSourceLoader(SourceFileLoader):
                 self._rewriter.report(error, path)
                 return code, None
             code, reads = self._rewriter.with_reads(code, path)
-        return code, CachedModule(code, rewritten.wrapped, rewritten.tables, reads)
+        marks = marks_in(code) if reads else ()
+        return code, CachedModule(code, rewritten.wrapped, rewritten.tables, reads, marks)
 
     def _from_code(self, code: CodeType) -> tuple[CodeType, CachedModule | None]:
         cached = self._rewriter.from_code(code)

@@ -20,9 +20,10 @@ from types import CodeType
 from typing import Any, NamedTuple, Self
 
 from spearmint.discovery import CallSite, CallTable
+from spearmint.instrument.rewrite.read_marks import MarkPlaces
 from spearmint.instrument.rewrite.result import ReadSite
 
-REWRITER_VERSION = 9
+REWRITER_VERSION = 10
 """To be raised whenever the same source and settings would give other code or tables than before."""
 
 _HEADER = 16
@@ -95,12 +96,14 @@ class CachedModule(NamedTuple):
         wrapped: Names of the definitions that were wrapped.
         tables: Its call tables.
         reads: The reads of values in it.
+        marks: Where marks stand among its constants, for what the reads call.
     """
 
     code: CodeType
     wrapped: tuple[str, ...]
     tables: Mapping[str, CallTable]
     reads: tuple[ReadSite, ...] = ()
+    marks: MarkPlaces = ()
 
 
 @lru_cache(maxsize=1024)
@@ -163,8 +166,9 @@ def load(path: str, source_stat: SourceStat, key: bytes, origin: str) -> CachedM
         return None
     # Trusted as Python trusts what lies in the same folder.
     code = marshal.loads(memoryview(data)[_HEADER:])  # noqa: S302
-    wrapped, reads = marshal.loads(data[names:tables])  # noqa: S302
-    return CachedModule(code, wrapped, StoredTables(_tables, data[tables:end]), tuple(map(ReadSite._make, reads)))
+    wrapped, reads, marks = marshal.loads(data[names:tables])  # noqa: S302
+    sites = tuple(map(ReadSite._make, reads))
+    return CachedModule(code, wrapped, StoredTables(_tables, data[tables:end]), sites, marks)
 
 
 def load_for_reading(origin: str) -> CodeType | None:
@@ -201,7 +205,7 @@ def dump(cached: CachedModule, source: bytes, source_stat: SourceStat, key: byte
         key: As for `load`.
     """
     code = _MAGIC + _UNCHECKED + importlib.util.source_hash(source) + marshal.dumps(cached.code)
-    with_names = code + marshal.dumps((cached.wrapped, tuple(map(tuple, cached.reads))))
+    with_names = code + marshal.dumps((cached.wrapped, tuple(map(tuple, cached.reads)), cached.marks))
     body = with_names + marshal.dumps(_plain(cached.tables))
     content = body + _TRAILER.pack(len(code), len(with_names), source_stat.mtime, source_stat.size, key, _MARK)
     return content + _CHECKSUM.pack(binascii.crc32(content))

@@ -3,7 +3,6 @@
 import ast
 import os
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from types import CodeType
 from typing import Any
 
@@ -11,6 +10,7 @@ from spearmint.discovery import calls_in_code
 from spearmint.discovery.reach.table_store import table_store
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.cache import CachedModule, StoredTables, key_of
+from spearmint.instrument.rewrite.read_marks import marks_in
 from spearmint.instrument.rewrite.result import (
     OUTERMOST,
     ModuleOutcome,
@@ -19,6 +19,7 @@ from spearmint.instrument.rewrite.result import (
     RewrittenTree,
 )
 from spearmint.instrument.settings.matching import ModuleTargets, Rule
+from spearmint.instrument.settings.value_target import ValueTargets
 from spearmint.warn import warn_at
 
 VerifyTargets = Callable[[str, Iterable[str], Iterable[str]], object]
@@ -75,7 +76,9 @@ class ModuleRewriter:
         self.key = key_of(*[one.digest for one in targets])
         self._targets = targets
         self._rules = targets[0].rules if len(targets) == 1 else tuple(rule for one in targets for rule in one.rules)
-        self._values = tuple(dict.fromkeys(value for one in targets for value in one.values))
+        self._values = targets[0].values
+        if len(targets) > 1:
+            self._values = ValueTargets(dict.fromkeys(value for one in targets for value in one.values))
         self._is_package = is_package
         self._verify_targets = verify_targets
         self._record_outcome = record_outcome
@@ -155,7 +158,7 @@ class ModuleRewriter:
             return cached.code
         from spearmint.instrument.rewrite.value_links import ValueLinks  # noqa: PLC0415 - as above
 
-        return ValueLinks(self._values).linked(cached.code)
+        return ValueLinks(self._values).linked(cached.code, cached.marks)
 
     def from_code(self, code: CodeType) -> CachedModule | None:
         """Rewrite the code of a module that has no source.
@@ -181,7 +184,7 @@ class ModuleRewriter:
             self.report(rewritten.reason, code.co_filename)
             return None
         made, reads = self.with_reads(rewritten.code, code.co_filename)
-        return CachedModule(made, rewritten.wrapped, tables, reads)
+        return CachedModule(made, rewritten.wrapped, tables, reads, marks_in(made) if reads else ())
 
     def rewrite_and_publish(self, code: CodeType) -> CodeType:
         """Return the rewritten code of a module that is about to run, and make its call tables known.
@@ -208,7 +211,7 @@ class ModuleRewriter:
             self._record_outcome(self.name, ModuleOutcome("left", self._refusal))
             return
         outcome = _CACHED if is_from_cache else _REWRITTEN
-        self._record_outcome(self.name, replace(outcome, reads=self.reads) if self.reads else outcome)
+        self._record_outcome(self.name, ModuleOutcome(outcome.state, "", self.reads) if self.reads else outcome)
         table_store.put(self.name, cached.tables)
         if self._rules and any(self._is_unmatched(rule, cached.wrapped) for rule in self._rules):
             self._verify_targets(self.name, cached.wrapped, cached.tables)

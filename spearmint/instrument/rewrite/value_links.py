@@ -6,13 +6,8 @@ from typing import Any
 
 from spearmint.execution.value_reads import current_case, reader_of
 from spearmint.instrument.naming.import_paths import ImportPaths
-from spearmint.instrument.settings.value_target import ValueTarget
-
-MARK = "\0spearmint"
-"""What a tuple begins with that stands for what rewritten code calls."""
-
-CASE = (MARK, "case")
-"""Stands for what returns the running case, or None; all others are ``(MARK, kind, path)``."""
+from spearmint.instrument.rewrite.read_marks import CASE, MarkPlaces
+from spearmint.instrument.settings.value_target import ValueTargets
 
 
 class ValueLinks:
@@ -22,26 +17,26 @@ class ValueLinks:
         values: The values.
     """
 
-    def __init__(self, values: tuple[ValueTarget, ...]) -> None:
-        self._values = values
+    def __init__(self, values: ValueTargets) -> None:
+        self._named = values.names
         self._imports = ImportPaths()
-        self._known: dict[str, str | None] = {one.dotted: one.full_name for one in values if one.literal is None}
+        self._known: dict[str, str | None] = {}
 
-    def linked(self, code: CodeType) -> CodeType:
-        """Return code in which functions stand for the tuples that `rewrite_reads` has put among its constants."""
-        constants = tuple(map(self._linked_constant, code.co_consts))
-        is_changed = any(new is not old for new, old in zip(constants, code.co_consts, strict=True))
-        return code.replace(co_consts=constants) if is_changed else code
+    def linked(self, code: CodeType, marks: MarkPlaces) -> CodeType:
+        """Return code in which functions stand for the tuples that `rewrite_reads` has put among its constants.
 
-    def _linked_constant(self, constant: Any) -> Any:
-        kind = type(constant)
-        if kind is CodeType:
-            return self.linked(constant)
-        if kind is not tuple or not constant or constant[0] != MARK:
-            return constant
-        if constant == CASE:
-            return current_case
-        return self._reader(*constant[1:])
+        Args:
+            code: The code.
+            marks: Where they stand.
+        """
+        constants = list(code.co_consts)
+        for index, below in marks:
+            held = constants[index]
+            if below:
+                constants[index] = self.linked(held, below)
+            else:
+                constants[index] = current_case if held == CASE else self._reader(*held[1:])
+        return code.replace(co_consts=tuple(constants))
 
     def _reader(self, kind: str, path: str) -> Callable[..., Any]:
         name = path if kind == "literal" else self.name_of(path)
@@ -51,14 +46,17 @@ class ValueLinks:
 
     def name_of(self, path: str) -> str | None:
         """Return the name of the value that a dotted path leads to, also by what other modules import; else None."""
+        found = self._named.get(path)
+        if found is not None:
+            return found
         if path not in self._known:
             self._known[path] = self._followed(path)
         return self._known[path]
 
     def _followed(self, path: str) -> str | None:
         place = self._imports.place_of_path(path)
-        name = place and ":".join(place)
-        return next((one.full_name for one in self._values if one.full_name == name), None)
+        name = self._named.get(".".join(place)) if place else None
+        return name if place and name == ":".join(place) else None
 
 
 def _plain(value: Any, case: Any) -> Any:  # noqa: ARG001 - called as a reader is

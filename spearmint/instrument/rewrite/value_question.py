@@ -6,7 +6,7 @@ from typing import Any
 
 from bytecode import Instr, Label
 
-from spearmint.instrument.rewrite.value_links import CASE
+from spearmint.instrument.rewrite.read_marks import CASE
 
 _IS_NONE = "POP_JUMP_IF_NONE" if sys.version_info >= (3, 12) else "POP_JUMP_FORWARD_IF_NONE"
 

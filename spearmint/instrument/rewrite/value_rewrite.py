@@ -21,8 +21,8 @@ from bytecode import Bytecode, Instr
 
 from spearmint.instrument.rewrite.interpolations import without_interpolations
 from spearmint.instrument.rewrite.literals import literals_in
+from spearmint.instrument.rewrite.read_marks import MARK
 from spearmint.instrument.rewrite.result import ReadSite
-from spearmint.instrument.rewrite.value_links import MARK
 from spearmint.instrument.rewrite.value_paths import ReadPaths
 from spearmint.instrument.rewrite.value_question import asking, local_name
 from spearmint.instrument.settings.value_target import ValueTarget

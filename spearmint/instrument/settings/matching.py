@@ -19,7 +19,7 @@ from spearmint.instrument.settings.target import (
     parse_target,
     without_number,
 )
-from spearmint.instrument.settings.value_target import ValueTarget, parse_value
+from spearmint.instrument.settings.value_target import ValueTarget, ValueTargets, parse_value
 from spearmint.signatures import is_implicit_class_method
 from spearmint.suggest import did_you_mean
 
@@ -87,12 +87,12 @@ class ModuleTargets:
     module: str
     rules: tuple[Rule, ...]
     digest: str
-    values: tuple[ValueTarget, ...] = ()
+    values: ValueTargets
 
     @property
     def defines_values(self) -> bool:
         """Whether some of the values stand in it."""
-        return any(one.module == self.module for one in self.values)
+        return self.module in self.values.modules
 
     def find(self, name: str, parameters: Collection[str]) -> Rule | None:
         """Return the rule for a definition, None if it stays as it is.
@@ -122,6 +122,11 @@ class Targets:
         rules = [_rule(keys, entry) for keys, entry in loaded.entries()]
         imports = ImportPaths()
         self.values = {keys: followed_value(parse_value(entry.value), imports) for keys, entry in loaded.values()}
+        self._values = ValueTargets(self.values.values())
+        self._value_shapes = list(map(_shape_of_value, self._values))
+        self._values_in = {
+            module: ValueTargets(one for one in self._values if one.module == module) for module in self._values.modules
+        }
         targets = [rule for rule in rules if rule.target is not None]
         within = [rule for keys, entry in loaded.values() for rule in _rules_within(keys, entry)]
         self._given = sorted([*targets, *within], key=lambda rule: not (rule.target and rule.target.is_exact))
@@ -225,9 +230,9 @@ class Targets:
             return None
         if package is not None and package.auto is not None:
             rules.append(replace(package, excluded=tuple(one for one in package.excluded if one.covers(module))))
-        reads = tuple(one for one in self.values.values() if package is not None or one.module == module)
+        reads = self._values if package is not None else self._values_in.get(module, ValueTargets())
         shapes = [rule.shape for rule in rules if not rule.is_late]
-        shapes += [("value", one.full_name) for one in reads]
+        shapes += self._value_shapes if package is not None else map(_shape_of_value, reads)
         return ModuleTargets(module, tuple(rules), _digest(tuple(shapes)), reads)
 
 
@@ -245,6 +250,10 @@ def followed_value(value: ValueTarget, paths: ImportPaths) -> ValueTarget:
         return value
     module, name = paths.place_of(value.module, value.name)
     return replace(value, module=module, name=name)
+
+
+def _shape_of_value(value: ValueTarget) -> tuple[Any, ...]:
+    return "value", value.full_name
 
 
 def _rules_within(keys: tuple[str, int], entry: ValueEntry) -> list[Rule]:

@@ -2,7 +2,9 @@
 
 import ast
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 _NAME = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -76,6 +78,20 @@ class ValueTarget:
     def last_name(self) -> str:
         """The name that a read of it ends with; a literal's is the function's."""
         return self.name.rpartition(".")[2]
+
+
+class ValueTargets(tuple[ValueTarget, ...]):  # noqa: SLOT001 - what is derived from it is kept with it
+    """Values that the reads in one module, or in all of a package, may lead to."""
+
+    @cached_property
+    def names(self) -> Mapping[str, str]:
+        """The names of the constants and attributes, by the dotted paths of these."""
+        return {one.dotted: one.full_name for one in self if one.literal is None}
+
+    @cached_property
+    def modules(self) -> frozenset[str]:
+        """Names of the modules in which they stand."""
+        return frozenset(one.module for one in self)
 
 
 def parse_value(text: str) -> ValueTarget:

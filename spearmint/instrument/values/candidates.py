@@ -18,7 +18,7 @@ from spearmint.instrument.naming.bound_values import ImportedAttribute, Imported
 from spearmint.instrument.naming.static_modules import UNREADABLE, code_for_reading, find_module
 from spearmint.instrument.rewrite.value_links import ValueLinks
 from spearmint.instrument.rewrite.value_rewrite import rewrite_reads
-from spearmint.instrument.settings.value_target import parse_value
+from spearmint.instrument.settings.value_target import ValueTargets, parse_value
 from spearmint.instrument.values.static_values import StaticValue, static_values
 
 _DULL = (0, 1, -1, 0.0, 1.0, -1.0)
@@ -97,7 +97,7 @@ def _values(functions: Mapping[str, FunctionType]) -> Iterator[Candidate]:
             codes[module] = code, spec.submodule_search_locations is not None
     known = dict(_named_values(functions))
     targets = [parse_value(name) for name, one in known.items() if one.kind != "literal"]
-    links = ValueLinks(tuple(targets))
+    links = ValueLinks(ValueTargets(targets))
     read: set[str | None] = set()
     for module, (code, is_package) in codes.items():
         _, sites = rewrite_reads(code, module, is_package=is_package, values=targets)
