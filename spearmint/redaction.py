@@ -2,8 +2,8 @@
 
 import re
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -35,6 +35,8 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NAME = re.compile(r"[\w.:/-]{1,64}")
 SHORTEST_SECRET = 6  # characters; a shorter one would be found in words where it is none
 _DEPTH = 20
+_LONGEST_NAME = 64
+_NAMES = 2048
 
 # A value as it stands in a text: quoted (the text may end before the quote does), a list, a mapping, or one word.
 _QUOTED = r"""b?(?:'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z))"""
@@ -52,6 +54,7 @@ _URL = re.compile(
 )
 _URL_TOKEN = re.compile(r"(?<=://)[\w-]{20,}(?=@)")
 _GO_DSN = re.compile(r"(?<![\w.-])(?P<user>[\w.-]{1,64}):(?P<password>[^\s@'\"]{1,256})(?=@(?:tcp|unix)\()")
+_NO_PAIR = re.compile(r"[^:='\"]*").fullmatch  # what has no value after a name
 _SIGNED = re.compile(r"(?i)(?<=[?&])(?P<name>sig|signature|x-amz-signature|x-goog-signature)=[^\s&'\"]+")
 _BASIC = re.compile(r"\b(?P<scheme>[Bb]asic\s+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})")
 _BEARER = re.compile(r"(?i)\b(?P<scheme>bearer\s+)(?:(?=[\w.~+/=-]*\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})")
@@ -118,7 +121,15 @@ class Redactor:
             name = name.decode("latin-1")
         if not self._words or not isinstance(name, str):
             return False
+        # The same names come again and again; long ones are data rather than names, and are not kept.
+        return self._known(name) if len(name) <= _LONGEST_NAME else self._is_secret(name)
+
+    def _is_secret(self, name: str) -> bool:
         return self._name.search(_CAMEL.sub("_", name).replace("-", "_")) is not None
+
+    @cached_property
+    def _known(self) -> Callable[[str], bool]:
+        return lru_cache(_NAMES)(self._is_secret)
 
     def hidden_keys(self, items: Mapping[Any, Any]) -> frozenset[Any]:
         """Return the keys of a mapping whose values are secret; of ``{"name": "Cookie", "value": ...}`` the latter."""
@@ -144,21 +155,23 @@ class Redactor:
 
     def hide(self, text: str, secrets: Iterable[str] = ()) -> str:
         """Return a text without what looks like a secret in it, or is known to be one."""
-        for secret in sorted(secrets, key=len, reverse=True):
+        for secret in sorted(secrets, key=len, reverse=True) if secrets else ():
             if len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, MASK)
-        text = _PEM.sub(MASK, text)
-        if "://" in text:
-            text = _URL_TOKEN.sub(MASK, _URL.sub(_without_password, text))
-        text = _GO_DSN.sub(rf"\g<user>:{MASK}", text)
-        text = _HEADER.sub(self._header, text)
-        if self._words:
+        # Most texts lack the characters that a form must have, which is seen sooner than that there is no such form.
+        if "-----BEGIN" in text:
+            text = _PEM.sub(MASK, text)
+        if "@" in text:
+            if "://" in text:
+                text = _URL_TOKEN.sub(MASK, _URL.sub(_without_password, text))
+            text = _GO_DSN.sub(rf"\g<user>:{MASK}", text)
+        if ":" in text:
+            text = _HEADER.sub(self._header, text)
+        if self._words and not _NO_PAIR(text):
             text = self._text.sub(_after_name, text)
+        if self._words and "-" in text:
             text = self._option.sub(rf"\g<option>{MASK}", text)
-        text = _SIGNED.sub(rf"\g<name>={MASK}", text)
-        text = _TOKENS.sub(MASK, text)
-        text = _BASIC.sub(_basic, text)
-        return _BEARER.sub(rf"\g<scheme>{MASK}", text)
+        return _without_tokens(text)
 
     def excerpt(self, text: str, length: int, secrets: Iterable[str] = ()) -> str:
         """Return the beginning of a text, without secrets, as `hide` does.
@@ -250,6 +263,15 @@ def passwords_in(text: str) -> set[str]:
 def _without_password(found: re.Match[str]) -> str:
     password: str = found["web"] or found["password"]
     return f"{found['before'][: -len(password)]}{MASK}@"
+
+
+def _without_tokens(text: str) -> str:
+    if "=" in text:
+        text = _SIGNED.sub(rf"\g<name>={MASK}", text)
+    text = _TOKENS.sub(MASK, text)
+    if "asic" in text:
+        text = _BASIC.sub(_basic, text)
+    return _BEARER.sub(rf"\g<scheme>{MASK}", text)
 
 
 def _after_name(found: re.Match[str]) -> str:

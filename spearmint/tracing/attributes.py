@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from spearmint.cases.bound_config import BoundConfig
 from spearmint.redaction import Redactor
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.signatures import parameters_of
@@ -80,7 +81,7 @@ def _describe_all(trace: Trace, spans: list[Span], options: TracingOptions, rend
         renderer.collect_secrets(span.output)
         # A secret of another config may come along, as in what several variants share.
         for option in span.experiment.options[:_CONFIGS]:
-            renderer.collect_secrets(option.config)
+            renderer.secrets |= _secrets_of(option, renderer, options.mask)
     return [
         _describe(renderer, span, config, named) for span, config, named in zip(spans, configs, inputs, strict=True)
     ]
@@ -203,6 +204,20 @@ def _parameters(experiment: ExperimentFunction) -> tuple[list[str], str | None]:
         variadic = next((one.name for one in parameters if one.kind is inspect.Parameter.VAR_POSITIONAL), None)
         found = _known_parameters[experiment] = [one.name for one in parameters if one.kind in kinds], variadic
     return found
+
+
+_known_secrets: "weakref.WeakKeyDictionary[BoundConfig, tuple[Any, frozenset[str]]]" = weakref.WeakKeyDictionary()
+
+
+def _secrets_of(option: BoundConfig, renderer: Renderer, mask: tuple[str, ...]) -> frozenset[str]:
+    """Return what is secret in a config, which never changes: found once."""
+    way = (mask, renderer.runs_code)
+    known = _known_secrets.get(option)
+    if known is None or known[0] != way:
+        alone = Renderer(_redactor(mask), 0, runs_code=renderer.runs_code)
+        alone.collect_secrets(option.config)
+        known = _known_secrets[option] = way, frozenset(alone.secrets)
+    return known[1]
 
 
 @lru_cache(maxsize=8)

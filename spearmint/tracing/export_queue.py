@@ -170,9 +170,9 @@ class ExportQueue:
             if generation is not self.generation:
                 return
             self._settle(batch, errors)
-            has_written = not all(errors)
+            count, has_written = len(batch), not all(errors)
             del batch, errors  # An idle worker keeps nothing alive.
-            throttle.throttle(has_written=has_written)
+            throttle.throttle(count, has_written=has_written)
 
     def _settle(self, batch: list[Any], errors: list[BaseException | None]) -> None:
         failures = [error for error in errors if error is not None]

@@ -12,7 +12,9 @@ from spearmint.tracing.snapshot import ObjectFields, Truncated
 
 Loss = Literal["masked", "cut", "text"]  # the gravest first
 
+_GRAVEST_FIRST: tuple[Loss, ...] = get_args(Loss)
 _DEPTH = 20
+_SCALARS = frozenset({type(None), bool, int, float})
 _LARGEST = 2**53  # Beyond, JSON's readers round.
 
 
@@ -38,6 +40,8 @@ class Renderer:
 
     def collect_secrets(self, value: Any, depth: int = 0, *, is_hidden: bool = False) -> None:
         """Remember what is secret in a snapshot, before anything is rendered."""
+        if type(value) in _SCALARS:
+            return
         if isinstance(value, SecretStr | SecretBytes):
             value, is_hidden = value.get_secret_value(), True
         if isinstance(value, bytes):
@@ -114,7 +118,9 @@ class Renderer:
 
     def take_loss(self) -> Loss | None:
         """Return the gravest way in which what was rendered since the last time is not the value."""
-        found = next((one for one in get_args(Loss) if one in self.losses), None)
+        if not self.losses:
+            return None
+        found = next(one for one in _GRAVEST_FIRST if one in self.losses)
         self.losses.clear()
         return found
 

@@ -3,10 +3,11 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import thread_time
+from time import monotonic, thread_time
 
-_BATCH = 64
-_THROTTLED_BATCH = 8
+_SMALLEST, _FIRST, _LARGEST = 8, 64, 256  # in a batch: a database takes many nearly as fast as few
+_THROTTLED_LARGEST = 64
+_SECONDS = 0.5  # that a batch may take before the next is as large; what is under way at exit counts as lost
 _THROTTLED_SHARE = 0.25  # of a processor
 _FIRST_PAUSE = 1.0  # seconds, after a batch of which nothing was written; doubled each time
 _LONGEST_PAUSE = 30.0
@@ -20,13 +21,14 @@ class Throttle:
         self._lock = threading.RLock()
         self._waiters = 0
         self._is_awaited = threading.Event()
-        self._began = 0.0
+        self._began = self._began_at = 0.0
+        self._size = _FIRST
         self._pause = 0.0
 
     @property
     def batch_size(self) -> int:
         """How many traces the next batch may hold."""
-        return _BATCH if self._is_awaited.is_set() else _THROTTLED_BATCH
+        return self._size if self._is_awaited.is_set() else min(self._size, _THROTTLED_LARGEST)
 
     @contextmanager
     def full_speed(self) -> Iterator[None]:
@@ -44,10 +46,15 @@ class Throttle:
 
     def begin(self) -> None:
         """Note that a batch begins; the worker's thread calls this."""
-        self._began = thread_time()
+        self._began, self._began_at = thread_time(), monotonic()
 
-    def throttle(self, *, has_written: bool) -> None:
-        """Rest after a batch: as long as it takes for a share of the processor, longer where nothing was written."""
+    def throttle(self, count: int, *, has_written: bool) -> None:
+        """Rest after a batch of some traces: for its share of the processor, longer where nothing was written."""
+        took = monotonic() - self._began_at
+        if took > 2 * _SECONDS:
+            self._size = max(self._size // 2, _SMALLEST)
+        elif took < _SECONDS and count >= self._size:
+            self._size = min(2 * self._size, _LARGEST)
         self._pause = 0.0 if has_written else min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
         spent = thread_time() - self._began
         self._is_awaited.wait(max(self._pause, spent * (1 / _THROTTLED_SHARE - 1)))

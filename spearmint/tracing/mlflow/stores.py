@@ -68,7 +68,7 @@ class _LocalStore(ExperimentIds):
         return [error and _explained(error, self._uri) for error in self._save(experiment_id, traces)]
 
     def _save(self, experiment_id: str, traces: list[Trace]) -> list[BaseException | None]:
-        if self._transaction is not None and len(traces) > 1:
+        if self._transaction is not None:
             with suppress(Exception):  # One trace may be to blame; the others are written without it.
                 self._transaction.save(experiment_id, traces)
                 return [None] * len(traces)

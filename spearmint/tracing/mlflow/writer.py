@@ -30,6 +30,7 @@ from spearmint.tracing.options import TracingOptions
 
 _PREVIEW = 250  # As MLflow cuts what it shows of inputs and outputs in its table.
 _RESOURCE = Resource.get_empty()
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _SAMPLED = TraceFlags(TraceFlags.SAMPLED)
 
 
@@ -177,7 +178,7 @@ def _span(
             context,
             parent,
             _RESOURCE,
-            {name: json.dumps(value, ensure_ascii=False) for name, value in attributes.items()},
+            {name: _encode(value) for name, value in attributes.items()},
             events,
             status=status,
             start_time=span.started,

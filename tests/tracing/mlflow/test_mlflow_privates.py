@@ -32,6 +32,11 @@ UNDOCUMENTED = {
     ("mlflow.utils.autologging_utils", None, "AUTOLOGGING_INTEGRATIONS"),
     ("mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "start_trace"),
     ("mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "log_spans"),
+    ("mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "get_experiment"),
+    ("mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "TRACE_FOLDER_NAME"),
+    ("mlflow.store.tracking.sqlalchemy_store", "SqlAlchemyStore", "ARTIFACTS_FOLDER_NAME"),
+    ("mlflow.store.tracking.dbmodels.models", "SqlTraceInfo", "metadata"),
+    ("mlflow.tracing.otel.translation", None, "translate_span_when_storing"),
 }
 
 
