@@ -1,11 +1,14 @@
 """How hard an evaluation may press on the services that it calls, and what it does when they say no."""
 
+import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from spearmint.errors import EvaluationError
+
+_TAKEN = ("inputs", "config", "parameters")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +27,10 @@ class Limits:
             says 408, 409, 429 or 5xx are, by ``status_code``, ``response.status_code`` or the name of the class.
         max_wait: The longest wait in seconds that a service may ask for. A longer one is a quota that is used up: the
             run ends on whole rows, and `spearmint.evaluation.report.report.Report.stopped` is ``"quota"``.
-        per: What is limited together, such as ``"openai"``: function and scorers with the same share one budget. None
-            for one of their own.
+        per: What is limited together, such as ``"openai"``: function and scorers with the same share one budget. A
+            function tells it for each cell, such as ``lambda parameters: parameters["reply: model"]``: it takes any of
+            ``inputs``, ``config`` and ``parameters`` (the values of all configs of the case by path) by name. None for
+            one budget for the function, and one for scorers.
 
     Raises:
         EvaluationError: If one is out of range.
@@ -37,7 +42,7 @@ class Limits:
     timeout: float | None = None
     retry_on: Callable[[BaseException], bool] | None = None
     max_wait: float = 300.0
-    per: str | None = None
+    per: str | Callable[..., Hashable] | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency != "auto":
@@ -49,6 +54,20 @@ class Limits:
         _check("max_wait", self.max_wait, int | float, "number of seconds above 0")
         if self.retry_on is not None and not callable(self.retry_on):
             raise _refused("retry_on", self.retry_on, "function of the exception")
+        if not (self.per is None or isinstance(self.per, str) or self.taken):
+            taken = f"{', '.join(_TAKEN[:-1])} and {_TAKEN[-1]}"
+            raise _refused("per", self.per, f"name, and no function of some of {taken}")
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        """What ``per`` takes where it is a function; empty where it is none, or takes something else."""
+        if not callable(self.per):
+            return ()
+        try:
+            names = tuple(inspect.signature(self.per).parameters)
+        except ValueError:  # It is written in C, and does not tell.
+            return ()
+        return names if set(names) <= set(_TAKEN) else ()
 
 
 def _check(name: str, value: Any, kind: Any, wanted: str) -> None:

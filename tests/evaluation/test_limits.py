@@ -5,10 +5,16 @@ import urllib.error
 import urllib.request
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import sleep
+from types import SimpleNamespace
+from typing import Annotated
 
 import pytest
 
-from spearmint import Config, Limits, Pairwise, Race, Spearmint, experiment
+from spearmint import Bind, Config, Limits, Pairwise, Race, Spearmint, experiment
+from spearmint.errors import EvaluationError
+from spearmint.evaluation.dataset import Row
+from spearmint.evaluation.run.attempts import both_limited
 
 pytestmark = pytest.mark.slow
 
@@ -119,6 +125,73 @@ def test_scorers_have_limits_of_their_own():
         report = evaluate(local, scorers=[judge], scorer_limits=Limits(per="judge"))
     assert report.errors == 0
     assert set(service.calls.values()) == {2}
+
+
+def test_a_function_tells_what_is_limited_together():
+    meeting = threading.Barrier(2)
+    running, most, lock = Counter(), Counter(), threading.Lock()
+
+    @experiment(configs=[{"model": "large"}, {"model": "small"}])
+    def reply(x, model: Annotated[str, Bind("model")]):
+        with lock:
+            running[model] += 1
+            most[model] = max(most[model], running[model])
+        if x is None:
+            meeting.wait(60)  # Both are under way at once.
+        sleep(0.002)
+        with lock:
+            running[model] -= 1
+        return 1
+
+    @experiment
+    def pipeline(x):
+        return reply(x)
+
+    limits = Limits(concurrency=1, per=lambda parameters: parameters["reply: model"])
+    assert evaluate(pipeline, [{"x": None}], limits=limits).errors == 0
+    assert evaluate(pipeline, limits=limits).errors == 0
+    assert most == {"large": 1, "small": 1}
+
+
+def test_function_and_judge_with_one_key_share_one_budget():
+    case = SimpleNamespace(config={"host": "a"}, parameters={"host": "a"}, config_id="1")
+    row = Row(0, "data[0]", {"host": "b"}, {})
+    of_config = Limits(per=lambda config: config["host"])
+    own, judges = both_limited(of_config, Limits(per="a"))
+    assert own.of_cell(case, row).controller is judges.of_cell(case, row).controller
+    own, judges = both_limited(of_config, Limits(per=lambda inputs: inputs["host"]))
+    assert own.of_cell(case, row).controller is not judges.of_cell(case, row).controller
+    own, judges = both_limited(Limits(), Limits())
+    assert own.of_cell(case, row).controller is not judges.of_cell(case, row).controller
+
+
+@pytest.mark.parametrize("name", ["limits", "scorer_limits"])
+@pytest.mark.parametrize(
+    ("per", "cause"),
+    [
+        (lambda config: config["host"], "KeyError: 'host'"),
+        (lambda config: [config], "TypeError: unhashable type: 'list'"),
+    ],
+    ids=["raises", "unhashable"],
+)
+def test_a_key_that_cannot_be_told_ends_the_evaluation(name, per, cause):
+    @experiment(configs=[{"k": 1}, {"k": 2}])
+    def local(x, config: Config):
+        return x
+
+    with pytest.raises(EvaluationError) as caught:
+        evaluate(local, **{name: Limits(per=per)})
+    assert "Cannot limit config " in str(caught.value)
+    assert " on the row at data[" in str(caught.value)
+    assert f"per= has raised {cause}. Correct it." in str(caught.value)
+
+
+@pytest.mark.parametrize("per", [3, lambda model: model, lambda: "a", max], ids=["number", "other", "nothing", "in-c"])
+def test_what_tells_no_key_is_refused(per):
+    with pytest.raises(
+        EvaluationError, match=r"it is no name, and no function of some of inputs, config and parameters"
+    ):
+        Limits(per=per)
 
 
 def has_run(report):

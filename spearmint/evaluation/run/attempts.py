@@ -1,15 +1,18 @@
 """A call made again until it succeeds, within limits."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
 import tenacity
 
+from spearmint.cases.case import ExperimentCase
 from spearmint.errors import EvaluationError
+from spearmint.evaluation.dataset import Row
 from spearmint.evaluation.limits import Limits
-from spearmint.evaluation.run.controller import Controller
+from spearmint.evaluation.run.cell_text import error_text
+from spearmint.evaluation.run.controller import Controller, Controllers
 from spearmint.evaluation.run.faults import Fault, fault_of
 
 T = TypeVar("T")
@@ -25,22 +28,47 @@ class Limited:
     Attributes:
         limits: The limits.
         controller: Lets calls through.
+        controllers: Those of all keys.
+        taken: What tells the key of a cell: the parameters of ``per``; empty where all cells have one.
     """
 
     limits: Limits
     controller: Controller
+    controllers: Controllers
+    taken: tuple[str, ...] = ()
+
+    def of_cell(self, case: ExperimentCase, row: Row) -> "Limited":
+        """Return the same for one cell, which a function of the caller's may say what it is limited with.
+
+        Raises:
+            EvaluationError: If the function raises, or what it returns is no key.
+        """
+        if not self.taken:
+            return self
+        given = {"inputs": row.inputs, "config": case.config, "parameters": case.parameters}
+        per: Any = self.limits.per
+        try:
+            controller = self.controllers.of(per(**{name: given[name] for name in self.taken}), self.limits)
+        except Exception as error:
+            cause = f"per= has raised {error_text(error, case, row)}"
+            message = f"Cannot limit config {case.config_id!r} on the row at {row.place}: {cause}. Correct it."
+            raise EvaluationError(message) from error
+        return replace(self, controller=controller)
 
 
 def both_limited(limits: Limits | None, scorer_limits: Limits | None) -> tuple[Limited | None, Limited | None]:
     """Return what keeps the limits of a function and of its scorers, together where both say so."""
-    own = None if limits is None else Limited(limits, Controller(limits))
-    if scorer_limits is None:
-        return own, None
-    is_common = own is not None and (
-        scorer_limits is limits or (scorer_limits.per is not None and scorer_limits.per == own.limits.per)
-    )
-    controller = own.controller if own is not None and is_common else Controller(scorer_limits)
-    return own, Limited(scorer_limits, controller)
+    controllers = Controllers()
+    own = None if limits is None else _limited(limits, controllers)
+    if scorer_limits is limits or scorer_limits is None:
+        return own, None if scorer_limits is None else own
+    return own, _limited(scorer_limits, controllers)
+
+
+def _limited(limits: Limits, controllers: Controllers) -> Limited:
+    is_named = isinstance(limits.per, str)
+    controller = controllers.of(limits.per, limits) if is_named else Controller(limits)
+    return Limited(limits, controller, controllers, limits.taken)
 
 
 class Attempted(NamedTuple):

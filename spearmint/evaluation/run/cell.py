@@ -163,7 +163,8 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
     call: Callable[[], Any] = partial(_outcome, subject, case, cell, account, meter)
     if subject.wants_trace:
         call = partial(traced, subject.experiment.name, cell.row.inputs, call)
-    made, attempts, refusal = attempt(subject.limited, call, partial(_failure, is_traced=subject.wants_trace))
+    limited = None if subject.limited is None else subject.limited.of_cell(case, cell.row)
+    made, attempts, refusal = attempt(limited, call, partial(_failure, is_traced=subject.wants_trace))
     if not attempts:
         return CellResult(0.0, refusal, {}, {}, None, "failed", attempt=cell.attempt, calls=0, refusal=refusal)
     outcome, trace = made if subject.wants_trace else (made, None)
@@ -216,13 +217,12 @@ def score_output(
     scores = dict(result.scores)
     errors = dict(result.scorer_errors)
     refusal = ""
+    limited = None if subject.limited_scorers is None else subject.limited_scorers.of_cell(case, row)
     meter = UsageMeter()
     with meter.attempt():
         for scorer in scorers:
             call = partial(_score, scorer, {name: given[name] for name in scorer.wants})
-            bounded = partial(
-                attempt_or_raise, subject.limited_scorers, partial(call_within, subject.scorer_timeout, call)
-            )
+            bounded = partial(attempt_or_raise, limited, partial(call_within, subject.scorer_timeout, call))
             try:
                 if sharing is None or memo is None or "trace" in scorer.wants:
                     scores[scorer.name] = bounded()

@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Final
@@ -20,6 +20,22 @@ _PACE = 0.95  # of the calls a second that were answered when refusals began
 _PACE_GROWTH = 1.03  # a second
 _PAUSE = 0.5  # seconds after the first refusal of a burst, where the service does not say
 _COOL_DOWN = 1.0  # seconds after a retreat in which further refusals belong to the same burst
+
+
+class Controllers:
+    """The controllers of an evaluation, one for all that is limited together."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._made: dict[Hashable, Controller] = {}
+
+    def of(self, key: Hashable, limits: Limits) -> "Controller":
+        """Return the controller of a key; it keeps the limits that were first given for it."""
+        with self._lock:
+            found = self._made.get(key)
+            if found is None:
+                found = self._made[key] = Controller(limits)
+            return found
 
 
 class Controller:

@@ -109,7 +109,10 @@ class EvaluationOptions:
     def calls_at_once(self, workers: int | None = None) -> int:
         """Return how many cells may be under way at once, on an executor with so many workers if that is known."""
         limits = self.limits
-        limited = None if limits is None else MOST if limits.concurrency == "auto" else limits.concurrency
+        limited: int | None = None
+        if limits is not None:
+            is_known = limits.concurrency != "auto" and not callable(limits.per)
+            limited = int(limits.concurrency) if is_known else MOST
         return self.concurrency or workers or limited or variant_pool.limits.max_workers
 
     def _check_calls(self) -> None:
