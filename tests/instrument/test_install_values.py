@@ -508,3 +508,42 @@ def test_value_that_a_reload_names_first_is_told(project):
             assert api.answer("?") == "Be brief. ?"
         assert rank.score(1) == 1.5
         assert str(handle.report().values[1]).endswith("0 reads; its module's code is not rewritten")
+
+
+@pytest.mark.parametrize("is_lazy", [False, True])
+@pytest.mark.parametrize("form", FORMS)
+def test_module_that_a_case_imports_runs_outside_it(shop, project, form, is_lazy):
+    late = """
+        from shop.prompts import SYSTEM
+
+        def read():
+            return SYSTEM
+
+        MADE = [*[SYSTEM for _ in "a"], *tuple(SYSTEM for _ in "a"), read()]
+        """
+    lazily = """
+        import importlib.util
+        import sys
+
+        def late_module():
+            spec = importlib.util.find_spec("shop.late")
+            spec.loader = importlib.util.LazyLoader(spec.loader)
+            sys.modules["shop.late"] = module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+            return module
+
+        def answer():
+            late = late_module()
+            return late.MADE, late.read()
+        """
+    at_once = """
+        def answer():
+            from shop import late
+            return late.MADE, late.read()
+        """
+    project.write({"shop/late.py": late, "shop/asks.py": lazily if is_lazy else at_once})
+    asks, _ = shop(system(within=["shop.asks:answer"]), load="shop.asks", form=form)
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        assert asks.answer() == (["Be kind."] * 3, "Be brief.")
+    assert sys.modules["shop.late"].MADE == ["Be kind."] * 3

@@ -7,6 +7,7 @@ from importlib.util import LazyLoader
 from types import CodeType, ModuleType
 from typing import Any
 
+from spearmint.context.current import experiment_case_var
 from spearmint.discovery import is_supported
 from spearmint.instrument.importing.already_imported import wrap_missed_modules
 from spearmint.instrument.importing.finder import FrontFinder, SpearmintFinder, insert, remove
@@ -18,7 +19,7 @@ from spearmint.instrument.importing.foreign_loaders import (
     rewriting_loader,
 )
 from spearmint.instrument.importing.installation import Installation
-from spearmint.instrument.importing.loaders import AfterLoader, MainLoader
+from spearmint.instrument.importing.loaders import AfterLoader, MainLoader, OutsideCaseLoader
 from spearmint.instrument.importing.refusals import explaining
 from spearmint.instrument.rewrite.injected import entry
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
@@ -94,6 +95,8 @@ class Hook:
         rewriter = ModuleRewriter(targets, self._verify, self._record, is_package=is_package)
         try:
             loader = self._loader(name, spec.loader, matched, rewriter)
+            if rewriter.has_values:
+                loader = _outside_case(loader)
         except Exception as error:  # noqa: BLE001 - importing goes on
             message = f"Cannot instrument module {name!r}: {type(error).__name__}: {error}. It is imported as it is."
             warn(message)
@@ -208,6 +211,16 @@ class Hook:
             if installation.targets.of(rewriter.name) is not None:
                 installation.wrap_late(module, rewriter.name)
                 installation.values.declare(module, rewriter.name, rewriter.reads)
+
+
+def _outside_case(loader: Any) -> Any:
+    """Return a loader that runs its module outside the case that imports it, if one may do that."""
+    kind = type(loader)
+    if kind is LazyLoader:
+        loader.loader = OutsideCaseLoader(loader.loader)
+        return loader
+    is_in_case = experiment_case_var.get() is not None
+    return OutsideCaseLoader(loader) if is_in_case and hasattr(loader, "exec_module") else loader
 
 
 hook = Hook()

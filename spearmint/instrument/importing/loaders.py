@@ -10,6 +10,7 @@ from types import CodeType, ModuleType
 from typing import Any, Self
 from zipimport import zipimporter
 
+from spearmint.context.current import experiment_case_var
 from spearmint.instrument.rewrite.cache import CachedModule, SourceStat, cached_path, dump, load
 from spearmint.instrument.rewrite.gc_pause import gc_paused
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
@@ -205,6 +206,25 @@ class AfterLoader:
             module.__loader__ = self._loader
         self._loader.exec_module(module)
         self._then(module)
+
+
+class OutsideCaseLoader(AfterLoader):
+    """Lets another loader run a module outside the case that imports it: what it makes of values serves all cases.
+
+    Args:
+        loader: As for `AfterLoader`.
+    """
+
+    def __init__(self, loader: Any) -> None:
+        super().__init__(loader, lambda _: None)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Let the other loader run the module."""
+        token = experiment_case_var.set(None)
+        try:
+            super().exec_module(module)
+        finally:
+            experiment_case_var.reset(token)
 
 
 class MainLoader(AfterLoader):

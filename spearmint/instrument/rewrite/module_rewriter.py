@@ -93,6 +93,11 @@ class ModuleRewriter:
         return bool(self._rules or self._values)
 
     @property
+    def has_values(self) -> bool:
+        """Whether the settings name values that it may read."""
+        return bool(self._values)
+
+    @property
     def has_late_targets(self) -> bool:
         """Whether something that they want is there only when the module has run."""
         return any(rule.is_late for rule in self._rules) or any(one.defines_values for one in self._targets)
