@@ -77,7 +77,7 @@ HOUSE = (
     ),
     (5, "execution", "running streams event_loop score_jobs invoke"),
     (5, "execution", "value_reads call batch loop_lag task_queue thread_driver task_driver"),
-    (6, "proxy", "call_source codegen perform by_value proxy runner"),
+    (6, "proxy", "call_arguments call_source codegen perform by_value proxy runner"),
     (7, "evaluation", "directions agreement usage cost spending budget limits traced_rows dataset pairwise race"),
     (
         7,

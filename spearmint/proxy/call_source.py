@@ -3,29 +3,30 @@
 import textwrap
 
 from spearmint.config.binding import Slot
+from spearmint.proxy.call_arguments import AnyArguments
 from spearmint.registry.callables import stands_in_class
 from spearmint.registry.experiment import ExperimentFunction
 
 _HEAD = """\
-{define} call(*args, **kwargs):
+{define} call({declared}):
     outer = case = current()
     if case is None:
         case = cached_case[0]
         if case is None{by_class}:
-            case, plan = select(experiment, args)
+            case, plan = select(experiment, {positional})
             if {performs}:
-                return {perform}(experiment, args, kwargs, (case, plan))
+                {packed}return {perform}(experiment, args, kwargs, (case, plan))
 {shadow}    else:
         case = case.known.get(experiment) or join(case, experiment)
 {shares}"""
 # The head of an experiment whose strategy assigns units.
 _HEAD_ASSIGNED = """\
-{define} call(*args, **kwargs):
+{define} call({declared}):
     outer = case = current()
     if case is None:
-        case, plan, assignment = select(experiment, args)
+        case, plan, assignment = select(experiment, {positional})
         if plan is not None or {collects}:
-            return {perform}(experiment, args, kwargs, (case, plan))
+            {packed}return {perform}(experiment, args, kwargs, (case, plan))
     else:
         case = case.known.get(experiment) or join(case, experiment)
 {shares}        assignment = case.assignment_of(experiment.canonical)
@@ -34,19 +35,23 @@ _HEAD_ASSIGNED = """\
 # Of an experiment that an evaluation calls on the way.
 _SHARES = """\
         if (call_step := step_caller()) is not None:
-            return {waits}call_step(experiment, case, args, kwargs)
+            {packed}return {waits}call_step(experiment, case, args, kwargs)
 """
-_BY_CLASS = " and (not args or (case := cached_case_by_class.get(type(args[0]))) is None)"
 _FILL = """\
     if {is_missing}:
-        kwargs[{name!r}] = case.values[{position}]()
+        {target} = case.values[{position}]()
 """
 _FILL_UNLESS_DEFAULT = """\
     if {is_missing} and (value := case.values[{position}]) is not None:
-        kwargs[{name!r}] = value()
+        {target} = value()
 """
 _FILL_ALL = """\
     args, kwargs = fill(case.values, args, kwargs)
+"""
+# A function that lacks an argument says so itself.
+_REFUSED = """\
+    if {lacks_one}:
+        {packed}return {waits}function(*args, **kwargs)
 """
 # A signal handler may raise between any two bytecodes, so what was current is read first and set inside the `try`; and
 # what restores it is repeated, should it be interrupted itself.
@@ -54,7 +59,7 @@ _CALL = """\
     try:
         try:
             token = enter(case)
-            value = function(*args, **kwargs)
+            value = function({passed})
             leave(token)
             return value
         except BaseException:
@@ -67,11 +72,11 @@ _CALL = """\
 # Main of a call whose variants, which the caller does not wait for, start after it.
 _SHADOW = """\
             if plan is not None:
-                batch = batch_of(experiment, args, kwargs.copy(), (case, plan))
+                {packed}batch = batch_of(experiment, args, {own_kwargs}, (case, plan))
 {fill}                try:
                     try:
                         token = enter(case)
-                        value = function(*args, **kwargs)
+                        value = function({passed})
                         leave(token)
                     except BaseException:
                         enter(outer)
@@ -93,7 +98,7 @@ _CALL_EXPOSED = """\
         try:
             try:
                 token = enter(case)
-                value = {waits}function(*args, **kwargs)
+                value = {waits}function({passed})
                 {leave}
                 has_value = True
                 return value
@@ -107,7 +112,7 @@ _CALL_EXPOSED = """\
         finally:
             measure(exposure, clock() - started, failure)
             if has_value and {is_scored}:
-                score(exposure, experiment, (experiment, args, kwargs), value)
+                {packed}score(exposure, experiment, (experiment, args, kwargs), value)
             failure = None
 """
 _AWAIT = """\
@@ -115,7 +120,7 @@ _AWAIT = """\
     try:
         try:
             token = enter(case)
-            value = await function(*args, **kwargs)
+            value = await function({passed})
             try:
                 leave(token)
             except ValueError:  # A suspended call may end in another context, as where the collector closes it.
@@ -133,7 +138,7 @@ _STREAM = """\
 """
 _TRACED = """\
     if {is_on} and is_traced(experiment):
-        span = begin(experiment, case, args, kwargs)
+        {packed}span = begin(experiment, case, args, kwargs)
         try:
             value = {waits}{run}(case, span, function, args, kwargs)
         except BaseException as error:
@@ -144,7 +149,7 @@ _TRACED = """\
 """
 _TRACED_EXPOSED = """\
     if {is_on} and is_traced(experiment):
-        span = begin(experiment, case, args, kwargs)
+        {packed}span = begin(experiment, case, args, kwargs)
         exposure = expose(assignment, case, span) if is_exposed else None
         failure = None
         started = clock()
@@ -188,19 +193,30 @@ _STREAM_EXPOSED = """\
 """
 
 
-def call_source(experiment: ExperimentFunction, *, is_metered: bool = False) -> str:
-    """Return the text of the function that a call of an experiment runs; ``is_metered`` where it counts executions."""
+def call_source(experiment: ExperimentFunction, arguments: AnyArguments, *, is_metered: bool = False) -> str:
+    """Return the text of the function that a call of an experiment runs.
+
+    Args:
+        experiment: The experiment.
+        arguments: How the call takes arguments.
+        is_metered: Whether it counts executions.
+    """
     is_async = experiment.kind == "coroutine"
     is_stream = experiment.kind in ("generator", "async_generator")
     performs_async = experiment.kind in ("coroutine", "async_generator")
     slots = experiment.binder.slots
     words = {
         "define": "async def" if is_async else "def",
+        "declared": arguments.declared,
+        "passed": arguments.passed,
+        "positional": arguments.positional,
+        "packed": arguments.packed,
+        "own_kwargs": "kwargs" if arguments.packed else "kwargs.copy()",
         "waits": "await " if is_async else "",
         "perform": f"{'await ' if is_async else ''}perform",
         "collects": experiment.collects,
-        "by_class": _BY_CLASS if stands_in_class(experiment.function) else "",
-        "takes_value": _takes_value_source(slots),
+        "by_class": arguments.by_class if stands_in_class(experiment.function) else "",
+        "takes_value": _takes_value_source(slots, arguments),
         "is_on": {None: '"mlflow" in modules', True: "True", False: "False"}[experiment.is_traced],
         "run": "arun" if is_async else "run",
         "stream": "astream" if performs_async else "stream",
@@ -210,24 +226,28 @@ def call_source(experiment: ExperimentFunction, *, is_metered: bool = False) -> 
     }
     scorers = experiment.settings.scorers
     words["is_scored"] = "records.scorers" if scorers is None else str(bool(scorers))
+    fill = _fill_source(slots, arguments)
+    refuse = _REFUSED.format(lacks_one=arguments.lacks_one, **words) if arguments.lacks_one else ""
     words["performs"] = f"plan is not None or {experiment.collects}"
     words["shares"] = _SHARES.format(**words) if experiment.is_step else ""
     words["shadow"] = ""
     if _is_plain_shadow(experiment) and not is_metered:
-        words["performs"] = f"plan is not None and ({_SHADOWS.format(**words)})"
-        words["shadow"] = _SHADOW.format(fill=textwrap.indent(_fill_source(slots), " " * 12))
+        lacks_one = f" or {arguments.lacks_one}" if arguments.lacks_one else ""
+        words["performs"] = f"plan is not None and ({_SHADOWS.format(**words)}{lacks_one})"
+        words["shadow"] = _SHADOW.format(fill=textwrap.indent(fill, " " * 12), **words)
     assigns = experiment.unpinned.split is not None
     parts = [_HEAD_ASSIGNED if assigns else _HEAD]
     exposed = _STREAM_EXPOSED if is_stream else _CALL_EXPOSED
     traced = _TRACED_STREAM if is_stream else _TRACED_EXPOSED if assigns else _TRACED
     called = _STREAM if is_stream else _AWAIT if is_async else _CALL
-    after = [exposed, traced] if is_stream else [traced, exposed]
+    after = [exposed, traced] if is_stream else [traced, "{refuse}", exposed]
     kept = {traced: experiment.is_traced is not False, exposed: assigns}
     texts = [text.format(**words) for text in parts]
     if experiment.watch is not None:
         texts[0] = texts[0].replace("\n", "\n    called[0] = True\n", 1)
-    texts.append(_fill_source(slots))
-    rest = "".join(text.format(**words) for text in (*(one for one in after if kept[one]), called))
+    texts.append(fill)
+    after = [one for one in after if kept.get(one, True)]
+    rest = "".join(text.format(refuse=refuse, **words) for text in (*after, called))
     if is_metered and not is_stream:  # A stream is counted by what hands it on, which knows when it ends.
         rest = textwrap.indent(rest.replace("return value", 'status = "success"; return value'), " " * 4)
         rest = _COUNTED.format(rest=rest)
@@ -242,25 +262,19 @@ def _is_plain_shadow(experiment: ExperimentFunction) -> bool:
     return experiment.unpinned.start == "after_main"
 
 
-def _takes_value_source(slots: tuple[Slot, ...]) -> str:
+def _takes_value_source(slots: tuple[Slot, ...], arguments: AnyArguments) -> str:
     """Return an expression for whether a call leaves some parameter to the config; true where the config has none."""
     if any(slot.override or slot.is_positional_only for slot in slots):
         return "not is_fully_bound(args, kwargs)"
-    return " or ".join(map(_is_missing_source, slots)) or "True"
+    return " or ".join(map(arguments.is_missing, slots)) or "True"
 
 
-def _is_missing_source(slot: Slot) -> str:
-    is_missing = f"{slot.name!r} not in kwargs"
-    if slot.index is None:
-        return is_missing
-    return f"{f'len(args) <= {slot.index}' if slot.index else 'not args'} and {is_missing}"
-
-
-def _fill_source(slots: tuple[Slot, ...]) -> str:
+def _fill_source(slots: tuple[Slot, ...], arguments: AnyArguments) -> str:
     if any(slot.override or slot.is_positional_only for slot in slots):
         return _FILL_ALL
     lines = ""
     for position, slot in enumerate(slots):
         template = _FILL_UNLESS_DEFAULT if slot.has_default else _FILL
-        lines += template.format(is_missing=_is_missing_source(slot), name=slot.name, position=position)
+        is_missing, target = arguments.is_missing(slot), arguments.target(slot)
+        lines += template.format(is_missing=is_missing, target=target, position=position)
     return lines

@@ -31,6 +31,7 @@ from spearmint.online.stream_exposures import AsyncStreamExposure, StreamExposur
 from spearmint.online.writer import records
 from spearmint.planning.join import join
 from spearmint.planning.select import select, select_anew, select_assigned
+from spearmint.proxy.call_arguments import ABSENT, arguments_of, given
 from spearmint.proxy.call_source import call_source
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.plain_calls import plain_calls
@@ -51,6 +52,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         # `sys._getframe(1)` of the function has this frame's globals: what is named there must be importable.
         "__name__": module if module in sys.modules else __name__,
         "__tracebackhide__": True,
+        "ABSENT": ABSENT,
         "AsyncStreamExposure": AsyncStreamExposure,
         "StreamExposure": StreamExposure,
         "arun": arun,
@@ -68,6 +70,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "expose": exposures.expose,
         "fill": experiment.binder.fill,
         "function": experiment.function,
+        "given": given,
         "hand_over": hand_over,
         "is_fully_bound": experiment.binder.is_fully_bound_by_caller,
         "is_traced": recorder.is_traced,
@@ -87,7 +90,10 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "step_caller": step_caller_var.get,
         "stream": stream,
     }
-    call = types.FunctionType(code_of_call(experiment, is_metered=call_meter.is_on), namespace)
+    arguments = arguments_of(experiment)
+    code = code_of_call(experiment, is_metered=call_meter.is_on)
+    call = types.FunctionType(code, namespace, argdefs=arguments.defaults)
+    call.__kwdefaults__ = arguments.keyword_defaults
     recorder.watch(call)
     _calls.add(call)
     # A coroutine that is never awaited is warned of by this name.
@@ -98,9 +104,10 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
 
 def code_of_call(experiment: ExperimentFunction, *, is_metered: bool) -> types.CodeType:
     """Return the code of the function that a call runs, with what counts executions or without."""
-    module = _compiled(call_source(experiment, is_metered=is_metered))
+    arguments = arguments_of(experiment)
+    module = _compiled(call_source(experiment, arguments, is_metered=is_metered))
     (code,) = (constant for constant in module.co_consts if isinstance(constant, types.CodeType))
-    return code
+    return arguments.named(code)
 
 
 def set_metrics_options(changes: Mapping[str, Any]) -> None:

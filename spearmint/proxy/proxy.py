@@ -67,6 +67,20 @@ class _Absent(metaclass=_AskedByName):
         return instance
 
 
+class _Written:
+    """An attribute of the function that calls are written for: with another value, they are written anew."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: "ExperimentProxy | None", owner: type) -> Any:
+        return self if instance is None else getattr(plain_function(instance), self._name)
+
+    def __set__(self, instance: "ExperimentProxy", value: object) -> None:
+        setattr(plain_function(instance), self._name, value)
+        _compile_all(experiment_of(instance)[0])
+
+
 class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
     """A function under experiment. To everything that looks at it, it is the function.
 
@@ -79,6 +93,11 @@ class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
     __slots__ = ("__call__", "_self_experiment")
 
     __annotations__ = _ANNOTATIONS
+
+    # Notebooks that reload modules set these on the functions that are there.
+    __code__ = _Written()
+    __defaults__ = _Written()
+    __kwdefaults__ = _Written()
 
     # `contextlib.ExitStack.push` takes whatever has these for a context manager, and calls everything else. Annotated,
     # they would be annotations of the function.

@@ -392,7 +392,7 @@ def test_a_protocol_counts_an_experiment_among_its_members() -> None:
 
 
 def test_wrong_arguments_of_a_method_name_the_method() -> None:
-    with pytest.raises(TypeError, match=r"^Ranker\.score\(\) takes 3 positional arguments but 4 were given$"):
+    with pytest.raises(TypeError, match=r"^Ranker\.score\(\) takes from 2 to 3 positional arguments but 4 were given$"):
         Ranker().score("a", Config(), 1)
     with pytest.raises(TypeError, match=r"^Ranker\.score\(\) missing 2 required positional arguments: 'self' and 't"):
         Ranker.score()
