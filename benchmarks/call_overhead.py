@@ -112,12 +112,12 @@ def main() -> int:
     own = functools.partial(floor(with_config, OWN), config=OWN), functools.partial(declare(with_config), config=OWN)
     methods = lambda: plain.method(), lambda: ours.method()  # noqa: PLW0108 - looked up each time
     questions = [
-        ("one config, frozen model", floor(with_frozen, frozen), declare(with_frozen), 1.5),
-        ("one config, int", floor(with_int, 10), declare(with_int), 1.5),
-        ("the caller's own config", *own, 1.5),
-        ("flat Config, a copy each", floor(with_config, OWN), declare(with_config), 2),
-        ("method, int", *methods, 2),
-        ("RoundRobin, frozen model", floor(with_frozen, frozen), in_turn(with_frozen), 3),
+        ("one config, frozen model", floor(with_frozen, frozen), declare(with_frozen), 1.25),
+        ("one config, int", floor(with_int, 10), declare(with_int), 1.25),
+        ("the caller's own config", *own, 1.25),
+        ("flat Config, a copy each", floor(with_config, OWN), declare(with_config), 1.5),
+        ("method, int", *methods, 1.5),
+        ("RoundRobin, frozen model", floor(with_frozen, frozen), in_turn(with_frozen), 2),
         ("mutable model, a copy each", floor(with_mutable, frozen), declare(with_mutable), 4),
     ]
     rows = [Row(name=name, floor=below, ours=above, limit=limit) for name, below, above, limit in questions]
