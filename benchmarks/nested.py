@@ -122,9 +122,9 @@ def nested_calls() -> bool:
     floor_pair, pair = FloorPair(), Pair()
     return compare(
         [
-            Row(name="two experiments, nested", floor=floor_outer, ours=outer, limit=2),
-            Row(name="two that share configs", floor=floor_outer, ours=propagating, limit=2),
-            Row(name="two methods, nested", floor=floor_pair.outer, ours=pair.outer, limit=3),
+            Row(name="two experiments, nested", floor=floor_outer, ours=outer, limit=1.6),
+            Row(name="two that share configs", floor=floor_outer, ours=propagating, limit=1.6),
+            Row(name="two methods, nested", floor=floor_pair.outer, ours=pair.outer, limit=2),
         ]
     )
 
