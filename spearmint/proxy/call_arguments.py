@@ -13,13 +13,13 @@ from typing import Any
 from spearmint.config.binding import Slot
 from spearmint.registry.experiment import ExperimentFunction
 
-ABSENT = object()
-"""Stands for an argument that the caller does not give."""
+OMITTED = object()
+"""Stands for an argument that the caller leaves out."""
 
 
-def given(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
+def keywords_given(names: tuple[str, ...], values: tuple[Any, ...]) -> dict[str, Any]:
     """Return the arguments that the caller gives, by name."""
-    return {name: value for name, value in zip(names, values, strict=True) if value is not ABSENT}
+    return {name: value for name, value in zip(names, values, strict=True) if value is not OMITTED}
 
 
 class AnyArguments:
@@ -79,12 +79,12 @@ class NamedArguments(AnyArguments):
         # A parameter without a default may follow one that configs fill. Callers then give it by keyword.
         first = next((index for index, name in enumerate(self._names[:count]) if name in filled or name in own), count)
         self._optional = {*filled, *own, *self._names[first:count]}
-        self.defaults = (ABSENT,) * (count - first)
-        self.keyword_defaults = {name: ABSENT for name in self._names[count:] if name in self._optional}
+        self.defaults = (OMITTED,) * (count - first)
+        self.keyword_defaults = {name: OMITTED for name in self._names[count:] if name in self._optional}
         self.declared = self._declare(count, code.co_posonlyargcount)
         values = {name: self._at(name) for name in self._names}
         values |= {
-            name: f"({value} if {self._at(name)} is ABSENT else {self._at(name)})" for name, value in own.items()
+            name: f"({value} if {self._at(name)} is OMITTED else {self._at(name)})" for name, value in own.items()
         }
         self.passed = ", ".join(
             [values[name] if index < count else f"{name}={values[name]}" for index, name in enumerate(self._names)]
@@ -92,12 +92,12 @@ class NamedArguments(AnyArguments):
         self.positional = f"({''.join(f'{self._at(name)}, ' for name in self._names[:first])})"
         self.packed = f"args, kwargs = {self.positional}, {self._keywords(self._names[first:])}; "
         required = [name for name in self._names[first:count] if name not in filled and name not in own]
-        self.lacks_one = " or ".join(f"{self._at(name)} is ABSENT" for name in required)
+        self.lacks_one = " or ".join(f"{self._at(name)} is OMITTED" for name in required)
         self.by_class = " and (case := cached_case_by_class.get(type(arg_0))) is None" if first else ""
 
     def is_missing(self, slot: Slot) -> str:
         """Return an expression for whether the caller leaves a parameter to the config."""
-        return f"{self._at(slot.name)} is ABSENT"
+        return f"{self._at(slot.name)} is OMITTED"
 
     def target(self, slot: Slot) -> str:
         """Return where the value of a parameter goes."""
@@ -112,7 +112,7 @@ class NamedArguments(AnyArguments):
         return f"arg_{self._names.index(name)}"
 
     def _declare(self, count: int, positional_only: int) -> str:
-        parts = [f"{self._at(name)}{'=ABSENT' * (name in self._optional)}" for name in self._names]
+        parts = [f"{self._at(name)}{'=OMITTED' * (name in self._optional)}" for name in self._names]
         if count < len(parts):
             parts.insert(count, "*")
         if positional_only:
@@ -125,8 +125,8 @@ class NamedArguments(AnyArguments):
         (name, *others) = names
         if not others:
             pair = f"{{{name!r}: {self._at(name)}}}"
-            return f"{{}} if {self._at(name)} is ABSENT else {pair}" if name in self._optional else pair
-        return f"given({names!r}, ({', '.join(map(self._at, names))}))"
+            return f"{{}} if {self._at(name)} is OMITTED else {pair}" if name in self._optional else pair
+        return f"keywords_given({names!r}, ({', '.join(map(self._at, names))}))"
 
 
 def arguments_of(experiment: ExperimentFunction) -> AnyArguments:

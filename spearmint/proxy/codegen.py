@@ -31,7 +31,7 @@ from spearmint.online.stream_exposures import AsyncStreamExposure, StreamExposur
 from spearmint.online.writer import records
 from spearmint.planning.join import join
 from spearmint.planning.select import select, select_anew, select_assigned
-from spearmint.proxy.call_arguments import ABSENT, arguments_of, given
+from spearmint.proxy.call_arguments import OMITTED, arguments_of, keywords_given
 from spearmint.proxy.call_source import call_source
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.plain_calls import plain_calls
@@ -52,7 +52,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         # `sys._getframe(1)` of the function has this frame's globals: what is named there must be importable.
         "__name__": module if module in sys.modules else __name__,
         "__tracebackhide__": True,
-        "ABSENT": ABSENT,
+        "OMITTED": OMITTED,
         "AsyncStreamExposure": AsyncStreamExposure,
         "StreamExposure": StreamExposure,
         "arun": arun,
@@ -70,7 +70,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "expose": exposures.expose,
         "fill": experiment.binder.fill,
         "function": experiment.function,
-        "given": given,
+        "keywords_given": keywords_given,
         "hand_over": hand_over,
         "is_fully_bound": experiment.binder.is_fully_bound_by_caller,
         "is_traced": recorder.is_traced,

@@ -45,8 +45,8 @@ def names_of_the_call(case, outer, function, config: Config, args=1, *, kwargs=2
     return case, outer, function, config.name, args, kwargs, token, experiment
 
 
-def names_of_the_text(arg_1, arg_0, config: Config, ABSENT=4):
-    return arg_1, arg_0, config.name, ABSENT
+def names_of_the_text(arg_1, arg_0, config: Config, OMITTED=4):
+    return arg_1, arg_0, config.name, OMITTED
 
 
 def nothing_filled(text, depth=2):
