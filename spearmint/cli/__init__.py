@@ -24,6 +24,7 @@ _COMMANDS: dict[str, str] = {
     "report": "spearmint.cli.report",
     "rescore": "spearmint.cli.rescore",
     "run": "spearmint.cli.run",
+    "search": "spearmint.cli.search",
     "stage": "spearmint.cli.stage",
     "store": "spearmint.cli.store",
     "traces": "spearmint.cli.traces",

@@ -3,20 +3,16 @@
 import functools
 import math
 import time
-from collections.abc import Iterator
-from concurrent.futures import Executor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from spearmint.cli.executor import executor_of
 from spearmint.cli.gates import FAILED, GateCommand, conclude, how_to_go_on
 from spearmint.cli.output import console, examples, fail
 from spearmint.cli.spending import spending_of, spending_options
-from spearmint.cli.targets import use_settings
-from spearmint.errors import EvaluationError
-from spearmint.import_path import import_object
+from spearmint.cli.targets import find_object, use_settings
 
 
 def _check_endings(_ctx: click.Context, option: click.Parameter, paths: tuple[str, ...]) -> tuple[str, ...]:
@@ -183,18 +179,16 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
 
     wanted = [parse_gate(text, lower) for text in gates]
     old = None if baseline is None else load_run(baseline)  # Before much is paid for.
-    if processes is not None and dask is not None:
-        raise click.UsageError("Give --processes or --dask, not both.")
     use_settings(config)
-    function = _found(target, "TARGET")
-    named = [_found(scorer, "--scorer") for scorer in scorers]
+    function = find_object(target, "TARGET")
+    named = [find_object(scorer, "--scorer") for scorer in scorers]
     options = {"resume": resume, "retry": retry, "stale": stale, "vary": list(vary) or None, "timeout": timeout}
     options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
     options |= _limits(options, rate, attempts)
     options |= {"cluster": cluster, "reduce": reduce, "race": None if race is None else Race(race, lower=race in lower)}
-    options |= spending_of(spending, _found)
+    options |= spending_of(spending, find_object)
     started = time.perf_counter()
-    with _executor(processes, dask) as executor:
+    with executor_of(processes, dask) as executor:
         configs = list(sources) or None
         report = Spearmint().evaluate(function, data, scorers=named, configs=configs, executor=executor, **options)
     if spending["estimate"]:
@@ -224,14 +218,6 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     conclude(report.function, results, comparison, junit=junit, summary=summary)
 
 
-def _found(target: str, option: str) -> Any:
-    """Import a ``module:name``."""
-    try:
-        return import_object(target)
-    except ImportError as error:
-        raise EvaluationError(f"Cannot find {option} {target!r}: {error}") from error
-
-
 def _require_metrics(report: Any, names: tuple[str, ...]) -> None:
     """Refuse names that no metric of a report has."""
     for name in names:
@@ -241,27 +227,3 @@ def _require_metrics(report: Any, names: tuple[str, ...]) -> None:
 def _first_error(report: Any) -> str:
     samples = (sample for case in report.cases for sample in report.results.error_samples(case.position))
     return repr(next(samples, ("none", 0))[0])
-
-
-@contextmanager
-def _executor(processes: int | None, dask: str | None) -> Iterator[Executor | None]:
-    if processes is not None:
-        from spearmint.evaluation.run.process_pool import RenewableProcessPool  # noqa: PLC0415
-
-        with RenewableProcessPool(processes) as pool:
-            yield pool
-    elif dask is not None:
-        try:
-            from distributed import Client  # noqa: PLC0415 - an extra
-        except ModuleNotFoundError as error:
-            message = f"Cannot use --dask: {error}. Install it with: pip install 'spearmint-experiments[dask]'."
-            raise EvaluationError(message) from error
-        try:
-            client: Any = Client(dask, timeout=10)  # type: ignore[no-untyped-call]
-        except (OSError, ValueError) as error:
-            message = f"Cannot reach a Dask scheduler at {dask!r}: {error}. Correct the address."
-            raise EvaluationError(message) from error
-        with client:
-            yield client.get_executor()
-    else:
-        yield None

@@ -60,17 +60,18 @@ class GateCommand(click.Command):
 
 
 def how_to_go_on(ctx: click.Context) -> str:
-    """Say where the results of an evaluation are that has not come to its end, and which command goes on."""
+    """Say where the results of an evaluation or a search are that has not ended, and which command goes on."""
     arguments = ctx.meta.get(_ARGUMENTS, [])
-    resume = ctx.params.get("resume")
+    kept = ctx.params.get("storage") or ctx.params.get("resume")
     if ctx.params.get("store") is not None:
         advice = f"Its results are in {ctx.params['store']!r}. To go on:"
         arguments = [*(one for one in arguments if one != "--cache"), "--cache"]
-    elif resume is None:
+    elif kept is None:
         advice = "Nothing of it is kept. A run that can be resumed:"
-        arguments = [*arguments, "--resume", "run.jsonl"]
+        place = ["--storage", "search.db"] if "storage" in ctx.params else ["--resume", "run.jsonl"]
+        arguments = [*arguments, *place]
     else:
-        advice = f"Its results are in {resume!r}. To go on:"
+        advice = f"Its results are in {kept!r}. To go on:"
     return f"{advice}\n  {ctx.command_path} {shlex.join(arguments)}"
 
 

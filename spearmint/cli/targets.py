@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from spearmint.cli.output import fail
+from spearmint.errors import EvaluationError
 from spearmint.import_path import import_object
 from spearmint.instrument.settings.load import find_settings
 
@@ -19,6 +20,18 @@ def use_settings(config: Path | None) -> None:
         from spearmint.instrument.install import install  # noqa: PLC0415 - takes a while
 
         install(config)
+
+
+def find_object(target: str, option: str) -> Any:
+    """Import the ``module:name`` that an option says.
+
+    Raises:
+        EvaluationError: If it cannot be imported.
+    """
+    try:
+        return import_object(target)
+    except ImportError as error:
+        raise EvaluationError(f"Cannot find {option} {target!r}: {error}") from error
 
 
 def import_target(target: str, aim: str) -> Any:
