@@ -99,11 +99,8 @@ HOUSE = (
     (7, "evaluation.report", "estimate"),
     (7, "evaluation", "tracking evaluate store_upkeep rescoring"),
     (7, "evaluation.search", "space studies proposals batches result search"),
-    (
-        7,
-        "evaluation.online",
-        "journal_table metric unit_statistics weighted_statistics measured_spread accounts comparison health facts",
-    ),
+    (7, "evaluation.online", "journal_table record_groups metric unit_statistics weighted_statistics"),
+    (7, "evaluation.online", "measured_spread accounts comparison health facts"),
     (7, "evaluation.online", "online_table online_charts online_page online_report online_gate online_tracking"),
     (8, "option_types", ""),
     (8, "process", ""),

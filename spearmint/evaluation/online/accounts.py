@@ -37,14 +37,16 @@ class JournalAccounts:
 def journal_accounts(table: JournalTable) -> JournalAccounts:
     """Return the accounts of all processes, as they were told last."""
     written: dict[str, int] = defaultdict(int)
-    for file, count in table.rows("SELECT path, count(*) FROM lines JOIN files USING (file) GROUP BY path"):
+    for file, count in table.rows(
+        "SELECT path, sum(records)::BIGINT FROM groups JOIN files USING (file) GROUP BY path"
+    ):
         written[process_of(file)] += count
     # Counts only grow. A process that has opened several journals tells the same counts in each of them.
     told = table.rows(
         """
         SELECT process, coalesce(any_value(account), process), bool_or(is_last), coalesce(max(lines) + 1, 0),
             max(repeated), max(missing_unit), max(dropped), max(failed)
-        FROM records WHERE type = 'account' AND process IS NOT NULL GROUP BY process
+        FROM accounts GROUP BY process
         """
     )
     counts: dict[str, tuple[int, ...]] = {}
@@ -53,7 +55,7 @@ def journal_accounts(table: JournalTable) -> JournalAccounts:
         counts[account] = tuple(max(old, new or 0) for old, new in zip(before, numbers, strict=True))
     repeated, missing_unit, dropped, failed = (sum(of_all) for of_all in zip(*counts.values(), (0,) * 4, strict=True))
     closed = {process for process, _, is_last, *_ in told if is_last}
-    exposures = table.rows("SELECT count(*) FROM records WHERE type = 'exposure'")[0][0]
+    exposures = table.rows("SELECT coalesce(sum(records), 0)::BIGINT FROM groups WHERE type = 'exposure'")[0][0]
     return JournalAccounts(
         processes=len(written),
         open_processes=len(written.keys() - closed),
@@ -69,7 +71,9 @@ def journal_accounts(table: JournalTable) -> JournalAccounts:
 
 def _unreadable(table: JournalTable) -> int:
     """Count lines that are no record, but for the last one of a file that is being written."""
-    found = table.rows("SELECT path, count(*) FROM unread GROUP BY path")
+    found = table.rows(
+        "SELECT path, sum(records)::BIGINT FROM groups JOIN files USING (file) WHERE type IS NULL GROUP BY path"
+    )
     return sum(count - _is_torn(Path(file)) for file, count in found)
 
 

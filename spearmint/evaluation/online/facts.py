@@ -9,17 +9,14 @@ from spearmint.evaluation.online.comparison import Design, Looks, OnlineSummary,
 from spearmint.evaluation.online.health import HealthCheck, UnitCounts, drift_check, health_of, shares_of
 from spearmint.evaluation.online.journal_table import JournalTable
 from spearmint.evaluation.online.metric import OnlineMetric, metrics_of
+from spearmint.evaluation.online.record_groups import ArmRecords, arm_records, exposures_by_process, recorded_outcomes
 from spearmint.evaluation.online.unit_statistics import (
-    ArmRecords,
     MetricMoments,
-    arm_records,
     counts_by_look,
     crossovers,
     expose,
-    exposures_by_process,
     exposures_over_time,
     measure,
-    recorded_outcomes,
     weights_by_look,
 )
 from spearmint.evaluation.online.weighted_statistics import WeightedMoments, measure_weighted
@@ -83,13 +80,13 @@ def gather(
     main = records[-1].main or records[-1].arm
     arms = (main, *sorted({one.arm for one in records} - {main}))
     metrics = metrics_of(asked, recorded_outcomes(table, experiment))
-    expose(table, experiment, version, arms)
+    expose(table, experiment, version, arms, metrics, with_before=design.is_adjusted)
     shares = shares_of(arms, records)
     weights = None if shares is not None else weights_by_look(table, len(arms))
     units = UnitCounts(arms, shares, counts_by_look(table, len(arms)), crossovers(table), weights)
     # Where shares move, plain means would compare units of different times.
     moments: Sequence[MetricMoments | WeightedMoments] = (measure if shares is not None else measure_weighted)(
-        table, experiment, version, metrics, len(arms), with_before=design.is_adjusted
+        table, metrics, len(arms)
     )
     compared = [compare_arms(one, found, arms, design) for one, found in zip(metrics, moments, strict=True)]
     accounts = journal_accounts(table)

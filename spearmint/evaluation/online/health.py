@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from spearmint.evaluation.online.accounts import JournalAccounts
-from spearmint.evaluation.online.unit_statistics import ArmRecords
+from spearmint.evaluation.online.record_groups import ArmRecords
 from spearmint.statistics.intervals import Values
 from spearmint.statistics.sample_ratio import FEWEST_PER_ARM, UNHEALTHY, moving_p_values, pearson, running_p_values
 

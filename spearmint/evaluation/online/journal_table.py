@@ -18,7 +18,6 @@ _ENDINGS = (".jsonl", ".jsonl.gz")
 _SQL_STRING = "VARCHAR"
 # From a column to the key that records have, and its type.
 _COLUMNS = {
-    "type": ("type", _SQL_STRING),
     "time": ("time", "BIGINT"),
     "experiment": ("feature_flag.key", _SQL_STRING),
     "arm": ("feature_flag.result.variant", _SQL_STRING),
@@ -29,20 +28,35 @@ _COLUMNS = {
     "name": ("name", _SQL_STRING),
     "value": ("value", "DOUBLE"),
     "count": ("count", "BIGINT"),
-    "process": ("process", _SQL_STRING),
-    "account": ("account", _SQL_STRING),
-    "is_last": ("is_last", "BOOLEAN"),
-    "lines": ("lines", "BIGINT"),
-    "repeated": ("repeated", "BIGINT"),
-    "dropped": ("dropped", "BIGINT"),
-    "failed": ("failed", "BIGINT"),
-    "missing_unit": ("missing_unit", "BIGINT"),
 }
-_IS_RECORD = """
-    (type = 'exposure' AND experiment IS NOT NULL AND arm IS NOT NULL AND unit IS NOT NULL AND time IS NOT NULL)
-    OR (type = 'outcome' AND name IS NOT NULL AND value IS NOT NULL AND time IS NOT NULL)
-    OR (type = 'account' AND process IS NOT NULL)
-    OR (type = 'shadow' AND experiment IS NOT NULL AND arm IS NOT NULL AND unit IS NOT NULL)
+# The same of the few records that are accounts, which have one column together.
+_ACCOUNT = {
+    "process": _SQL_STRING,
+    "account": _SQL_STRING,
+    "is_last": "BOOLEAN",
+    "lines": "BIGINT",
+    "repeated": "BIGINT",
+    "dropped": "BIGINT",
+    "failed": "BIGINT",
+    "missing_unit": "BIGINT",
+}
+_TYPE = """
+    CASE type
+        WHEN 'exposure' THEN CASE WHEN experiment IS NOT NULL AND arm IS NOT NULL AND unit IS NOT NULL
+            AND time IS NOT NULL THEN 'exposure' END
+        WHEN 'outcome' THEN CASE WHEN name IS NOT NULL AND value IS NOT NULL AND time IS NOT NULL THEN 'outcome' END
+        WHEN 'account' THEN CASE WHEN process IS NOT NULL THEN 'account' END
+        WHEN 'shadow' THEN CASE WHEN experiment IS NOT NULL AND arm IS NOT NULL AND unit IS NOT NULL THEN 'shadow' END
+    END::ENUM ('exposure', 'outcome', 'account', 'shadow')
+"""
+_GROUPS = """
+    CREATE TABLE groups AS
+    SELECT type, experiment, arm, version, main, name, file,
+        count IS NOT NULL AS has_count, unit IS NOT NULL AS has_unit, count(*) AS records,
+        min(time) AS first, max(time) AS last, min(propensity) AS lowest,
+        max(propensity) AS highest,
+        count(*) FILTER (type = 'exposure' AND NOT coalesce(propensity > 0 AND propensity <= 1, false)) AS unknown
+    FROM lines GROUP BY ALL
 """
 
 
@@ -50,8 +64,8 @@ class JournalTable:
     """All records of journals, in a database of which what does not fit into memory is on disk.
 
     Args:
-        connection: Of DuckDB; it has the table ``lines``, and the views ``records`` and ``unread``, one of which each
-            line is in.
+        connection: Of DuckDB. It has the tables ``lines``, whose ``type`` is nothing for a line that is no record,
+            ``groups`` of what lines have in common, with their number, ``accounts`` and ``files``.
         files: The files that were read.
     """
 
@@ -109,17 +123,26 @@ def open_journals(journal: JournalPath | Iterable[JournalPath]) -> Iterator[Jour
 
 
 def _load(table: JournalTable) -> None:
-    keys = ", ".join(f"'{key}': '{kind}'" for key, kind in _COLUMNS.values())
+    kinds = {"type": _SQL_STRING, **dict(_COLUMNS.values()), **_ACCOUNT}
+    keys = ", ".join(f"'{key}': '{kind}'" for key, kind in kinds.items())
     names = ", ".join(f'"{key}" AS "{name}"' for name, (key, _) in _COLUMNS.items())
+    # Each column costs memory for every line, so that what few lines have is one text.
+    account = ", ".join(f"'{name}': {name}" for name in _ACCOUNT)
     table.run(
-        f"CREATE TABLE lines AS SELECT {names}, hash(filename) AS file FROM read_json(?, format = 'newline_delimited', "  # noqa: S608 - names of our own
-        f"ignore_errors = true, filename = true, columns = {{{keys}}})",
+        f"""
+        CREATE TABLE lines AS SELECT {_TYPE} AS type, * EXCLUDE (type, {", ".join(_ACCOUNT)}),
+            CASE type WHEN 'account' THEN to_json({{{account}}})::VARCHAR END AS account
+        FROM (
+            SELECT type, {names}, {", ".join(_ACCOUNT)}, hash(filename) AS file
+            FROM read_json(?, format = 'newline_delimited', ignore_errors = true, filename = true, columns = {{{keys}}})
+        )
+        """,  # noqa: S608 - names of our own
         [[glob.escape(file) for file in table.files]],
     )
     table.run("CREATE TABLE files AS SELECT unnest(?) AS path, hash(unnest(?)) AS file", [[*table.files]] * 2)
-    table.run(f"CREATE VIEW records AS SELECT * FROM lines WHERE {_IS_RECORD}")  # noqa: S608
-    unread = f"SELECT path FROM lines JOIN files USING (file) WHERE NOT coalesce({_IS_RECORD}, false)"  # noqa: S608
-    table.run(f"CREATE VIEW unread AS {unread}")
+    table.run(_GROUPS)
+    told = ", ".join(f"(account->>'{name}')::{kind} AS {name}" for name, kind in _ACCOUNT.items())
+    table.run(f"CREATE TABLE accounts AS SELECT {told} FROM lines WHERE type = 'account'")  # noqa: S608
 
 
 def journal_files(journal: JournalPath | Iterable[JournalPath]) -> list[str]:

@@ -9,14 +9,8 @@ from spearmint.assignment.stages import COSTS
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.online.journal_table import JournalPath, open_journals
 from spearmint.evaluation.online.metric import metrics_of
-from spearmint.evaluation.online.unit_statistics import (
-    ArmRecords,
-    arm_records,
-    chosen_experiment,
-    expose,
-    measure,
-    recorded_outcomes,
-)
+from spearmint.evaluation.online.record_groups import ArmRecords, arm_records, chosen_experiment, recorded_outcomes
+from spearmint.evaluation.online.unit_statistics import expose, measure
 from spearmint.online.journal_tail import JournalTail
 from spearmint.online.unit_table import UnitTable
 from spearmint.statistics.looks import as_ratios
@@ -70,8 +64,8 @@ def measured_spread(journal: JournalPath, experiment: str | None, metric: str) -
         version = max(found, key=lambda one: one.last).version
         ours = [one for one in found if one.version == version]
         arms = list(dict.fromkeys([ours[0].main, *(one.arm for one in ours)]))
-        units = expose(table, name, version, arms)
-        (measured,) = measure(table, name, version, [asked], len(arms), with_before=True)
+        units = expose(table, name, version, arms, [asked], with_before=True)
+        (measured,) = measure(table, [asked], len(arms))
     series = [as_ratios(arm) if asked.kind == "ratio" else arm for arm in measured.arms]
     pooled = _pooled([arm.last() for arm in series])
     if pooled is None:

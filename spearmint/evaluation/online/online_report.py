@@ -18,7 +18,7 @@ from spearmint.evaluation.online.journal_table import JournalPath, open_journals
 from spearmint.evaluation.online.metric import check_options
 from spearmint.evaluation.online.online_page import online_page_of
 from spearmint.evaluation.online.online_table import online_tables, unit_columns
-from spearmint.evaluation.online.unit_statistics import chosen_experiment, experiment_names
+from spearmint.evaluation.online.record_groups import chosen_experiment, experiment_names
 from spearmint.evaluation.report.files import csv_of, write_whole
 from spearmint.statistics.intervals import CONFIDENCE
 from spearmint.suggest import did_you_mean

@@ -5,44 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spearmint.errors import EvaluationError
-from spearmint.evaluation.online.journal_table import JournalTable, process_of
+from spearmint.evaluation.online.journal_table import JournalTable
 from spearmint.evaluation.online.metric import OnlineMetric
 from spearmint.statistics.intervals import Values
 from spearmint.statistics.looks import MomentSeries, cumulated
-from spearmint.suggest import did_you_mean
 
 LOOK_EVERY = 100
 """Units, of all arms together, after which there is a look."""
 SPANS = 60
 """Spans of time by which exposures are counted."""
-
-
-@dataclass(frozen=True, slots=True)
-class ArmRecords:
-    """What exposures say of one arm under one version.
-
-    Attributes:
-        version: The version.
-        arm: The arm's config id.
-        main: The config id of the main arm.
-        lowest: The lowest propensity among the exposures.
-        highest: The highest one.
-        unknown: How many exposures have none that is above 0, up to 1.
-        first: When the first exposure was, in ns since the epoch.
-        last: When the last one was.
-        exposures: How many exposures.
-    """
-
-    version: str
-    arm: str
-    main: str
-    lowest: float
-    highest: float
-    unknown: int
-    first: int
-    last: int
-    exposures: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,86 +29,114 @@ class MetricMoments:
     are_rates: Sequence[bool]
 
 
-def experiment_names(table: JournalTable) -> list[str]:
-    """Return the experiments that the journals tell of."""
-    return [
-        name for (name,) in table.rows("SELECT DISTINCT experiment FROM records WHERE type = 'exposure' ORDER BY 1")
-    ]
+def expose(
+    table: JournalTable,
+    experiment: str,
+    version: str | None,
+    arms: Sequence[str],
+    metrics: Sequence[OnlineMetric],
+    *,
+    with_before: bool,
+) -> int:
+    """Make the table of exposed units: each with its first arm, its place in time, and what its outcomes sum up to.
 
+    The weight of a unit is 1 over the propensity of its first exposure; nothing where that is no propensity. The view
+    ``numbers`` has of each unit the value ``y`` and the second number ``x`` of each metric.
 
-def chosen_experiment(table: JournalTable, name: str | None) -> str:
-    """Return the experiment to report on: the one that is named, or the only one.
-
-    Raises:
-        EvaluationError: If there is none of that name, or several to choose from.
-    """
-    names = experiment_names(table)
-    if name is None and len(names) == 1:
-        return names[0]
-    if not names:
-        advice = "Set online: journal where the experiment runs, with a SplitStrategy"
-        raise EvaluationError(f"Cannot report on {table.files[0]!r}: it has no exposure. {advice}.")
-    listed = ", ".join(names)
-    if name is None:
-        raise EvaluationError(f"Cannot report on several experiments at once: there are {listed}. Name one.")
-    if name not in names:
-        raise EvaluationError(f"Cannot report on {name!r}: there are {listed}.{did_you_mean(name, names)}")
-    return name
-
-
-def arm_records(table: JournalTable, experiment: str) -> list[ArmRecords]:
-    """Return what exposures of an experiment say of each arm and version, in the order in which these began."""
-    found = table.rows(
-        """
-        SELECT coalesce(version, ''), arm, coalesce(any_value(main), ''), coalesce(min(propensity), 0),
-            coalesce(max(propensity), 0), count(*) FILTER (NOT coalesce(propensity > 0 AND propensity <= 1, false)),
-            min(time), max(time), count(*)
-        FROM records WHERE type = 'exposure' AND experiment = ? GROUP BY ALL ORDER BY min(time), arm
-        """,
-        [experiment],
-    )
-    return [ArmRecords(*row) for row in found]
-
-
-def recorded_outcomes(table: JournalTable, experiment: str) -> dict[str, bool]:
-    """Return the names of outcomes, and whether they are means over calls."""
-    found = table.rows(
-        """
-        SELECT name, bool_or(count IS NOT NULL) FROM records
-        WHERE type = 'outcome' AND unit IS NOT NULL AND coalesce(experiment = ?, true) GROUP BY name
-        """,
-        [experiment],
-    )
-    return dict(found)
-
-
-def expose(table: JournalTable, experiment: str, version: str | None, arms: Sequence[str]) -> int:
-    """Make the table of exposed units: each with its first arm, its place in time, and whether it crossed over.
-
-    The weight of a unit is 1 over the propensity of its first exposure; nothing where that is no propensity.
+    Args:
+        table: The records.
+        experiment: The experiment.
+        version: Of which version exposures, and means over calls, are; None for all.
+        arms: Its arms.
+        metrics: The metrics.
+        with_before: Whether the second number of a unit is its value before its exposure; else it is 0, and of a ratio
+            the denominator.
 
     Returns:
-        How many there are.
+        How many units there are.
     """
-    table.run(
-        "CREATE OR REPLACE TEMP TABLE arms AS SELECT unnest(?) AS arm, unnest(range(?)) AS position",
-        [list(arms), len(arms)],
-    )
-    # Of units exposed at the same time, the order must not depend on threads.
+    names = list(dict.fromkeys(name for one in metrics for name in (one.outcome, one.per) if name))
+    _sum_by_unit(table, (experiment, version), arms, names)
+    # Of units exposed at the same time, the order must not depend on threads. What is sorted is kept narrow.
     table.run(
         """
         CREATE OR REPLACE TABLE exposed AS
-        SELECT row_number() OVER (ORDER BY first, hash(unit)) - 1 AS id, unit, first, position, is_crossed,
+        SELECT id, * EXCLUDE (id, row_at, propensity, earliest), coalesce(earliest < first, false) AS has_earlier,
             CASE WHEN propensity > 0 AND propensity <= 1 THEN 1 / propensity END AS weight
         FROM (
-            SELECT unit, min(time) AS first, arg_min(arm, time) AS arm, min(arm) <> max(arm) AS is_crossed,
-                arg_min(coalesce(propensity, 0), time) AS propensity
-            FROM records WHERE type = 'exposure' AND experiment = ? AND coalesce(version = ?, true) GROUP BY unit
-        ) JOIN arms USING (arm)
-        """,
-        [experiment, version],
+            SELECT row_at, row_number() OVER (ORDER BY first, tie) - 1 AS id
+            FROM (SELECT rowid AS row_at, first, hash(unit) AS tie FROM totals WHERE first IS NOT NULL)
+        ) JOIN (SELECT rowid AS row_at, * FROM totals) USING (row_at)
+        """
+    )
+    table.run("DROP TABLE totals")
+    _part_at_exposure(table, (experiment, version), names)
+    numbers = [_numbers(metric, names, with_before=with_before) for metric in metrics]
+    columns = "".join(f", {value} AS y{at}, {other} AS x{at}" for at, (value, other) in enumerate(numbers))
+    table.run(
+        f"CREATE OR REPLACE TEMP VIEW numbers AS SELECT id, position, weight{columns} "  # noqa: S608 - as below
+        "FROM exposed LEFT JOIN parted USING (id)"
     )
     return int(table.rows("SELECT count(*) FROM exposed")[0][0])
+
+
+def _sum_by_unit(table: JournalTable, key: tuple[str, str | None], arms: Sequence[str], names: Sequence[str]) -> None:
+    """Find each unit's first exposure, and sum up its outcomes: in one pass, as most outcomes come after it."""
+    arm_of = "".join(f" WHEN arm = ? THEN {at}" for at in range(len(arms)))
+    place = "".join(f" WHEN name = ? THEN {at}" for at in range(len(names)))
+    parts = "".join(
+        f", CASE WHEN place = {at} THEN total END AS t{at}, CASE WHEN place = {at} THEN calls END AS n{at}"
+        for at in range(len(names))
+    )
+    sums = "".join(f", sum(t{at}) AS s{at}, sum(n{at}) AS c{at}" for at in range(len(names)))
+    table.run(
+        f"""
+        CREATE OR REPLACE TABLE totals AS
+        SELECT unit, min(exposed_at) AS first, arg_min(position, exposed_at) AS position,
+            arg_min(propensity, exposed_at) AS propensity, min(position) <> max(position) AS is_crossed,
+            min(told_at) AS earliest{sums}
+        FROM (
+            SELECT *{parts} FROM (
+                SELECT unit,
+                    CASE WHEN type = 'exposure' THEN time END AS exposed_at,
+                    CASE WHEN type = 'outcome' THEN time END AS told_at,
+                    CASE WHEN type = 'outcome' THEN NULL{arm_of} END AS position,
+                    CASE WHEN type = 'exposure' THEN coalesce(propensity, 0) END AS propensity,
+                    CASE WHEN type = 'exposure' THEN NULL{place} END AS place,
+                    value * coalesce(count, 1) AS total, count::DOUBLE AS calls
+                FROM lines
+                WHERE unit IS NOT NULL AND coalesce(version = ?, true) AND (
+                    type = 'exposure' AND experiment = ?
+                    OR type = 'outcome' AND coalesce(experiment = ?, true) AND list_contains(?, name)
+                )
+            )
+        ) GROUP BY unit
+        """,  # noqa: S608 - columns of our own, names of users are parameters
+        [*arms, *names, key[1], key[0], key[0], list(names)],
+    )
+
+
+def _part_at_exposure(table: JournalTable, key: tuple[str, str | None], names: Sequence[str]) -> None:
+    """Sum up anew, before and since the exposure, what those units have done that had outcomes before it."""
+    columns = "".join(
+        f", sum({number}) FILTER (place = {at} AND time {when} first) AS {prefix}{letter}{at}"
+        for at in range(len(names))
+        for letter, number in (("s", "total"), ("c", "calls"))
+        for prefix, when in (("p", ">="), ("b", "<"))
+    )
+    table.run(
+        f"""
+        CREATE OR REPLACE TABLE parted AS SELECT id{columns}
+        FROM (
+            SELECT unit, time, value * coalesce(count, 1) AS total, count::DOUBLE AS calls,
+                list_position(?, name) - 1 AS place
+            FROM lines
+            WHERE type = 'outcome' AND list_contains(?, name) AND unit IS NOT NULL
+                AND coalesce(experiment = ?, true) AND coalesce(version = ?, true)
+        ) JOIN (SELECT id, unit, first FROM exposed WHERE has_earlier) USING (unit) GROUP BY id
+        """,  # noqa: S608 - as above
+        [list(names), list(names), *key],
+    )
 
 
 def crossovers(table: JournalTable) -> int:
@@ -167,21 +166,6 @@ def weights_by_look(table: JournalTable, arms: int) -> tuple[Values, Values]:
     return sums, squares
 
 
-def exposures_by_process(table: JournalTable, experiment: str, arms: Sequence[str]) -> dict[str, list[int]]:
-    """Return for each process how many exposures it has written, by arm."""
-    found: dict[str, list[int]] = {}
-    rows = table.rows(
-        """
-        SELECT path, position, count(*) FROM records JOIN arms USING (arm) JOIN files USING (file)
-        WHERE type = 'exposure' AND experiment = ? GROUP BY ALL
-        """,
-        [experiment],
-    )
-    for file, position, count in rows:
-        found.setdefault(process_of(file), [0] * len(arms))[position] += count
-    return found
-
-
 def exposures_over_time(table: JournalTable, arms: int) -> tuple[list[int], Values]:
     """Return the times at which spans of equal length begin, in ns, and how many units each arm gained in each."""
     first, last = table.rows("SELECT coalesce(min(first), 0), coalesce(max(first), 0) FROM exposed")[0]
@@ -198,27 +182,14 @@ def looks_of(table: JournalTable) -> int:
     return int(table.rows(f"SELECT coalesce(max(id) // {LOOK_EVERY} + 1, 0) FROM exposed")[0][0])  # noqa: S608
 
 
-def measure(
-    table: JournalTable,
-    experiment: str,
-    version: str | None,
-    metrics: Sequence[OnlineMetric],
-    arms: int,
-    *,
-    with_before: bool,
-) -> list[MetricMoments]:
+def measure(table: JournalTable, metrics: Sequence[OnlineMetric], arms: int) -> list[MetricMoments]:
     """Return the moments of each metric, by arm and look.
 
     Args:
         table: The records; `expose` has been called.
-        experiment: The experiment.
-        version: Of which version means over calls are; None for all.
-        metrics: The metrics.
+        metrics: The metrics that it was given.
         arms: How many arms there are.
-        with_before: Whether the second number of a unit is its value before its exposure; else it is 0, and of a ratio
-            the denominator.
     """
-    number_units(table, experiment, version, metrics, with_before=with_before)
     looks = looks_of(table)
     sums = [_SUMS.format(at=at) for at in range(len(metrics))]
     found = table.arrays(
@@ -249,59 +220,17 @@ _SUMS = """
 """
 
 
-def number_units(
-    table: JournalTable, experiment: str, version: str | None, metrics: Sequence[OnlineMetric], *, with_before: bool
-) -> None:
-    """Make the view ``numbers``: of each exposed unit the value ``y`` and the second number ``x`` of each metric.
-
-    Args:
-        table: As for `measure`, and so are the others.
-        experiment: As there.
-        version: As there.
-        metrics: As there.
-        with_before: As there.
-    """
-    names = list(dict.fromkeys(name for one in metrics for name in (one.outcome, one.per) if name))
-    _sum_by_unit(table, experiment, version, names, with_before=with_before)
-    numbers = [_numbers(metric, names, with_before=with_before) for metric in metrics]
-    columns = "".join(f", {value} AS y{at}, {other} AS x{at}" for at, (value, other) in enumerate(numbers))
-    table.run(
-        f"CREATE OR REPLACE TEMP VIEW numbers AS SELECT id, position, weight{columns} "  # noqa: S608 - as below
-        "FROM exposed LEFT JOIN summed USING (id)"
-    )
-
-
-def _sum_by_unit(
-    table: JournalTable, experiment: str, version: str | None, names: Sequence[str], *, with_before: bool
-) -> None:
-    """Make the table of what each exposed unit's outcomes sum up to, since its exposure and before it."""
-    columns, parameters = [], []
-    for position, name in enumerate(names):
-        for column, number in ((f"s{position}", "value * coalesce(count, 1)"), (f"c{position}", "count")):
-            columns.append(f"sum({number}) FILTER (name = ? AND time >= first) AS {column}")
-            parameters.append(name)
-            if with_before:
-                columns.append(f"sum({number}) FILTER (name = ? AND time < first) AS b{column}")
-                parameters.append(name)
-    table.run(
-        f"""
-        CREATE OR REPLACE TABLE summed AS SELECT id, {", ".join(columns)} FROM records JOIN exposed USING (unit)
-        WHERE type = 'outcome' AND list_contains(?, name) AND coalesce(experiment = ?, true)
-            AND coalesce(version = ?, true) GROUP BY id
-        """,  # noqa: S608 - columns of our own, names of users are parameters
-        [*parameters, list(names), experiment, version],
-    )
-
-
 def _numbers(metric: OnlineMetric, names: Sequence[str], *, with_before: bool) -> tuple[str, str]:
     """Return in SQL the value of a unit, and its second number."""
     position = names.index(metric.outcome)
+    total, count = (f"CASE WHEN has_earlier THEN p{one} ELSE {one} END" for one in (f"s{position}", f"c{position}"))
     if metric.kind == "ratio":
-        return f"coalesce(s{position}, 0)", f"coalesce(s{names.index(metric.per)}, 0)"
+        other = f"s{names.index(metric.per)}"
+        return f"coalesce({total}, 0)", f"coalesce(CASE WHEN has_earlier THEN p{other} ELSE {other} END, 0)"
     if metric.kind == "mean":
         before = f"coalesce(bs{position} / bc{position}, 0)" if with_before else "0::DOUBLE"
-        return f"s{position} / nullif(c{position}, 0)", before
-    return f"coalesce(s{position}, 0)", f"coalesce(bs{position}, 0)" if with_before else "0::DOUBLE"
+        return f"({total}) / nullif({count}, 0)", before
+    return f"coalesce({total}, 0)", f"coalesce(bs{position}, 0)" if with_before else "0::DOUBLE"
 
 
 def grid_of(found: dict[str, Values], name: str, arms: int, looks: int) -> Values:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from spearmint.evaluation.online.journal_table import JournalTable
 from spearmint.evaluation.online.metric import OnlineMetric
-from spearmint.evaluation.online.unit_statistics import LOOK_EVERY, grid_of, looks_of, number_units
+from spearmint.evaluation.online.unit_statistics import LOOK_EVERY, grid_of, looks_of
 from spearmint.statistics.weighted_looks import WeightedSeries, WeightSums, cumulated_by_weight
 
 _PARTS = {"ones": "1", "y": "y", "x": "x", "yy": "y * y", "xx": "x * x", "yx": "y * x"}
@@ -22,20 +22,11 @@ class WeightedMoments:
     arms: Sequence[WeightedSeries]
 
 
-def measure_weighted(
-    table: JournalTable,
-    experiment: str,
-    version: str | None,
-    metrics: Sequence[OnlineMetric],
-    arms: int,
-    *,
-    with_before: bool,
-) -> list[WeightedMoments]:
+def measure_weighted(table: JournalTable, metrics: Sequence[OnlineMetric], arms: int) -> list[WeightedMoments]:
     """Return the moments of each metric, by arm and look, as `unit_statistics.measure` does; arguments are as there.
 
     Units without a propensity have no weight, and do not count.
     """
-    number_units(table, experiment, version, metrics, with_before=with_before)
     return [_of_metric(table, at, arms) for at in range(len(metrics))]
 
 

@@ -74,7 +74,7 @@ def test_shadow_tells_the_spread_of_differences(history):
 
 def test_report_takes_the_shadows_records_for_what_they_are(history):
     with open_journals(history[0]) as table:
-        assert table.rows("SELECT count(*) FROM unread") == [(0,)]
+        assert table.rows("SELECT count(*) FROM lines WHERE type IS NULL") == [(0,)]
 
 
 @pytest.mark.parametrize(
