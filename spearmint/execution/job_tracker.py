@@ -85,7 +85,9 @@ class JobTracker:
             raise
 
     def _settle(self, job: Job, outcome: Outcome) -> None:
-        if self.guard.run(_claim, job, outcome) is not outcome:
+        claimed = self.guard.run(_claim, job, outcome)
+        if claimed is not outcome:
+            end_with(job.recording and job.recording.span, claimed)  # It may have begun as the other one settled it.
             return
         end_with(job.recording and job.recording.span, outcome)
         if outcome.exception is not None and not job.is_told:

@@ -113,9 +113,12 @@ def stream(
                 advance = partial(generator.send, sent)
                 del sent
     finally:
-        end_with(span, outcome)
-        if call_meter.is_on:
-            call_meter.record(case, outcome.duration, outcome.status)
+        try:
+            end_with(span, outcome)
+        except BaseException:  # Of a signal handler.
+            end_with(span, outcome)
+            raise
+        _count(case, outcome)
         if driver is not None:
             driver.end(outcome)
         del advance, outcome  # The traceback holds this frame, which would hold the exception.
@@ -160,12 +163,20 @@ async def astream(
                 advance = partial(generator.asend, sent)
                 del sent
     finally:
-        end_with(span, outcome)
-        if call_meter.is_on:
-            call_meter.record(case, outcome.duration, outcome.status)
+        try:
+            end_with(span, outcome)
+        except BaseException:  # Of a signal handler.
+            end_with(span, outcome)
+            raise
+        _count(case, outcome)
         if driver is not None:
             await driver.end(outcome)
         del advance, outcome
+
+
+def _count(case: ExperimentCase, outcome: Outcome) -> None:
+    if call_meter.is_on:
+        call_meter.record(case, outcome.duration, outcome.status)
 
 
 def _record(span: Any, log: ItemLog | None, item: Any) -> None:
@@ -236,8 +247,7 @@ async def _aread(
 def _drained(case: ExperimentCase, outcome: Outcome, items: list[Any]) -> Outcome:
     if outcome.status == "success":
         outcome = replace(outcome, value=items) if outcome.value is None else outcome.value
-    if call_meter.is_on:
-        call_meter.record(case, outcome.duration, outcome.status)
+    _count(case, outcome)
     return outcome
 
 

@@ -10,6 +10,7 @@ from spearmint.execution.pool import variant_pool
 from spearmint.execution.task_queue import task_queue
 from spearmint.frames import hide_frames
 from spearmint.results import Outcome, outcome_of
+from spearmint.tracing.recorder import end_main
 
 
 class TaskDriver:
@@ -104,15 +105,23 @@ async def run_in_task(call: Call) -> Outcome:
     if call.waits_for_variants:
         refuse_trio(call.experiment.name)
     driver = TaskDriver(call)
-    await driver.begin()
+    try:
+        await driver.begin()
+        outcome = await _run_main(call)
+        await driver.end(outcome)
+    except BaseException as error:  # The caller was interrupted, or cancelled while it waits.
+        end_main(call.decision, error)
+        raise
+    return outcome
+
+
+async def _run_main(call: Call) -> Outcome:
     try:
         args, kwargs = call.main_arguments
     except Exception as error:  # noqa: BLE001 - the caller gets it from the outcome
-        outcome = outcome_of(error, 0.0)
-    else:
-        span = call.begin_main(args, kwargs)
-        outcome = await call.invocation.to_outcome(call.main, span, call.experiment.function, args, kwargs)
-    await driver.end(outcome)
+        return outcome_of(error, 0.0)
+    span = call.begin_main(args, kwargs)
+    outcome: Outcome = await call.invocation.to_outcome(call.main, span, call.experiment.function, args, kwargs)
     return outcome
 
 

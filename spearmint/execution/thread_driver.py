@@ -7,6 +7,7 @@ from spearmint.execution.call import Call, Step, after_main, before_main
 from spearmint.execution.pool import variant_pool
 from spearmint.frames import hide_frames
 from spearmint.results import Outcome, outcome_of
+from spearmint.tracing.recorder import end_main
 
 
 class ThreadDriver:
@@ -93,9 +94,13 @@ def run_in_thread(call: Call, *, waits: bool = True) -> Outcome:
         Main's outcome.
     """
     driver = ThreadDriver(call, waits=waits)
-    driver.begin()
-    outcome = _run_main(call)
-    driver.end(outcome)
+    try:
+        driver.begin()
+        outcome = _run_main(call)
+        driver.end(outcome)
+    except BaseException as error:  # The caller was interrupted.
+        end_main(call.decision, error)
+        raise
     return outcome
 
 

@@ -140,12 +140,16 @@ _TRACED = """\
     if {is_on} and is_traced(experiment):
         {packed}span = begin(experiment, case, args, kwargs)
         try:
-            value = {waits}{run}(case, span, function, args, kwargs)
+            try:
+                value = {waits}{run}(case, span, function, args, kwargs)
+            except BaseException as error:
+                end(span, None, error)
+                raise
+            end(span, value)
+            return value
         except BaseException as error:
             end(span, None, error)
             raise
-        end(span, value)
-        return value
 """
 _TRACED_EXPOSED = """\
     if {is_on} and is_traced(experiment):
@@ -154,19 +158,23 @@ _TRACED_EXPOSED = """\
         failure = None
         started = clock()
         try:
-            value = {waits}{run}(case, span, function, args, kwargs)
+            try:
+                value = {waits}{run}(case, span, function, args, kwargs)
+            except BaseException as error:
+                failure = error
+                end(span, None, error)
+                raise
+            finally:
+                if exposure is not None:
+                    measure(exposure, clock() - started, failure)
+                failure = None
+            end(span, value)
+            if exposure is not None and {is_scored}:
+                score(exposure, experiment, (experiment, args, kwargs), value)
+            return value
         except BaseException as error:
-            failure = error
             end(span, None, error)
             raise
-        finally:
-            if exposure is not None:
-                measure(exposure, clock() - started, failure)
-            failure = None
-        end(span, value)
-        if exposure is not None and {is_scored}:
-            score(exposure, experiment, (experiment, args, kwargs), value)
-        return value
 """
 _TRACED_STREAM = """\
     if {is_on} and is_traced(experiment):

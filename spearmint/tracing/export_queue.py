@@ -13,6 +13,7 @@ from contextlib import suppress
 from time import monotonic
 from typing import Any, Final, Protocol
 
+from spearmint.native import GuardedLock
 from spearmint.redaction import redactor
 from spearmint.tracing.options import TracingOptions, TracingStats
 from spearmint.tracing.span import UNSAMPLED, span_var
@@ -27,7 +28,9 @@ _POLL_SECONDS = 0.02
 
 
 class Queued(Protocol):
-    """What waits to be written."""
+    """What waits to be written; ``is_taken`` is whether it has been queued, or counted as lost."""
+
+    is_taken: bool
 
     @property
     def generation(self) -> object:
@@ -46,6 +49,9 @@ class Writer(Protocol):
 
 class ExportQueue:
     """Hands what it is given to MLflow, one batch after another. A fork begins with an empty one.
+
+    A signal handler may raise at any moment on the main thread: what is given twice is taken once, and counts change
+    with what they count, since CPython lets handlers run after calls and backward jumps only.
 
     Args:
         noun: What is written, in the plural.
@@ -81,14 +87,15 @@ class ExportQueue:
 
     def _reset(self) -> None:
         # Re-entrant, since the collector may close a traced stream at any allocation.
-        self._lock = threading.RLock()
+        self._guard = GuardedLock()
+        self._lock = self._guard.lock
         self._idle = threading.Condition(self._lock)
         self._writing = threading.Lock()
         self.opening = threading.Lock()
         self._throttle = Throttle()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._recorded = self._written = self._dropped = self._failed = self._pending = 0
-        self._has_thread = False
+        self._has_thread = self._has_worker = False
         self._is_closed = False
         self._told: set[str] = set()
         self.generation = object()
@@ -104,39 +111,48 @@ class ExportQueue:
         limit = self._get_options().queue_size
         if item.generation not in (None, self.generation):
             return
-        with self._lock:
-            self._recorded += 1
-            has_room = self._pending < limit and not self._is_closed
-            if has_room:
-                self._pending += 1
-            else:
-                self._dropped += 1
-        if not has_room:
+        if self._guard.run(self._take, item, limit):
+            self.start()
+        else:
             self._warn(f"the queue of {limit} is full")
-            return
+
+    def _take(self, item: Queued, limit: int) -> bool:
+        """Queue it, or count it as dropped, unless that has been done; return whether something waits."""
+        if item.is_taken:
+            return self._pending > 0
+        item.is_taken = True
+        self._recorded += 1
+        if self._pending >= limit or self._is_closed:
+            self._dropped += 1
+            return False
+        self._pending += 1
         self._queue.put(item)
-        self.start()
+        return True
 
     def start(self) -> None:
         """Start the thread, unless it runs: as early as can be, since it takes seconds to import MLflow."""
-        if self._has_thread:
+        if self._has_thread or self._is_closed or sys.is_finalizing():
             return
-        with self._lock:
-            if self._has_thread or self._is_closed or sys.is_finalizing():
-                return
-            self.register()
+        self.register()
+        self._has_thread = True
+        try:
             thread = threading.Thread(
                 target=self._work, args=(self._queue, self.generation), name=self._thread, daemon=True
             )
-            try:
-                thread.start()
-            except RuntimeError:  # The machine has no more threads, or the interpreter is shutting down.
-                return
-            self._has_thread = True
+            thread.start()
+        except RuntimeError:  # The machine has no more threads, or the interpreter is shutting down.
+            self._has_thread = False
+        except BaseException:  # It may have begun all the same, and finds out by itself whether it is one too many.
+            self._has_thread = False
+            raise
 
     # The worker's thread.
 
     def _work(self, items: "queue.SimpleQueue[Any]", generation: object) -> None:
+        with self._lock:
+            if self._has_worker or generation is not self.generation:
+                return
+            self._has_worker = True
         # What a repr or a comparison of the user's calls here is not traced: its trace would call it once more.
         span_var.set(UNSAMPLED)
         writer: Writer | None = None

@@ -31,13 +31,17 @@ class TraceExporter(ExportQueue):
 
     def lose(self, trace: Trace) -> None:
         """Count a trace that could not be recorded to its end."""
-        with self._lock:
-            if trace.is_closed:
-                return
-            trace.is_closed = True
-            self._recorded += 1
-            self._failed += 1
-        self._warn("an execution could not be recorded")
+        trace.is_closed = True
+        if self._guard.run(self._count_lost, trace):
+            self._warn("an execution could not be recorded")
+
+    def _count_lost(self, trace: Trace) -> bool:
+        if trace.is_taken:
+            return False
+        trace.is_taken = True
+        self._recorded += 1
+        self._failed += 1
+        return True
 
     @property
     def is_keeping_up(self) -> bool:

@@ -170,6 +170,9 @@ def begin_root(
         if case.log.is_captured and role == "main" and case.parent is None:
             case.log.trace_id = trace.trace_id
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
+        if role == "main" and decision.main is not None:
+            exporter.lose(decision.main)
+            decision.main = None  # Its variants do not wait for it.
         return UNSAMPLED
     return span
 
@@ -228,6 +231,13 @@ def end(span: Any, value: Any = None, error: BaseException | None = None) -> Non
     _close(span, status, value, error, 0)
 
 
+def end_main(decision: SamplingDecision | Unsampled | None, error: BaseException) -> None:
+    """Record that main of a call has ended by an exception, unless its end is known: a signal handler has raised."""
+    main = decision.main if isinstance(decision, SamplingDecision) else None
+    if main is not None and main.spans:
+        end(main.spans[0], None, error)
+
+
 def end_with(span: Any, outcome: Outcome, status: SpanStatus | None = None) -> None:
     """Record how an execution ended whose outcome is known; ``status`` where that says more."""
     if span is None or span is UNSAMPLED:
@@ -246,22 +256,31 @@ def _status_of_interruption(error: BaseException) -> SpanStatus:
 
 
 def _close(span: Span, status: SpanStatus, value: Any, error: BaseException | None, nanoseconds: int) -> None:
-    trace = span.trace
-    if span.ended or trace.is_closed:
-        return
     try:
-        span.ended = span.started + nanoseconds if nanoseconds else time_ns()
-        span.status = status
-        limits = exporter.options
-        span.output, is_complete = snapshot(value, limits.max_chars, limits.max_items)
-        if error is not None:
-            span.failure = exception_info(error)
-        if span.live is not None:
-            live_mode.close(span, limits)
-        if span.parent is None:
-            _submit(span, value, is_complete=is_complete)
+        try:
+            _record_end(span, status, value, error, nanoseconds)
+        except BaseException as interruption:  # Of a signal handler: what was done so far can be done again.
+            _record_end(span, status, value, error, nanoseconds)
+            if not isinstance(interruption, Exception):
+                raise
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
-        exporter.lose(trace)
+        exporter.lose(span.trace)
+
+
+def _record_end(span: Span, status: SpanStatus, value: Any, error: BaseException | None, nanoseconds: int) -> None:
+    if span.is_closed or (span.trace.is_closed and span.parent is not None):
+        return
+    span.ended = span.ended or (span.started + nanoseconds if nanoseconds else time_ns())
+    span.status = status
+    limits = exporter.options
+    span.output, is_complete = snapshot(value, limits.max_chars, limits.max_items)
+    if error is not None:
+        span.failure = exception_info(error)
+    if span.live is not None:
+        live_mode.close(span, limits)
+    if span.parent is None:
+        _submit(span, value, is_complete=is_complete)
+    span.is_closed = True
 
 
 def _submit(root: Span, value: Any, *, is_complete: bool) -> None:
@@ -279,12 +298,11 @@ def _submit(root: Span, value: Any, *, is_complete: bool) -> None:
     if main is None:
         if not live_mode.is_user_trace(root):
             exporter.put(trace)
-        while trace.waiting:
-            with suppress(IndexError):
-                exporter.put(trace.waiting.pop())
+        for one in tuple(trace.waiting):  # What comes later finds main closed.
+            exporter.put(one)
+        trace.waiting.clear()
         return
-    main.waiting.append(trace)
-    if main.is_closed:
-        with suppress(ValueError):  # Main, ending just now, has taken it along.
-            main.waiting.remove(trace)
-            exporter.put(trace)
+    if not main.is_closed:
+        main.waiting.append(trace)
+    if main.is_closed:  # It may have ended just now, and have taken it along.
+        exporter.put(trace)

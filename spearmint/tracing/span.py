@@ -78,6 +78,7 @@ class Trace:
         waiting: Variants that ended before main, to be written after it.
         made: The trace as MLflow has it, where its spans were live: with spans of others among them.
         is_closed: Whether it has ended; what happens later in it is not its own any more.
+        is_taken: Whether it has been queued, or counted as lost.
     """
 
     number: int
@@ -94,6 +95,7 @@ class Trace:
     waiting: "list[Trace]" = field(default_factory=list)
     made: Any = None
     is_closed: bool = False
+    is_taken: bool = False
 
     @property
     def trace_id(self) -> str:
@@ -120,6 +122,7 @@ class Span:
         more: Of a stream, how many items came after those.
         failure: What it raised.
         live: What is done to MLflow's context while it runs, such as a span that is open there; None for nothing.
+        is_closed: Whether all that is known of its end is recorded.
     """
 
     trace: Trace
@@ -136,6 +139,7 @@ class Span:
     more: int = 0
     failure: ExceptionInfo | None = None
     live: Any = None
+    is_closed: bool = False
 
     @property
     def is_stream(self) -> bool:

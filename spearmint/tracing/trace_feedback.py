@@ -25,9 +25,10 @@ class Feedback:
 
     Attributes:
         time: When it became known, in nanoseconds.
+        is_taken: Whether it has been queued, or counted as lost.
     """
 
-    __slots__ = ("_deadline", "attributes", "name", "place", "time", "trace_id", "value")
+    __slots__ = ("_deadline", "attributes", "is_taken", "name", "place", "time", "trace_id", "value")
 
     generation: Final = None
 
@@ -40,6 +41,7 @@ class Feedback:
         self.attributes = attributes
         self.place = place
         self.time = time_ns()
+        self.is_taken = False
         self._deadline: float | None = None
 
     def may_wait(self) -> bool:

@@ -200,10 +200,98 @@ check()
 """
 
 
+TRACED = """
+import collections
+from spearmint.tracing.exporter import exporter
+from spearmint.tracing.span import UNSAMPLED
+
+written = collections.Counter()
+began = set()
+
+
+class Collector:
+    def open(self, batch, options):
+        pass
+
+    def write(self, batch, options):
+        written.update(trace.number for trace in batch)
+        return [None] * len(batch)
+
+
+exporter.make_writer = Collector
+spearmint.configure(tracing={"enabled": True, "queue_size": 100_000})
+single = Spearmint(configs=CONFIGS[:1])
+
+
+def begin():
+    if (span := span_var.get()) is not UNSAMPLED:  # As it is where a failure came while the trace was made.
+        began.add((span.trace.number, span.trace.role))
+
+
+def check_traces():
+    assert spearmint.flush(30), spearmint.tracing_stats()
+    stats = spearmint.tracing_stats()
+    assert stats.recorded == stats.written + stats.failed, stats
+    assert sum(written.values()) == len(written) == stats.written, stats
+    lost = [role for number, role in began if number not in written]
+    assert len(lost) <= stats.failed, (lost, stats)
+    print("written")
+"""
+TRACED_KINDS = {
+    "call": """
+@single.experiment
+def action(config: Config):
+    begin()
+""",
+    "stream": """
+@single.experiment
+def streamed(config: Config):
+    begin()
+    yield config["n"]
+
+def action():
+    list(streamed())
+""",
+    "async": """
+@single.experiment
+async def traced(config: Config):
+    begin()
+
+def action():
+    try:
+        traced().send(None)
+    except StopIteration:
+        pass
+""",
+    "shadow": """
+@shadow.experiment
+def action(config: Config):
+    begin()
+""",
+    "awaited run": """
+@shadow.experiment
+def shadowed(config: Config):
+    begin()
+
+def action():
+    with Spearmint.run(shadowed, await_variants=True) as runner:
+        runner()
+""",
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_signals_at_any_moment_leave_the_background_whole(program, kind) -> None:
     done = program(f"{COMMON}\n{KINDS[kind]}\nattempts(600, action)\ncheck()\n", deadline=60)
     assert (done.stdout, done.stderr) == ("interrupted\nwhole\n", "")
+
+
+@pytest.mark.parametrize("kind", TRACED_KINDS)
+def test_signals_at_any_moment_lose_and_double_no_trace(program, kind) -> None:
+    done = program(
+        f"{COMMON}\n{TRACED}\n{TRACED_KINDS[kind]}\nattempts(1000, action)\ncheck()\ncheck_traces()\n", deadline=60
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\nwhole\nwritten\n", "")
 
 
 def test_signals_at_any_moment_lose_no_variant_of_a_loop(program) -> None:

@@ -9,6 +9,7 @@ import pytest
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.strategies import MultiBranchStrategy, RoundRobinStrategy, ShadowStrategy
+from spearmint.tracing import recorder
 
 WAIT_SECONDS = 10
 CONFIGS = [{"n": 1}, {"n": 2}]
@@ -75,6 +76,20 @@ def test_main_and_variant_traces_share_a_call_id(traces) -> None:
     assert main.info.tags["spearmint.call_id"] == variant.info.tags["spearmint.call_id"]
     assert main.info.trace_id != variant.info.trace_id
     assert [main.info.tags["spearmint.config_id"], variant.info.tags["spearmint.config_id"]] == ids()
+
+
+def test_variants_of_a_main_that_is_not_recorded_are_written(traces, monkeypatch) -> None:
+    opened = iter([RuntimeError("no span"), None])
+
+    def open_root(span, mode, *, is_alone):
+        if (error := next(opened)) is not None:
+            raise error
+
+    monkeypatch.setattr(recorder.live_mode, "open_root", open_root)
+    assert shadowed(5) == 5
+    assert [trace.info.tags["spearmint.role"] for trace in traces()] == ["variant"]
+    stats = spearmint.tracing_stats()
+    assert (stats.recorded, stats.written, stats.failed) == (2, 1, 1)
 
 
 def test_results_tell_the_ids_of_their_traces(traces) -> None:
