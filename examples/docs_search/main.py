@@ -44,11 +44,11 @@ def declare_search(indexes: Mapping[bool, Index], configs: Path) -> Search:
 
     @mint.experiment(configs=configs / "tokeniser.yaml")
     def tokeniser(query: str, stem: Annotated[bool, Bind("stem")] = INJECTED) -> Question:
-        return Question([*dict.fromkeys(tokenise(query, stem=stem))], indexes[stem])
+        return Question(tuple(dict.fromkeys(tokenise(query, stem=stem))), stem)
 
     @mint.experiment(configs=configs / "scorer.yaml")
     def scorer(question: Question, bm25: Bm25 = INJECTED) -> dict[int, float]:
-        return question.index.scores(question.terms, bm25)
+        return indexes[question.stem].scores(question.terms, bm25)
 
     @mint.experiment(configs=configs / "reranker.yaml")
     def reranker(
@@ -56,9 +56,10 @@ def declare_search(indexes: Mapping[bool, Index], configs: Path) -> Search:
     ) -> Mapping[int, float]:
         if not coverage:
             return scores
-        return {one: score * question.index.coverage(question.terms, one) ** coverage for one, score in scores.items()}
+        index = indexes[question.stem]
+        return {one: score * index.coverage(question.terms, one) ** coverage for one, score in scores.items()}
 
-    engine = Engine(tokeniser, scorer, reranker, DEPTH)
+    engine = Engine(tokeniser, scorer, reranker, indexes[False].titles, DEPTH)
 
     @mint.experiment()
     def search(query: str) -> list[str]:

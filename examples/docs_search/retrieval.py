@@ -114,7 +114,7 @@ class Index:
                 if count := in_body + bm25.title_boost * in_title:
                     length = self.body_lengths[document] + bm25.title_boost * self.title_lengths[document]
                     scores[document] += weight * count / (count + floor + slope * length)
-        return scores
+        return dict(scores)
 
     def coverage(self, terms: Sequence[str], document: int) -> float:
         """Return the share of the terms that a document has."""
@@ -133,15 +133,15 @@ def best(scores: Mapping[int, float], limit: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query as an index understands it.
+    """A query as an index understands it. It names the index rather than holding it: a small value is told from others.
 
     Attributes:
         terms: Its words, each once.
-        index: The index that tokenises as the query was tokenised.
+        stem: Whether they lack their plural endings, as those of the index do that is to be asked.
     """
 
-    terms: Sequence[str]
-    index: Index
+    terms: tuple[str, ...]
+    stem: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +152,21 @@ class Engine:
         tokenise: From the text of a query to a `Question`.
         score: From a question to scores by document.
         rerank: From a question and the best documents' scores to new scores.
+        titles: Of the documents.
         depth: Titles in a ranking.
     """
 
     tokenise: Callable[[str], Question]
     score: Callable[[Question], Mapping[int, float]]
     rerank: Callable[[Question, Mapping[int, float]], Mapping[int, float]]
+    titles: Sequence[str]
     depth: int
 
     def search(self, query: str) -> list[str]:
         """Return the titles of the best documents, best first."""
         question = self.tokenise(query)
         scores = self._reranked(question)
-        return [question.index.titles[document] for document in best(scores, self.depth)]
+        return [self.titles[document] for document in best(scores, self.depth)]
 
     def _reranked(self, question: Question) -> Mapping[int, float]:
         scores = self.score(question)
