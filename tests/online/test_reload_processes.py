@@ -1,9 +1,16 @@
 """Workers that were forked or spawned follow a changed settings file by themselves."""
 
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import textwrap
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -151,3 +158,85 @@ def test_subprocesses_of_a_loop_do_not_stop_the_watch(run):
         """
     )
     assert printed.split() == ["7"]
+
+
+SERVICE = """
+import json, os, time
+import spearmint
+
+spearmint.install("spearmint.yaml")
+import shop
+
+assert shop.rank() == 1  # In the parent, before it forks.
+
+def app(environ, start_response):
+    time.sleep(0.2)  # So that of two requests at once each worker gets one.
+    stats = spearmint.settings_stats()
+    body = {"pid": os.getpid(), "value": shop.rank(), "version": stats.version, "rejected": stats.rejected}
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps(body).encode()]
+"""
+
+
+@pytest.fixture
+def preloaded(tmp_path):
+    """Serve with gunicorn, which forks its workers from a process that watches; give what asks two of them at once."""
+    pytest.importorskip("gunicorn")
+    (tmp_path / "shop.py").write_text(SHOP)
+    (tmp_path / "service.py").write_text(SERVICE)
+    write(tmp_path, SETTINGS.format(1))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = ["--preload", "--workers", "2", "--bind", f"127.0.0.1:{port}", "service:app"]
+    log = tmp_path / "log"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+    def ask(_number):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=DEADLINE_SECONDS) as answer:
+            return json.load(answer)
+
+    def wait_for(is_there):
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        while server.poll() is None and time.monotonic() < deadline:
+            try:
+                answers = list(callers.map(ask, range(2)))
+            except (urllib.error.URLError, ConnectionError):
+                time.sleep(0.1)  # A server says in no other way that it is up.
+                continue
+            if len({one["pid"] for one in answers}) > 1 and all(map(is_there, answers)):
+                return answers
+        raise AssertionError(log.read_text())
+
+    with log.open("wb") as file, ThreadPoolExecutor(2) as callers:
+        command = [sys.executable, "-m", "gunicorn", *options]
+        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=file, stderr=file)
+        try:
+            yield wait_for
+        finally:
+            server.terminate()
+            try:
+                server.wait(DEADLINE_SECONDS)
+            finally:
+                server.kill()
+
+
+def write(folder, text):
+    aside = folder / "new.yaml"
+    aside.write_text(text)
+    aside.replace(folder / "spearmint.yaml")
+
+
+def test_preloaded_workers_follow_by_themselves(preloaded, tmp_path):
+    preloaded(lambda one: one["value"] == 1)
+    write(tmp_path, SETTINGS.format(7))
+    answers = preloaded(lambda one: one["value"] == 7)
+    assert len({one["version"] for one in answers}) == 1
+    write(tmp_path, "experiments: [")
+    answers = preloaded(lambda one: one["rejected"])
+    assert {one["value"] for one in answers} == {7}
+    os.kill(answers[0]["pid"], signal.SIGKILL)  # Its successor is forked from the parent, which has followed, too.
+    answers = preloaded(lambda one: one["pid"] != answers[0]["pid"])
+    assert {one["value"] for one in answers} == {7}
+    write(tmp_path, SETTINGS.format(9))
+    preloaded(lambda one: one["value"] == 9)
