@@ -1,6 +1,7 @@
 """A unit's bucket: a number from 0 to 1 that is the same on every machine, by our algorithm or by that of others."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from hashlib import blake2b, md5, sha1
 from typing import Any, Literal
 
@@ -56,6 +57,25 @@ def hash_of(algorithm: str) -> Callable[[str, Any], float]:
         message = f"Cannot hash by {algorithm!r}: there is no such algorithm. Give one of {known}."
         raise ConfigError(message + did_you_mean(str(algorithm), _HASHES))
     return found
+
+
+def unit_hash(algorithm: str, salt: str) -> Callable[[str], float]:
+    """Return what hashes units under one salt, which is hashed beforehand where the algorithm allows that.
+
+    Raises:
+        ConfigError: If there is no such algorithm.
+    """
+    found = hash_of(algorithm)
+    if found is not _blake2b:
+        return partial(found, salt)
+    begun = blake2b(_bytes(f"{salt}."), digest_size=8)
+
+    def hash_unit(unit: str) -> float:
+        made = begun.copy()
+        made.update(unit.encode() if unit.isascii() else _bytes(unit))
+        return (int.from_bytes(made.digest(), "big") >> 11) / 2**53
+
+    return hash_unit
 
 
 def _bytes(text: str) -> bytes:

@@ -13,7 +13,7 @@ from spearmint.execution.jobs import Recording
 from spearmint.execution.pool import variant_pool
 from spearmint.execution.streams import ItemLog
 from spearmint.latch import Latch
-from spearmint.online.exposures import Exposure, FirstCall, exposures
+from spearmint.online.exposures import Exposure, exposures
 from spearmint.online.scoring import output_scorer
 from spearmint.online.shadow_pairs import MainFigures, shadow_pairs
 from spearmint.registry.experiment import ExperimentFunction
@@ -89,7 +89,7 @@ class Call:
         )
         self.span: Any = None
         self.assignment: Assignment | None = None
-        self._exposure: Exposure | FirstCall | None = None
+        self._exposure: Exposure | None = None
         self._main_figures: MainFigures | None = None
         if collects_results:
             latch = (
@@ -123,7 +123,7 @@ class Call:
         if self._results is not None:
             self._results.main_result.settle(outcome)
 
-    def _measure(self, exposed: ExperimentFunction, exposure: Exposure | FirstCall, outcome: Outcome) -> None:
+    def _measure(self, exposed: ExperimentFunction, exposure: Exposure, outcome: Outcome) -> None:
         exposures.measure_outcome(exposure, outcome)
         output_scorer.take_outcome(exposure, exposed, (self.experiment, self.args, self.kwargs), outcome)
 

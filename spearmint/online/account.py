@@ -73,6 +73,10 @@ class RecordAccount:
             self._dropped += left
             return left
 
+    def warn_of_full(self, limit: int) -> None:
+        """Log that there was no room for a record."""
+        self.warn_of_loss(f"the queue of {limit} is full")
+
     def warn_of_loss(self, reason: str, *, kind: str = "") -> None:
         """Log a loss for the first time of its kind; the counts tell of the others."""
         kind = kind or reason

@@ -23,25 +23,30 @@ class Exposure:
 
     Attributes:
         assignment: The unit and its arm.
-        unit: The unit as records have it.
         trace_id: The trace of the first call; None where it is not traced.
         generation: The process that it belongs to.
+        is_new: Whether no call has ended yet: the first one that does is the exposure, and repeats nothing.
         calls: Calls that have ended since their durations were told.
         errors: How many of them raised.
         seconds: How long they took, together.
     """
 
-    __slots__ = ("_owner", "assignment", "calls", "errors", "generation", "seconds", "time", "trace_id", "unit")
+    __slots__ = ("_owner", "assignment", "calls", "errors", "generation", "is_new", "seconds", "time", "trace_id")
 
-    def __init__(self, owner: "ExposureRecorder", assignment: Assignment, unit: str, trace_id: str | None) -> None:
+    def __init__(self, owner: "ExposureRecorder", assignment: Assignment, trace_id: str | None) -> None:
         self._owner = owner
         self.assignment = assignment
-        self.unit = unit
         self.trace_id = trace_id
         self.time = time_ns()
         self.generation = owner.writer.generation
+        self.is_new = True
         self.calls = self.errors = 0
         self.seconds = 0.0
+
+    @property
+    def unit(self) -> str:
+        """The unit as records have it: hashed, where that is asked for, on the thread that writes them."""
+        return recorded_unit(self.assignment.unit, self._owner.writer.options.hash_units)
 
     def record(self) -> dict[str, Any]:
         """Return the exposure as the journal has it."""
@@ -73,15 +78,6 @@ def arm_attributes(assignment: Assignment) -> dict[str, str]:
         "feature_flag.result.variant": assignment.config.config_id,
         "feature_flag.version": assignment.split.version,
     }
-
-
-class FirstCall:
-    """The call that was told as an exposure, which is no repetition of itself."""
-
-    __slots__ = ("exposure",)
-
-    def __init__(self, exposure: Exposure) -> None:
-        self.exposure = exposure
 
 
 class CallMean:
@@ -135,7 +131,7 @@ class ExposureRecorder:
         with self.writer.account.lock:
             self._seen.clear()
 
-    def expose(self, assignment: Assignment, case: ExperimentCase, span: Any = None) -> Exposure | FirstCall | None:
+    def expose(self, assignment: Assignment, case: ExperimentCase, span: Any = None) -> Exposure | None:
         """Tell that a call is about to run under an arm.
 
         Args:
@@ -161,20 +157,24 @@ class ExposureRecorder:
             case.log.token = token_of(recorded_unit(assignment.unit, writer.options.hash_units), trace_id)
         return made
 
-    def _first(self, key: tuple[str, ...], assignment: Assignment, trace_id: str | None) -> Exposure | FirstCall | None:
+    def _first(self, key: tuple[str, ...], assignment: Assignment, trace_id: str | None) -> Exposure | None:
         writer = self.writer
-        unit = recorded_unit(assignment.unit, writer.options.hash_units)
-        with writer.account.lock:
-            found = self._seen.get(key)
+        account, options, seen = writer.account, writer.options, self._seen
+        with account.lock:
+            found = seen.get(key)
             if found is not None:
                 return found
-            made = Exposure(self, assignment, unit, trace_id)
-            if not writer.put(made):
-                return None  # What is lost is not remembered as told.
-            self._seen[key] = made
-            while len(self._seen) > writer.options.dedupe:
-                self._seen.popitem(last=False)
-        return FirstCall(made)
+            has_room = account.admit(options.queue_size)
+            if has_room:  # What is lost is not remembered as told.
+                found = seen[key] = Exposure(self, assignment, trace_id)
+                writer.queue.append(found)
+                while len(seen) > options.dedupe:
+                    seen.popitem(last=False)
+        if not has_room:
+            account.warn_of_full(options.queue_size)
+        elif writer.is_idle:
+            writer.notice()
+        return found
 
     def _miss(self, assignment: Assignment) -> None:
         with self.writer.account.lock:
@@ -190,7 +190,7 @@ class ExposureRecorder:
         if self.writer.is_on:
             self.writer.notice()
 
-    def measure(self, exposure: Exposure | FirstCall, seconds: float, error: BaseException | None = None) -> None:
+    def measure(self, exposure: Exposure, seconds: float, error: BaseException | None = None) -> None:
         """Take a call into account that has ended.
 
         Args:
@@ -200,25 +200,27 @@ class ExposureRecorder:
         """
         writer = self.writer
         account = writer.account
-        is_first = isinstance(exposure, FirstCall)
-        told = exposure.exposure if isinstance(exposure, FirstCall) else exposure
         with account.lock:
-            if told.generation is not writer.generation:  # It began in the parent of a fork.
+            if exposure.generation is not writer.generation:  # It began in the parent of a fork.
                 return
-            if not is_first:
+            if exposure.is_new:
+                exposure.is_new = False
+            else:
                 account.repeated += 1
-            if error is not None and not isinstance(error, Exception):
-                return
-            told.calls += 1
-            told.seconds += seconds
             if error is not None:
-                told.errors += 1
-            if told.calls > 1:
+                if not isinstance(error, Exception):
+                    return
+                exposure.errors += 1
+            exposure.seconds += seconds
+            exposure.calls += 1
+            if exposure.calls > 1:
                 return
-            self._called.append(told)
-        writer.notice(is_urgent=len(self._called) >= _MANY)
+            self._called.append(exposure)
+            is_many = len(self._called) >= _MANY
+        if writer.is_idle or is_many:
+            writer.notice(is_urgent=is_many)
 
-    def measure_outcome(self, exposure: Exposure | FirstCall, outcome: Outcome) -> None:
+    def measure_outcome(self, exposure: Exposure, outcome: Outcome) -> None:
         """Do what `measure` does for a call whose outcome is known; a stream closed early has been cancelled."""
         error = GeneratorExit() if outcome.status == "cancelled" else outcome.exception
         self.measure(exposure, outcome.duration, error)

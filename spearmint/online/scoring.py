@@ -6,7 +6,7 @@ from typing import Any
 
 from spearmint.assignment.hashing import bucket
 from spearmint.config.copying import value_factory
-from spearmint.online.exposures import CallMean, Exposure, FirstCall
+from spearmint.online.exposures import CallMean, Exposure
 from spearmint.online.writer import PendingRecord, RecordWriter, records
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
@@ -112,7 +112,7 @@ class OutputScorer:
 
     def take(
         self,
-        exposure: Exposure | FirstCall,
+        exposure: Exposure,
         experiment: ExperimentFunction,
         call: _Calls,
         output: Any,
@@ -127,11 +127,10 @@ class OutputScorer:
         """
         writer, pending = self._writer, None
         try:
-            told = exposure.exposure if isinstance(exposure, FirstCall) else exposure
             scorers = self.scorers_of(experiment)
-            if not scorers or told.generation is not writer.generation or not self._is_sampled(told):
+            if not scorers or exposure.generation is not writer.generation or not self._is_sampled(exposure):
                 return
-            pending = PendingScore(self, told, scorers, call, output)
+            pending = PendingScore(self, exposure, scorers, call, output)
             with writer.account.lock:
                 writer.account.pending += 1
             self.hand_over(pending)
@@ -141,9 +140,7 @@ class OutputScorer:
             else:
                 pending.fail(error)
 
-    def take_outcome(
-        self, exposure: Exposure | FirstCall, experiment: ExperimentFunction, call: _Calls, outcome: Outcome
-    ) -> None:
+    def take_outcome(self, exposure: Exposure, experiment: ExperimentFunction, call: _Calls, outcome: Outcome) -> None:
         """Do what `take` does for a call whose outcome is known; a stream of more items than are kept has no output."""
         is_stream = call[0].kind in ("generator", "async_generator")
         if outcome.status == "success" and not (is_stream and outcome.value is None):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.online.exposures import Exposure, FirstCall, exposures
+from spearmint.online.exposures import Exposure, exposures
 from spearmint.online.scoring import output_scorer
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome
@@ -32,7 +32,7 @@ class StreamExposure:
         self._case = case
         self._begin = begin
         self._call = call
-        self._told: Exposure | FirstCall | None = None
+        self._told: Exposure | None = None
 
     def begin(self) -> None:
         """Do nothing: `open` comes next."""

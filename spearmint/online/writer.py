@@ -45,6 +45,8 @@ class RecordWriter:
         is_on: Whether they go anywhere.
         scorers: What scores outputs of exposed units, where an experiment has no scorers of its own.
         account: What became of them.
+        queue: What waits; what is added here has been admitted by the account, whose lock is held, and is given notice.
+        is_idle: Whether its thread rests for long, or is not there: then it is given notice.
         aggregates: Each yields the records that stand for several calls, and begins them anew; the thread asks.
         before_exit: Called at exit before the rest is written: what adds to it.
         on_reset: Called in the child of a fork, and where a test begins anew.
@@ -67,14 +69,12 @@ class RecordWriter:
         self.generation = object()
         self._done = threading.Condition(self.account.lock)
         self._wake = threading.Event()
-        self._queue: deque[PendingRecord] = deque()
+        self.queue: deque[PendingRecord] = deque()
         self._flushes_wanted = self._flushes_done = 0
-        self._has_thread = self._is_idle = self._is_closing = False
+        self._has_thread, self._is_closing, self.is_idle = False, False, True
         self._opened: OnlineOptions | None = None
         self._told = ExposureStats()
         self._finalizer: object = None
-
-    # What callers do.
 
     def put(self, item: PendingRecord) -> bool:
         """Take over a record; never blocks, never raises.
@@ -85,19 +85,19 @@ class RecordWriter:
         with self.account.lock:
             has_room = self.account.admit(self.options.queue_size)
             if has_room:
-                self._queue.append(item)
-        if has_room:
+                self.queue.append(item)
+        if self.is_idle:
             self.notice()
-        else:
-            self.account.warn_of_loss(f"the queue of {self.options.queue_size} is full")
+        if not has_room:
+            self.account.warn_of_full(self.options.queue_size)
         return has_room
 
     def notice(self, *, is_urgent: bool = False) -> None:
         """See to it that the thread looks soon: it may have to be started, or woken."""
         if not self._has_thread:
             self._start()
-        if self._is_idle or is_urgent:
-            self._is_idle = False
+        if (self.is_idle and self._has_thread) or is_urgent:
+            self.is_idle = not self._has_thread
             self._wake.set()
 
     def configure(self, changes: Any) -> None:
@@ -133,17 +133,17 @@ class RecordWriter:
 
     def _work(self, generation: object) -> None:
         aggregated = busy = monotonic()
-        while True:
+        while generation is self.generation:
             pause = self.options.flush_every
-            self._is_idle = monotonic() - busy > pause
+            self.is_idle = monotonic() - busy > pause
             # A record that comes just as this is found idle waits for the end of the pause.
-            self._wake.wait(pause if self._is_idle else min(_TICK, pause))
+            self._wake.wait(pause if self.is_idle else min(_TICK, pause))
             self._wake.clear()
             if generation is not self.generation:
                 return
             wanted, is_closing = self._flushes_wanted, self._is_closing
             now = monotonic()
-            busy = now if self._queue else busy
+            busy = now if self.queue else busy
             self._drain()
             if is_closing or wanted > self._flushes_done or now - aggregated >= pause:
                 aggregated = now
@@ -151,16 +151,16 @@ class RecordWriter:
                 self._write_account(is_last=is_closing)
             with self._done:
                 self._flushes_done = max(self._flushes_done, wanted)
-                self._has_thread = not is_closing
+                self._has_thread, self.is_idle = not is_closing, self.is_idle or is_closing
                 self._done.notify_all()
             if is_closing:
                 return
 
     def _drain(self) -> None:
         """Write what waits now, not what comes meanwhile."""
-        left = len(self._queue)
+        left = len(self.queue)
         while left > 0:
-            batch = [self._queue.popleft() for _ in range(min(left, _BATCH))]
+            batch = [self.queue.popleft() for _ in range(min(left, _BATCH))]
             left -= len(batch)
             self._write(batch)
 
@@ -234,7 +234,7 @@ class RecordWriter:
 
     @property
     def _is_needed(self) -> bool:
-        return self._has_thread or bool(self._queue)
+        return self._has_thread or bool(self.queue)
 
     def flush(self, timeout: float | None) -> bool:
         """Wait until everything recorded so far is written or lost, what is aggregated included.
@@ -287,7 +287,7 @@ class RecordWriter:
         self._wake.set()
         with suppress(KeyboardInterrupt), self._done:
             has_ended = self._done.wait_for(lambda: not self._has_thread, timeout)
-            if has_ended and self._queue:  # No thread can be started any more.
+            if has_ended and self.queue:  # No thread can be started any more.
                 self._drain()
         left = self.account.close()
         if left and sys.stderr is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from spearmint.assignment.hashing import Algorithm, bucket, hash_of
+from spearmint.assignment.hashing import Algorithm, bucket, hash_of, unit_hash
 from spearmint.assignment.layers import Layer, parse_layer
 from spearmint.assignment.shares import arm_of, check_weights, upper_ends
 from spearmint.assignment.stages import Guardrail, Stage, parse_guardrails, parse_stages
@@ -183,9 +183,9 @@ class Split:
         self.main_id = ids[0]
         self.weights = weights_of(options.weights, ids, name)
         self._ends = upper_ends(self.weights, options.algorithm)
-        self._hash = hash_of(options.algorithm)
         self._arm_salt = f"{self.salt}.split" if options.algorithm == "blake2b" else self.salt
-        self._unit, self._rule = options.unit, options.rule
+        self._hash = unit_hash(options.algorithm, self._arm_salt)
+        self._unit, self._rule, self._is_narrowed = options.unit, options.rule, bool(options.layer or options.holdout)
         self.shadow = options.shadow
         self.live = with_arms(self, LiveShares(options.traffic, self.weights, self._ends, ()), self._configs)
         if options.steps:  # Whether they have been rolled back is not known yet.
@@ -254,8 +254,8 @@ class Split:
 
     def _assign(self, unit: str, live: LiveShares) -> Assignment:
         made = self.outside
-        if not self._failed_step(unit, live):
-            made = self.arm(arm_of(self._hash(self._arm_salt, unit), live.ends), unit, "split", live)
+        if not (self._is_narrowed or live.traffic < 1) or not self._failed_step(unit, live):
+            made = self.arm(arm_of(self._hash(unit), live.ends), unit, "split", live)
         if len(live.kept) >= _MOST_KEPT:
             live.kept.clear()
         live.kept[unit] = made
@@ -312,7 +312,7 @@ class Split:
             return [*steps, AssignmentStep(failed, goes_on=False)]
         told = f" ({live.note})" if live.note else ""
         steps.append(AssignmentStep(f"traffic {live.traffic:g}{told}: it takes part", goes_on=True))
-        number = self._hash(self._arm_salt, unit)
+        number = self._hash(unit)
         position = arm_of(number, live.ends)
         lower = live.ends[position - 1] if position else 0.0
         place = f"{number:.6f} is in [{lower:g}, {live.ends[position]:g}), of {self._configs[position].config_id}"

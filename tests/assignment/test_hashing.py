@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2_contingency, chisquare, kstest
 
-from spearmint.assignment.hashing import Algorithm, bucket, fnv1a32, hash_of, murmur3_32
+from spearmint.assignment.hashing import Algorithm, bucket, fnv1a32, hash_of, murmur3_32, unit_hash
 from spearmint.errors import ConfigError
 
 VECTORS = Path(__file__).parent / "vectors"
@@ -160,3 +160,10 @@ def test_twenty_experiments_are_pairwise_independent():
     assert len(values) == 190
     assert min(values) > 0.001 / 190
     assert kstest(values, "uniform").pvalue > 0.001
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_units_under_one_salt_hash_as_buckets_do(algorithm):
+    hashed = unit_hash(algorithm, "sält")
+    units = ["ann", "", "ünïcode", "user-😀", "\ud800", "x" * 5000]
+    assert [hashed(unit) for unit in units] == [bucket(unit, "sält", algorithm) for unit in units]
