@@ -10,10 +10,13 @@ loss must be counted, and the call must stay quick.
 import gc
 import logging
 import os
+import shutil
+import sqlite3
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -30,7 +33,15 @@ RATE = 10_000  # calls per second
 SECONDS = 8.0
 CALLS = 40  # of a round, which MLflow's queues hold
 ROUNDS = 9
-WRITTEN = 300
+WRITTEN = 960  # which the queue holds
+BATCH = 64
+AT_LEAST = 1000  # traces per second of processor time, the calls included
+TABLES = {
+    "trace_info": "request_id",
+    "trace_tags": "request_id",
+    "trace_request_metadata": "request_id",
+    "spans": "trace_id",
+}
 STATM = Path("/proc/self/statm")
 
 mint = Spearmint(configs=[{"model": "small", "temperature": 0.5}])
@@ -121,17 +132,40 @@ def sustain() -> bool:
     return cuts[98] <= 10 * cuts[49] and abs(grown) < 0.1 and balanced and recorded == len(took)
 
 
-def writing(label: str, function: Callable[[str], Any]) -> float:
-    """Return how many traces per second are written while nothing else happens."""
+def writing(label: str, function: Callable[[str], Any], count: int) -> float:
+    """Print and return how many traces are written per second of processor time while nothing else happens."""
     spearmint.configure(tracing={"mode": "deferred"})
     settle()
     start, used = time.perf_counter(), time.process_time()
-    for _ in range(WRITTEN):
+    for _ in range(count):
         function(PROMPT)
     settle()
-    rate = WRITTEN / (time.perf_counter() - start)
-    print(f"written by {label}: {rate:.0f} traces/s, {WRITTEN / (time.process_time() - used):.0f} per processor second")
-    return rate
+    rate, per_processor = count / (time.perf_counter() - start), count / (time.process_time() - used)
+    print(f"written by {label}: {rate:.0f} traces/s, {per_processor:.0f} per processor second")
+    return per_processor
+
+
+def rows_alone(database: Path, empty: Path) -> float:
+    """Return how many traces per second of processor time SQLite takes whose rows are there already, one batch each."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(empty)) as target:
+        traces = [one for (one,) in source.execute("select request_id from trace_info order by timestamp_ms desc")]
+        batches = []
+        for first in range(0, WRITTEN, BATCH):
+            ids = traces[first : first + BATCH]
+            for table, key in TABLES.items():
+                names = ", ".join(column for _, column, *_ in source.execute(f"pragma table_info({table})"))
+                marks = ", ".join("?" * len(ids))
+                select = f"select {names} from {table} where {key} in ({marks})"  # noqa: S608 - MLflow's own names
+                found = source.execute(select, ids).fetchall()
+                values = ", ".join("?" * len(found[0]))
+                insert = f"insert into {table} ({names}) values ({values})"  # noqa: S608 - as above
+                batches.append((insert, found))
+        used = time.process_time()
+        for first in range(0, len(batches), len(TABLES)):
+            with target:
+                for statement, found in batches[first : first + len(TABLES)]:
+                    target.executemany(statement, found)
+        return WRITTEN / (time.process_time() - used)
 
 
 def main() -> int:
@@ -139,15 +173,23 @@ def main() -> int:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
-        mlflow.set_tracking_uri(f"sqlite:///{folder}/mlflow.db")
+        database, empty = Path(folder, "mlflow.db"), Path(folder, "empty.db")
+        mlflow.set_tracking_uri(f"sqlite:///{database}")
+        mlflow.get_experiment("0")  # With which MLflow makes its tables.
+        shutil.copy(database, empty)
         for warm in (plain, theirs, ours):
             warm(PROMPT)
         settle()
         in_time = report([compare("deferred", 0.1), compare("live", 1.15)])
-        rates = writing("@mlflow.trace", theirs), writing("Spearmint", ours)
-        print(f"that is {rates[1] / rates[0]:.1f} times as fast")
+        theirs_rate = writing("@mlflow.trace", theirs, WRITTEN // 4)
+        rate = writing("Spearmint", ours, WRITTEN)
+        floor = rows_alone(database, empty)
+        print(
+            f"of processor time, that is {rate / theirs_rate:.1f} times as fast; the rows alone: {floor:.0f}, ", end=""
+        )
+        print(f"of which {rate / floor:.2f}; at least {AT_LEAST} are asked for")
         steady = sustain()
-    return 0 if in_time and steady else 1
+    return 0 if in_time and steady and rate >= AT_LEAST else 1
 
 
 if __name__ == "__main__":

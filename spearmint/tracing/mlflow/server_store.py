@@ -19,11 +19,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 
 from spearmint.errors import SpearmintError
 from spearmint.redaction import redactor
+from spearmint.tracing.mlflow.concurrently import for_each
 from spearmint.tracing.mlflow.experiment_ids import ExperimentIds
 from spearmint.tracing.trace_feedback import MissingTraceError
 
 _TRACES = "/api/3.0/mlflow/traces"
 _EXPERIMENTS = "/api/2.0/mlflow/experiments"
+_AT_ONCE = 4  # requests, as many as `mlflow server` has workers
 _DOES_NOT_EXIST = ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)
 
 
@@ -91,18 +93,22 @@ class ServerStore(ExperimentIds):
 
     def save(self, experiment_id: str, traces: list[Trace]) -> list[BaseException | None]:
         """Write finished traces, and tell of each what went wrong, or None."""
-        errors: list[BaseException | None] = []
-        gone: Exception | None = None
-        for trace in traces:
-            problem = gone
-            if problem is None:
-                try:
-                    self._start(trace)
-                except Exception as error:  # noqa: BLE001 - it is told and counted
-                    problem = error
-                    if _is_unreachable(error):
-                        gone = error  # The others of the batch need not wait as long.
-            errors.append(problem)
+        errors: list[BaseException | None] = [None] * len(traces)
+        gone: list[Exception] = []
+
+        def start(index: int) -> None:
+            if gone:
+                errors[index] = gone[0]  # It need not wait as long as the first that got no answer.
+                return
+            try:
+                self._start(traces[index])
+            except Exception as error:  # noqa: BLE001 - it is told and counted
+                errors[index] = error
+                if _is_unreachable(error):
+                    gone.append(error)
+
+        # No server of MLflow's takes many traces in one request; the spans of all of them it does.
+        for_each(start, range(len(traces)), _AT_ONCE)
         begun = [trace for trace, error in zip(traces, errors, strict=True) if error is None]
         try:
             if begun:
@@ -133,7 +139,8 @@ class ServerStore(ExperimentIds):
 
     def _start(self, trace: Trace) -> None:
         body = message_to_json(StartTraceV3(trace=Trace(trace.info, TraceData([])).to_proto()))  # type: ignore[no-untyped-call]
-        self._ask("POST", _TRACES, "trace", "trace_info", "trace_id", json=json.loads(body))
+        headers = {"Content-Type": "application/json"}
+        self._ask("POST", _TRACES, "trace", "trace_info", "trace_id", data=body.encode(), extra_headers=headers)
 
     def _log_spans(self, experiment_id: str, traces: list[Trace]) -> None:
         request = ExportTraceServiceRequest()
