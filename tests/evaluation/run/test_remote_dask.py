@@ -35,6 +35,14 @@ def test_a_cluster_gives_the_results_that_threads_give(client, function):
     assert told(ours) == told(mint.evaluate(function, ROWS, scorers=SCORERS))
 
 
+def test_a_cluster_shares_steps_as_threads_do(client):
+    ours, theirs = (
+        mint.evaluate(subjects.nested, ROWS, scorers=SCORERS, executor=executor).results.account
+        for executor in (client.get_executor(), None)
+    )
+    assert (ours.calls, ours.reused) == (theirs.calls, theirs.reused) == (180, 4)  # 0 times each factor is 0.
+
+
 def test_both_workers_work(client):
     report = mint.evaluate(
         subjects.burns, [{"x": x} for x in range(200)], scorers=[subjects.process_id], executor=client.get_executor()
