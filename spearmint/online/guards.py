@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from spearmint.assignment.stages import COSTS, Guardrail
 from spearmint.online.unit_table import UnitTable
 from spearmint.statistics.harm import FEWEST_UNITS, Harm, harm_in_pairs, harm_of_arm
-from spearmint.statistics.inverse_propensity import weighted_sums
-from spearmint.statistics.unpaired import Moments, moments
+from spearmint.statistics.inverse_propensity import moments_by_weight
+from spearmint.statistics.unpaired import moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,15 @@ def guard_looks(table: UnitTable, arms: Sequence[str], guards: Sequence[Guardrai
     for guardrail in guards:
         lower, horizon, is_share = guardrail.lower, guardrail.horizon, guardrail.metric == "error"
         alpha = guardrail.alpha / max(1, len(arms) - 1) / 2  # Two looks: at exposed units, and at the shadow.
-        main = _moments(table, arms[0], guardrail.metric)
-        for arm in arms[1:]:
-            ours = _moments(table, arm, guardrail.metric)
+        # A bandit changes propensities over time.
+        main, *others = moments_by_weight([table.values_and_propensities(arm, guardrail.metric) for arm in arms])
+        for arm, ours in zip(arms[1:], others, strict=True):
             harm = harm_of_arm(ours, main, lower=lower, alpha=alpha, horizon=horizon, is_share=is_share)
             yield GuardLook(guardrail, arm, harm, is_paired=False)
             if guardrail.metric in COSTS:
                 pairs = moments(table.paired_values(arm, guardrail.metric))
                 harm = harm_in_pairs(pairs, lower=lower, alpha=alpha, horizon=horizon, is_share=is_share)
                 yield GuardLook(guardrail, arm, harm, is_paired=True)
-
-
-def _moments(table: UnitTable, arm: str, metric: str) -> Moments:
-    """Return the moments of an arm's units, each weighed by its propensity, which a bandit changes over time."""
-    values, propensities = table.values_and_propensities(arm, metric)
-    sums = weighted_sums(values, propensities)
-    return Moments(sums.n, sums.mean, sums.error**2 * sums.n)
 
 
 def shadow_still_owes(table: UnitTable, arms: Sequence[str], guards: Sequence[Guardrail]) -> str:

@@ -7,12 +7,13 @@ of the weights (J. Hájek, 1971), so that adding a constant to all values adds i
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from spearmint.statistics.intervals import Values
-from spearmint.statistics.unpaired import Gap
+from spearmint.statistics.unpaired import Gap, Moments, moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +74,31 @@ def weighted_gap(ours: WeightedSums, main: WeightedSums) -> Gap:
     error = math.hypot(ours.error, main.error)
     freedom = float(max(1, min(ours.n, main.n) - 1))
     return Gap(ours.n + main.n, ours.mean - main.mean, error, freedom)
+
+
+def moments_by_weight(arms: Sequence[tuple[Values, Values]]) -> list[Moments]:
+    """Return moments of arms whose ``variance / n`` is the squared error of the weighted mean.
+
+    Where no propensity moved, they are plain. Else no arm has less spread than another, as in
+    `weighted_looks.with_common_spread`, which says why.
+
+    Args:
+        arms: For each arm one value per unit, and the propensity with which each came to its arm.
+
+    Raises:
+        ValueError: As `weighted_sums`.
+    """
+    sums = [weighted_sums(*arm) for arm in arms]
+    if all(np.ptp(propensities) == 0 for _, propensities in arms if len(propensities)):
+        return [moments(values) for values, _ in arms]
+    effective = [one.weights**2 / one.squares if one.n else 0.0 for one in sums]
+    spreads = [
+        float(np.average((values - one.mean) ** 2, weights=1 / propensities)) * n / (n - 1)
+        for one, n, (values, propensities) in zip(sums, effective, arms, strict=True)
+        if n > 1
+    ]
+    widest = max(spreads, default=math.nan)
+    return [
+        Moments(one.n, one.mean, one.n * max(one.error**2, widest / n) if n > 1 else math.nan)
+        for one, n in zip(sums, effective, strict=True)
+    ]

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from spearmint.statistics.inverse_propensity import weighted_gap, weighted_sums
+from spearmint.statistics.inverse_propensity import moments_by_weight, weighted_gap, weighted_sums
 from spearmint.statistics.unpaired import mean_gap, moments
 
 
@@ -63,3 +63,25 @@ def test_no_units_and_one_unit_have_no_error():
     one = weighted_sums(np.array([3.0]), np.array([0.5]))
     assert one.mean == 3.0
     assert math.isnan(one.error)
+
+
+def test_moments_where_nothing_moved_are_plain():
+    values = np.random.default_rng(6).normal(0, 1, 50)
+    empty = (np.array([]), np.array([]))
+    plain, none = moments_by_weight([(values, np.full(50, 0.3)), empty])
+    assert plain == moments(values)
+    assert none.n == 0
+
+
+def test_moments_by_weight_have_the_widest_spread():
+    """Few units of a large weight that all failed say nothing of how the arm varies; those of the other arm do."""
+    propensities = np.repeat([0.5, 0.05], [100, 25])
+    failed, main = np.zeros(125), (np.arange(125) % 10 == 0).astype(float)
+    ours, other = moments_by_weight([(failed, propensities), (main, 1 - propensities)])
+    sums = weighted_sums(main, 1 - propensities)
+    effective = sums.weights**2 / sums.squares
+    spread = np.cov(main, aweights=1 / (1 - propensities), ddof=0) * effective / (effective - 1)
+    ours_effective = (1 / propensities).sum() ** 2 / (1 / propensities**2).sum()
+    assert ours.variance == pytest.approx(125 * spread / ours_effective, rel=1e-9)
+    assert other.variance == pytest.approx(125 * max(sums.error**2, spread / effective), rel=1e-9)
+    assert math.isnan(moments_by_weight([(np.ones(1), np.full(1, 0.5)), (main, propensities)])[0].variance)
