@@ -70,7 +70,7 @@ def evaluate_offline(rows: Sequence[Document], reports: Path) -> None:
     print(f"Offline: {len(report.cases)} combinations on {len(rows)} questions, {report.errors} errors")
     for effect in report.effects("names_the_title"):
         if effect.difference is not None:
-            setting = f"{effect.parameter}: {effect.value}"
+            setting = f"{effect.parameter}: {effect.label}"
             print(f"  {setting:<40.40} {effect.difference.value:+.2f}  {effect.verdict}")
 
 

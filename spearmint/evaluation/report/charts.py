@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from spearmint.evaluation.directions import LATENCY
 from spearmint.evaluation.report.effects import Effect, by_importance
-from spearmint.evaluation.report.labels import seconds_text, text_of
+from spearmint.evaluation.report.labels import seconds_text
 from spearmint.evaluation.report.scales import Scale, number, percent, scale_over
 from spearmint.evaluation.report.summary import Summary
 from spearmint.evaluation.spending import usd_text
@@ -107,7 +107,7 @@ def effects_chart(metric: str, effects: Sequence[Effect]) -> Chart:
     for path, of_parameter in by_importance(effects):
         marks = []
         for one in of_parameter:
-            label, mean = text_of(one.value, 40), one.estimate
+            label, mean = one.label, one.estimate
             tip = f"{path}={label}: {number(mean.value)} {interval_text(mean.low, mean.high)}, {mean.n} rows"
             if one.difference is None:
                 marks.append(_mark(scale, label, "main", (0.0, math.nan, math.nan), (number(mean.value), tip)))

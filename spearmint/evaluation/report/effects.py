@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from spearmint.evaluation.report.labels import value_key, varying_parameters
+from spearmint.evaluation.report.labels import texts_of, value_key, varying_parameters
 from spearmint.evaluation.report.row_values import compare, estimate_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.statistics.intervals import Estimate, Values
 from spearmint.statistics.paired import Difference, PairedTest, simultaneous
+
+_LABEL = 40  # characters
 
 _Groups = dict[tuple[str, ...], dict[str, list[int]]]
 
@@ -29,12 +31,14 @@ class Effect:
         difference: The paired difference from main's value, over the same rows and over cases that are otherwise equal,
             adjusted for all effects of the metric; None for main's value. It has no rows where no two cases differ in
             this parameter alone.
+        label: The value as text of one line and at most 40 characters, which differs from those of the others.
     """
 
     parameter: str
     value: Any
     estimate: Estimate
     difference: Difference | None
+    label: str
 
     @property
     def verdict(self) -> str:
@@ -51,21 +55,25 @@ def effects_of(results: ResultTable, cases: Sequence[EvaluatedCase], metric: str
     """Return the effect of each value of each parameter that varies, main's value first."""
     varying = varying_parameters(cases)
     tests: list[PairedTest] = []
-    found: list[tuple[str, Any, Estimate, int | None]] = []
+    found: list[tuple[str, Any, Estimate, str, int | None]] = []
     for path in varying:
         groups = _groups(cases, path, [other for other in varying if other != path])
         values = {value_key(case, path): case.parameters.get(path) for case in cases}
         main, *others = values
-        for key, value in values.items():
+        labels = texts_of(list(values.values()), _LABEL)
+        for (key, value), label in zip(values.items(), labels, strict=True):
             chosen = [position for group in groups.values() for position in group.get(key, ())]
             means = _means(results, metric, [chosen])
             index = len(tests) if key in others else None
-            found.append((path, value, estimate_of(results, means[0]), index))
+            found.append((path, value, estimate_of(results, means[0]), label, index))
             if key in others:
                 pairs = [group for group in groups.values() if main in group and key in group]
                 tests.append(_compare(results, metric, [(group[key], group[main]) for group in pairs]))
     differences = simultaneous(tests)
-    return [Effect(path, value, mean, None if i is None else differences[i]) for path, value, mean, i in found]
+    return [
+        Effect(path, value, mean, None if index is None else differences[index], label)
+        for path, value, mean, label, index in found
+    ]
 
 
 def by_importance(effects: Iterable[Effect]) -> list[tuple[str, list[Effect]]]:

@@ -1,6 +1,7 @@
 """How cases are named for readers: by the parameters in which they differ."""
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from spearmint.evaluation.run.case_names import EvaluatedCase
 
 ABSENT = "-"
 _SHORT_ID = 12
+_BEFORE = 8  # characters that are shown before the first that differs
 _CONTROL = {code: f"\\x{code:02x}" for code in range(32) if chr(code) not in "\t\n\r"}
 
 
@@ -52,6 +54,27 @@ def text_of(value: Any, length: int) -> str:
     """Return a value as readable text of bounded length."""
     text = f"{value:.6g}" if isinstance(value, float) else value if isinstance(value, str) else _repr(value)
     return readable(cut(text, length))
+
+
+def texts_of(values: Sequence[Any], length: int) -> list[str]:
+    """Return values as texts of one line and bounded length; of those that begin alike, from where they differ."""
+    whole = [" ".join(text_of(value, sys.maxsize).split()) for value in values]
+    texts = [cut(text, length) for text in whole]
+    counts = Counter(texts)
+    found = []
+    for text, short in zip(whole, texts, strict=True):
+        alike = [other for other, begin in zip(whole, texts, strict=True) if begin == short and other != text]
+        if counts[short] > 1 and alike:
+            start = max(max(_common_length(text, other) for other in alike) - _BEFORE, 0)
+            found.append(f"…{cut(text[start:], length - 1)}")
+        else:
+            found.append(short)
+    return found
+
+
+def _common_length(first: str, second: str) -> int:
+    shorter = min(len(first), len(second))
+    return next((at for at in range(shorter) if first[at] != second[at]), shorter)
 
 
 def _repr(value: Any) -> str:

@@ -35,7 +35,7 @@ def _lines(effects: Mapping[str, Sequence[Effect]]) -> Iterator[str]:
         yield "|---|---|---|---|---|---|"
         for path, of_parameter in by_importance(found):
             for one in of_parameter:
-                yield f"| {cell(path)} | {cell(one.value)} | {number(one.estimate.value)} | {_compared(one)} |"
+                yield f"| {cell(path)} | {cell(one.label)} | {number(one.estimate.value)} | {_compared(one)} |"
         yield ""
 
 

@@ -116,7 +116,7 @@ def _effects_table(metric: str, effects: Sequence[Effect]) -> Table:
     for path, found in by_importance(effects):
         for position, one in enumerate(found):
             name = text_of(path, _LONGEST_NAME) if position == 0 else ""
-            value = text_of(one.value, _SHOWN_VALUES) + (" *" if one.difference is None else "")
+            value = one.label + (" *" if one.difference is None else "")
             scores = _score_cells(one.estimate, one.difference, one.verdict, has_others=True)
             _add_row(table, [name, value, *scores, str(one.estimate.n)])
     return table

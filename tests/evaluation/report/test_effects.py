@@ -119,3 +119,11 @@ def test_importance_puts_the_clearest_difference_first():
         [{"a": a, "b": b} for a in (0, 1) for b in (0, 1)], lambda x, config: config.b + noise(x, config.a, config.b)
     ).effects("value")
     assert [name for name, _ in by_importance(effects)] == ["b", "a"]
+
+
+def test_effects_have_short_labels_that_differ():
+    begin = "Answer the question with the help of these passages. "
+    configs = [{"prompt": begin + end} for end in ("Be brief.", "Quote the passage.")]
+    effects = evaluate(configs, lambda x, config: x % 2).effects("value")
+    assert [one.value for one in effects] == [config["prompt"] for config in configs]
+    assert [one.label for one in effects] == ["…ssages. Be brief.", "…ssages. Quote the passage."]

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from spearmint.evaluation.report.labels import labels_of, readable, short_names, text_of
+from spearmint.evaluation.report.labels import labels_of, readable, short_names, text_of, texts_of
 
 
 @dataclass
@@ -47,3 +47,11 @@ def test_text_of_a_value_that_cannot_be_told():
 
 def test_readable_keeps_lines_and_tabs():
     assert readable("a\tb\r\nc é ✓") == "a\tb\r\nc é ✓"
+
+
+def test_texts_of_values_that_begin_alike_show_where_they_differ():
+    begin = "Answer the question with the help of these passages."
+    texts = texts_of([f"{begin} Be brief.", f"{begin}\nQuote the passage.", begin, 3], 40)
+    assert texts == ["…ssages. Be brief.", "…ssages. Quote the passage.", "…assages.", "3"]
+    assert len(set(texts)) == 4
+    assert texts_of(["x" * 50, "y"], 10) == ["xxxxxxxxx…", "y"]

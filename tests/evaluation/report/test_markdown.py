@@ -6,7 +6,8 @@ from spearmint.statistics.paired import difference
 
 def effect(parameter, value, shift=None):
     values = [shift or 0.0] * 30
-    return Effect(parameter, value, estimate(values), None if shift is None else difference(values, [0.0] * 30))
+    found = None if shift is None else difference(values, [0.0] * 30)
+    return Effect(parameter, value, estimate(values), found, str(value))
 
 
 def test_markdown_has_a_table_for_each_metric():
