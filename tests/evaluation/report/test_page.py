@@ -34,7 +34,8 @@ addEventListener("load", () => {
   };
   const card = text(document.querySelector("section")).backgroundColor;
   const marks = [...document.querySelectorAll("svg .mark")].map((node) => contrast(text(node).fill, card));
-  const words = [...document.querySelectorAll("p, th, td, summary")].map((node) => contrast(text(node).color, card));
+  const words = [...document.querySelectorAll("p, th, td, summary, .key span")]
+    .map((node) => contrast(text(node).color, card));
   document.title = JSON.stringify({
     outside, card,
     wide: document.documentElement.scrollWidth > innerWidth,
