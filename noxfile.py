@@ -177,7 +177,8 @@ def version_bound(session: nox.Session, *options: str) -> list[list[str]]:
     """
     if session.posargs:
         return [[*PYTEST, *session.posargs]]
-    return [["python", "benchmarks/parity.py"], [*PYTEST, *VERSION_BOUND, *options]]
+    parity = [["python", "benchmarks/parity.py"], ["python", "benchmarks/read_parity.py"]]
+    return [*parity, [*PYTEST, *VERSION_BOUND, *options]]
 
 
 def requirements(extra: str) -> list[str]:

@@ -547,3 +547,44 @@ def test_module_that_a_case_imports_runs_outside_it(shop, project, form, is_lazy
     with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
         assert asks.answer() == (["Be kind."] * 3, "Be brief.")
     assert sys.modules["shop.late"].MADE == ["Be kind."] * 3
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_locals_keep_their_order_where_values_are_read(shop, project, form):
+    ordered = """
+        from shop.prompts import SYSTEM
+
+        def answer(pair):
+            first, second = pair[0], SYSTEM
+            return list(locals())
+        """
+    project.write({"shop/ordered.py": ordered})
+    module, _ = shop(system(within=["shop.ordered:answer"]), load="shop.ordered", form=form)
+
+    assert module.answer([1]) == ["pair", "first", "second"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_exceptions_are_handled_where_values_are_read(shop, project, form):
+    handling = """
+        from shop.prompts import SYSTEM
+
+        def answer(items):
+            done = []
+            for item in items:
+                try:
+                    try:
+                        done.append(SYSTEM)
+                        raise ValueError(item)
+                    except:
+                        done.append("inner")
+                        raise
+                except:
+                    done.append(item)
+            return done
+        """
+    project.write({"shop/handling.py": handling})
+    module, _ = shop(system(within=["shop.handling:answer"]), load="shop.handling", form=form)
+
+    with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
+        assert module.answer([1, 2]) == ["Be brief.", "inner", 1, "Be brief.", "inner", 2]

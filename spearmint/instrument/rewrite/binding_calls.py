@@ -24,9 +24,9 @@ def with_binding_calls(code: CodeType, names: Collection[str], on_bound: OnBound
         on_bound: What is called; it stands among the constants.
     """
     readable, put_back = without_interpolations(code)
-    assembled = Bytecode.from_code(readable)
+    assembled = Bytecode.from_code(readable, conserve_exception_block_stackdepth=True)
     assembled[:] = list(_with_calls(list(assembled), names, on_bound))
-    return put_back(assembled.to_code())
+    return put_back(assembled.to_code(compute_exception_stack_depths=False))
 
 
 def _with_calls(items: Collection[Any], names: Collection[str], on_bound: OnBound) -> Iterator[Any]:

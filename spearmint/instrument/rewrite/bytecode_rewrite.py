@@ -79,9 +79,10 @@ class _Rewrite:
         if not any(self._target_name(one, one.co_firstlineno) for one in constants if isinstance(one, CodeType)):
             return code
         readable, put_back = without_interpolations(code)
-        assembled = Bytecode.from_code(readable)
+        assembled = Bytecode.from_code(readable, conserve_exception_block_stackdepth=True)
         assembled[:] = list(self._with_wrappers(assembled))
-        return put_back(assembled.to_code())
+        assembled.argnames = list(readable.co_varnames)  # All, so that `locals()` has them in their order.
+        return put_back(assembled.to_code(compute_exception_stack_depths=False))
 
     def _target_name(self, code: CodeType, last_line: int) -> str | None:
         """Return the numbered name of the definition that a code object belongs to, if it is a target."""

@@ -136,13 +136,14 @@ class _Rewrite:
             return code
         function = _Function(name, paths, defaults)
         readable, put_back = without_interpolations(code)
-        assembled = Bytecode.from_code(readable)
+        assembled = Bytecode.from_code(readable, conserve_exception_block_stackdepth=True)
         before = len(self.sites)
         changed = list(self._with_reads(assembled, function))
         if len(self.sites) == before:
             return code
         assembled[:] = changed
-        return put_back(assembled.to_code())
+        assembled.argnames = list(readable.co_varnames)  # All, so that `locals()` has them in their order.
+        return put_back(assembled.to_code(compute_exception_stack_depths=False))
 
     def _reads_any(self, code: CodeType, name: str) -> bool:
         if any(one.literal and one.literal.function == name for one in self._literals):

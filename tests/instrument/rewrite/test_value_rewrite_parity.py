@@ -1,0 +1,21 @@
+"""Code outside the reads of values, on a part of the standard library. benchmarks/read_parity.py does all of it."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "read_parity.py"
+
+
+@pytest.mark.parametrize("folder", ["asyncio", "concurrent", "email"])
+def test_code_stays_the_same_outside_the_reads_of_values(folder):
+    command = [sys.executable, str(BENCHMARK), "--under", folder]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"(\d+) reads rewritten", done.stdout)[1]) > 10
