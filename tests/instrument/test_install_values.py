@@ -588,3 +588,36 @@ def test_exceptions_are_handled_where_values_are_read(shop, project, form):
 
     with override("shop.prompts:SYSTEM", {"v": "Be brief."}):
         assert module.answer([1, 2]) == ["Be brief.", "inner", 1, "Be brief.", "inner", 2]
+
+
+def test_shared_step_that_reads_a_value_unseen_is_run_for_each(shop, project):
+    project.write(
+        {
+            "shop/pipeline.py": """
+            import importlib
+            from shop.prompts import SYSTEM
+
+            def pipeline(q):
+                return step(q) + SYSTEM[:0]
+
+            def step(q, k=1):
+                api = importlib.import_module("shop." + "api")
+                return getattr(api, "ans" + "wer")(q) * k
+            """
+        }
+    )
+    pipeline, _ = shop(
+        system(within=["shop.pipeline:pipeline"]),
+        {"target": "shop.pipeline:step", "configs": [{"k": 1}], "bindings": {"k": "k"}},
+        load="shop.pipeline",
+    )
+
+    def length(outputs):
+        return len(outputs)
+
+    report = Spearmint().evaluate(pipeline.pipeline, [{"q": "a"}, {"q": "bc"}], scorers=[length], progress=False)
+
+    assert {(one.parameter, one.value): one.estimate.value for one in report.effects("length")} == {
+        ("SYSTEM: v", "Be kind."): 10.5,
+        ("SYSTEM: v", "Be brief."): 11.5,
+    }

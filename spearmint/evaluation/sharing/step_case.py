@@ -58,6 +58,30 @@ class Execution:
             self.caller.options.update(self.options)
 
 
+class _ReadOptions(Mapping[ExperimentRef, BoundConfig]):
+    """The options of a case, of which values are read straight from rewritten code: which ones is noted."""
+
+    __slots__ = ("_execution", "options")
+
+    def __init__(self, options: Mapping[ExperimentRef, BoundConfig], execution: Execution) -> None:
+        self.options: Mapping[ExperimentRef, BoundConfig] = (
+            options.options if isinstance(options, _ReadOptions) else options
+        )
+        self._execution = execution
+
+    def __getitem__(self, experiment: ExperimentRef) -> BoundConfig:
+        option = self.options[experiment]
+        if isinstance(experiment, ValueExperiment):
+            self._execution.note_option(experiment, option)
+        return option
+
+    def __iter__(self) -> Iterator[ExperimentRef]:
+        return iter(self.options)
+
+    def __len__(self) -> int:
+        return len(self.options)
+
+
 class StepCase(ExperimentCase):
     """A view of a case in a shared step, and in what the step calls."""
 
@@ -69,7 +93,8 @@ class StepCase(ExperimentCase):
     def of(cls, view: ExperimentCase, execution: Execution) -> "StepCase":
         """Return the view of an experiment for one run of it."""
         made = object.__new__(cls)
-        fields = view.plan, view._options, view.log, view.current  # noqa: SLF001 - its base
+        options = _ReadOptions(view._options, execution)  # noqa: SLF001 - its base
+        fields = view.plan, options, view.log, view.current
         made._set(*fields, option=view.option, parent=view.parent, assignments=view.assignments)
         made.known.clear()  # An experiment that calls itself is noted too.
         object.__setattr__(made, "execution", execution)
