@@ -52,7 +52,7 @@ HOUSE = (
     (2, "strategies", "split_inputs split bandit builtin by_name"),
     (3, "context", "current threads"),
     (3, "results", ""),
-    (3, "registry", "callables settings state declared pin plain_calls binding_watch experiment value"),
+    (3, "registry", "callables settings state declared pin plain_calls binding_watch failure_log experiment value"),
     (3, "registry", "forced switches later registry changes unread_keys"),
     (4, "planning", "value_slots capture forcing reachability search choose select join unread"),
     # What a caller pays for comes last.

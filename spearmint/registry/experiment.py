@@ -18,6 +18,7 @@ from spearmint.errors import ConfigError
 from spearmint.registry.binding_watch import BindingWatch
 from spearmint.registry.callables import Kind, kind_of, missing_value, name_of
 from spearmint.registry.declared import Declared
+from spearmint.registry.failure_log import FailureLog
 from spearmint.registry.pin import Pin, pinned_by
 from spearmint.registry.plain_calls import plain_calls
 from spearmint.registry.settings import ExperimentSettings
@@ -102,6 +103,7 @@ class ExperimentFunction:
         )
         self.watch: BindingWatch | None = None
         self.declared = self._as_called(self._declare(configs, strategy))
+        self._failures = FailureLog(self.name)
         self._inherited: weakref.WeakKeyDictionary[BoundConfig, BoundConfig] = weakref.WeakKeyDictionary()
         self._canonical: ExperimentFunction | None = None
         self.state = CallState()
@@ -298,7 +300,7 @@ class ExperimentFunction:
     def report(self, error: BaseException) -> None:
         """Log a variant's exception, and hand it to the callback; no error of either goes further."""
         try:
-            logger.error("A variant of %s ended with %s", self.name, type(error).__name__, exc_info=error)
+            self._failures.log(error)
             if self.settings.on_variant_error is not None:
                 self.settings.on_variant_error(error)
         except BaseException as second:  # Neither a handler of logging nor the callback may harm the caller.
