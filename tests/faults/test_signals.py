@@ -181,19 +181,26 @@ async def read():
     async for _ in streamed():
         pass
 
-def action():
+def stop_now_and_then():
     # A callback that is interrupted as it begins is lost to asyncio, and what waits for it waits for ever.
-    end = loop.call_later(0.2, loop.stop)
+    while not is_done:
+        time.sleep(0.02)
+        loop.call_soon_threadsafe(loop.stop)
+
+def action():
     try:
         loop.run_until_complete(random.choice((shadowed, read))())
-    except RuntimeError:
+    except RuntimeError:  # The loop was stopped.
         pass
-    finally:
-        end.cancel()
 
+stopper = threading.Thread(target=stop_now_and_then)
+stopper.start()
 attempts(600, action)
+stopper.join()
 for task in asyncio.all_tasks(loop):
     task.cancel()
+loop.call_soon(loop.stop)  # The last of the others may still be due.
+loop.run_forever()
 loop.run_until_complete(asyncio.sleep(0))
 loop.close()
 check()
