@@ -126,7 +126,7 @@ def test_copy_args_gives_each_variant_its_own() -> None:
 def test_an_unknown_setting_is_refused_with_the_known_ones() -> None:
     expected = (
         "Cannot set 'strategi': there is no such setting. Give some of bindings, cache, combine, compare, copy_args, "
-        "max_cases, on_variant_error, strategy, tracing, variant_timeout."
+        "max_cases, metrics, on_variant_error, strategy, tracing, variant_timeout."
     )
     for declare in (Spearmint, mint.experiment, experiment):
         with pytest.raises(DeclarationError) as caught:

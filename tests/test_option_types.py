@@ -13,7 +13,7 @@ from spearmint.tracing.options import TracingOptions
 
 
 def names_of(model: type) -> set[str]:
-    return set(getattr(model, "model_fields", None) or (field.name for field in fields(model)))
+    return set(getattr(model, "model_fields", None) or (field.name for field in fields(model) if field.init))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,8 @@ from spearmint.online.shadow_pairs import MainFigures, shadow_pairs
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Outcome
 from spearmint.strategies.split import Assignment
-from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, is_traced, sample, trace_id_of
+from spearmint.tracing.recorder import begin_root, end_with, is_traced, trace_id_of
+from spearmint.tracing.sampling import SamplingDecision, sample
 
 # What a driver does around main: start every variant, or settle each as cancelled; wait for all. Plain text, since
 # CPython 3.11 takes a call of a Python function to read a member of an enum.

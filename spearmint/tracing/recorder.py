@@ -1,8 +1,6 @@
 """What an execution does to its trace as it begins and ends: the little that happens on the caller's time."""
 
 import asyncio
-import os
-import random
 import sys
 import weakref
 from collections.abc import Mapping
@@ -22,6 +20,7 @@ from spearmint.tracing import live_mode
 from spearmint.tracing.equality import DEFAULT
 from spearmint.tracing.exporter import exporter
 from spearmint.tracing.mlflow import state as mlflow_state
+from spearmint.tracing.sampling import SamplingDecision, id_source, sample
 from spearmint.tracing.snapshot import snapshot
 from spearmint.tracing.span import (
     UNSAMPLED,
@@ -33,11 +32,6 @@ from spearmint.tracing.span import (
     exception_info,
     span_var,
 )
-
-# Of its own, as a user's `random.seed` must give neither the same ids twice nor the same sample.
-_random = random.Random()  # noqa: S311 - no secret
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_random.seed)
 
 _STATUSES: dict[str, SpanStatus] = {"success": "success", "failed": "failed", "timed_out": "timed_out"}
 _NANOSECONDS = 1_000_000_000
@@ -80,34 +74,6 @@ def set_options(changes: Mapping[str, Any]) -> None:
         watch(call)
 
 
-class SamplingDecision:
-    """What is decided for one call: whether main and its variants are traced, and what ties them together.
-
-    Args:
-        compares: Whether there are variants, whose results are compared with main's.
-
-    Attributes:
-        call_id: The same for all of them.
-        main: Main's trace, once it has begun.
-    """
-
-    __slots__ = ("call_id", "compares", "main")
-
-    def __init__(self, *, compares: bool = False) -> None:
-        self.call_id = f"{_random.getrandbits(64):016x}"
-        self.compares = compares
-        self.main: Trace | None = None
-
-
-def sample(experiment: ExperimentFunction, *, compares: bool = False) -> SamplingDecision | Unsampled:
-    """Sample a call: return `UNSAMPLED` where it is not traced."""
-    if isinstance(span_var.get(), Unsampled):
-        return UNSAMPLED
-    rate: float = exporter.options.sample_rate if experiment.sample_rate is None else experiment.sample_rate
-    is_sampled = rate >= 1 or _random.random() < rate
-    return SamplingDecision(compares=compares) if is_sampled else UNSAMPLED
-
-
 def begin_span(
     experiment: ExperimentFunction, case: ExperimentCase, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Any:
@@ -143,9 +109,10 @@ def begin_root(
     """Begin the trace of one execution of a call, of main or of a variant, and return what `begin_span` does."""
     exporter.start()
     outer = span_var.get()
+    trace = None
     try:
         trace = Trace(
-            _random.getrandbits(128),
+            id_source.getrandbits(128),
             decision.call_id,
             role,
             case,
@@ -158,10 +125,8 @@ def begin_root(
             trace.attributes, _ = snapshot(dict(attributes), limits.max_chars, limits.max_items)
         if decision.compares:
             trace.compare = experiment.compare or DEFAULT
-        if role == "main":
-            decision.main = trace
-        else:
-            trace.main = decision.main
+        if role == "variant":
+            trace.main, trace.decision = decision.main, decision
         span = _span(trace, None, experiment, case.option, given)
         mode = exporter.options.mode
         if trace.main is not None and live_mode.is_live(trace.main.spans[0]):
@@ -169,10 +134,13 @@ def begin_root(
         span.live = live_mode.open_root(span, mode, is_alone=role == "variant" or outer is not None)
         if case.log.is_captured and role == "main" and case.parent is None:
             case.log.trace_id = trace.trace_id
+        if role == "main":
+            decision.take_main(trace)
     except Exception:  # noqa: BLE001 - whatever fails here, the call goes on
-        if role == "main" and decision.main is not None:
-            exporter.lose(decision.main)
-            decision.main = None  # Its variants do not wait for it.
+        if role == "main":
+            decision.do_without_main()
+            if trace is not None:
+                exporter.lose(trace)
         return UNSAMPLED
     return span
 
@@ -180,7 +148,7 @@ def begin_root(
 def _span(trace: Trace, parent: Span | None, experiment: ExperimentFunction, option: BoundConfig, given: Any) -> Span:
     limits = exporter.options
     inputs, _ = snapshot(given, limits.max_chars, limits.max_items)
-    span = Span(trace, experiment, option, _random.getrandbits(64), parent, time_ns(), inputs)
+    span = Span(trace, experiment, option, id_source.getrandbits(64), parent, time_ns(), inputs)
     trace.spans.append(span)
     return span
 
@@ -233,9 +201,12 @@ def end(span: Any, value: Any = None, error: BaseException | None = None) -> Non
 
 def end_main(decision: SamplingDecision | Unsampled | None, error: BaseException) -> None:
     """Record that main of a call has ended by an exception, unless its end is known: a signal handler has raised."""
-    main = decision.main if isinstance(decision, SamplingDecision) else None
-    if main is not None and main.spans:
-        end(main.spans[0], None, error)
+    if not isinstance(decision, SamplingDecision):
+        return
+    if decision.main is None:
+        decision.do_without_main()
+    else:
+        end(decision.main.spans[0], None, error)
 
 
 def end_with(span: Any, outcome: Outcome, status: SpanStatus | None = None) -> None:
@@ -294,6 +265,8 @@ def _submit(root: Span, value: Any, *, is_complete: bool) -> None:
     if trace.compare is not None and is_whole and (is_complete or exporter.is_keeping_up):
         trace.answer = ComparableResult(root.output if is_complete else value, root.failure)
     trace.is_closed = True
+    if trace.role == "variant" and _waits_for_main(trace):
+        return
     main = trace.main
     if main is None:
         if not live_mode.is_user_trace(root):
@@ -306,3 +279,12 @@ def _submit(root: Span, value: Any, *, is_complete: bool) -> None:
         main.waiting.append(trace)
     if main.is_closed:  # It may have ended just now, and have taken it along.
         exporter.put(trace)
+
+
+def _waits_for_main(variant: Trace) -> bool:
+    """Tell whether main of its call has yet to begin, on a thread that the variant's has overtaken."""
+    decision = variant.decision
+    if variant.main is None:
+        decision.early.append(variant)
+        variant.main = decision.main  # It may have begun just now.
+    return variant.main is None and decision.has_main

@@ -72,6 +72,7 @@ class Trace:
         place: Where MLflow was set to write when it began.
         compare: Compares a variant's result with main's; None where nothing compares.
         main: Main's trace, for a variant.
+        decision: What ties it to main, for a variant.
         spans: Its spans, the root first.
         answer: What it returned, where a variant may ask.
         generation: Stands for the process that began it; a fork's child leaves it to its parent.
@@ -89,6 +90,7 @@ class Trace:
     place: Any = None
     compare: Compare | None = None
     main: "Trace | None" = None
+    decision: Any = None
     spans: "list[Span]" = field(default_factory=list)
     answer: ComparableResult | None = None
     generation: object = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 
 import spearmint
 from spearmint import Config, Spearmint
+from spearmint.execution.call import Call
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 CONFIGS = [{"n": 1}, {"n": 2}]
@@ -125,6 +127,45 @@ def test_variant_ending_before_main_is_compared_after_main(traces) -> None:
     branch()
     assert len(traces("tags.`spearmint.equal` = 'true'")) == 1
     assert spearmint.tracing_stats().written == 2
+
+
+@pytest.fixture
+def late_main(monkeypatch):
+    """Let main of a call begin only when its variants have ended."""
+    begin_main = Call.begin_main
+
+    def begin_late(call, *args):
+        while spearmint.background_stats().pending:
+            time.sleep(0.001)
+        return begin_main(call, *args)
+
+    monkeypatch.setattr(Call, "begin_main", begin_late)
+
+
+def test_variant_ending_before_main_begins_is_compared(traces, late_main) -> None:
+    @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy).experiment()
+    def branch(config: Config):
+        return 5
+
+    branch()
+    assert len(traces("tags.`spearmint.equal` = 'true'")) == 1
+    assert spearmint.tracing_stats().written == 2
+
+
+def test_variants_of_a_main_that_never_begins_are_written(traces, monkeypatch) -> None:
+    def refuse(call):
+        while spearmint.background_stats().pending:
+            time.sleep(0.001)
+        raise ValueError("not here")
+
+    monkeypatch.setattr(Call, "main_arguments", property(refuse))
+
+    @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy).experiment()
+    def branch(config: Config):
+        return 5
+
+    assert str(branch().main_result.exception) == "not here"
+    assert len(traces("tags.`spearmint.role` = 'variant'")) == 1
 
 
 def variant_tags(traces):

@@ -25,7 +25,8 @@ from spearmint.execution.invoke import invoke_blocking
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import Outcome, outcome_of
 from spearmint.scorers import Scorer, scores_of
-from spearmint.tracing.recorder import SamplingDecision, begin_root, end_with, sample
+from spearmint.tracing.recorder import begin_root, end_with
+from spearmint.tracing.sampling import SamplingDecision, sample
 from spearmint.tracing.span import UNSAMPLED
 
 _OF_CELL = ("outputs", "config")  # what scorers get that is not the same in the whole row
