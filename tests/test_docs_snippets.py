@@ -18,6 +18,8 @@ from types import ModuleType
 import pytest
 from markdown_it import MarkdownIt
 
+from spearmint.online.writer import records
+
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
@@ -87,6 +89,7 @@ def is_fence(token, *languages):
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_snippets_of_a_page_run_and_print_what_it_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    records.reset()  # Pages print counts, which begin with the process.
     run_page(page)
 
 
