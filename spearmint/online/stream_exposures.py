@@ -11,8 +11,8 @@ from spearmint.results import Outcome
 from spearmint.strategies.split import Assignment
 
 
-class StreamExposure:
-    """Tells of a stream when it takes its first step and when it ends, as a `spearmint.execution.streams.Driver` does.
+class _StreamExposure:
+    """Tells of a stream when it takes its first step and when it ends.
 
     Args:
         assignment: The unit and arm of the call.
@@ -34,38 +34,35 @@ class StreamExposure:
         self._call = call
         self._told: Exposure | None = None
 
-    def begin(self) -> None:
-        """Do nothing: `open` comes next."""
-
     def open(self) -> Any:
         """Tell the exposure, and return the span of the stream."""
         span = None if self._begin is None else self._begin()
         self._told = exposures.expose(self._assignment, self._case, span)
         return span
 
-    def end(self, outcome: Outcome) -> None:
-        """Take the end of the stream into account."""
+    def _take_end(self, outcome: Outcome) -> None:
         if self._told is not None:
             exposures.measure_outcome(self._told, outcome)
             output_scorer.take_outcome(self._told, self._call[0], self._call, outcome)
 
 
-class AsyncStreamExposure:
-    """The same for an async stream."""
+class StreamExposure(_StreamExposure):
+    """Tells of a stream as a `spearmint.execution.streams.Driver` does."""
 
-    def __init__(
-        self,
-        assignment: Assignment,
-        case: ExperimentCase,
-        begin: Callable[[], Any] | None,
-        call: tuple[ExperimentFunction, tuple[Any, ...], Mapping[str, Any]],
-    ) -> None:
-        self._inner = StreamExposure(assignment, case, begin, call)
-        self.open = self._inner.open
+    def begin(self) -> None:
+        """Do nothing: `open` comes next."""
+
+    def end(self, outcome: Outcome) -> None:
+        """Take the end of the stream into account."""
+        self._take_end(outcome)
+
+
+class AsyncStreamExposure(_StreamExposure):
+    """Tells of an async stream as a `spearmint.execution.streams.AsyncDriver` does."""
 
     async def begin(self) -> None:
         """Do nothing: `open` comes next."""
 
     async def end(self, outcome: Outcome) -> None:
         """Take the end of the stream into account."""
-        self._inner.end(outcome)
+        self._take_end(outcome)

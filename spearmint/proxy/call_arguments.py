@@ -134,16 +134,18 @@ def arguments_of(experiment: ExperimentFunction) -> AnyArguments:
     function, slots = experiment.function, experiment.binder.slots
     if type(function) is not types.FunctionType or experiment.kind not in ("function", "coroutine"):
         return AnyArguments()
-    if vars(function).keys() & {"__signature__", "__wrapped__"} or not _is_plain(function.__code__):
+    if vars(function).keys() & {"__signature__", "__wrapped__"} or not _is_plain(function):
         return AnyArguments()
-    optional = len(function.__defaults__ or ()) + function.__code__.co_posonlyargcount
-    if any(slot.override or slot.is_positional_only for slot in slots) or optional > function.__code__.co_argcount:
+    if any(slot.override or slot.is_positional_only for slot in slots):
         return AnyArguments()
     return NamedArguments(function, slots)
 
 
-def _is_plain(code: types.CodeType) -> bool:
-    """Tell whether each parameter has a name that a text may use, and none takes what is left over."""
+def _is_plain(function: types.FunctionType) -> bool:
+    """Tell whether a text may name each parameter that may be left out, and none takes what is left over."""
+    code = function.__code__
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     takes_more = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
-    return not takes_more and all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
+    first_default = code.co_argcount - len(function.__defaults__ or ())
+    can_be_named = all(name.isidentifier() and not keyword.iskeyword(name) for name in names)
+    return not takes_more and can_be_named and code.co_posonlyargcount <= first_default

@@ -31,7 +31,7 @@ from spearmint.online.stream_exposures import AsyncStreamExposure, StreamExposur
 from spearmint.online.writer import records
 from spearmint.planning.join import join
 from spearmint.planning.select import select, select_anew, select_assigned
-from spearmint.proxy.call_arguments import OMITTED, arguments_of, keywords_given
+from spearmint.proxy.call_arguments import OMITTED, AnyArguments, arguments_of, keywords_given
 from spearmint.proxy.call_source import call_source
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.plain_calls import plain_calls
@@ -91,7 +91,7 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
         "stream": stream,
     }
     arguments = arguments_of(experiment)
-    code = code_of_call(experiment, is_metered=call_meter.is_on)
+    code = code_of_call(experiment, arguments, is_metered=call_meter.is_on)
     call = types.FunctionType(code, namespace, argdefs=arguments.defaults)
     call.__kwdefaults__ = arguments.keyword_defaults
     recorder.watch(call)
@@ -102,9 +102,8 @@ def compile_call(experiment: ExperimentFunction, perform: Callable[..., Any]) ->
     return call
 
 
-def code_of_call(experiment: ExperimentFunction, *, is_metered: bool) -> types.CodeType:
+def code_of_call(experiment: ExperimentFunction, arguments: AnyArguments, *, is_metered: bool) -> types.CodeType:
     """Return the code of the function that a call runs, with what counts executions or without."""
-    arguments = arguments_of(experiment)
     module = _compiled(call_source(experiment, arguments, is_metered=is_metered))
     (code,) = (constant for constant in module.co_consts if isinstance(constant, types.CodeType))
     return arguments.named(code)
@@ -125,7 +124,8 @@ def set_metrics_options(changes: Mapping[str, Any]) -> None:
         otel_metrics.offer()
     if call_meter.is_on != was_on:
         for call in tuple(_calls):
-            call.__code__ = code_of_call(call.__globals__["experiment"], is_metered=call_meter.is_on)
+            experiment = call.__globals__["experiment"]
+            call.__code__ = code_of_call(experiment, arguments_of(experiment), is_metered=call_meter.is_on)
 
 
 def _selector(experiment: ExperimentFunction) -> Callable[..., Any]:

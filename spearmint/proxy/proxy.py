@@ -78,7 +78,7 @@ class _Written:
 
     def __set__(self, instance: "ExperimentProxy", value: object) -> None:
         setattr(plain_function(instance), self._name, value)
-        _compile_all(experiment_of(instance)[0])
+        _compile_proxies_anew(experiment_of(instance)[0])
 
 
 class ExperimentProxy(wrapt.BaseObjectProxy[Any], ProxyBase):
@@ -163,6 +163,12 @@ def compile_anew(proxy: ExperimentProxy) -> None:
     _set_call(proxy, compile_call(experiment, performer_of(experiment)))
 
 
+def _compile_proxies_anew(experiment: ExperimentFunction) -> None:
+    for reference in tuple(experiment.proxies):
+        if (proxy := reference()) is not None:
+            compile_anew(proxy)
+
+
 def _compile_all(experiment: ExperimentFunction) -> None:
     """Write what calls of an experiment run, which ran the function itself so far."""
     if experiment.is_released:
@@ -192,12 +198,9 @@ def _is_plain(experiment: ExperimentFunction) -> bool:
 def make_step(experiment: ExperimentFunction) -> None:
     """Let calls of an experiment inside a case ask who runs them, from now on."""
     for one in (experiment, *experiment.copies):
-        if one.is_step or one.is_released:
-            continue
-        one.is_step = True
-        for reference in tuple(one.proxies):
-            if (proxy := reference()) is not None:
-                compile_anew(proxy)
+        if not one.is_step and not one.is_released:
+            one.is_step = True
+            _compile_proxies_anew(one)
 
 
 class UnboundProxy(ExperimentProxy):

@@ -12,6 +12,7 @@ from spearmint.context import experiment_case_var
 from spearmint.errors import ConfigError
 from spearmint.execution.call_metrics import call_meter
 from spearmint.execution.otel_metrics import OtelMetrics
+from spearmint.proxy.call_arguments import arguments_of
 from spearmint.proxy.codegen import code_of_call
 from spearmint.proxy.proxy import experiment_of
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
@@ -286,5 +287,5 @@ def test_code_of_a_call_counts_nothing_while_it_is_off(account, kind) -> None:
 
     proxy = Spearmint(configs=CONFIGS[:1]).experiment(coroutine if kind == "coroutine" else function)
     experiment = experiment_of(proxy)[0]
-    assert "count" in code_of_call(experiment, is_metered=True).co_names
-    assert "count" not in code_of_call(experiment, is_metered=False).co_names
+    assert "count" in code_of_call(experiment, arguments_of(experiment), is_metered=True).co_names
+    assert "count" not in code_of_call(experiment, arguments_of(experiment), is_metered=False).co_names
