@@ -23,7 +23,7 @@ class SamplingDecision:
         call_id: The same for all of them.
         main: Main's trace, once it has begun.
         early: Traces of variants that ended before main began, which takes them along.
-        has_main: Whether main has begun or is to begin.
+        has_main: Whether variants wait for main, which has begun or is to begin.
     """
 
     __slots__ = ("call_id", "compares", "early", "has_main", "main")
@@ -33,7 +33,7 @@ class SamplingDecision:
         self.compares = compares
         self.main: Trace | None = None
         self.early: list[Trace] = []
-        self.has_main = True
+        self.has_main = compares  # A call that a variant leaves behind is a variant's, and has no main.
 
     def take_main(self, main: Trace) -> None:
         """Let variants wait for main, which has begun, those among them that have ended already."""

@@ -1,6 +1,7 @@
 """What stands in MLflow after an execution."""
 
 import asyncio
+import contextvars
 import threading
 
 import mlflow
@@ -90,6 +91,27 @@ def test_variants_of_a_main_that_is_not_recorded_are_written(traces, monkeypatch
     assert [trace.info.tags["spearmint.role"] for trace in traces()] == ["variant"]
     stats = spearmint.tracing_stats()
     assert (stats.recorded, stats.written, stats.failed) == (2, 1, 1)
+
+
+def test_calls_that_a_variant_leaves_behind_are_written(traces) -> None:
+    has_ended, left = threading.Event(), []
+
+    def call_late():
+        assert has_ended.wait(WAIT_SECONDS)
+        times(3)
+
+    @shadow.experiment()
+    def leaves_behind(config: Config):
+        if config.n == 2:
+            left.append(threading.Thread(target=contextvars.copy_context().run, args=(call_late,)))
+            left[0].start()
+
+    leaves_behind()
+    assert spearmint.flush(WAIT_SECONDS)
+    has_ended.set()
+    left[0].join()
+    late = [trace for trace in traces() if trace.data.spans[0].name == "times"]
+    assert [trace.info.tags["spearmint.role"] for trace in late] == ["variant"]
 
 
 def test_results_tell_the_ids_of_their_traces(traces) -> None:
