@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spearmint.config.model import generate_config_id
-from spearmint.errors import EvaluationError
+from spearmint.errors import ConfigError, EvaluationError
 from spearmint.evaluation.run.stored_output import encode_output, output_digest_of
 
 _SCORES = {"right": 1.0, "wrong": 0.0}
@@ -42,10 +42,10 @@ class Precomputed:
 
     def __call__(self, inputs: Any, outputs: Any, expectations: Any) -> float | None:
         """Return what people said of an output; None for one without a mark."""
-        text = encode_output(outputs)
-        if text is None:
+        row, text = row_digest(inputs, expectations), encode_output(outputs)
+        if row is None or text is None:
             return None
-        return self.marks.get(MarkKey(row_digest(inputs, expectations), output_digest_of(text).hex()))
+        return self.marks.get(MarkKey(row, output_digest_of(text).hex()))
 
     def __repr__(self) -> str:
         return f"<Precomputed {self._name}: {len(self.marks)} marks>"
@@ -81,13 +81,12 @@ def precomputed(path: str | os.PathLike[str], *, name: str = "human") -> Precomp
     return Precomputed(name, marks)
 
 
-def row_digest(inputs: Mapping[str, Any], expectations: Mapping[str, Any]) -> str:
-    """Return what marks know a row by.
-
-    Raises:
-        ConfigError: If it holds what has no form that is the same in every process.
-    """
-    return generate_config_id({"inputs": dict(inputs), "expectations": dict(expectations)})
+def row_digest(inputs: Mapping[str, Any], expectations: Mapping[str, Any]) -> str | None:
+    """Return what marks know a row by; None if it holds what has no form that is the same in every process."""
+    try:
+        return generate_config_id({"inputs": dict(inputs), "expectations": dict(expectations)})
+    except ConfigError:
+        return None
 
 
 def _lines(path: Path) -> Iterator[tuple[int, MarkKey, float]]:

@@ -69,6 +69,15 @@ def test_mark_holds_for_no_other_output_or_expectation(tmp_path):
     assert pickle.loads(pickle.dumps(human)).marks == human.marks
 
 
+def test_row_that_cannot_be_marked_has_no_score(tmp_path):
+    human = precomputed(marked(tmp_path / "marks.jsonl", ("r", "o", "right")))
+    rows = [{"x": object(), "expected": "one"}]
+    report = evaluated(rows=rows, scorers=[human, size], configs=CONFIGS[:1])
+    assert "1 rows cannot be marked" in report.to_html()
+    assert report.errors == 0
+    assert report.summary("size")[0].estimate.n == 1
+
+
 def test_marks_that_have_changed_score_stored_outputs_anew(tmp_path):
     report = evaluated(store=tmp_path / "runs.db", configs=CONFIGS[:1])
     _, digests = on_page(report)

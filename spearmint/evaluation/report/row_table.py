@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spearmint.errors import ConfigError
 from spearmint.evaluation.dataset import Row
 from spearmint.evaluation.marks import row_digest
 from spearmint.evaluation.report.labels import cut, text_of
@@ -92,7 +91,7 @@ def row_table(
         scores = [[_short(value) for value in values[metric][number].tolist()] for metric in metrics]
         given = _given(row)
         part, places = parts.add(number, given, outputs)
-        digest = _digest(row)
+        digest = row_digest(row.inputs, row.expectations)
         unnamed += digest is None
         told = {
             "number": number,
@@ -123,13 +122,6 @@ def _output(results: ResultTable, cell: CellKey, whole: str | None) -> Output | 
     text = cut(beginning, LONGEST_BEGINNING) if whole is None and beginning is not None else whole
     digest = results.digest(cell)
     return None if text is None else Output(text, None if digest is None else digest.hex())
-
-
-def _digest(row: Row) -> str | None:
-    try:
-        return row_digest(row.inputs, row.expectations)
-    except ConfigError:  # It holds what has no form that is the same in every process.
-        return None
 
 
 def _given(row: Row) -> dict[str, Any]:
