@@ -26,6 +26,26 @@ addEventListener("load", () => {
 });
 </script>"""
 
+# What a reader sees who opens a row twice and looks for a word, but thinks better of it before the rows are read.
+HASTY = """<script>
+addEventListener("load", () => {
+  const row = document.querySelector("#row-body button");
+  for (let click = 0; click < 3; click += 1) row.click();
+  setTimeout(() => {
+    const opened = document.querySelectorAll("#row-body .opened").length;
+    parts.clear();
+    document.getElementById("row-words").value = "nowhere";
+    choose();
+    document.getElementById("row-words").value = "";
+    choose();
+    setTimeout(() => {
+      const count = document.getElementById("row-count").textContent;
+      document.title = JSON.stringify({ opened, count });
+    }, 2000);
+  }, 2000);
+});
+</script>"""
+
 
 def answer(x, config):
     return f"{x} {LONG}{config['word']} {config['api_key']}"
@@ -125,10 +145,18 @@ def test_browser_reads_rows_from_the_folder(tmp_path):
     assert re.fullmatch(r"Cannot read a%20%23report_files/rows-\w+\.js, which belongs beside this page\.", told)
 
 
-def opened(path):
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+@pytest.mark.usefixtures("small_pages")
+def test_browser_shows_what_was_chosen_last(tmp_path):
+    path = report_of(30, store=tmp_path / "runs.db").save(tmp_path / "report.html")
+    assert opened(path, HASTY) == {"opened": 1, "count": "30 of 30 rows"}
+
+
+def opened(path, probe=OPEN):
     page = path.read_text(encoding="utf-8")
     nonce = re.search(r"nonce-([\w-]+)", page)[1]
-    probe = OPEN.replace("<script>", f'<script nonce="{nonce}">')
+    probe = probe.replace("<script>", f'<script nonce="{nonce}">')
     asking = path.with_name("asking.html")
     asking.write_text(page.replace("</head>", f"{probe}</head>", 1), encoding="utf-8")
     quiet = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking")

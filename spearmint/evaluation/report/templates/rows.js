@@ -47,6 +47,7 @@ function withParts(rows, then) {
 
 let columns = [];
 let metric = 0;
+let turns = 0; // choices so far: one that waits for files is void once there is another
 let found = [];
 let shown = 0;
 
@@ -84,8 +85,9 @@ function choose() {
   if (fails.disabled && fails.selected) at("row-filter").value = "all";
   const words = at("row-words").value.trim().toLowerCase();
   const rows = table.rows.filter(filters[at("row-filter").value]);
+  const turn = ++turns;
   if (words === "") show(rows);
-  else withParts(rows, () => show(rows.filter((row) => holds(row, words))));
+  else withParts(rows, () => turn === turns && show(rows.filter((row) => holds(row, words))));
 }
 
 function show(rows) {
@@ -138,9 +140,10 @@ function cellOf(row, column) {
 function toggle(line, button, row) {
   const isOpen = button.getAttribute("aria-expanded") === "true";
   button.setAttribute("aria-expanded", String(!isOpen));
-  if (isOpen) return line.nextSibling?.classList.contains("opened") && line.nextSibling.remove();
+  const isThere = () => line.nextSibling?.classList.contains("opened");
+  if (isOpen) return isThere() && line.nextSibling.remove();
   withParts([row], () => {
-    if (button.getAttribute("aria-expanded") !== "true") return;
+    if (button.getAttribute("aria-expanded") !== "true" || isThere()) return;
     const opened = made("tr", undefined, "opened");
     const cell = made("td", undefined, "text");
     cell.colSpan = columns.length + 1;
