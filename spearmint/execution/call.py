@@ -19,7 +19,7 @@ from spearmint.online.shadow_pairs import MainFigures, shadow_pairs
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.results import ExperimentResults, FunctionResult, Outcome
 from spearmint.strategies.split import Assignment
-from spearmint.tracing.recorder import begin_root, end_with, is_traced, trace_id_of
+from spearmint.tracing.recorder import begin_root, end_main, end_with, is_traced, trace_id_of
 from spearmint.tracing.sampling import SamplingDecision, sample
 
 # What a driver does around main: start every variant, or settle each as cancelled; wait for all. Plain text, since
@@ -85,20 +85,17 @@ class Call:
         plan = self.plan
         self.waits_for_variants = waits_for_variants
         self._results: ExperimentResults | None = None
-        self.decision = (
-            sample(experiment, compares=plan is not None or waits_for_variants) if is_traced(experiment) else None
-        )
+        may_have_variants = plan is not None or waits_for_variants
+        self.decision = sample(experiment, compares=may_have_variants) if is_traced(experiment) else None
         self.span: Any = None
         self.assignment: Assignment | None = None
         self._exposure: Exposure | None = None
         self._main_figures: MainFigures | None = None
         if collects_results:
-            latch = (
-                None if plan is None and not waits_for_variants else Latch(0 if plan is None else plan.variant_count)
-            )
+            latch = Latch(0 if plan is None else plan.variant_count) if may_have_variants else None
             self._results = ExperimentResults(FunctionResult(self.main, "main"), latch, base)
         self.snapshot: tuple[tuple[Any, ...], Mapping[str, Any]] | Exception = (args, kwargs)
-        if (plan is not None or waits_for_variants) and experiment.settings.copy_args:
+        if may_have_variants and experiment.settings.copy_args:
             try:
                 self.snapshot = deepcopy(self.snapshot)
             except Exception as error:  # A variant that cannot have its copy fails; main does not.  # noqa: BLE001
@@ -112,7 +109,10 @@ class Call:
 
     def settle_main(self, outcome: Outcome) -> None:
         """Record how main ended."""
-        end_with(self.span, outcome)
+        if self.span is not None:
+            end_with(self.span, outcome)
+        elif outcome.exception is not None:  # It may have been interrupted as it began, or before.
+            end_main(self.decision, outcome.exception)
         if self._exposure is not None:
             self._measure(self.experiment, self._exposure, outcome)
         if self.main.assignments:

@@ -86,10 +86,13 @@ def stream(
     outcome = ended("cancelled")
     advance: Callable[[], Any] | None = partial(next, generator)
     given: list[Any] = []  # The item on its way, taken out as it is yielded.
-    if driver is not None:
-        driver.begin()
-    span = None if begin is None else begin()
+    span = None
     try:
+        try:
+            span = _begin(driver, begin)
+        except BaseException as error:
+            outcome = ended(error=error)
+            raise
         while advance is not None:
             try:
                 given.append(run(case, span, advance, (), {}))
@@ -136,10 +139,13 @@ async def astream(
     outcome = ended("cancelled")
     advance: Callable[[], Any] | None = generator.__anext__
     given: list[Any] = []
-    if driver is not None:
-        await driver.begin()
-    span = None if begin is None else begin()
+    span = None
     try:
+        try:
+            span = await _abegin(driver, begin)
+        except BaseException as error:
+            outcome = ended(error=error)
+            raise
         while advance is not None:
             try:
                 given.append(await arun(case, span, advance, (), {}))
@@ -172,6 +178,18 @@ async def astream(
         if driver is not None:
             await driver.end(outcome)
         del advance, outcome
+
+
+def _begin(driver: Driver | None, begin: Begin | None) -> Any:
+    if driver is not None:
+        driver.begin()
+    return None if begin is None else begin()
+
+
+async def _abegin(driver: AsyncDriver | None, begin: Begin | None) -> Any:
+    if driver is not None:
+        await driver.begin()
+    return None if begin is None else begin()
 
 
 def _count(case: ExperimentCase, outcome: Outcome) -> None:

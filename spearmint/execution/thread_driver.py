@@ -108,7 +108,6 @@ def _run_main(call: Call) -> Outcome:
     try:
         args, kwargs = call.main_arguments
     except Exception as error:  # noqa: BLE001 - the caller gets it from the outcome
-        end_main(call.decision, error)
         return outcome_of(error, 0.0)
     span = call.begin_main(args, kwargs)
     outcome: Outcome = call.invocation.to_outcome(call.main, span, call.experiment.function, args, kwargs)

@@ -203,10 +203,9 @@ def end_main(decision: SamplingDecision | Unsampled | None, error: BaseException
     """Record that main of a call has ended by an exception, unless its end is known: a signal handler has raised."""
     if not isinstance(decision, SamplingDecision):
         return
-    if decision.main is None:
-        decision.do_without_main()
-    else:
+    if decision.main is not None:
         end(decision.main.spans[0], None, error)
+    decision.do_without_main()  # Also if it was interrupted before it had taken all variants along.
 
 
 def end_with(span: Any, outcome: Outcome, status: SpanStatus | None = None) -> None:

@@ -41,12 +41,14 @@ class SamplingDecision:
         for one in tuple(self.early):
             one.main = main
             main.waiting.append(one)
+        self.early.clear()  # What comes later finds main.
 
     def do_without_main(self) -> None:
         """Let variants wait no longer for main, which does not begin."""
         self.has_main = False
         for one in tuple(self.early):
             exporter.put(one)
+        self.early.clear()  # What comes later finds that there is none.
 
 
 def sample(experiment: ExperimentFunction, *, compares: bool = False) -> SamplingDecision | Unsampled:

@@ -168,6 +168,23 @@ def test_variants_of_a_main_that_never_begins_are_written(traces, monkeypatch) -
     assert len(traces("tags.`spearmint.role` = 'variant'")) == 1
 
 
+def test_variants_of_a_stream_cut_before_its_begin_are_written(traces, monkeypatch) -> None:
+    def refuse(call, *args):
+        while spearmint.background_stats().pending:
+            time.sleep(0.001)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Call, "begin_main", refuse)
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy(start="with_main")).experiment
+    def stream(config: Config):
+        yield 5
+
+    with pytest.raises(KeyboardInterrupt):
+        next(stream())
+    assert len(traces("tags.`spearmint.role` = 'variant'")) == 1
+
+
 def variant_tags(traces):
     (trace,) = traces("tags.`spearmint.role` = 'variant'")
     return trace.info.tags
