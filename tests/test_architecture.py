@@ -138,7 +138,7 @@ HOUSE = (
     (10, "__init__", ""),
     (11, "cli", "launch output targets assign run_program graph_render run autostart"),
     (11, "cli", "journal_folder check graph init configs completion plan stage traces"),
-    (11, "cli", "gates spending executor compare evaluate search rescore store report ui"),
+    (11, "cli", "gates options spending executor compare evaluate search rescore store report ui"),
     (11, "pytest_plugin", ""),
     (11, "__pyinstaller", "hook-spearmint"),
     (11, "__main__", ""),

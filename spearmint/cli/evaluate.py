@@ -10,6 +10,7 @@ import click
 
 from spearmint.cli.executor import executor_of
 from spearmint.cli.gates import FAILED, GateCommand, conclude, how_to_go_on
+from spearmint.cli.options import cell_options
 from spearmint.cli.output import console, examples, fail
 from spearmint.cli.spending import spending_of, spending_options
 from spearmint.cli.targets import find_object, use_settings
@@ -64,23 +65,9 @@ def _limits(options: dict[str, Any], rate: float | None, attempts: int | None) -
         "spearmint evaluate qa:answer --data qa.jsonl --scorer qa:exact --processes 4 --resume run.jsonl",
     ),
 )
-@click.argument("target")
-@click.option("--data", required=True, type=click.Path(), metavar="FILE", help="Rows, as JSON Lines.")
-@click.option(
-    "--configs",
-    "sources",
-    multiple=True,
-    type=click.Path(),
-    metavar="SOURCE",
-    help="Configs, main first; files, folders, globs.",
-)
-@click.option("--scorer", "scorers", multiple=True, required=True, metavar="MODULE:NAME", help="A scorer; repeatable.")
+@cell_options
 @click.option(
     "--gate", "gates", multiple=True, metavar="METRIC=MARGIN", help="What all configs must hold against main."
-)
-@click.option("--lower", multiple=True, metavar="METRIC", help="A metric of which less is better; latency is one.")
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each config per row."
 )
 @click.option("--resume", type=click.Path(dir_okay=False), help="File that results are written to and read from.")
 @click.option(
@@ -103,9 +90,6 @@ def _limits(options: dict[str, Any], rate: float | None, attempts: int | None) -
 @click.option("--race", metavar="METRIC", help="Drop configs that fall behind in it; the winner is confirmed.")
 @click.option("--vary", multiple=True, metavar="MODULE:NAME", help="Compare the configs of this alone; repeatable.")
 @click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Time for a row, and a scorer."
-)
-@click.option(
     "--report",
     "reports",
     multiple=True,
@@ -119,12 +103,9 @@ def _limits(options: dict[str, Any], rate: float | None, attempts: int | None) -
 @click.option("--junit", type=click.Path(dir_okay=False), metavar="FILE", help="Write the gates as JUnit.")
 @click.option("--summary", type=click.Path(dir_okay=False), metavar="FILE", help="Write a summary in Markdown.")
 @click.option("--mlflow", is_flag=True, help="Log runs to MLflow: a parent, and a child for each config.")
-@click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
-@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with that scheduler.")
 @click.option("--concurrency", callback=_concurrency, metavar="N|auto", help="Cells that run at once; auto adapts.")
 @click.option("--rate", callback=_rate, metavar="N[/s]", help="Calls per second, such as 60/s; also 600/m.")
 @click.option("--attempts", type=click.IntRange(min=1), help="How often a call is made until it succeeds.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
 @click.option("--quiet", is_flag=True, help="Show neither progress nor table.")
 @spending_options
 def evaluate_command(  # noqa: PLR0917 - click passes them by name
@@ -186,7 +167,7 @@ def evaluate_command(  # noqa: PLR0917 - click passes them by name
     options |= {"repeats": repeats, "progress": not quiet, "concurrency": concurrency}
     options |= _limits(options, rate, attempts)
     options |= {"cluster": cluster, "reduce": reduce, "race": None if race is None else Race(race, lower=race in lower)}
-    options |= spending_of(spending, find_object)
+    options |= spending_of(spending)
     started = time.perf_counter()
     with executor_of(processes, dask) as executor:
         configs = list(sources) or None

@@ -7,6 +7,7 @@ import click
 
 from spearmint.cli.executor import executor_of
 from spearmint.cli.gates import GateCommand
+from spearmint.cli.options import cell_options
 from spearmint.cli.output import console, examples
 from spearmint.cli.targets import find_object, use_settings
 
@@ -20,17 +21,11 @@ from spearmint.cli.targets import find_object, use_settings
         "spearmint search qa:answer --data qa.jsonl --scorer qa:exact --metric exact --metric latency",
     ),
 )
-@click.argument("target")
-@click.option("--data", required=True, type=click.Path(), metavar="FILE", help="Rows, as JSON Lines.")
-@click.option(
-    "--configs", "sources", multiple=True, type=click.Path(), metavar="SOURCE", help="Configs with sweeps, main first."
-)
-@click.option("--scorer", "scorers", multiple=True, required=True, metavar="MODULE:NAME", help="A scorer; repeatable.")
+@cell_options
 @click.option(
     "--trials", type=click.IntRange(min=1), default=200, show_default=True, help="Cases to try, those stored included."
 )
 @click.option("--metric", "metrics", multiple=True, metavar="METRIC", help="What to search by, the first one first.")
-@click.option("--lower", multiple=True, metavar="METRIC", help="A metric of which less is better; latency is one.")
 @click.option("--race", metavar="METRIC", help="Let cases leave early that fall behind in it.")
 @click.option("--storage", metavar="FILE|URL", help="Where Optuna keeps the trials; the search goes on from there.")
 @click.option("--resume", type=click.Path(dir_okay=False), help="File that keeps cells, where the storage is no file.")
@@ -42,16 +37,7 @@ from spearmint.cli.targets import find_object, use_settings
     help="Share of the rows held out.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Of all that is chosen by chance.")
-@click.option(
-    "--repeats", type=click.IntRange(min=1), default=1, show_default=True, help="Runs of each config per row."
-)
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Time for a row, and a scorer."
-)
-@click.option("--processes", type=click.IntRange(min=1), help="Run on that many processes instead of threads.")
-@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with that scheduler.")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="N", help="Cells that run at once.")
-@click.option("--config", type=click.Path(path_type=Path), help="Settings file, found as for `spearmint run`.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def search_command(  # noqa: PLR0917 - click passes them by name
     target: str,

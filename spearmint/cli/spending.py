@@ -1,19 +1,21 @@
 """Options of `spearmint evaluate` about what a run costs and where its results are kept."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from spearmint.cli.options import option_group
+from spearmint.cli.targets import find_object
 from spearmint.errors import EvaluationError
 from spearmint.suggest import did_you_mean
 
 _LIMITS = ("usd", "cells", "seconds", "rows")
 _ESTIMATED_ROWS = 5
 
-_OPTIONS = (
+spending_options = option_group(
     click.option("--store", type=click.Path(dir_okay=False), metavar="FILE", help="SQLite file that results go to."),
     click.option("--cache", is_flag=True, help="Take results of earlier runs in the store."),
     click.option("--pickle", is_flag=True, help="Store outputs as pickles that JSON cannot say, and read them."),
@@ -24,29 +26,18 @@ _OPTIONS = (
     click.option("--prices", type=click.Path(), metavar="FILE", help="Prices of models, as JSON."),
     click.option("--estimate", is_flag=True, help="Run 5 rows, and tell what all of them would take."),
 )
+"""What a run may cost, and where its results are kept."""
 
 
-def spending_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def spending_of(given: Mapping[str, Any], find: Callable[[str, str], Any]) -> dict[str, Any]:
-    """Return the options of `spearmint.Spearmint.evaluate` that they come to.
-
-    Args:
-        given: What the command line says.
-        find: Imports what a ``module:name`` and its option say.
-    """
+def spending_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of `spearmint.Spearmint.evaluate` that those of the command line come to."""
     usage, prices = given["usage"], given["prices"]
     return {
         "store": given["store"],
         "cache": given["cache"],
         "pickle": given["pickle"],
         "budget": _budget(given["limits"], is_estimate=given["estimate"]),
-        "usage": None if usage is None else find(usage, "--usage"),
+        "usage": None if usage is None else find_object(usage, "--usage"),
         "prices": None if prices is None else _prices(Path(prices)),
     }
 
