@@ -223,15 +223,22 @@ def test_a_quota_ends_the_run_on_whole_rows(tmp_path):
     assert sum(service.calls.values()) == 24 + 1  # What was made is not made again.
 
 
+def noting(calls):
+    """Return an experiment with two configs that notes its calls."""
+
+    @experiment(configs=[{"k": 1}, {"k": 2}])
+    def local(x, config: Config):
+        calls.append(x)
+        return f"{x}-{config.k}"
+
+    return local
+
+
 def test_a_quota_of_a_judge_ends_the_run_and_keeps_outputs(tmp_path):
     calls = []
     script = {f"/{x}-{k}": [429] for x in range(4, 12) for k in (1, 2)}
     with Service(script, {"Retry-After": "86400"}) as service:
-
-        @experiment(configs=[{"k": 1}, {"k": 2}])
-        def local(x, config: Config):
-            calls.append(x)
-            return f"{x}-{config.k}"
+        local = noting(calls)
 
         def judge(outputs):
             return get(f"{service.url}/{outputs}") == 200
@@ -270,12 +277,7 @@ def test_a_quota_of_a_pair_judge_keeps_outputs_unjudged(tmp_path):
     calls = []
     script = {f"/{x}-{k}:{x}-{3 - k}": [429] for x in range(4, 12) for k in (1, 2)}
     with Service(script, {"Retry-After": "86400"}) as service:
-
-        @experiment(configs=[{"k": 1}, {"k": 2}])
-        def local(x, config: Config):
-            calls.append(x)
-            return f"{x}-{config.k}"
-
+        local = noting(calls)
         options = {"scorers": [prefers_second(service)], "scorer_limits": Limits(concurrency=1), "concurrency": 1}
         options |= {"store": tmp_path / "runs.db", "share": False}
         report = evaluate(local, **options)
