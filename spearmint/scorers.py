@@ -44,7 +44,7 @@ def compile_scorers(scorers: Any) -> tuple[Scorer, ...]:
     """Read callables or MLflow scorers, or a mapping from names to those."""
     if isinstance(scorers, Mapping):
         named = [(str(name), scorer) for name, scorer in scorers.items()]
-    elif isinstance(scorers, Iterable) and not isinstance(scorers, str):
+    elif isinstance(scorers, Iterable) and not (isinstance(scorers, str) or callable(scorers)):  # MLflow's are both.
         named = [(_name(scorer), scorer) for scorer in scorers]
     else:
         named = [(_name(scorers), scorers)]

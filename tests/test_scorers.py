@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from spearmint.errors import EvaluationError
+from spearmint.online.options import imported_metrics
 from spearmint.scorers import compile_scorers, scores_of
 
 
@@ -89,3 +90,14 @@ def test_results_count_as_numbers(result, counts):
 def test_results_that_are_no_numbers_are_errors(result, error, message):
     with pytest.raises(error, match=message):
         scores_of(compile_scorers(accuracy)[0], result)
+
+
+def test_one_scorer_of_mlflow_needs_no_list() -> None:
+    scorers = pytest.importorskip("mlflow.genai.scorers")
+
+    @scorers.scorer
+    def good(outputs):
+        return 1.0
+
+    for compiled in (compile_scorers(good), imported_metrics(good)):
+        assert [(one.name, one.wants) for one in compiled] == [("good", ("outputs",))]

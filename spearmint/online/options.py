@@ -84,7 +84,7 @@ def imported_metrics(metrics: Any) -> tuple[Scorer, ...]:
         return given  # They have been compiled before.
     if isinstance(given, Mapping):
         given = {name: _imported(one) for name, one in given.items()}
-    elif isinstance(given, Iterable):
+    elif isinstance(given, Iterable) and not callable(given):
         given = [_imported(one) for one in given]
     try:
         return compile_call_scorers(given)
