@@ -371,6 +371,26 @@ addEventListener("load", () => {
 </script>"""
 
 
+SAVE_ONE = """<script>
+addEventListener("load", () => {
+  document.querySelector("#row-body button").click();
+  document.querySelector(".marks button").click();
+  document.title = JSON.stringify({ lines: linesOf(table.rows).length });
+});
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_browser_saves_a_mark_of_equal_rows_once(tmp_path):
+    rows, configs = [{"x": 1}, {"x": 1}], [{"k": 1}, {"k": 2}]
+    report = Spearmint().evaluate(
+        lambda x, config: x + config["k"], rows, scorers={"n": lambda outputs: outputs}, configs=configs, progress=False
+    )
+    told = ask_browser(report.to_html(), tmp_path, "--virtual-time-budget=5000", probe=SAVE_ONE)
+    assert told == {"lines": 1}
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_browser_keeps_and_saves_marks_that_are_scores(tmp_path):

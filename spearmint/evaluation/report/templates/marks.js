@@ -36,8 +36,10 @@ function mark(row, digest, about, change) {
 // JSON Lines, which spearmint.precomputed reads.
 function linesOf(rows) {
   const lines = [];
+  const seen = new Set([null]); // Equal rows share their marks.
   for (const row of rows) {
-    if (row.digest === null) continue;
+    if (seen.has(row.digest)) continue;
+    seen.add(row.digest);
     for (const [output, one] of Object.entries(marksOf(row))) {
       lines.push(JSON.stringify({ row: row.digest, output, mark: one.mark, note: one.note, number: row.number, case: one.case, text: one.text }));
     }
