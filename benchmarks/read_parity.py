@@ -160,7 +160,9 @@ def _is_mark(value: Any) -> bool:
 
 
 def _codes_in(code: CodeType) -> list[CodeType]:
-    return [one for one in code.co_consts if isinstance(one, CodeType)]
+    """Return the functions in a code object by their places: what is rewritten lists its constants in another order."""
+    inner = [one for one in code.co_consts if isinstance(one, CodeType)]
+    return sorted(inner, key=lambda one: (one.co_firstlineno, one.co_qualname))
 
 
 def _wanted(code: CodeType, module: str, *, is_package: bool) -> list[ValueTarget]:
