@@ -271,9 +271,9 @@ class _Frame:
         """Return what a parameter stands for when the caller does not pass it."""
         if self._defaults is None:
             function, code = self._function, self._function.__code__
-            defaults = function.__defaults__ or ()
             positional = code.co_varnames[: code.co_argcount]
-            named = zip(positional[len(positional) - len(defaults) :], defaults, strict=True) if defaults else ()
+            # A decorator may have given the function more defaults than its code has parameters.
+            named = zip(reversed(positional), reversed(function.__defaults__ or ()), strict=False)
             self._defaults = {**dict(named), **(function.__kwdefaults__ or {})}
         return self._defaults.get(name, MISSING)
 
