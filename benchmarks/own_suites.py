@@ -2,8 +2,10 @@
 
     python benchmarks/own_suites.py                     all packages
     python benchmarks/own_suites.py click toolz --keep  some; the folder with sources and reports stays
+    python benchmarks/own_suites.py --values            with fifty values named at their original instead
 
 Each suite comes from the package's sdist, and runs twice in processes of its own: plain, and under `spearmint run`.
+With --values, the only config of each value is what stands in the code, and the functions that read it make the cases.
 Status 1 when a test ends otherwise, or a suite takes more than 3 times as long.
 """
 
@@ -18,8 +20,18 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import yaml
+
+from spearmint.instrument.naming.static_modules import code_for_reading, find_module, matching_modules
+from spearmint.instrument.rewrite.value_links import ValueLinks
+from spearmint.instrument.rewrite.value_rewrite import rewrite_reads
+from spearmint.instrument.settings.value_target import ValueTargets, parse_value
+from spearmint.instrument.values.static_values import static_values
 
 LIMIT = 3.0
+VALUES = 50
 
 
 @dataclass(frozen=True)
@@ -78,14 +90,58 @@ def outcomes(report: Path) -> dict[str, str]:
     return found
 
 
-def compare(name: str, folder: Path) -> bool:
+def everything(package: str) -> list[Any]:
+    """Return settings that make every function an experiment."""
+    return [{"target": f"{package}:**"}, {"target": f"{package}.*:**"}]
+
+
+def values_as_written(package: str) -> list[Any]:
+    """Return settings for fifty values that functions of a package read, evenly spread, each as it stands there."""
+    codes = {}
+    for module in matching_modules(package):
+        if ".tests" in module:
+            continue
+        spec = find_module(module)
+        code = code_for_reading(spec) if spec and spec.loader else None
+        if code is not None:
+            codes[module] = code, spec.submodule_search_locations is not None
+    original = {
+        f"{module}:{one.name}": one.value
+        for module, (code, _) in codes.items()
+        for one in static_values(code)
+        if type(one.value) in (bool, int, float, str)
+    }
+    values = ValueTargets(map(parse_value, original))
+    links = ValueLinks(values)
+    readers: dict[str, set[str]] = {}
+    rebound = set()
+    for module, (code, is_package) in codes.items():
+        for site in rewrite_reads(code, module, is_package=is_package, values=values)[1]:
+            name = site.path if site.kind == "literal" else links.name_of(site.path)
+            if site.kind == "rebound":
+                rebound.add(name)
+            elif name is not None and not {"<", "#"} & set(site.scope):
+                readers.setdefault(name, set()).add(f"{module}:{site.scope}")
+    found = [name for name in original if name in readers and name not in rebound]
+    return [
+        {
+            "value": name,
+            "within": sorted(readers[name]),
+            "configs": [{"__config_id__": "as written", "v": original[name]}],
+            "path": "v",
+            "original": False,
+        }
+        for name in found[:: max(1, len(found) // VALUES)][:VALUES]
+    ]
+
+
+def compare(name: str, folder: Path, *, with_values: bool) -> bool:
     """Run a suite both ways, print what differs and how long it took, and tell whether that is within the limit."""
     suite, source = SUITES[name], source_of(name, folder)
-    settings = folder / "everything.yaml"
-    settings.write_text(
-        f"packages: [{suite.package}]\n"
-        f"experiments: [{{target: '{suite.package}:**'}}, {{target: '{suite.package}.*:**'}}]\n"
-    )
+    settings = folder / "settings.yaml"
+    entries = values_as_written(suite.package) if with_values else everything(suite.package)
+    said = {"packages": [suite.package], "experiments": entries}
+    settings.write_text(yaml.safe_dump(said, allow_unicode=True, sort_keys=False), encoding="utf-8")
     pytest = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *suite.options, suite.tests]
     plain, under = folder / "plain.xml", folder / "under.xml"
     spearmint = ["-m", "spearmint", "run", "--config", str(settings)]
@@ -99,7 +155,8 @@ def compare(name: str, folder: Path) -> bool:
     changed = sorted(test for test in {**before, **after} if before.get(test) != after.get(test))
     passed = list(before.values()).count("passed")
     ratio = slower / seconds
-    print(f"{name}: {passed} of {len(before)} pass; {seconds:.1f} s plain, {slower:.1f} s, ratio {ratio:.2f}")
+    what = f"{len(entries)} values" if with_values else "every function"
+    print(f"{name}, {what}: {passed} of {len(before)} pass; {seconds:.1f} s plain, {slower:.1f} s, ratio {ratio:.2f}")
     for test in changed:
         print(f"  {test}: {before.get(test)}, now {after.get(test)}")
     return not changed and ratio <= LIMIT
@@ -110,11 +167,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run packages' own suites with every function an experiment.")
     parser.add_argument("packages", nargs="*", choices=[*SUITES, []], default=[], help="none: all")
     parser.add_argument("--keep", action="store_true", help="leave sources and reports where they are")
+    parser.add_argument("--values", action="store_true", help="name fifty values at their original")
     chosen = parser.parse_args()
     within = []
     for name in chosen.packages or SUITES:
         folder = Path(tempfile.mkdtemp(prefix=f"suite-{name}-"))
-        within.append(compare(name, folder))
+        within.append(compare(name, folder, with_values=chosen.values))
         if chosen.keep:
             print(f"  kept in {folder}")
     return int(not all(within))

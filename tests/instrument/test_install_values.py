@@ -301,6 +301,38 @@ def test_literals_are_told_apart_by_their_place(shop, form):
     assert seen == ["low"]
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_literals_in_comprehensions_count_to_their_function(shop, project, form):
+    project.write(
+        {
+            "shop/parts.py": """
+            def parts(xs):
+                listed = [x * 0.75 for x in xs if (lambda y: y > 0.75)(x)]
+                return listed, list(x + 0.75 for x in xs), sorted({x * 0.75 for x in xs}), 0.75
+
+            scaled = [0.75 for _ in "a"]
+            """
+        }
+    )
+    names = ["shop.parts:parts#0.75", *[f"shop.parts:parts#0.75[{number}]" for number in range(1, 5)]]
+    values = [value(name, [{"v": 2.0}], within=["shop.parts:parts"]) for name in names]
+    parts, _ = shop(*values, load="shop.parts", form=form)
+    found = []
+
+    for name in names:
+        with override(name, {"v": 2.0}):
+            found.append(parts.parts([1]))
+
+    assert parts.parts([1]) == ([0.75], [1.75], [0.75], 0.75)
+    assert found == [
+        ([2.0], [1.75], [0.75], 0.75),
+        ([], [1.75], [0.75], 0.75),
+        ([0.75], [3.0], [0.75], 0.75),
+        ([0.75], [1.75], [2.0], 0.75),
+        ([0.75], [1.75], [0.75], 2.0),
+    ]
+
+
 def test_mutable_value_is_one_copy_for_each_execution(shop, project):
     project.write(
         {

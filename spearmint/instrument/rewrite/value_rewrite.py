@@ -20,7 +20,7 @@ from typing import Any
 from bytecode import Bytecode, Instr
 
 from spearmint.instrument.rewrite.interpolations import without_interpolations
-from spearmint.instrument.rewrite.literals import literals_in
+from spearmint.instrument.rewrite.literals import is_part, literals_of
 from spearmint.instrument.rewrite.read_marks import MARK
 from spearmint.instrument.rewrite.result import ReadSite
 from spearmint.instrument.rewrite.value_paths import ReadPaths
@@ -82,11 +82,13 @@ class _Function:
         paths: The dotted paths of what its variables stand for, its own and those of the functions around it: of the
             receiver of a method its class, and what is imported in a function, by names bound to nothing else.
         defaults: The dotted paths of its defaults that are values, by parameter.
+        literals: Which of its instructions load a literal that is a value, by their positions.
     """
 
     name: str
     paths: dict[str, str]
     defaults: dict[str, str]
+    literals: dict[int, ValueTarget]
 
 
 class _Rewrite:
@@ -98,6 +100,7 @@ class _Rewrite:
         self._literals = [one for one in values if one.literal is not None]
         self._counts: dict[str, int] = {}
         self._defaults: dict[int, dict[str, str]] = {}
+        self._loads: dict[int, dict[int, ValueTarget]] = {}
         self.sites: list[ReadSite] = []
 
     def of_body(self, code: CodeType, around: Mapping[str, str] = MappingProxyType({})) -> CodeType:
@@ -124,7 +127,10 @@ class _Rewrite:
         count = self._counts[code.co_qualname] = self._counts.get(code.co_qualname, 0) + 1
         name = code.co_qualname if count == 1 else f"{code.co_qualname}#{count}"
         defaults = self._defaults.get(id(code), {})
-        reads = bool(defaults) or self._reads_any(code, name)
+        if not is_part(code, owner):
+            self._find_literals(code, name)
+        literals = self._loads.get(id(code), {})
+        reads = bool(defaults or literals) or self._paths.may_be_read_in(code)
         paths: dict[str, str] = {}
         if reads or code.co_cellvars or code.co_freevars:
             paths = {free: around[free] for free in code.co_freevars if free in around}
@@ -134,7 +140,7 @@ class _Rewrite:
         code = self.of_body(code, paths)
         if not reads:
             return code
-        function = _Function(name, paths, defaults)
+        function = _Function(name, paths, defaults, literals)
         readable, put_back = without_interpolations(code)
         assembled = Bytecode.from_code(readable, conserve_exception_block_stackdepth=True)
         before = len(self.sites)
@@ -145,14 +151,8 @@ class _Rewrite:
         assembled.argnames = list(readable.co_varnames)  # All, so that `locals()` has them in their order.
         return put_back(assembled.to_code(compute_exception_stack_depths=False))
 
-    def _reads_any(self, code: CodeType, name: str) -> bool:
-        if any(one.literal and one.literal.function == name for one in self._literals):
-            return True
-        return self._paths.may_be_read_in(code)
-
     def _with_reads(self, items: Sequence[Any], function: _Function) -> Iterator[Any]:
         """Yield the instructions, and behind each read those that ask the running case."""
-        literals = self._places_of_literals(items, function.name)
         path: str | None = None
         is_begun, before = False, ""
         for position, item in enumerate(items):
@@ -165,7 +165,7 @@ class _Rewrite:
                 self._note_rebinding(item, function)
             before = item.name
             path = self._path_after(item, path, function)
-            yield from self._with_read(item, path, literals.get(position), function)
+            yield from self._with_read(item, path, function.literals.get(position), function)
             if item.name == "RESUME" and not is_begun:
                 is_begun = True
                 yield from self._with_defaults(item, items, function)
@@ -233,17 +233,15 @@ class _Rewrite:
         if self._paths.is_known(path):
             self.sites.append(ReadSite(path, function.name, item.lineno or 0, "rebound"))
 
-    def _places_of_literals(self, items: Sequence[Any], function: str) -> dict[int, ValueTarget]:
-        """Return which instructions load a literal that is a value."""
+    def _find_literals(self, code: CodeType, function: str) -> None:
+        """Find which instructions of a function and its parts load a literal that is a value."""
         wanted = [(one, one.literal) for one in self._literals if one.literal and one.literal.function == function]
-        places = literals_in(items) if wanted else []
-        return {
-            position: value
-            for value, literal in wanted
-            for place in places
-            if place.number == literal.place and literal.is_equal(place.value)
-            for position in place.positions
-        }
+        places = literals_of(code) if wanted else []
+        for value, literal in wanted:
+            for place in places:
+                if place.number == literal.place and literal.is_equal(place.value):
+                    for part, position in place.loads:
+                        self._loads.setdefault(id(part), {})[position] = value
 
     def _read_literal(self, item: Instr, value: ValueTarget, function: _Function) -> Iterator[Any]:
         self.sites.append(ReadSite(value.full_name, function.name, item.lineno or 0, "literal"))

@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any, Literal
 
-from bytecode import Bytecode
-
-from spearmint.instrument.rewrite.interpolations import without_interpolations
-from spearmint.instrument.rewrite.literals import KINDS, literals_in
+from spearmint.instrument.rewrite.literals import KINDS, is_part, literals_of
 from spearmint.instrument.settings.value_target import literal_name
 
 _STORES = frozenset({"STORE_NAME", "STORE_GLOBAL"})
@@ -68,7 +65,8 @@ def _in_body(code: CodeType, owner: str, counts: dict[str, int]) -> Iterator[Sta
             made = StaticValue(f"{owner}{name}", kind, value, line) if is_value else None
             bound.setdefault(name, []).append(made)
         before = instruction
-    yield from (values[0] for values in bound.values() if len(values) == 1 and values[0] is not None)
+    if "<" not in owner:  # Settings cannot name what stands in a class in a function.
+        yield from (values[0] for values in bound.values() if len(values) == 1 and values[0] is not None)
     yield from _in_constants(code, counts)
 
 
@@ -79,13 +77,19 @@ def _in_constants(code: CodeType, counts: dict[str, int]) -> Iterator[StaticValu
         if not one.co_flags & inspect.CO_OPTIMIZED:
             yield from _in_body(one, f"{one.co_qualname}.", counts)
             continue
-        count = counts[one.co_qualname] = counts.get(one.co_qualname, 0) + 1
-        name = one.co_qualname if count == 1 else f"{one.co_qualname}#{count}"
-        readable, _ = without_interpolations(one)
-        for place in literals_in(Bytecode.from_code(readable)):
-            full_name = literal_name(name, place.value, place.number)
-            yield StaticValue(full_name, "literal", place.value, place.line, name, place.number)
+        if not is_part(one, code):
+            yield from _literals_of(one, counts)
         yield from _in_constants(one, counts)
+
+
+def _literals_of(code: CodeType, counts: dict[str, int]) -> Iterator[StaticValue]:
+    count = counts[code.co_qualname] = counts.get(code.co_qualname, 0) + 1
+    if code.co_name.startswith("<"):  # A lambda in the body of a module or class: settings cannot name it.
+        return
+    name = code.co_qualname if count == 1 else f"{code.co_qualname}#{count}"
+    for place in literals_of(code):
+        full_name = literal_name(name, place.value, place.number)
+        yield StaticValue(full_name, "literal", place.value, place.line, name, place.number)
 
 
 def _is_value(value: Any) -> bool:
