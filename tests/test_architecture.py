@@ -29,6 +29,7 @@ HOUSE = (
     (0, "warn", ""),
     (0, "render", ""),
     (0, "signatures", ""),
+    (0, "giving_way", ""),
     (0, "import_path", ""),
     (0, "process_options", ""),
     (0, "scorers", ""),

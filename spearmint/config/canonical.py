@@ -23,6 +23,7 @@ from uuid import UUID
 from pydantic import BaseModel, SecretBytes, SecretStr
 
 from spearmint.errors import ConfigError
+from spearmint.giving_way import give_way
 
 MAX_DEPTH = 100
 """How deep a config may nest: far beyond real configs, far below what exhausts the stack."""
@@ -102,6 +103,7 @@ def canonical_text(config: Mapping[Any, Any]) -> str:
     Raises:
         ConfigError: A value has no such form, or the config contains itself.
     """
+    give_way()
     writer = _Writer()
     form = writer.form(dict(config), ())
     try:

@@ -19,6 +19,7 @@ from spearmint.config.located import LocatedMapping
 from spearmint.config.memory_limit import MAX_CONFIGS, MemoryLimit
 from spearmint.config.model import Config, assign_id, assign_origin, generate_config_id, given_id, origin_of
 from spearmint.errors import ConfigError
+from spearmint.giving_way import give_way
 from spearmint.redaction import redactor
 
 _ROOT = "configs"
@@ -59,10 +60,12 @@ def parse_configs(source: Any, *, relative_to: Path | None = None) -> list[Confi
     memory = MemoryLimit()
     located = []
     for place, config in _located(source, _ROOT, relative_to, memory):
+        give_way()
         memory.add_config(config, place)
         located.append((place, config))
     seen: dict[str, _Located] = {}
     for place, config in located:
+        give_way()
         config_id = given_id(config) or _computed_id(config, place)
         first = seen.setdefault(config_id, (place, config))
         if first[1] is not config:

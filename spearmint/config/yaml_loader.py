@@ -18,6 +18,7 @@ from spearmint.config.included_files import forget_included, note_included
 from spearmint.config.located import LocatedMapping, PositionMap
 from spearmint.config.sweep import FLOAT_RANGE_KEY, RANGE_KEY, SWEEP_KEY, RangeError, make_float_range, make_range
 from spearmint.errors import ConfigError
+from spearmint.giving_way import give_way
 
 MAX_NODES = 200_000
 """How many values a document may hold once its aliases are written out."""
@@ -41,14 +42,10 @@ _FLOAT = re.compile(
 )
 
 
-def _int(text: str) -> int:
-    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-
-
 _SCALARS: dict[str, tuple[re.Pattern[str], Callable[[str], Any]]] = {
     "null": (_NULL, lambda _: None),
     "bool": (_BOOL, lambda text: text.lower() == "true"),
-    "int": (_INT, _int),
+    "int": (_INT, lambda text: int(text, 0 if text[:2] in ("0o", "0x") else 10)),
     "float": (_FLOAT, lambda text: float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))),
 }
 
@@ -161,6 +158,7 @@ class _Reader:
             yield LocatedMapping(item, (line, column), self._positions, (index,))
 
     def _value(self, event: Any, depth: int) -> Any:
+        give_way()
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event)
         if depth > MAX_DEPTH:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from spearmint.cases.versions import versions
 from spearmint.errors import ConfigError, SpearmintError
+from spearmint.giving_way import giving_way
 from spearmint.online.file_events import FileEvents
 from spearmint.online.fingerprints import FileFingerprints
 from spearmint.online.steering import keep_at_its_stage
@@ -108,6 +109,7 @@ class Reloader:
     def __init__(self) -> None:
         self._watched: list[_Watched] = []
         self._lock = threading.RLock()
+        self._taking = threading.RLock()  # Held for long, so that what only asks waits for the other alone.
         self._events = FileEvents()
         self._thread: threading.Thread | None = None
         self._loaded = self._rejected = 0
@@ -165,7 +167,7 @@ class Reloader:
 
     def _take(self, watched: _Watched) -> SpearmintError | None:
         """Take in what the files of a source say; return why they are no good, if they are not."""
-        with self._lock:
+        with self._taking:
             source = watched.source()
             if source is None:
                 return None
@@ -180,7 +182,8 @@ class Reloader:
                 staged.apply()
             except SpearmintError as error:
                 if now != before:
-                    self._rejected += 1
+                    with self._lock:
+                        self._rejected += 1
                     logger.warning("Changed settings are no good, and those before stay in force: %s", error)
                 return error
             finally:
@@ -188,13 +191,14 @@ class Reloader:
             if staged.waiting and staged.waiting != watched.waiting:
                 told = "; ".join(staged.waiting)
                 logger.warning("Changed settings are in force but for what needs a restart: %s", told)
-            watched.waiting = staged.waiting
             # The first look may find files that were not known of before, as configs were not read yet.
             is_first = not before and watched.prints.of(watched.files) == watched.version
-            if now != watched.version:
-                watched.version = now
-                self._loaded += not is_first
-                self._since = self._since if is_first else monotonic()
+            with self._lock:
+                watched.waiting = staged.waiting
+                if now != watched.version:
+                    watched.version = now
+                    self._loaded += not is_first
+                    self._since = self._since if is_first else monotonic()
         return None
 
     # The thread.
@@ -206,17 +210,21 @@ class Reloader:
             self._thread.start()
 
     def _run(self) -> None:
-        while True:
-            with self._lock:
-                polled = [watched for watched in self._sources() if watched.every is not None]
-                if not polled:
-                    self._thread = None
-                    return
+        while polled := self._polled():
             try:
-                self._look_in_turn(polled)
+                with giving_way():
+                    self._look_in_turn(polled)
             except Exception:  # The thread goes on, for what is written next.
                 logger.exception("Cannot look at changed settings")
                 self._events.pause(_STABLE_SECONDS)
+
+    def _polled(self) -> list[_Watched]:
+        """Return the sources that are looked at by the thread, which ends where there are none."""
+        with self._lock:
+            polled = [watched for watched in self._sources() if watched.every is not None]
+            if not polled:
+                self._thread = None
+            return polled
 
     def _look_in_turn(self, polled: list[_Watched]) -> None:
         left = min(watched.due for watched in polled) - monotonic()
@@ -246,6 +254,7 @@ class Reloader:
         """Let the child of a fork watch by itself."""
         versions.reset_after_fork()
         self._lock = threading.RLock()
+        self._taking = threading.RLock()
         self._events = FileEvents()
         if self._thread is not None:
             self._thread = None

@@ -15,6 +15,7 @@ from spearmint.config.copying import value_factory
 from spearmint.config.model import Config, assign_origin, assign_ranges, origin_of, ranges_of
 from spearmint.config.signature import compile_binder
 from spearmint.errors import ConfigError
+from spearmint.giving_way import give_way
 from spearmint.registry.binding_watch import BindingWatch
 from spearmint.registry.callables import Kind, kind_of, missing_value, name_of
 from spearmint.registry.declared import Declared
@@ -181,6 +182,7 @@ class ExperimentFunction:
         Raises:
             ConfigError: If it cannot be copied, or does not reach a parameter.
         """
+        give_way()
         try:
             master = value_factory(config)()
         except Exception as error:
