@@ -17,7 +17,7 @@ nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False  # a version that is not there is told as skipped
 nox.options.sessions = [
     *["readme", "lint", "types", "wheel", "docs", "lowest", "suites-3.12", "suites-3.13"],
-    "debian(version='3.14')",  # 3.15 by name, until it has passed in one go: `nox -s "debian(version='3.15')"`
+    *["debian(version='3.14')", "debian(version='3.15')"],
 ]
 
 # The versions that pyenv keeps, also those that are not active; nox looks for interpreters on the PATH.
@@ -36,6 +36,8 @@ VERSION_BOUND = [
     "--ignore=tests/test_typing.py",
     "--ignore=tests/examples",
 ]
+# Whole programs that come out as that CPython has them, each in a process of its own.
+PROGRAMS = ["tests/cli/test_run.py", "tests/instrument/child_processes", "tests/instrument/rewrite", "-m=slow"]
 # What can come out differently with another version of a dependency.
 DEPENDENCY_BOUND = [
     "tests/cases",
@@ -51,10 +53,10 @@ DEPENDENCY_BOUND = [
     "tests/tracing",
 ]
 NOT_SLOW = "-m=not slow"
-ON_OLDEST = f"tests that start processes, which run on {OLDEST}; `nox -s suites-3.13 -- tests` runs them too"
+ON_OLDEST = f"most tests that start processes, which run on {OLDEST}; `nox -s suites-3.13 -- tests` runs them too"
 # What is left out on Debian's CPython 3.14 and 3.15, and why; the sessions tell it each time.
 LEFT_OUT = {
-    "-m=not slow": "tests that start processes have not been tried there yet",
+    NOT_SLOW: "most tests that start processes: some have not passed there yet",
 }
 BATCH = "tests/tracing/mlflow/test_batch_insert.py::test_batch_takes_the_same_statements_for_more_traces"
 # The same, with the lowest versions.
@@ -178,7 +180,7 @@ def version_bound(session: nox.Session, *options: str) -> list[list[str]]:
     if session.posargs:
         return [[*PYTEST, *session.posargs]]
     parity = [["python", "benchmarks/parity.py"], ["python", "benchmarks/read_parity.py"]]
-    return [*parity, [*PYTEST, *VERSION_BOUND, *options]]
+    return [*parity, [*PYTEST, *VERSION_BOUND, *options], [*PYTEST, *PROGRAMS]]
 
 
 def requirements(extra: str) -> list[str]:

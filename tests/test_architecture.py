@@ -235,6 +235,7 @@ def owner(name: str, names: set[str]) -> str:
     return resolved(name, names) or name
 
 
+@pytest.mark.slow
 def test_every_import_of_the_package_goes_down():
     files = {
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")

@@ -79,6 +79,7 @@ def test_every_module_imports_where_processes_do_not_fork() -> None:
     assert {"spearmint.execution.pool", "spearmint.instrument.rewrite.gc_pause"} <= set(done.stdout.split())
 
 
+@pytest.mark.slow
 def test_every_public_name_imports_from_a_fresh_process() -> None:
     assert "spearmint.api" in modules_loaded_by(f"from spearmint import {', '.join(spearmint.__all__)}")
 

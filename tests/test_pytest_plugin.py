@@ -9,6 +9,7 @@ import pytest
 from spearmint.pytest_plugin import config_names
 
 pytest_plugins = ["pytester"]
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,7 +39,9 @@ def session(pytester, monkeypatch, pytestconfig):
         # The entry point, unless the installed metadata is older than it.
         plugin = () if pytestconfig.pluginmanager.has_plugin("spearmint") else ("-p", "spearmint.pytest_plugin")
         return pytester.runpytest_subprocess(
-            *plugin, "-p", "no:asyncio", "-p", "no:cacheprovider", "-v", "--strict-markers", "-Werror", *arguments
+            *plugin,
+            *("-p", "no:asyncio", "-p", "no:cacheprovider", "-p", "no:hypothesispytest"),
+            *("-v", "--strict-markers", "-Werror", *arguments),
         )
 
     return run

@@ -163,6 +163,7 @@ def test_deprecation_is_shown_by_the_default_filter(tmp_path):
     assert "program.py:9: DeprecationWarning: use new\n  old()" in done.stderr
 
 
+@pytest.mark.slow
 def test_traceback_of_pytest_shows_no_frame_of_ours(tmp_path):
     (tmp_path / "test_program.py").write_text(textwrap.dedent(FAILING))
     done = start(

@@ -129,6 +129,7 @@ def test_a_config_that_fails_where_main_does_not_never_passes(invoke):
     assert result.exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("project")
 def test_results_are_resumed_and_processes_do_the_work(invoke, folder):
     first = run(invoke, "--resume", "run.jsonl", "--processes", "1", "--quiet")
@@ -292,6 +293,7 @@ def test_interrupt_ends_with_130_and_the_command_to_go_on(hanging, target, score
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("hanging")
 def test_timeout_bounds_a_row_and_a_scorer(invoke):
     for target, scorer in (("sleeps", "right"), ("waits", "right"), ("works", "hangs")):

@@ -63,6 +63,7 @@ def run(invoke, shop):
     return lambda *options, target="shop:ask": invoke("evaluate", target, *data, *options)
 
 
+@pytest.mark.slow
 def test_attempts_of_the_command_line_are_made(run, shop):
     result = run("--attempts", "3")
     assert result.exit_code == 0
@@ -70,6 +71,7 @@ def test_attempts_of_the_command_line_are_made(run, shop):
     assert "RateLimitError" not in result.stdout
 
 
+@pytest.mark.slow
 def test_attempts_end_where_the_command_line_says(run, shop):
     result = run("--attempts", "2")
     assert Counter(shop.TRIES.values()) == {1: 18, 2: 2}

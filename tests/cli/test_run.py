@@ -8,6 +8,8 @@ import zipfile
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 REPORT = """
     import sys
     print(__name__, sys.argv, sys.path[0], __file__, __package__, __spec__ and __spec__.name)
@@ -173,7 +175,6 @@ def test_code_given_as_text_ends_as_under_python(both, text):
         assert ours == plain
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("how", ["-c", "-"])
 def test_functions_of_code_given_as_text_are_targets(programs, write, start, how):
     write(spearmint___yaml=SETTINGS)
@@ -207,7 +208,6 @@ USES = """
 """
 
 
-@pytest.mark.slow
 def test_script_and_its_imports_run_under_their_configs(programs, write, start):
     write(spearmint___yaml=SETTINGS, uses___py=USES)
     done = start("-m", "spearmint", "run", "uses.py")
@@ -215,14 +215,12 @@ def test_script_and_its_imports_run_under_their_configs(programs, write, start):
     assert not [path for path in programs.glob("__pycache__/*") if path.name.startswith("uses")]
 
 
-@pytest.mark.slow
 def test_a_module_that_is_run_is_known_by_its_own_name(programs, write, start):
     write(spearmint___yaml=SETTINGS, pkg__tool___py=USES)
     done = start("-m", "spearmint", "run", "-m", "pkg.tool")
     assert (done.returncode, done.stdout, done.stderr) == (0, "9 7 1\n", "")
 
 
-@pytest.mark.slow
 def test_sourceless_and_zipped_scripts_run_under_their_configs(programs, write, start):
     write(spearmint___yaml=SETTINGS, uses___py=USES, zipped____main_____py="")
     py_compile.compile(str(programs / "uses.py"), cfile=str(programs / "uses.pyc"))
@@ -234,7 +232,6 @@ def test_sourceless_and_zipped_scripts_run_under_their_configs(programs, write, 
     assert start("-m", "spearmint", "run", "zipped.pyz").stdout == "5 7 1\n"
 
 
-@pytest.mark.slow
 def test_pex_keeps_spearmint_on_its_path_with_autostart(programs, start):
     """PEX starts itself again, on a path without what stands in the environment unless it is told otherwise."""
     show = "import os; print(os.environ.get('PEX_INHERIT_PATH'))"
@@ -255,7 +252,6 @@ def test_pex_keeps_spearmint_on_its_path_with_autostart(programs, start):
     assert inherited("other.pyz", is_enabled=True) == "None"
 
 
-@pytest.mark.slow
 def test_settings_are_those_that_are_given(programs, write, start):
     write(other__own___yaml=SETTINGS, uses___py=USES)
     assert start("-m", "spearmint", "run", "--config", "other/own.yaml", "uses.py").stdout == "5 7 1\n"
@@ -279,7 +275,6 @@ def test_program_that_cannot_start_ends_with_status_2(invoke, write):
         assert result.stdout == ""
 
 
-@pytest.mark.slow
 def test_missing_target_ends_the_program_with_its_place(programs, write, start):
     write(spearmint___yaml="experiments: [{target: 'helper:h'}]", uses___py="import helper")
     done = start("-m", "spearmint", "run", "uses.py")
@@ -288,7 +283,6 @@ def test_missing_target_ends_the_program_with_its_place(programs, write, start):
     assert 'File "<frozen importlib' not in done.stderr.split("uses.py")[0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("program", "status"), [("uses.py", 0), ("exits.py", 1), ("interrupted.py", -signal.SIGINT)])
 def test_report_is_printed_on_stderr_at_exit(programs, write, start, program, status):
     write(spearmint___yaml="experiments: [{target: 'helper:g', configs: [{k: 7}], bindings: {k: k}}]", uses___py=USES)

@@ -204,6 +204,7 @@ def test_an_alias_bomb_is_refused_at_once(refusal):
     assert perf_counter() - start < 0.1
 
 
+@pytest.mark.slow
 def test_a_file_of_too_many_values_is_refused(refusal):
     assert "more than 200,000 values" in refusal(f"a: [{'1,' * 200_001}]")
 

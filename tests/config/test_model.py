@@ -150,6 +150,7 @@ def test_a_config_that_contains_itself_is_refused():
         Config(circle)
 
 
+@pytest.mark.slow
 @given(json_configs)
 def test_the_id_of_what_json_can_say_follows_the_formula(content):
     expected = sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]

@@ -357,6 +357,7 @@ def test_stream_collected_under_the_lock_neither_runs_nor_waits(account) -> None
     gated.gate.set()
 
 
+@pytest.mark.slow
 def test_the_account_may_change_while_a_flush_reads_it(account) -> None:
     gated = Gated(variants=3)
     stop = threading.Event()

@@ -25,6 +25,7 @@ def test_clusters_of_one_row_give_the_usual_error():
     assert cluster_error(values, range(40))[0] == pytest.approx(values.std(ddof=1) / math.sqrt(40))
 
 
+@pytest.mark.slow
 def test_clustered_intervals_cover_in_95_of_100_worlds():
     rng = np.random.default_rng(2)
     worlds, covered, naive = 1500, 0, 0

@@ -66,6 +66,7 @@ def test_estimate_equals_the_textbook_bca_formula():
     assert (got.low, got.high) == pytest.approx((low, high), abs=0.04 * (high - low))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", ["normal", "uniform", "gamma"])
 def test_estimate_covers_the_mean_95_times_in_100(draw):
     rng = np.random.default_rng(4)

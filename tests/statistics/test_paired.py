@@ -167,6 +167,7 @@ def test_mean_test_tail_goes_on_where_resampling_ends():
     assert halves[3] == pytest.approx(halves[2], rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", ["normal", "gamma"])
 def test_mean_test_false_alarms_are_one_in_20(draw):
     rng = np.random.default_rng(12)
@@ -175,6 +176,7 @@ def test_mean_test_false_alarms_are_one_in_20(draw):
     assert 0.03 <= alarms / BOOTSTRAPS <= 0.07
 
 
+@pytest.mark.slow
 def test_mean_test_interval_covers_95_times_in_100():
     rng = np.random.default_rng(13)
     main = rng.normal(size=(BOOTSTRAPS, 60))
@@ -235,6 +237,7 @@ def test_differences_of_means_never_contradict_their_intervals(kind):
     assert len({one.adjusted <= 0.05 for one in found}) == (1 if kind in ("constant", "sparse") else 2)
 
 
+@pytest.mark.slow
 def test_differences_keep_the_family_wise_error():
     rng = np.random.default_rng(16)
     families = 300

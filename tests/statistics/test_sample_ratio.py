@@ -48,6 +48,7 @@ def test_bayes_factor_is_the_mixtures_likelihood_ratio():
     assert log_bayes_factor(counts, shares) == pytest.approx(math.log(mixture / stats.binom(12, 0.5).pmf(3)))
 
 
+@pytest.mark.slow
 def test_p_value_over_time_rarely_falls_to_alpha():
     rng = np.random.default_rng(0)
     worlds, alarms = 500, 0

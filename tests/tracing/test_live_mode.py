@@ -64,6 +64,7 @@ def test_user_spans_nest_in_nested_experiments_and_variants(traces, autolog) -> 
     assert len(found) == 2
 
 
+@pytest.mark.slow
 def test_execution_nests_in_the_open_span_found_by_config(traces) -> None:
     with mlflow.start_span("request"):
         ask("hi")
@@ -74,6 +75,7 @@ def test_execution_nests_in_the_open_span_found_by_config(traces) -> None:
     assert spearmint.tracing_stats().recorded == 0
 
 
+@pytest.mark.slow
 def test_variants_leave_the_open_span_to_main(traces) -> None:
     with mlflow.start_span("request"):
         shadowed("hi")
@@ -82,6 +84,7 @@ def test_variants_leave_the_open_span_to_main(traces) -> None:
     assert trees == {"main": ("request", None), "variant": ("shadowed", None)}
 
 
+@pytest.mark.slow
 def test_exception_in_an_open_span_shows_no_secrets(traces) -> None:
     @mint.experiment()
     def fail(api_key, config):
@@ -98,6 +101,7 @@ def test_exception_in_an_open_span_shows_no_secrets(traces) -> None:
     assert "sk-123456" not in trace.to_json()
 
 
+@pytest.mark.slow
 def test_async_executions_are_live_too(traces, autolog) -> None:
     @mint.experiment()
     async def answer(prompt, config):
@@ -135,6 +139,7 @@ def test_tags_that_the_user_sets_on_the_trace_are_kept(traces, autolog) -> None:
     assert trace.info.tags["spearmint.role"] == "main"
 
 
+@pytest.mark.slow
 def test_the_mode_can_be_forced(traces, autolog) -> None:
     spearmint.configure(tracing={"mode": "deferred"})
     ask("hi")
@@ -142,6 +147,7 @@ def test_the_mode_can_be_forced(traces, autolog) -> None:
     assert sorted(map(tree, traces())) == [[("ask", None)], [("complete", None)]]
 
 
+@pytest.mark.slow
 def test_live_tracing_needs_no_autologging_where_it_is_asked_for(traces) -> None:
     spearmint.configure(tracing={"mode": "live"})
     ask("hi")
@@ -159,6 +165,7 @@ def test_where_mlflow_tracing_is_disabled_the_call_goes_on(traces, autolog) -> N
     assert spearmint.tracing_stats().failed == 0
 
 
+@pytest.mark.slow
 def test_spans_in_a_deferred_variant_outlive_the_open_span(traces) -> None:
     has_ended = threading.Event()
 
@@ -180,6 +187,7 @@ def test_spans_in_a_deferred_variant_outlive_the_open_span(traces) -> None:
     assert trees.count([("late", None)]) == 2
 
 
+@pytest.mark.slow
 def test_variant_cancelled_by_the_end_of_its_loop_is_not_ok(traces) -> None:
     @mint.experiment(strategy=ShadowStrategy)
     async def waits(config: Config):

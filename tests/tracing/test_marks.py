@@ -92,6 +92,7 @@ def test_experiment_that_joins_unseen_is_in_the_tags(traces, mode) -> None:
     assert json.loads(marks(trace)["parameters"]) == {"a": 1, "rank: k": 3}
 
 
+@pytest.mark.slow
 def test_trace_within_a_span_of_the_users_has_all_tags(traces) -> None:
     with RuntimeContext(attributes={"user_id": "ann"}), mlflow.start_span("request"):
         rank(1)
@@ -102,6 +103,7 @@ def test_trace_within_a_span_of_the_users_has_all_tags(traces) -> None:
     assert json.loads(tags["parameters"]) == {"k": 3}
 
 
+@pytest.mark.slow
 def test_attributes_are_tags_as_they_were_at_the_call(traces) -> None:
     groups = ["a"]
     with RuntimeContext(attributes={"user_id": "ann", "groups": groups, "age": 7, "beta": True}):

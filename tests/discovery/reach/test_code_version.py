@@ -266,6 +266,7 @@ def test_what_the_code_itself_changes_is_no_version(modules):
     assert code_version(modules(STATE.replace("Client(1)", "Client(2)")).f) != before
 
 
+@pytest.mark.slow
 def test_version_of_a_dependency_counts(modules, monkeypatch):
     main = "import yaml\n\ndef f(x):\n    return yaml.safe_load(x)\n"
     before = code_version(modules(main).f)

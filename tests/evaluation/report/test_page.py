@@ -251,6 +251,7 @@ def test_page_masks_secrets_in_rows_outputs_and_errors():
         assert "abcdef" not in text
 
 
+@pytest.mark.slow
 def test_page_of_huge_values_is_small():
     configs = [{"text": letter * 1_000_000} for letter in "ab"]
     report = Spearmint().evaluate(
@@ -422,6 +423,7 @@ def test_browser_keeps_and_saves_marks_that_are_scores(tmp_path):
     assert (found.n, found.value) == (1, 1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 @pytest.mark.parametrize("size", ["1280,900", "390,844"])
 def test_browser_draws_plots_inside_their_frames(report, tmp_path, size):
@@ -433,6 +435,7 @@ def test_browser_draws_plots_inside_their_frames(report, tmp_path, size):
     assert len(told["charts"]) == 8
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_browser_shows_enough_contrast_light_and_dark(report, tmp_path):
     light = ask_browser(report.to_html(), tmp_path)

@@ -216,6 +216,7 @@ def run(path, limit):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
 
 
+@pytest.mark.slow
 def test_run_killed_repeatedly_loses_no_cell_and_repeats_none(tmp_path):
     path = tmp_path / "run.jsonl"
     known = 0

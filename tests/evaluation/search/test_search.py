@@ -45,6 +45,7 @@ def search(function, **options):
     return Spearmint().search(function, ROWS, **given)
 
 
+@pytest.mark.slow
 def test_search_finds_the_best_and_pays_for_no_cell_twice():
     answer, calls = counting()
     found = search(answer, trials=40)
@@ -59,6 +60,7 @@ def test_search_finds_the_best_and_pays_for_no_cell_twice():
     assert found.trials[0].parameters == {"k": 1, "mode": "plain", "t": 0.0}
 
 
+@pytest.mark.slow
 def test_search_ends_in_the_confirmation_on_rows_held_out():
     answer, calls = counting()
     found = search(answer)
@@ -127,6 +129,7 @@ def test_storage_of_other_scores_is_refused(tmp_path, change, message):
     assert not calls
 
 
+@pytest.mark.slow
 def test_race_drops_losers_and_their_cells_are_saved():
     answer, calls = counting()
     rows = [{"q": number} for number in range(300)]
@@ -138,6 +141,7 @@ def test_race_drops_losers_and_their_cells_are_saved():
     assert not found.best().is_dropped
 
 
+@pytest.mark.slow
 def test_several_metrics_give_a_pareto_front():
     def answer(q, config: Config):
         return passes(q, config), config.k
@@ -153,6 +157,7 @@ def test_several_metrics_give_a_pareto_front():
     assert len(front) > 1
 
 
+@pytest.mark.slow
 def test_less_is_better_where_it_is_said():
     answer, _ = counting()
     assert search(answer, lower=["right"]).best().config.mode == "plain"
@@ -167,6 +172,7 @@ def test_search_of_few_cases_ends_when_all_have_run():
     assert len({key[1:] for key in calls}) == 4
 
 
+@pytest.mark.slow
 def test_space_joins_nested_experiments():
     @experiment(configs={"weight": Range(0.01, 1.0, log=True)})
     def inner(q, config: Config):

@@ -308,6 +308,7 @@ def test_dear_results_in_a_row_keep_later_calls_apart():
     assert [calls[f"q{number}"] for number in range(4)] == [2, 2, 2, 2]
 
 
+@pytest.mark.slow
 def test_step_that_takes_longer_than_its_copies_is_shared():
     @experiment
     def step(q: str) -> Any:
@@ -591,6 +592,7 @@ def test_share_is_true_or_false():
         evaluate(pipeline, share="yes")
 
 
+@pytest.mark.slow
 def test_result_too_large_to_copy_is_not_shared_and_told():
     calls = []
 

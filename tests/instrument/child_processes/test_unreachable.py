@@ -1,5 +1,6 @@
 """The first child that will not be instrumented is told of, in its parent."""
 
+import shutil
 import subprocess
 import sys
 import venv
@@ -64,7 +65,8 @@ def test_interpreter_that_has_no_spearmint_is_told(installed, tmp_path):
 def test_child_that_is_reached_or_no_python_is_not_told(installed):
     start(sys.executable)
     start(sys.executable, "-W", "error")
-    subprocess.run(["sh", "-c", "exit 0"], check=True, timeout=60)
+    if shell := shutil.which("sh"):
+        subprocess.run([shell, "-c", "exit 0"], check=True, timeout=60)
     with pytest.raises(TypeError):
         subprocess.run([None], check=True)
 

@@ -110,6 +110,7 @@ def test_a_target_tells_whether_it_stands_for_several_functions():
     assert parse_target("m.*:f").root == "m"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", [ast, dataclasses, enum, functools])
 def test_definition_name_as_a_target_matches_it_alone(module):
     tables = calls_in_code(compile(Path(module.__file__).read_bytes(), module.__file__, "exec"))

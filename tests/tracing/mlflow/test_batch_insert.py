@@ -139,6 +139,7 @@ def path_of(uri):
     return uri.removeprefix("sqlite:///")
 
 
+@pytest.mark.slow
 def test_batch_reads_as_if_each_trace_were_written_alone(recorded, two) -> None:
     alone, together = two
     write_alone(recorded, alone)
@@ -153,6 +154,7 @@ def test_batch_reads_as_if_each_trace_were_written_alone(recorded, two) -> None:
     assert found == rows(path_of(alone))
 
 
+@pytest.mark.slow
 def test_whatever_calls_give_reads_as_mlflow_writes_it(kept, two) -> None:
     alone, together = two
     for value in VALUES:

@@ -53,6 +53,7 @@ def test_database_of_mlflow_is_readable(database) -> None:
     require_store(database)
 
 
+@pytest.mark.slow
 def test_server_that_never_answers_is_told(monkeypatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with socket.socket() as listening:  # It takes the connection, and says nothing.

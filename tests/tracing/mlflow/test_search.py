@@ -120,6 +120,7 @@ def test_first_different_pairs_are_shown_with_inputs_and_traces(recorded) -> Non
     assert f"  variant  2   {first['variant_trace']}" in text
 
 
+@pytest.mark.slow
 def test_mains_result_is_found_in_a_trace_of_the_users(traced) -> None:
     with mlflow.start_span("request"):
         divide(4)
@@ -129,6 +130,7 @@ def test_mains_result_is_found_in_a_trace_of_the_users(traced) -> None:
     assert (pair["main"], pair["variant"]) == ("4", "2")
 
 
+@pytest.mark.slow
 def test_only_what_began_within_a_time_is_read(recorded, monkeypatch) -> None:
     assert len(as_json("--since", "1h")["cases"]) == 3
     now = spearmint.cli.traces.time.time

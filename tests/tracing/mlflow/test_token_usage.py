@@ -43,6 +43,7 @@ def told(mlflow, given, made, model="small"):
         span.set_attribute("mlflow.llm.model", model)
 
 
+@pytest.mark.slow
 def test_spans_tell_the_tokens_of_calls_and_of_judges(mlflow):
     def asks(text: str, config: dict) -> str:
         with mlflow.start_span("agent"):
@@ -63,6 +64,7 @@ def test_spans_tell_the_tokens_of_calls_and_of_judges(mlflow):
     assert mlflow.tracing.config.get_config().span_processors == []
 
 
+@pytest.mark.slow
 def test_spans_of_async_functions_count_for_their_cells(mlflow):
     async def asks(text: str, config: dict) -> str:
         told(mlflow, len(text), 1)
@@ -72,6 +74,7 @@ def test_spans_of_async_functions_count_for_their_cells(mlflow):
     assert mean(report, "tokens.input") == 2
 
 
+@pytest.mark.slow
 def test_span_on_a_thread_of_the_function_is_told(mlflow):
     def asks(text: str, config: dict) -> str:
         thread = threading.Thread(target=told, args=(mlflow, 10, 1))
@@ -84,6 +87,7 @@ def test_span_on_a_thread_of_the_function_is_told(mlflow):
     assert [note for note in report.notes if "The tokens of 3 spans count for no cell" in note]
 
 
+@pytest.mark.slow
 def test_processors_of_the_user_stay(mlflow):
     seen = []
 
@@ -102,6 +106,7 @@ def test_processors_of_the_user_stay(mlflow):
     assert mean(report, "tokens.input") == 2
 
 
+@pytest.mark.slow
 def test_observer_is_attached_again_after_a_user_configures(mlflow):
     observer.start()
     try:
