@@ -2,13 +2,16 @@
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from spearmint.cli.output import examples, fail
 from spearmint.cli.targets import import_target, use_settings
 from spearmint.import_path import import_object
+
+if TYPE_CHECKING:
+    from spearmint.cli.graph_render import Drawing
 
 
 @click.command(
@@ -39,21 +42,21 @@ def graph_command(target: str, form: str, config: Path | None) -> None:
     drawn.
     """
     # Opening the rest takes a while, which --help need not.
-    from spearmint.cli.graph_render import draw  # noqa: PLC0415
     from spearmint.discovery.cpython import is_supported, unknown_python  # noqa: PLC0415
 
     if not is_supported():
         raise fail(f"Cannot tell what {target!r} reaches on {unknown_python()}. Draw it under one of these.", 1)
     use_settings(config)
-    drawing = draw(*_function(target))
+    drawing = draw_target(target, import_target(target, "draw"))
     forms = {"tree": drawing.tree, "mermaid": drawing.mermaid, "dot": drawing.dot, "json": drawing.json}
     click.echo(forms[form]())
 
 
-def _function(target: str) -> tuple[Any, type | None]:
-    """Return the function of a target, and the class of whose instances it is a method."""
-    function = import_target(target, "draw")
+def draw_target(target: str, function: Any) -> "Drawing":
+    """Draw what the function of a target reaches, which may be a method."""
+    from spearmint.cli.graph_render import draw  # noqa: PLC0415 - takes a while
+
     path, _, last = target.rpartition(".")
     owner = import_object(path) if ":" in path else None
     is_method = isinstance(owner, type) and inspect.isfunction(inspect.getattr_static(owner, last))
-    return function, owner if is_method else None
+    return draw(function, owner if is_method else None)

@@ -1,21 +1,27 @@
 """``spearmint ui``: a page to look at experiments with, served on loopback."""
 
+import contextlib
+import functools
 import secrets
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from spearmint.cli.graph import draw_target
 from spearmint.cli.output import examples
+from spearmint.cli.targets import use_settings
 from spearmint.errors import SpearmintError
+from spearmint.import_path import import_object
 
 _LOOPBACK = "127.0.0.1"
 
 
 @click.command(
     "ui",
-    epilog=examples("spearmint ui journal/", "spearmint ui journal/ --reports reports/ --mlflow http://127.0.0.1:5000"),
+    epilog=examples("spearmint ui journal/", "spearmint ui journal/ --reach --reports reports/"),
 )
 @click.argument("journal", nargs=-1, type=click.Path())
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="Port; 0 takes any.")
@@ -26,10 +32,20 @@ _LOOPBACK = "127.0.0.1"
     help="Folder with reports of evaluations, .json and .html.",
 )
 @click.option("--horizon", type=float, default=5000, show_default=True, metavar="UNITS", help="When a verdict is due.")
+@click.option("--reach", is_flag=True, help="Import the experiments' modules, to draw what they reach.")
+@click.option("--config", type=click.Path(path_type=Path), help="Settings file for --reach, as of `spearmint graph`.")
 @click.option("--mlflow", default="", metavar="URL", help="Address of MLflow's page, to link to traces.")
 @click.option("--mlflow-experiment", default="0", metavar="ID", help="The MLflow experiment that traces are in.")
 def ui_command(
-    *, journal: tuple[str, ...], port: int, reports: Path | None, horizon: float, mlflow: str, mlflow_experiment: str
+    *,
+    journal: tuple[str, ...],
+    port: int,
+    reports: Path | None,
+    horizon: float,
+    reach: bool,
+    config: Path | None,
+    mlflow: str,
+    mlflow_experiment: str,
 ) -> None:
     """Serve a page that shows the online experiments of JOURNAL, and reports of evaluations.
 
@@ -42,10 +58,28 @@ def ui_command(
     token = secrets.token_urlsafe(16)
     if mlflow and not mlflow.startswith(("http://", "https://")):
         raise click.BadParameter(f"{mlflow!r} is no address; give one such as http://127.0.0.1:5000.")
-    options = PageOptions(token, journal, reports, horizon, mlflow, mlflow_experiment)
+    if config is not None and not reach:
+        raise click.BadParameter("--config says under which settings modules are imported; give --reach too.")
+    if reach:
+        use_settings(config)
+    options = PageOptions(token, journal, reports, horizon, mlflow, mlflow_experiment, reached if reach else None)
     with _listening(port) as listening:
         click.echo(f"http://{_LOOPBACK}:{listening.getsockname()[1]}/?token={token}")
         _serve(page_app(options), listening)
+
+
+@functools.cache
+def reached(name: str) -> str:
+    """Return what an experiment reaches as a tree, else why that is not known: the rest of the page is shown anyway."""
+    from spearmint.discovery.cpython import is_supported, unknown_python  # noqa: PLC0415 - as above
+
+    if not is_supported():
+        return f"Cannot tell what {name!r} reaches on {unknown_python()}."
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return draw_target(name, import_object(name)).tree()
+    except Exception as error:  # noqa: BLE001 - whatever the module raises as it is imported
+        return f"Cannot tell what {name!r} reaches: {type(error).__name__}: {error}"
 
 
 def _listening(port: int) -> socket.socket:

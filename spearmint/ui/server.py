@@ -42,6 +42,7 @@ class PageOptions:
         horizon: About how many units verdicts are expected at.
         mlflow: Address of MLflow's own page; empty for none.
         mlflow_experiment: Id of the MLflow experiment that traces are in.
+        reach: Draws what an experiment of some name reaches, as a tree of lines; None where that is not asked for.
     """
 
     token: str = field(repr=False)
@@ -50,6 +51,7 @@ class PageOptions:
     horizon: float = 5000
     mlflow: str = ""
     mlflow_experiment: str = "0"
+    reach: Callable[[str], str] | None = None
 
 
 def page_app(options: PageOptions) -> Starlette:
@@ -101,6 +103,7 @@ class _Pages:
             "versions": list(dict.fromkeys(one.version for one in report.facts.records)),
             "stages": await run_in_threadpool(self._stages.stages, name),
             "traces": self._traces(name),
+            "reach": await run_in_threadpool(self._options.reach, name) if self._options.reach else "",
             "token": self._options.token,
         }
         return self._page(request, "experiment.html.j2", title=name, content=content, **values)

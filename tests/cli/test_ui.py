@@ -9,6 +9,7 @@ import urllib.request
 
 import pytest
 
+from spearmint.cli.ui import reached
 from tests.evaluation.online.journal_files import exposure, outcome, write
 
 DEADLINE_SECONDS = 60
@@ -45,3 +46,28 @@ def test_a_port_that_is_taken_is_refused(invoke):
 
 def test_an_address_of_mlflow_that_is_none_is_refused(invoke):
     assert invoke("ui", "--mlflow", "javascript:alert(1)").exit_code == 2
+
+
+def test_settings_without_reach_are_refused(invoke):
+    assert "give --reach too" in invoke("ui", "--config", "spearmint.yaml").stderr
+
+
+def test_what_an_experiment_reaches_is_its_graph(folder, monkeypatch):
+    pytest.importorskip("uvicorn")
+    (folder / "shop_reach.py").write_text("""
+from spearmint import experiment
+
+@experiment(configs=[{"k": 1}, {"k": 2}])
+def rank(config):
+    return config.k
+
+@experiment(configs=[{"k": 1}])
+def answer(config):
+    return rank()
+""")
+    monkeypatch.syspath_prepend(str(folder))
+    shown = reached("shop_reach:answer")
+    assert shown.startswith("shop_reach:answer  [experiment, 1 config, ")
+    assert "shop_reach:rank  [experiment, 2 configs, " in shown
+    missing = reached("shop_missing:f")
+    assert missing.startswith("Cannot tell what 'shop_missing:f' reaches: ImportError: No module named 'shop_missing'")

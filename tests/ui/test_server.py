@@ -72,6 +72,26 @@ def test_answers_load_nothing_from_elsewhere(client):
         assert "http" not in client.get(path).text.replace("http://www.w3.org", "")
 
 
+def test_experiment_shows_what_it_reaches_where_asked(journal):
+    asked = []
+
+    def reach(name):
+        asked.append(name)
+        return f"{name}\n└── shop.rank:{HOSTILE}"
+
+    app = page_app(PageOptions(TOKEN, (str(journal),), reach=reach))
+    client = testclient.TestClient(app, base_url=HOST)
+    client.get("/", params={"token": TOKEN})
+    text = client.get("/experiment", params={"name": "shop.rank:score"}).text
+    assert "What it reaches" in text
+    assert "└── shop.rank:&lt;/script&gt;" in text
+    assert asked == ["shop.rank:score"]
+
+
+def test_experiment_is_imported_only_where_asked(client):
+    assert "What it reaches" not in client.get("/experiment", params={"name": "shop.rank:score"}).text
+
+
 def test_overview_tells_units_health_and_verdicts(client):
     text = client.get("/").text
     assert "control 200, discount 200" in text
