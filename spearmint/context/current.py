@@ -22,7 +22,8 @@ step_caller_var: ContextVar[Callable[..., Any] | None] = ContextVar("spearmint_s
 class RuntimeContext:
     """Make a case, or attributes, current for the code inside ``with``.
 
-    It nests: attributes join those of the contexts around it, and the inner value of a name wins.
+    It nests: attributes join those of the contexts around it, and the inner value of a name wins. Several threads and
+    tasks may be inside one at once.
 
     Args:
         case: The case that experiments called inside take part in; None leaves the current one.
@@ -51,22 +52,21 @@ class RuntimeContext:
             raise DeclarationError(message)
         self._case = case
         self._attributes = dict(attributes or {})
-        self._tokens: list[tuple[Token[Any] | None, Token[Any] | None]] = []
+        # By the attributes that each entry has made current: threads and tasks leave in an order of their own.
+        self._tokens: dict[int, tuple[Token[Any] | None, Token[Any]]] = {}
 
     def __enter__(self) -> Self:
         case = None if self._case is None else experiment_case_var.set(self._case)
-        attributes = None
-        if self._attributes:
-            attributes = attributes_var.set(MappingProxyType({**attributes_var.get(), **self._attributes}))
-        self._tokens.append((case, attributes))
+        attributes = MappingProxyType({**attributes_var.get(), **self._attributes})
+        self._tokens[id(attributes)] = case, attributes_var.set(attributes)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        case, attributes = self._tokens.pop()
-        if attributes is not None:
-            attributes_var.reset(attributes)
+        tokens = self._tokens.pop(id(attributes_var.get()), None)
+        case, attributes = tokens or self._tokens.popitem()[1]  # The last one, where another context is still inside.
+        attributes_var.reset(attributes)
         if case is not None:
             experiment_case_var.reset(case)
 

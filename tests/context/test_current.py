@@ -1,3 +1,4 @@
+import asyncio
 import contextvars
 import threading
 
@@ -128,3 +129,42 @@ def test_what_is_no_case_is_refused(case):
 def test_attributes_that_are_no_mapping_are_refused():
     with pytest.raises(DeclarationError, match=r"Cannot use \['ann'\] as attributes: it is no mapping. Give a dict"):
         RuntimeContext(attributes=["ann"])
+
+
+def test_one_context_may_be_entered_by_many_tasks_at_once():
+    ann = RuntimeContext(attributes={"user_id": "ann"})
+
+    async def visit(turns):
+        with ann:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            inside = dict(attributes_var.get())
+        return inside, dict(attributes_var.get())
+
+    async def visits():
+        return await asyncio.gather(*(visit(turns) for turns in (1, 3, 2, 5, 4)))
+
+    assert asyncio.run(visits()) == [({"user_id": "ann"}, {})] * 5
+
+
+def test_one_context_may_be_entered_by_threads_at_once():
+    ann, inside = RuntimeContext(attributes={"user_id": "ann"}), threading.Barrier(2)
+    leaves_first = threading.Event()
+    left = []
+
+    def visit(waits):
+        with ann:
+            inside.wait(30)
+            if waits:
+                assert leaves_first.wait(30)
+        left.append(dict(attributes_var.get()))
+        leaves_first.set()
+
+    # The one that entered first leaves first, and the other way round.
+    threads = [threading.Thread(target=visit, args=(waits,)) for waits in (False, True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert left == [{}, {}]
