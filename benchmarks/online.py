@@ -1,4 +1,4 @@
-"""What an online experiment costs: a sticky call, the first exposure of a unit, and the journal.
+"""What an online experiment costs: a sticky call, the first exposure of a unit, and the journal; and what it counts.
 
 The floor of a call is that of `call_overhead.py`. Every function here does nothing, so that only the wrapping is
 measured. Where the SDKs of GrowthBook, OpenFeature and LaunchDarkly are installed, what evaluates a flag in them is
@@ -6,10 +6,15 @@ measured beside it.
 """
 
 import importlib
+import json
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
+from operator import sub
+from pathlib import Path
+from statistics import median
 from typing import Any
 
 from call_overhead import CONFIG, Frozen, floor, with_frozen
@@ -20,9 +25,13 @@ from spearmint import RuntimeContext, Spearmint
 from spearmint.strategies import SplitStrategy
 
 UNITS = 50_000
+PART = 500
 RECORDS_PER_SECOND = 50_000
 FIRST_MICROSECONDS = 3.0
 SHARE_OF_PEER = 0.3
+CALLS = 1_000_000
+THREADS = 8
+POPULATION = 10_000
 
 
 def sticky_calls(call: Callable[[], Any], plain: Callable[[], Any]) -> bool:
@@ -42,7 +51,9 @@ def sticky_calls(call: Callable[[], Any], plain: Callable[[], Any]) -> bool:
 def first_exposures(page: Callable[[], Any]) -> bool:
     """Measure what the first exposure of each unit costs its caller more, and how fast records are written.
 
-    Both are times of the processor: the caller's thread alone, and the whole process without what the calls take.
+    Both are times of the processor: the caller's thread alone, and the whole process without what the calls take. A
+    further call is one after a flush, which has to begin the means of its unit anew, as each unit's first does; the
+    call after that, which finds assignment and means at hand, is told beside it.
     """
     units = [f"unit-{number}" for number in range(UNITS)]
     contexts = [RuntimeContext(attributes={"user_id": unit}) for unit in units]
@@ -50,19 +61,57 @@ def first_exposures(page: Callable[[], Any]) -> bool:
         spearmint.configure(online={"journal": folder, "queue_size": UNITS, "flush_every": 600.0, "dedupe": 2 * UNITS})
         before = spearmint.exposure_stats()
         started = time.process_time()
-        first = seconds_of_calls(page, contexts)
+        parts = [contexts[start : start + PART] for start in range(0, UNITS, PART)]
+        first = [seconds_of_calls(page, part) for part in parts]
         is_whole = spearmint.flush(60)
-        used = time.process_time() - started - first
-        again = seconds_of_calls(page, contexts)
+        used = time.process_time() - started - sum(first)
+        again = [seconds_of_calls(page, part) for part in parts]
         after = spearmint.exposure_stats()
+        at_hand = [seconds_of_calls(page, part) for part in parts]
+        spearmint.flush(60)
         spearmint.configure(online={"journal": None, "flush_every": 5.0})
     written = after.written - before.written
     lost = after.dropped + after.failed - before.dropped - before.failed
-    more = (first - again) / UNITS * 1e6
-    print(f"first exposure: {more:.2f} µs more than a further call (limit {FIRST_MICROSECONDS})")
+    more, beyond = (median(map(sub, first, others)) / PART * 1e6 for others in (again, at_hand))
+    limit = f"(limit {FIRST_MICROSECONDS})"
+    print(f"first exposure: {more:.2f} µs more than a further call {limit}, {beyond:.2f} than one with all at hand")
     rate = f"{written / used:,.0f} per second of one core (limit {RECORDS_PER_SECOND:,})"
     print(f"journal: {written} records, {lost} lost, {rate}")
     return is_whole and not lost and more <= FIRST_MICROSECONDS and written / used >= RECORDS_PER_SECOND
+
+
+def exact_counts(page: Callable[[], Any]) -> bool:
+    """Call for some thousands of units a million times, by several threads, and count what the journal has."""
+
+    def call(offset: int) -> None:
+        for number in range(CALLS // THREADS):
+            with contexts[(number * 7 + offset) % POPULATION]:
+                page()
+
+    contexts = [RuntimeContext(attributes={"user_id": f"person-{number}"}) for number in range(POPULATION)]
+    with tempfile.TemporaryDirectory() as folder:
+        spearmint.configure(online={"journal": folder, "dedupe": 10 * POPULATION})
+        before = spearmint.exposure_stats()
+        workers = [threading.Thread(target=call, args=(13 * number,)) for number in range(THREADS)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        is_whole = spearmint.flush(60)
+        after = spearmint.exposure_stats()
+        spearmint.configure(online={"journal": None})
+        lines = [line for file in Path(folder).glob("*.jsonl") for line in file.read_text("utf-8").splitlines()]
+    records = [json.loads(line) for line in lines]
+    exposures = [one["feature_flag.context.id"] for one in records if one["type"] == "exposure"]
+    measured = sum(one["count"] for one in records if one.get("name") == "duration")
+    repeated = after.repeated - before.repeated
+    lost = after.dropped + after.failed + after.pending - before.dropped - before.failed - before.pending
+    print(
+        f"{CALLS:,} calls of {POPULATION:,} units by {THREADS} threads: {len(exposures):,} exposures of "
+        f"{len(set(exposures)):,} units, {repeated:,} repeated, {lost} lost, {measured:,} calls measured"
+    )
+    is_exact = len(exposures) == len(set(exposures)) == POPULATION and repeated == CALLS - POPULATION
+    return is_whole and is_exact and not lost and measured == CALLS
 
 
 def seconds_of_calls(page: Callable[[], Any], contexts: list[RuntimeContext]) -> float:
@@ -126,7 +175,7 @@ def main() -> int:
     plain = floor(with_frozen, Frozen(**CONFIG))
     with RuntimeContext(attributes={"user_id": "ann"}):
         results = [sticky_calls(page, plain), peers(page)]
-    results.append(first_exposures(page))
+    results += [first_exposures(page), exact_counts(page)]
     return 0 if all(results) else 1
 
 

@@ -38,8 +38,9 @@ class SpearmintProvider(AbstractProvider):
     the function. `track` records an outcome of the targeting key.
 
     The reason of a flag is ``SPLIT`` for a unit that takes part, ``DEFAULT`` for one that does not, ``DISABLED`` for
-    what is switched off, ``STATIC`` where every unit gets the same, and ``TARGETING_MATCH`` where a strategy of the
-    program's own chose by the attributes. Changes by `spearmint.reload` are told as PROVIDER_CONFIGURATION_CHANGED.
+    what is switched off, ``STATIC`` where every unit gets the same, and ``TARGETING_MATCH`` where the attributes alone
+    decide: by ``only_if`` with all weight on one config, or by a strategy of the program's own. Changes by
+    `spearmint.reload` are told as PROVIDER_CONFIGURATION_CHANGED.
     """
 
     @override
@@ -175,7 +176,17 @@ def _choice(experiment: ExperimentFunction, context: EvaluationContext | None) -
     if not unit_text(unit):
         raise TargetingKeyMissingError(f"Cannot resolve {experiment.name!r}: there is no targeting key.")
     assignment = split.assign({**attributes, split.options.unit: unit})
-    return _copy(experiment, assignment.config), Reason(assignment.reason.upper())
+    decided = _is_by_attributes(split, assignment)
+    return _copy(experiment, assignment.config), Reason.TARGETING_MATCH if decided else Reason(
+        assignment.reason.upper()
+    )
+
+
+def _is_by_attributes(split: Split, assignment: Assignment) -> bool:
+    """Tell whether a unit has its arm because its attributes match, and no bucket of it had a say."""
+    options = split.options
+    is_whole = split.live.traffic == 1 and not options.holdout and options.layer is None
+    return assignment.reason == "split" and options.rule is not None and is_whole and assignment.propensity == 1
 
 
 def _copy(experiment: ExperimentFunction, config: Config) -> Config:

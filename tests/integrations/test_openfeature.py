@@ -57,7 +57,16 @@ def greeting(config):
     return config
 
 
+@experiment(
+    configs=[ZERO, FLAGS, {"__config_id__": "targeted", **dict(list(ZERO.items())[1:])}],
+    strategy=SplitStrategy(weights=[0, 0, 1], only_if={"email": "ballmer@macrosoft.com"}),
+)
+def targeted_flags(config):
+    return config
+
+
 NAME = f"{__name__}:flags"
+TARGETED_NAME = f"{__name__}:targeted_flags"
 ZERO_NAME = f"{__name__}:zero_flags"
 GREETING = f"{__name__}:greeting#greeting"
 
@@ -70,7 +79,8 @@ def client():
     api.clear_providers()
 
 
-# The scenarios of the specification's `evaluation.feature`, in other words.
+# The scenarios of the specification's `evaluation.feature` and `evaluation_v2.feature`, in other words. Those on hooks
+# and on the status of a provider are about the client; no answer of ours is cached; what is off has its first config.
 ROWS = [
     ("boolean", False, True),
     ("string", "bye", "hi"),
@@ -102,6 +112,7 @@ def test_async_evaluation_gives_the_same(client, kind, default, value):
 def test_zero_values_are_values(client, kind, default, _):
     details = getattr(client, f"get_{kind}_details")(f"{ZERO_NAME}#{kind}", default)
     assert (details.value, details.error_code) == (ZERO[kind], None)
+    assert (details.reason, details.variant) == (Reason.STATIC, "zero")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +123,7 @@ def test_context_aware_evaluation_targets(client, customer, email, value):
     context = EvaluationContext("unit", {"customer": customer, "email": email, "age": 29})
     details = client.get_string_details(GREETING, "", context)
     assert (details.value, details.variant) == (value, value.lower())
-    assert details.reason == (Reason.SPLIT if value == "INTERNAL" else Reason.DEFAULT)
+    assert details.reason == (Reason.TARGETING_MATCH if value == "INTERNAL" else Reason.DEFAULT)
     assert len(details.flag_metadata["feature_flag.version"]) == 16
 
 
@@ -127,6 +138,66 @@ def test_wrong_type_gives_the_default_and_the_code(client):
     assert (details.value, details.reason, details.error_code) == (13, Reason.ERROR, ErrorCode.TYPE_MISMATCH)
     assert client.get_integer_details(f"{NAME}#boolean", 13).error_code == ErrorCode.TYPE_MISMATCH
     assert client.get_float_details(f"{NAME}#integer", 1.5).value == 10.0
+
+
+@pytest.mark.parametrize(("kind", "default", "_"), ROWS)
+@pytest.mark.parametrize(
+    ("attributes", "told"),
+    [
+        ({"email": "ballmer@macrosoft.com"}, (Reason.TARGETING_MATCH, "targeted")),
+        ({"email": "ballmer@macrosoft.com", "role": "admin", "age": 65}, (Reason.TARGETING_MATCH, "targeted")),
+        ({"email": "ballmer@none.com"}, (Reason.DEFAULT, "zero")),
+        ({"email": None}, (Reason.DEFAULT, "zero")),
+        ({}, (Reason.DEFAULT, "zero")),
+    ],
+)
+def test_targeting_alone_is_a_match_or_the_default(client, kind, default, _, attributes, told):
+    get = getattr(client, f"get_{kind}_details")
+    details = get(f"{TARGETED_NAME}#{kind}", default, EvaluationContext("unit", attributes))
+    assert (details.value, (details.reason, details.variant)) == (ZERO[kind], told)
+
+
+@pytest.mark.parametrize("option", [{"traffic": 0.9999}, {"holdout": 0.0001}, {"layer": "all[0:1]"}])
+def test_targeting_is_no_match_where_a_bucket_has_a_say(client, option):
+    @experiment(configs=[ZERO, FLAGS], strategy=SplitStrategy(weights=[0, 1], only_if={"plan": "pro"}, **option))
+    def partly(config):
+        return config
+
+    name = f"{__name__}:{partly.__qualname__}#string"
+    details = client.get_string_details(name, "", EvaluationContext("unit", {"plan": "pro"}))
+    assert (details.value, details.reason) == ("hi", Reason.SPLIT)
+
+
+@pytest.mark.parametrize(("kind", "default", "_"), ROWS)
+def test_missing_flag_of_each_type_gives_the_default(client, kind, default, _):
+    details = getattr(client, f"get_{kind}_details")("non-existent-flag", default)
+    assert (details.value, details.reason, details.error_code) == (default, Reason.ERROR, ErrorCode.FLAG_NOT_FOUND)
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "default"),
+    [
+        ("string", "boolean", False),
+        ("boolean", "string", "bye"),
+        ("boolean", "integer", 1),
+        ("boolean", "float", 0.1),
+        ("boolean", "object", {"a": 1}),
+    ],
+)
+def test_mismatch_of_each_type_gives_the_default(client, path, kind, default):
+    details = getattr(client, f"get_{kind}_details")(f"{NAME}#{path}", default)
+    assert (details.value, details.reason, details.error_code) == (default, Reason.ERROR, ErrorCode.TYPE_MISMATCH)
+
+
+@pytest.mark.parametrize(("kind", "default", "_"), ROWS)
+def test_disabled_flag_of_each_type_gives_the_first_config(client, kind, default, _):
+    spearmint.disable(TARGETED_NAME)
+    try:
+        context = EvaluationContext("unit", {"email": "ballmer@macrosoft.com"})
+        details = getattr(client, f"get_{kind}_details")(f"{TARGETED_NAME}#{kind}", default, context)
+    finally:
+        spearmint.enable(TARGETED_NAME)
+    assert (details.value, details.reason) == (ZERO[kind], Reason.DISABLED)
 
 
 def test_split_without_a_targeting_key_is_an_error(client):
