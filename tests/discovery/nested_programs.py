@@ -18,6 +18,7 @@ import pytest
 from spearmint import experiment
 from spearmint.discovery import calls_in_source
 from spearmint.discovery.reach.table_store import table_store
+from spearmint.planning.select import prepare
 
 OTHER = """
 from spearmint import experiment
@@ -881,7 +882,8 @@ def unload() -> None:
 
 
 def forbid_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make every way to a function's source fail."""
+    """Make every way to a function's source fail; what the first declaration imports is imported before."""
+    prepare()
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise AssertionError("somebody reads source")
