@@ -172,7 +172,8 @@ def config_names(configs: list[Any]) -> list[str]:
     """
     from spearmint.config.flatten import differing_paths, flatten  # noqa: PLC0415
     from spearmint.config.model import given_id  # noqa: PLC0415
-    from spearmint.redaction import MASK, redactor  # noqa: PLC0415 - few sessions need it
+    from spearmint.redaction import redactor  # noqa: PLC0415 - few sessions need it
+    from spearmint.secret_forms import MASK  # noqa: PLC0415
 
     flat = [flatten(config) for config in configs]
     differing = differing_paths(flat)

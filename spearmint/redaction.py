@@ -1,17 +1,14 @@
 """Secrets: which names have them, what they look like, and how values and texts lose them."""
 
 import re
-from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
-from urllib.parse import unquote
 
 from pydantic import SecretBytes, SecretStr
 
 from spearmint.errors import ConfigError
-
-MASK = "**********"
+from spearmint.secret_forms import MASK, passwords_in, without_passwords, without_tokens
 
 # Whole words of a name: `token` and `auth_token`, but neither `max_tokens` nor `tokenizer`.
 SECRET_KEYS = (
@@ -31,6 +28,12 @@ SECRET_KEYS = (
     "credentials?",
 )
 
+# What a name has in it, in lower case, that one of `SECRET_KEYS` matches; most texts have none of it.
+_STEMS = ("key", "passw", "pwd", "passphrase", "secret", "token", "auth", "bearer", "jwt", "cookie", "credential")
+_HEADER_STEMS = ("authorization", "cookie")
+_FOLDED = ("\u017f", "\u0130", "\u0131")  # Characters that `re` takes for an s or i, and `lower` does not.
+_STEM_BEFORE_A_VALUE = re.compile(rf"(?:{'|'.join(_STEMS)})[\w-]*(?:['\"]?\s*(?:=>|:=|[:=])|['\"]\s*,)")
+
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _NAME = re.compile(r"[\w.:/-]{1,64}")
 SHORTEST_SECRET = 6  # characters; a shorter one would be found in words where it is none
@@ -47,29 +50,7 @@ _HEADER = re.compile(
     r"""(?i)(?<![\w-])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie)"""
     r"""(?P<between>\s*:\s*(?:(?:bearer|basic|token)\s+)?)(?P<value>[^\s'"][^\r\n'"]*)"""
 )
-# Both URLs and DSNs. In a URL of the web a slash ends the password; some databases' drivers allow one in it.
-_URL = re.compile(
-    r"(?i)(?<![a-z0-9+.-])(?P<before>(?:(?:https?|wss?)://[^\s:/@'\"]{0,256}:(?P<web>[^\s/?#'\"<>]{1,512})"
-    r"|(?!https?:|wss?:)[a-z][a-z0-9+.-]{0,30}://[^\s:/@'\"]{0,256}:(?P<password>[^\s'\"<>]{1,512})))@"
-)
-_URL_TOKEN = re.compile(r"(?<=://)[\w-]{20,}(?=@)")
-_GO_DSN = re.compile(r"(?<![\w.-])(?P<user>[\w.-]{1,64}):(?P<password>[^\s@'\"]{1,256})(?=@(?:tcp|unix)\()")
 _NO_PAIR = re.compile(r"[^:='\"]*").fullmatch  # what has no value after a name
-_SIGNED = re.compile(r"(?i)(?<=[?&])(?P<name>sig|signature|x-amz-signature|x-goog-signature)=[^\s&'\"]+")
-_BASIC = re.compile(r"\b(?P<scheme>[Bb]asic\s+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})")
-_BEARER = re.compile(r"(?i)\b(?P<scheme>bearer\s+)(?:(?=[\w.~+/=-]*\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})")
-# Keys as the large providers write them, and forms that are a key of any provider.
-_TOKENS = re.compile(
-    r"(?<![\w-])(?:"
-    r"sk-(?=[\w-]*\d)[\w-]{16,}"
-    r"|[rs]k_(?:live|test)_\w{10,}|whsec_\w{16,}"
-    r"|gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
-    r"|xox[abeprs]-[\w-]{10,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|pypi-[\w-]{30,}"
-    r"|AKIA[0-9A-Z]{16}|ASIA[0-9A-Z]{16}|AIza[\w-]{30,}|ya29\.[\w-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}"
-    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
-    r")"
-)
-_PEM = re.compile(r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)")
 
 
 class Redactor:
@@ -97,6 +78,7 @@ class Redactor:
                 )
                 raise ConfigError(message) from error
         self._words = "|".join(f"(?:{pattern})" for pattern in patterns)
+        self._has_stems = patterns == SECRET_KEYS
 
     # Compiled on first use: most processes import Spearmint and hide nothing.
     @cached_property
@@ -158,20 +140,20 @@ class Redactor:
         for secret in sorted(secrets, key=len, reverse=True) if secrets else ():
             if len(secret) >= SHORTEST_SECRET:
                 text = text.replace(secret, MASK)
-        # Most texts lack the characters that a form must have, which is seen sooner than that there is no such form.
-        if "-----BEGIN" in text:
-            text = _PEM.sub(MASK, text)
-        if "@" in text:
-            if "://" in text:
-                text = _URL_TOKEN.sub(MASK, _URL.sub(_without_password, text))
-            text = _GO_DSN.sub(rf"\g<user>:{MASK}", text)
-        if ":" in text:
+        text = without_passwords(text)
+        return without_tokens(self._hide_named(text) if self._words else text)
+
+    def _hide_named(self, text: str) -> str:
+        """Hide what stands after names. Stems of names are looked for first: most texts have none."""
+        lower = text.lower()
+        can_tell = self._has_stems and not any(one in text for one in _FOLDED)
+        if can_tell and not any(one in lower for one in _STEMS):
+            return text
+        if ":" in text and not (can_tell and not any(one in lower for one in _HEADER_STEMS)):
             text = _HEADER.sub(self._header, text)
-        if self._words and not _NO_PAIR(text):
+        if not _NO_PAIR(text) and not (can_tell and _STEM_BEFORE_A_VALUE.search(lower) is None):
             text = self._text.sub(_after_name, text)
-        if self._words and "-" in text:
-            text = self._option.sub(rf"\g<option>{MASK}", text)
-        return _without_tokens(text)
+        return self._option.sub(rf"\g<option>{MASK}", text) if "-" in text else text
 
     def excerpt(self, text: str, length: int, secrets: Iterable[str] = ()) -> str:
         """Return the beginning of a text, without secrets, as `hide` does.
@@ -252,39 +234,8 @@ def may_be_secret(value: object) -> bool:
     return value is not None and not isinstance(value, bool)
 
 
-def passwords_in(text: str) -> set[str]:
-    """Return the passwords of the URLs and DSNs in a text, as they stand there and decoded."""
-    if "://" not in text:
-        return set()
-    found = {match["web"] or match["password"] for match in _URL.finditer(text)}
-    return found | {unquote(one) for one in found}
-
-
-def _without_password(found: re.Match[str]) -> str:
-    password: str = found["web"] or found["password"]
-    return f"{found['before'][: -len(password)]}{MASK}@"
-
-
-def _without_tokens(text: str) -> str:
-    if "=" in text:
-        text = _SIGNED.sub(rf"\g<name>={MASK}", text)
-    text = _TOKENS.sub(MASK, text)
-    if "asic" in text:
-        text = _BASIC.sub(_basic, text)
-    return _BEARER.sub(rf"\g<scheme>{MASK}", text)
-
-
 def _after_name(found: re.Match[str]) -> str:
     return f"{found['name']}{found['between'] or found['comma']}{MASK}"
-
-
-def _basic(found: re.Match[str]) -> str:
-    """Mask user and password, but no word after the word "basic"."""
-    try:
-        is_pair = b":" in b64decode(found["value"] + "=" * (-len(found["value"]) % 4))
-    except ValueError:
-        return found[0]
-    return f"{found['scheme']}{MASK}" if is_pair else found[0]
 
 
 class _Current:

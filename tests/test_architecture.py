@@ -25,6 +25,7 @@ HOUSE = (
     (0, "untraced", ""),
     (0, "native", ""),
     (0, "latch", ""),
+    (0, "secret_forms", ""),
     (0, "redaction", ""),
     (0, "warn", ""),
     (0, "render", ""),

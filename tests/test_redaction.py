@@ -3,12 +3,15 @@
 from time import thread_time
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
 import spearmint
-from spearmint import redaction
+from spearmint import redaction, secret_forms
 from spearmint.errors import ConfigError
-from spearmint.redaction import MASK, Redactor
+from spearmint.redaction import SECRET_KEYS, Redactor
+from spearmint.secret_forms import MASK
 
 redactor = Redactor()
 TEXT_SECONDS = 2
@@ -114,6 +117,52 @@ def test_text_of_secret_form_is_hidden(text, hidden) -> None:
 )
 def test_other_text_is_left_alone(text) -> None:
     assert redactor.hide(text) == text
+
+
+PARTS = [
+    *(
+        "api_key",
+        "Password",
+        "PWD",
+        "passphrase",
+        "\u017fecret",
+        "token",
+        "token_\u0130",
+        "auth",
+        "Cookie",
+        "credent\u0131als",
+    ),
+    *(
+        "bearer ",
+        "Authorization",
+        "x-jwt",
+        "monkey",
+        "--",
+        "-",
+        "_",
+        " ",
+        "=",
+        ": ",
+        ":=",
+        "=>",
+        ",",
+        "'",
+        '"',
+        "abcdef123456",
+    ),
+    *("[", "]", "{", "}", "none", "\n", "\\", "sk-abcdefgh12345678", "eyJabcdefgh.abcdefgh.abc", "Basic dXNlcjpwYXNz"),
+]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map("".join))
+def test_hiding_by_stems_hides_what_plain_hiding_does(text) -> None:
+    plain = Redactor((*SECRET_KEYS, "(?!)"))  # Of these patterns no stems are known.
+    assert redactor.hide(text) == plain.hide(text)
+
+
+@given(st.from_regex(secret_forms._TOKENS))
+def test_every_token_has_a_start_that_is_looked_for(text) -> None:
+    assert any(start in text for start in secret_forms._TOKEN_STARTS)
 
 
 def test_known_secrets_are_hidden_but_not_short_ones() -> None:

@@ -11,7 +11,8 @@ from spearmint.config.copying import value_factory
 from spearmint.config.model import Config, origin_of
 from spearmint.config.paths import look_up, shown_value
 from spearmint.errors import BindingError
-from spearmint.redaction import MASK, redactor
+from spearmint.redaction import redactor
+from spearmint.secret_forms import MASK
 
 Supplier = Callable[[], Any]
 

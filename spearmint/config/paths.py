@@ -5,7 +5,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from spearmint.config.model import ATOMS
-from spearmint.redaction import MASK, may_be_secret, redactor
+from spearmint.redaction import may_be_secret, redactor
+from spearmint.secret_forms import MASK
 
 
 def look_up(config: Any, path: str) -> Any:

@@ -7,7 +7,8 @@ from typing import Any, Literal, get_args
 from pydantic import SecretBytes, SecretStr
 
 from spearmint.config.canonical import DICTS
-from spearmint.redaction import MASK, Redactor, passwords_in
+from spearmint.redaction import Redactor
+from spearmint.secret_forms import MASK, passwords_in
 from spearmint.tracing.snapshot import ObjectFields, Truncated
 
 Loss = Literal["masked", "cut", "text"]  # the gravest first

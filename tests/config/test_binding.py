@@ -16,7 +16,7 @@ from spearmint import Bind, Config, Spearmint, experiment
 from spearmint.config import parse_configs
 from spearmint.config.paths import look_up
 from spearmint.errors import BindingError, ConfigError, SpearmintError
-from spearmint.redaction import MASK
+from spearmint.secret_forms import MASK
 
 LLM = {"model": "tiny", "temperature": 0.5}
 CONFIG = {"__config_id__": "one", "llm": LLM, "stages": [{"k": 3}, {"k": 5}], "x": 7}

@@ -3,7 +3,7 @@
 import pytest
 
 from spearmint import Config, Spearmint
-from spearmint.redaction import MASK
+from spearmint.secret_forms import MASK
 from tests.mlflow_state import mlflow_as_it_was
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]  # MLflow's own, of what it is built on

@@ -7,7 +7,7 @@ import pytest
 
 import spearmint
 from spearmint import Config, RuntimeContext, Spearmint, experiment
-from spearmint.redaction import MASK
+from spearmint.secret_forms import MASK
 from spearmint.strategies import ShadowStrategy
 
 SECRET = "k-4f9a77b1c2"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
 import spearmint
 from spearmint import Config, Spearmint
-from spearmint.redaction import MASK
+from spearmint.secret_forms import MASK
 
 SECRET = "sk-4f9a77b1c2"
 HEADERS = [("Authorization", "Basic YW5uOnB3"), ["x-api-key", "k-1234567"]]
