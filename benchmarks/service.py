@@ -6,10 +6,16 @@ clients, one request after another each. A request waits 20 ms for something els
 * plain: the function as it is.
 * shadow: an experiment with a variant that takes 20 ms too, both traced, to MLflow in sqlite.
 * MLflow down: the same, with a tracking server whose port refuses.
+
+And near its capacity? Requests come at random, at a rate that takes most of a core, whether they are answered or not,
+in turns to the function as it is and to a shadow of two variants, in one process: what a request takes, from when it
+was due, the core that the process used, and what became of the variants.
 """
 
 import asyncio
+import json
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -27,9 +33,14 @@ CLIENTS = 2
 WARM_UP = 100
 START_SECONDS = 60
 LIMITS = {"p50": 1.1, "p99": 1.5}
+BUSY_CORE = 0.7  # Used by the plain function.
+BUSY_SLICES = 16  # Of each.
+BUSY_SECONDS = 2.0
+BUSY_LIMIT = 1.15
 
 APP = """
 import os, time
+from dataclasses import asdict
 from fastapi import FastAPI
 from spearmint import Spearmint
 from spearmint.strategies import ShadowStrategy
@@ -41,7 +52,9 @@ async def answer(question: str, scale: int = 1) -> dict:
     await asyncio.sleep(0.020)
     return {"length": sum(map(ord, question * 20)) * scale}
 
-if os.environ["SETTING"] != "plain":
+if os.environ["SETTING"] == "busy":
+    spearmint.configure(background={"queue_size": 20})
+elif os.environ["SETTING"] != "plain":
     import mlflow
     configs = [{"scale": 1}, {"scale": 2}]
     mint = Spearmint(configs=configs, bindings={"scale": "scale"}, strategy=ShadowStrategy, tracing=True)
@@ -50,6 +63,26 @@ if os.environ["SETTING"] != "plain":
 @app.get("/")
 async def read(question: str) -> dict:
     return await answer(question)
+
+async def compute(question: str, scale: int = 1) -> dict:
+    size = sum(range(40_000))
+    await asyncio.sleep(0.020)
+    return {"length": sum(range(40_000)) + size + scale}
+
+busy = Spearmint(configs=[{"scale": n} for n in (1, 2, 3)], bindings={"scale": "scale"}, tracing=False)
+shadowed = busy.experiment(strategy=ShadowStrategy)(compute)
+
+@app.get("/busy/plain")
+async def read_plain(question: str) -> dict:
+    return await compute(question)
+
+@app.get("/busy/shadow")
+async def read_shadowed(question: str) -> dict:
+    return await shadowed(question)
+
+@app.get("/busy/account")
+async def busy_account() -> dict:
+    return {"core": time.process_time(), **asdict(spearmint.background_stats())}
 
 @app.get("/account")
 async def account() -> dict:
@@ -70,7 +103,9 @@ def main() -> int:
             for setting, port in ports.items():
                 measured[setting].append(asyncio.run(load(port, REQUESTS)))
         accounts = {setting: asyncio.run(once(port, "/account")) for setting, port in ports.items()}
-    return 0 if tell(measured, accounts) else 1
+        busy = asyncio.run(under_load(stack.enter_context(served("busy", folder))))
+    passes = tell(measured, accounts)
+    return 0 if tell_busy(*busy) and passes else 1
 
 
 @contextmanager
@@ -84,6 +119,7 @@ def served(setting: str, folder: str) -> Iterator[int]:
     Path(folder, "service.py").write_text(APP, encoding="utf-8")
     environment = {**os.environ, "SETTING": setting, "MLFLOW_TRACKING_URI": uri}
     command = [sys.executable, "-m", "uvicorn", "service:app", "--port", str(port), "--log-level", "error"]
+    command += ["--timeout-keep-alive", "600"]
     quiet = subprocess.DEVNULL
     server = subprocess.Popen(command, cwd=folder, env=environment, stdout=quiet, stderr=quiet)
     try:
@@ -154,6 +190,79 @@ async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: 
         message = f"{path} was answered {head.splitlines()[0]}: {body}"
         raise RuntimeError(message)
     return body
+
+
+Slices = dict[str, list[tuple[list[float], float]]]
+
+
+async def under_load(port: int) -> tuple[float, Slices, dict[str, float]]:
+    """Load a service near its capacity.
+
+    Returns:
+        The requests per second; of each path, by slices, the seconds of each request and the part of a core used; and
+        the account of the variants.
+    """
+    paths = ("/busy/plain", "/busy/shadow")
+    connections = [await asyncio.open_connection("127.0.0.1", port)]
+    took = []
+    for _ in range(5):  # The quickest is the least disturbed.
+        before = await busy_account(connections)
+        for _ in range(WARM_UP):
+            await ask(*connections[0], f"{paths[0]}?question=why")
+        took.append(((await busy_account(connections))["core"] - before["core"]) / WARM_UP)
+    rate = BUSY_CORE / median(took)
+    measured: Slices = {path: [] for path in paths}
+    for number in range(BUSY_SLICES):
+        for path in paths if number % 2 else reversed(paths):
+            measured[path].append(await load_openly(connections, path, rate, number))
+    return rate, measured, await busy_account(connections)
+
+
+Connections = list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+
+
+async def busy_account(connections: Connections) -> dict[str, float]:
+    """Return the seconds of a core that the service has used, and what became of its variants."""
+    account: dict[str, float] = json.loads(await ask(*connections[0], "/busy/account"))
+    return account
+
+
+async def load_openly(connections: Connections, path: str, rate: float, seed: int) -> tuple[list[float], float]:
+    """Ask at random, at a rate, for some seconds; return the seconds of each request and the part of a core used."""
+    before, start, due, times = await busy_account(connections), time.perf_counter(), 0.0, []
+    host, port = connections[0][1].get_extra_info("peername")
+    source = random.Random(seed)  # noqa: S311 - no secret
+
+    async def one(due: float) -> None:
+        connection = connections.pop() if connections else await asyncio.open_connection(host, port)
+        await ask(*connection, f"{path}?question=why")
+        times.append(time.perf_counter() - start - due)
+        connections.append(connection)
+
+    async with asyncio.TaskGroup() as group:
+        while (due := due + source.expovariate(rate)) < BUSY_SECONDS:
+            await asyncio.sleep(max(start + due - time.perf_counter(), 0))
+            group.create_task(one(due))
+    seconds = time.perf_counter() - start
+    after = await busy_account(connections)
+    while (await busy_account(connections))["pending"]:  # noqa: ASYNC110 - what it left is not to slow the next
+        await asyncio.sleep(0.05)
+    return times, (after["core"] - before["core"]) / seconds
+
+
+def tell_busy(rate: float, measured: Slices, account: dict[str, float]) -> bool:
+    """Print what requests of a busy service took, and return whether the limit holds."""
+    print(f"near its capacity, {rate:.0f} requests/s:")
+    p95s: list[list[float]] = []
+    for path, slices in measured.items():
+        p95s.append([quantiles(times, n=100)[94] for times, _ in slices])
+        core = median(core for _, core in slices)
+        print(f"{path:12} {median(p95s[-1]) * 1e3:8.1f} ms p95, {core:.2f} of a core")
+    ratio = median(shadow / plain for plain, shadow in zip(*p95s, strict=True))
+    passes = bool(ratio <= BUSY_LIMIT)
+    shed = f"{account['dropped']} of {account['submitted']} variants shed"
+    print(f"p95 ratio {ratio:.2f}, limit {BUSY_LIMIT}: {'ok' if passes else 'MISSED'}; {shed}")
+    return passes
 
 
 def tell(measured: dict[str, list[list[float]]], accounts: dict[str, str]) -> bool:

@@ -18,7 +18,7 @@ class PoolLimits(ProcessOptions):
         max_tasks: Async variants of one event loop that may be under way at once.
         queue_size: Variants that may wait for a thread; also async variants that may wait for others of their loop.
         max_lag: Seconds by which an event loop may run late before async variants that no caller waits for are dropped,
-            where ``overflow`` is ``"drop"``.
+            where ``overflow`` is ``"drop"``. From a fiftieth of that on average, they wait.
         overflow: What happens to a variant beyond that: ``"drop"`` it, ``"block"`` the caller until there is room, or
             ``"run_in_caller"``.
         exit_timeout: Seconds that the exit of the process waits for what is under way.

@@ -3,9 +3,10 @@
 import asyncio
 from collections import deque
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from itertools import repeat
-from time import perf_counter
+from time import monotonic, perf_counter
 
 from spearmint.execution.jobs import Batch, Job, variant_var
 from spearmint.execution.loop_lag import loop_lag
@@ -15,6 +16,14 @@ from spearmint.results import Outcome, outcome_of
 
 # Tasks that were told to stop and do not: asyncio itself would let them be collected in the middle.
 _lingering: set[asyncio.Task[Outcome]] = set()
+
+# Variants begin while the loop is late by less than this part of max_lag on average, and than what idle loops are late;
+# one after another, each once a turn of the loop took less than the other part, else at the next sample of its lag.
+# So they take what main leaves. On a loop that is always late, one begins at every so many samples.
+_BUSY_PART = 0.02
+_LONG_TURN_PART = 0.01
+_IDLE_SECONDS = 0.002
+_PATIENCE = 20
 
 
 class _Waiting(deque[Batch]):
@@ -39,6 +48,10 @@ class TaskQueue:
         self._waiting = _Waiting(loop)
         self._running: dict[Job, None] = {}
         self._blocked: list[asyncio.Future[None]] = []
+        self._awaited: set[Batch] = set()
+        self._probe: asyncio.Handle | None = None
+        self._turns_are_long = False
+        self._held_back = 0
 
     async def hand_over(self, batch: Batch, count: int, *, is_awaited: bool) -> None:
         """Hand over the variants of a call.
@@ -65,7 +78,11 @@ class TaskQueue:
                 room = count
             if room > 0:
                 number = min(room, count)
-                self._waiting.extend(repeat(batch, number))
+                if is_awaited:
+                    self._awaited.add(batch)
+                    self._waiting.extendleft(repeat(batch, number))
+                else:
+                    self._waiting.extend(repeat(batch, number))
                 count -= number
                 self._start()
             elif limits.overflow == "drop":
@@ -91,14 +108,39 @@ class TaskQueue:
             variant_pool.cancel(batch, number, is_lost=True)
             for _ in range(number):
                 self._waiting.remove(batch)
+        self._awaited.clear()
         self._leave()
 
     def _sheds(self) -> bool:
         limits = variant_pool.limits
         return limits.overflow == "drop" and self._lag.seconds > limits.max_lag
 
+    def _may_begin(self) -> bool:
+        """Tell whether the first that waits may begin: its caller waits for it, or the loop has time for it."""
+        limits = variant_pool.limits
+        if limits.overflow != "drop" or self._waiting[0] in self._awaited:
+            return True
+        is_busy = self._lag.average > max(limits.max_lag * _BUSY_PART, _IDLE_SECONDS)
+        if self._probe is not None or self._turns_are_long or (is_busy and self._held_back < _PATIENCE):
+            return False
+        self._held_back = 0
+        self._probe = self._loop.call_soon(self._probed, monotonic(), context=Context())
+        return True
+
+    def _probed(self, asked: float) -> None:
+        """Go on where the turn that began with a variant was short."""
+        self._probe = None
+        self._turns_are_long = monotonic() - asked > variant_pool.limits.max_lag * _LONG_TURN_PART
+        self._start()
+
+    def _sampled(self) -> None:
+        """Look anew whether what waits may begin."""
+        self._probe, self._turns_are_long = None, False
+        self._held_back += 1
+        self._start()
+
     def _enter(self) -> None:
-        self._lag.watch(self._loop)
+        self._lag.watch(self._loop, self._sampled)
         if self._account.loops.get(self._loop) is not self:
             self._account.loops[self._loop] = self
             self._account.queues.append(self._waiting)
@@ -120,7 +162,7 @@ class TaskQueue:
         for job in [one for one in self._running if one.is_counted]:
             self._running.pop(job, None)
         try:
-            while self._waiting and len(self._running) < variant_pool.limits.max_tasks:
+            while self._waiting and len(self._running) < variant_pool.limits.max_tasks and self._may_begin():
                 self._begin(self._account.guard.run(self._take))
         except BaseException:  # A signal handler has raised.
             for job in self._account.under_way():
@@ -130,9 +172,12 @@ class TaskQueue:
         self._leave()
 
     def _take(self) -> Job:
-        job = self._waiting[0].take()
+        batch = self._waiting[0]
+        job = batch.take()
         job.loop = self._loop
         self._account.register(job, self._waiting)
+        if batch in self._awaited and not batch.untaken:
+            self._awaited.discard(batch)
         return job
 
     def _take_from(self, batch: Batch) -> Job:

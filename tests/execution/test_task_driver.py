@@ -14,6 +14,7 @@ import pytest
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.execution import task_queue as tasks
+from spearmint.execution.loop_lag import loop_lag
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -367,6 +368,52 @@ def test_loop_that_lags_sheds_what_nobody_awaits(account, caplog) -> None:
 @pytest.mark.parametrize("overflow", ["block", "run_in_caller"])
 def test_loop_that_lags_sheds_nothing_where_all_must_run(account, overflow) -> None:
     assert held_up(account, overflow) == {"submitted": 3, "finished": 3}
+
+
+def test_variants_wait_for_a_busy_loop_unless_awaited(account) -> None:
+    spearmint.configure(background={"max_lag": 1.0})
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def computes(config: Config) -> int:
+        return config["n"]
+
+    async def main() -> None:
+        await computes()
+        assert await spearmint.aflush(SECONDS)
+        lag = loop_lag(asyncio.get_running_loop())
+        lag._average, lag._sampled = 0.5, time.monotonic() + SECONDS  # Late by less than max_lag, and a busy loop.
+        assert await computes() == 0
+        async with Spearmint.arun(computes, await_variants=True) as runner:
+            assert [one.status for one in await runner()] == ["success", "success"]
+        assert account() == {"submitted": 3, "finished": 2, "pending": 1}
+        lag._sampled = 0.0
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert account() == {"submitted": 3, "finished": 3}
+
+
+def test_variants_of_long_turns_begin_one_after_another(account) -> None:
+    spearmint.configure(background={"max_lag": 0.5})
+    turns, begun = [0], []
+
+    @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
+    async def computes(config: Config) -> int:
+        if config["n"]:
+            begun.append(turns[0])
+            time.sleep(0.01)  # noqa: ASYNC251 - a variant that computes
+        return config["n"]
+
+    async def main() -> None:
+        for _ in range(5):
+            await computes()
+        while len(begun) < 5:
+            await asyncio.sleep(0)
+            turns[0] += 1
+        assert await spearmint.aflush(SECONDS)
+
+    asyncio.run(main())
+    assert len(set(begun)) == 5
 
 
 def test_loop_without_variants_has_no_timer_of_ours(account) -> None:
