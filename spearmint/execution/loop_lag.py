@@ -69,7 +69,7 @@ class LoopLag:
 
 
 def _do_nothing() -> None:
-    """Follow a sample that nobody waits for."""
+    """Follow a sample for which nothing waits."""
 
 
 _lags: WeakKeyDictionary[asyncio.AbstractEventLoop, LoopLag] = WeakKeyDictionary()

@@ -125,7 +125,7 @@ class OutputScorer:
             call: What was called, its positional and its keyword arguments.
             output: What it returned.
         """
-        writer, pending = self._writer, None
+        writer, pending, is_pending = self._writer, None, False
         try:
             scorers = self.scorers_of(experiment)
             if not scorers or exposure.generation is not writer.generation or not self._is_sampled(exposure):
@@ -133,12 +133,17 @@ class OutputScorer:
             pending = PendingScore(self, exposure, scorers, call, output)
             with writer.account.lock:
                 writer.account.pending += 1
+                is_pending = True
             self.hand_over(pending)
         except Exception as error:  # noqa: BLE001 - the caller has other things to do
             if pending is None:
                 writer.account.count_failed(f"an output cannot be kept, {type(error).__name__}", kind="output")
             else:
                 pending.fail(error)
+        except BaseException:  # Of a signal handler, maybe before the output was handed over.
+            if is_pending and pending is not None:
+                pending.lose("its call was interrupted")
+            raise
 
     def take_outcome(self, exposure: Exposure, experiment: ExperimentFunction, call: _Calls, outcome: Outcome) -> None:
         """Do what `take` does for a call whose outcome is known; a stream of more items than are kept has no output."""

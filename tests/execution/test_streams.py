@@ -13,6 +13,7 @@ import spearmint
 from spearmint import Config, Spearmint
 from spearmint.context import experiment_case_var
 from spearmint.errors import ExecutionError
+from spearmint.execution import streams
 from spearmint.strategies import MultiBranchStrategy, ShadowStrategy
 
 pytestmark = pytest.mark.usefixtures("account")
@@ -656,3 +657,34 @@ def test_a_run_of_an_async_stream_needs_a_loop() -> None:
         pytest.raises(ExecutionError, match="the event loop of the code that iterates it"),
     ):
         runner()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_stream_interrupted_at_its_end_settles_variants(account, monkeypatch, is_async) -> None:
+    ends = []
+
+    def interrupted(*_: Any) -> None:
+        ends.append(1)
+        if len(ends) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(streams, "end_with", interrupted)
+
+    @shadowed
+    def numbers(config: Config) -> Generator[int, None, None]:
+        yield config["n"]
+
+    @shadowed
+    async def anumbers(config: Config) -> AsyncIterator[int]:
+        yield config["n"]
+
+    async def read() -> list[int]:
+        try:
+            return [one async for one in anumbers()]
+        finally:
+            assert await spearmint.aflush(SECONDS)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(read()) if is_async else list(numbers())
+    assert spearmint.flush(SECONDS)
+    assert account() == {"submitted": 1, "finished": 1}

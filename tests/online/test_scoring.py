@@ -8,6 +8,7 @@ import spearmint
 from spearmint import Bind, Pairwise, RuntimeContext, Spearmint, experiment
 from spearmint.assignment.hashing import bucket
 from spearmint.errors import ConfigError, DeclarationError
+from spearmint.online.scoring import output_scorer
 from spearmint.strategies import SplitStrategy
 
 CONFIGS = [{"__config_id__": "small", "size": 1}, {"__config_id__": "large", "size": 2}]
@@ -216,6 +217,21 @@ def test_outputs_beyond_the_queue_are_dropped_and_counted(scored, account, caplo
     assert spearmint.exposure_stats().dropped == 2
     assert account() == {"submitted": 2, "finished": 2}
     assert "wait in the background already" in caplog.text
+
+
+def test_output_of_an_interrupted_call_is_counted_as_dropped(scored, monkeypatch):
+    def interrupted(pending):
+        raise KeyboardInterrupt
+
+    words = words_of([length])
+    with monkeypatch.context() as patch:
+        patch.setattr(output_scorer, "hand_over", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            called(words, "one")
+    counts = spearmint.exposure_stats()
+    called(words, "one two")
+    assert scores(scored("outcome")) == [(2.0, 1)]
+    assert (counts.dropped, spearmint.exposure_stats().pending) == (1, 0)
 
 
 @pytest.mark.parametrize(
