@@ -51,7 +51,7 @@ def without_passwords(text: str) -> str:
 
 def passwords_in(text: str) -> set[str]:
     """Return the passwords of the URLs and DSNs in a text, as they stand there and decoded."""
-    if "://" not in text:
+    if "@" not in text or "://" not in text:
         return set()
     found = {match["web"] or match["password"] for match in _URL.finditer(text)}
     return found | {unquote(one) for one in found}

@@ -1,6 +1,7 @@
 """How cases are named for readers: by the parameters in which they differ."""
 
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from spearmint.evaluation.run.case_names import EvaluatedCase
 ABSENT = "-"
 _SHORT_ID = 12
 _BEFORE = 8  # characters that are shown before the first that differs
-_CONTROL = {code: f"\\x{code:02x}" for code in range(32) if chr(code) not in "\t\n\r"}
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def varying_parameters(cases: Sequence[EvaluatedCase]) -> list[str]:
@@ -91,7 +92,8 @@ def cut(text: str, length: int) -> str:
 
 def readable(text: str) -> str:
     """Return a text that any file takes: lone surrogates and control characters are escaped."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8").translate(_CONTROL)
+    encodable = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", encodable)
 
 
 def short_id(case_id: str) -> str:
