@@ -20,6 +20,18 @@ _OF_EXTRAS = {"openfeature": "spearmint.integrations.openfeature:OpenFeatureStra
 _IMPORT_PATH = re.compile(r"[^\W\d][\w.]*:[^\W\d][\w.]*")
 
 
+class StrategyArgumentError(ValueError):
+    """A built-in strategy does not take its arguments.
+
+    Attributes:
+        argument: The one without which it would take them, or say something else; None where there is no such one.
+    """
+
+    def __init__(self, message: str, argument: str | None) -> None:
+        super().__init__(message)
+        self.argument = argument
+
+
 def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
     """Refuse what cannot be a strategy, as far as is known without importing user code.
 
@@ -35,7 +47,7 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
         try:
             _made(BUILT_IN[name], name, arguments)
         except StrategyError as error:
-            raise ValueError(str(error)) from error
+            raise StrategyArgumentError(str(error), _culprit(name, arguments, str(error))) from error
     elif name in _OF_EXTRAS:
         return  # Whether the extra is installed is found when it is needed.
     elif not _IMPORT_PATH.fullmatch(name):
@@ -53,6 +65,18 @@ def check_strategy(name: str, arguments: Mapping[str, Any]) -> None:
             f"Give {', '.join(BUILT_IN)}, or the import path of a class, an instance or a function of the configs."
         )
         raise ValueError(message)
+
+
+def _culprit(name: str, arguments: Mapping[str, Any], problem: str) -> str | None:
+    for argument in arguments:
+        others = {other: value for other, value in arguments.items() if other != argument}
+        try:
+            _made(BUILT_IN[name], name, others)
+        except StrategyError as error:
+            if str(error) == problem.replace(repr(dict(arguments)), repr(others)):
+                continue
+        return argument
+    return None
 
 
 def _is_in_standard_library(package: str) -> bool:
@@ -85,7 +109,7 @@ def _made(found: Any, name: str, arguments: Mapping[str, Any]) -> Any:
     try:
         return found(**arguments)
     except TypeError as error:
-        message = f"Cannot make strategy {name!r} with {dict(arguments)!r}: {error}. {_takes(found)}."
+        message = f"Cannot make strategy {name!r} with {dict(arguments)!r}: {error}. {_takes(found, arguments)}"
         raise StrategyError(message) from error
 
 
@@ -102,12 +126,13 @@ def import_named(path: str) -> Any:
         raise StrategyError(message) from error
 
 
-def _takes(found: Any) -> str:
+def _takes(found: Any, arguments: Mapping[str, Any]) -> str:
     try:
         names = list(inspect.signature(found).parameters)
     except (TypeError, ValueError):
-        return "Give what it takes"
-    return f"It takes {', '.join(map(repr, names))}" if names else "It takes no arguments"
+        return "Give what it takes."
+    hint = next((close for name in arguments if name not in names and (close := did_you_mean(name, names))), "")
+    return f"It takes {', '.join(map(repr, names))}.{hint}" if names else "It takes no arguments."
 
 
 def _hint_of_a_colon(name: str) -> str:

@@ -362,6 +362,50 @@ def test_check_refuses_overlapping_layers_and_unknown_weights(write, invoke):
     assert "it overlaps checkout[0:0.5] of experiments[0]" in result.output
 
 
+def test_check_tells_places_in_arguments_of_a_strategy(write, invoke):
+    write(
+        pages___py="def one(size=0): ...\ndef two(size=0): ...\ndef three(size=0): ...\ndef four(size=0): ...\n",
+        spearmint___yaml="""
+            experiments:
+              - target: pages:one
+                configs: [{__config_id__: small, size: 1}]
+                bindings: {size: size}
+                strategy:
+                  use: split
+                  with:
+                    traffic: 0.5
+                    weights: {smal: 1}
+              - target: pages:two
+                configs: [{size: 1}, {size: 2}]
+                bindings: {size: size}
+                strategy:
+                  use: split
+                  with:
+                    unit: user_id
+                    only_if:
+                      plan: pro
+                      country: {inn: [DE]}
+              - target: pages:three
+                configs: [{size: 1}, {size: 2}]
+                bindings: {size: size}
+                strategy: {use: split, with: {traffic: 3}}
+              - target: pages:four
+                configs: [{size: 1}, {size: 2}]
+                bindings: {size: size}
+                strategy: {use: split, with: {traffic: 1, layr: checkout}}
+        """,
+    )
+    result = invoke("check")
+    assert result.exit_code == 1
+    told = [line.partition(": Cannot ") for line in result.stdout.splitlines()]
+    assert [(place, text.rpartition("Did you mean ")[2]) for place, _, text in told] == [
+        ("spearmint.yaml:10:9", "'small'?"),
+        ("spearmint.yaml:20:21", "'in'?"),
+        ("spearmint.yaml:24:35", told[2][2]),
+        ("spearmint.yaml:28:47", "'layer'?"),
+    ]
+
+
 def test_check_tells_places_in_stages_and_guardrails(write, invoke):
     write(
         pages___py="def one(size=0): ...\ndef two(size=0): ...\ndef three(size=0): ...\n",

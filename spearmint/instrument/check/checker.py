@@ -90,7 +90,7 @@ class Checker:
                     found += self._of_experiment(keys, ExperimentEntry(target=text))
             self.warnings += self.values.warnings
         for keys, message in overlapping_layers(self._loaded.entries()):
-            found.append(self._loaded.origin.error(message, (*keys, "strategy")))
+            found.append(self._loaded.origin.error(message, (*keys, "strategy", "with", "layer")))
         return sorted(found, key=lambda error: (error.source or "", error.line or 0, error.column or 0))
 
     def _of_entry(self, keys: _Keys, entry: PackageEntry | ExperimentEntry) -> Iterator[SettingsError]:
@@ -112,7 +112,7 @@ class Checker:
             else:
                 configs = found
         if problem := weights_problem(entry, configs):
-            yield self._loaded.origin.error(problem, (*keys, "strategy"))
+            yield self._loaded.origin.error(problem, (*keys, "strategy", "with", "weights"))
         yield from unresolvable_bindings(self._loaded.origin, keys, entry, configs)
         if isinstance(entry, ExperimentEntry) and matched:
             inheriting = [one for _, one in self._loaded.entries() if not one.configs]

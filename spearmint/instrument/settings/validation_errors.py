@@ -1,5 +1,6 @@
 """What pydantic finds wrong with settings, in words that say what to write instead."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 from spearmint.errors import SettingsError
 from spearmint.instrument.settings.model import TARGET_TAG, VALUE_TAG, known_keys, suggestion
 from spearmint.instrument.settings.origin import SettingsSource, dotted
+from spearmint.strategies.by_name import StrategyArgumentError
 
 _NO_KEYS = ("[key]", VALUE_TAG, TARGET_TAG)
 _ADVICE = {
@@ -35,8 +37,24 @@ def translate_validation_errors(error: ValidationError, origin: SettingsSource) 
 
 def _named_key(found: Any, message: str) -> Iterator[Any]:
     """Yield the key that an error about a whole mapping, such as that of the background's limits, is about."""
-    if found["type"] == "value_error" and isinstance(found["input"], dict):
+    if found["type"] != "value_error" or not isinstance(found["input"], dict):
+        return
+    error = found["ctx"]["error"]
+    if isinstance(error, StrategyArgumentError):
+        if error.argument is not None:
+            yield from ("with", error.argument, *_keys_in(found["input"]["with"][error.argument], message))
+    else:
         yield from [key for key in found["input"] if repr(key) in message][:1]
+
+
+def _keys_in(value: Any, message: str) -> Iterator[Any]:
+    """Yield the keys that lead to what a message names, such as an operator for an attribute."""
+    while isinstance(value, dict):
+        key = next((key for key in value if re.search(rf"\b{re.escape(str(key))}\b", message)), None)
+        if key is None:
+            return
+        yield key
+        value = value[key]
 
 
 def _message(keys: tuple[Any, ...], found: Any) -> str:

@@ -137,11 +137,11 @@ def test_a_file_with_everything_is_read(write):
         ("experiments:\n- target: a:f\n  strategy: own.mod.Strategy", "Did you mean 'own.mod:Strategy'?"),
         (
             "experiments:\n- target: a:f\n  strategy: {use: shadow, with: {sample_rat: 1}}",
-            ":3:3: Cannot make strategy 'shadow' with {'sample_rat': 1}: ",
+            ":3:34: Cannot make strategy 'shadow' with {'sample_rat': 1}: ",
         ),
         (
             "experiments:\n- target: a:f\n  strategy: {use: shadow, with: {sample_rate: 2}}",
-            ":3:3: Cannot sample 2 of the calls: it is no share. Give a number from 0 to 1.",
+            ":3:34: Cannot sample 2 of the calls: it is no share. Give a number from 0 to 1.",
         ),
         ("experiments:\n- target: a:f\n  strategy: {with: {}}", "Cannot use a strategy without 'use'"),
         (
