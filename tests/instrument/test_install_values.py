@@ -333,6 +333,26 @@ def test_literals_in_comprehensions_count_to_their_function(shop, project, form)
     ]
 
 
+@pytest.mark.parametrize("form", FORMS)
+def test_names_of_annotated_parameters_are_no_literals(shop, project, form):
+    project.write(
+        {
+            "shop/typed.py": """
+            def outer(key):
+                def inner(text: str) -> str:
+                    return text
+                return key + "text", inner.__annotations__
+            """
+        }
+    )
+    typed, _ = shop(
+        value('shop.typed:outer#"text"', [{"v": "x"}], within=["shop.typed:outer"]), load="shop.typed", form=form
+    )
+
+    with override('shop.typed:outer#"text"', {"v": "x"}):
+        assert typed.outer("") == ("x", {"text": str, "return": str})
+
+
 def test_mutable_value_is_one_copy_for_each_execution(shop, project):
     project.write(
         {

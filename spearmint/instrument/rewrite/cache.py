@@ -23,7 +23,7 @@ from spearmint.discovery import CallSite, CallTable
 from spearmint.instrument.rewrite.read_marks import MarkPlaces
 from spearmint.instrument.rewrite.result import ReadSite
 
-REWRITER_VERSION = 11
+REWRITER_VERSION = 12
 """To be raised whenever the same source and settings would give other code or tables than before."""
 
 _HEADER = 16

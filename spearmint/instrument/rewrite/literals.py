@@ -55,7 +55,7 @@ def literals_of(code: CodeType) -> list[LiteralPlace]:
     """Find the literals of a function, in the order of the source.
 
     What the compiler puts among the constants on its own account is left out: the level of an import, the name of a
-    class. What it has folded is there as its result.
+    class, those of annotated parameters. What it has folded is there as its result.
 
     Args:
         code: The code of the function.
@@ -63,9 +63,7 @@ def literals_of(code: CodeType) -> list[LiteralPlace]:
     found: dict[tuple[Any, ...], list[_Load]] = {}
     for order, load in enumerate(_loads(code)):
         item = load[2]
-        at = item.location
-        is_placed = at is not None and at.lineno is not None and at.col_offset is not None
-        key = (at.lineno, at.col_offset) if is_placed and at is not None else (0, order)
+        key = _place(item) or (0, order)
         found.setdefault((key, type(item.arg).__name__, repr(item.arg)), []).append(load)
     counts: dict[tuple[Any, ...], int] = {}
     places = []
@@ -83,16 +81,23 @@ def _loads(code: CodeType) -> Iterator[_Load]:
     items = enumerate(Bytecode.from_code(readable))
     instructions = [(position, item) for position, item in items if isinstance(item, Instr)]
     names = [item.name for _, item in instructions]
+    # Where a function is made, at the place of its `def`, names of what is annotated are loaded.
+    made = {_place(item) for _, item in instructions if item.name == "MAKE_FUNCTION"} - {None}
     for index, (position, item) in enumerate(instructions):
         if isinstance(item.arg, CodeType) and is_part(item.arg, code):
             yield from _loads(item.arg)
         if item.name not in _LOADS or type(item.arg) not in KINDS:
             continue
-        if "IMPORT_NAME" in names[index + 1 : index + 3]:
+        if "IMPORT_NAME" in names[index + 1 : index + 3] or _place(item) in made:
             continue
         if index and names[index - 1] in _OF_A_FUNCTION and _is_name_of_class(item.arg, instructions[:index]):
             continue
         yield code, position, item
+
+
+def _place(item: Instr) -> tuple[int, int] | None:
+    at = item.location
+    return None if at is None or at.lineno is None or at.col_offset is None else (at.lineno, at.col_offset)
 
 
 def _is_name_of_class(value: Any, before: Sequence[tuple[int, Instr]]) -> bool:

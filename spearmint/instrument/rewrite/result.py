@@ -54,13 +54,16 @@ class ReadSite(NamedTuple):
     Attributes:
         path: The dotted path that the code reads by, as far as its module tells; of a literal, the value's name.
         scope: Qualified name of the function that reads.
-        line: The line, counted from 1.
-        kind: As `spearmint.execution.value_reads.reader_of` has it.
+        line: The line, counted from 1; 0 where the code does not tell.
+        column: The column, counted from 0 in bytes; -1 where the code does not tell.
+        kind: As `spearmint.execution.value_reads.reader_of` has it; ``"rebound"`` where code binds the name anew, and
+            ``"import"`` where the body of a module or class reads.
     """
 
     path: str
     scope: str
     line: int
+    column: int
     kind: str
 
 

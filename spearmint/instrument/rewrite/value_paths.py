@@ -104,10 +104,15 @@ class ReadPaths:
                 path = None
             line = instruction.positions.lineno if instruction.positions else None
             if path is not None and line is not None and line not in defaults and self.value_of(path) is not None:
-                yield ReadSite(path, code.co_qualname, line, "import")
+                yield ReadSite(path, code.co_qualname, line, _column(instruction), "import")
         for constant in code.co_consts:
             if isinstance(constant, CodeType) and not constant.co_flags & inspect.CO_OPTIMIZED:
                 yield from self.of_import_time(constant)
+
+
+def _column(instruction: dis.Instruction) -> int:
+    column = instruction.positions and instruction.positions.col_offset
+    return -1 if column is None else column
 
 
 def _path_of(bound: BoundValue) -> str:

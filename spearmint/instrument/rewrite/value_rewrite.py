@@ -225,13 +225,13 @@ class _Rewrite:
         return function.paths.get(local_name(loaded))
 
     def _asking(self, path: str, kind: str, read: Instr, function: _Function) -> Iterator[Any]:
-        self.sites.append(ReadSite(path, function.name, read.lineno or 0, kind))
+        self.sites.append(ReadSite(path, function.name, *_place(read), kind))
         return asking((MARK, kind, path), read, has_owner=kind == "attribute")
 
     def _note_rebinding(self, item: Instr, function: _Function) -> None:
         path = f"{self._module}.{item.arg}"
         if self._paths.is_known(path):
-            self.sites.append(ReadSite(path, function.name, item.lineno or 0, "rebound"))
+            self.sites.append(ReadSite(path, function.name, *_place(item), "rebound"))
 
     def _find_literals(self, code: CodeType, function: str) -> None:
         """Find which instructions of a function and its parts load a literal that is a value."""
@@ -244,7 +244,7 @@ class _Rewrite:
                         self._loads.setdefault(id(part), {})[position] = value
 
     def _read_literal(self, item: Instr, value: ValueTarget, function: _Function) -> Iterator[Any]:
-        self.sites.append(ReadSite(value.full_name, function.name, item.lineno or 0, "literal"))
+        self.sites.append(ReadSite(value.full_name, function.name, *_place(item), "literal"))
         if item.name == "RETURN_CONST":
             yield Instr("LOAD_CONST", item.arg, location=item.location)
             yield from asking((MARK, "literal", value.full_name), item)
@@ -252,6 +252,12 @@ class _Rewrite:
         else:
             yield item
             yield from asking((MARK, "literal", value.full_name), item)
+
+
+def _place(item: Instr) -> tuple[int, int]:
+    at = item.location
+    column = None if at is None else at.col_offset
+    return item.lineno or 0, -1 if column is None else column
 
 
 def _is_called(item: Instr) -> bool:

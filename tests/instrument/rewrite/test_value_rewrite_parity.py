@@ -9,13 +9,21 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-BENCHMARK = Path(__file__).parents[3] / "benchmarks" / "read_parity.py"
+BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
 
 
 @pytest.mark.parametrize("folder", ["asyncio", "concurrent", "email"])
 def test_code_stays_the_same_outside_the_reads_of_values(folder):
-    command = [sys.executable, str(BENCHMARK), "--under", folder]
+    command = [sys.executable, str(BENCHMARKS / "read_parity.py"), "--under", folder]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(re.search(r"(\d+) reads rewritten", done.stdout)[1]) > 10
+
+
+def test_reads_are_those_of_the_source_with_and_without_it():
+    command = [sys.executable, str(BENCHMARKS / "value_parity.py"), "--under", "concurrent"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert int(re.search(r"reads: .*?(\d+) literal", done.stdout)[1]) > 10
