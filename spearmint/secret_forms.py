@@ -64,7 +64,7 @@ def _without_password(found: re.Match[str]) -> str:
 
 def without_tokens(text: str) -> str:
     """Return a text without signatures of URLs, keys of providers, and what stands after "Basic" and "Bearer"."""
-    if "=" in text:
+    if "=" in text and ("?" in text or "&" in text):
         text = _SIGNED.sub(rf"\g<name>={MASK}", text)
     if any(one in text for one in _TOKEN_STARTS):
         text = _TOKENS.sub(MASK, text)
