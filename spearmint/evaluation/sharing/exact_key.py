@@ -1,4 +1,7 @@
-"""What tells arguments apart exactly: two values with equal keys are equal in type, content and order."""
+"""What tells arguments apart exactly: two values with equal keys are equal in type, content and order.
+
+What may change and is held twice is told from two that are equal, as a function that changes or compares them tells it.
+"""
 
 import pickle
 import types
@@ -55,14 +58,17 @@ def exact_key(value: Any, is_user_code: Callable[[str], bool]) -> ExactKey:
     Raises:
         UnkeyableError: If it holds an iterator, an object of the user's that cannot be read, or too much.
     """
-    plain = _plain_key(value, _DEPTH)
+    plain = _plain_key(value, _DEPTH, set())
     if plain is not None:
         return ExactKey(plain, ())
     try:
         return _pickled(value, is_user_code, is_fast=True)
     except UnkeyableError:
         raise
-    except (ValueError, RecursionError):  # It holds itself: then what is shared within it counts too.
+    except (
+        ValueError,
+        RecursionError,
+    ):  # It holds itself, or something twice: then what is shared within it counts too.
         pass
     except Exception as error:
         raise UnkeyableError(_cause(error)) from error
@@ -74,7 +80,7 @@ def exact_key(value: Any, is_user_code: Callable[[str], bool]) -> ExactKey:
         raise UnkeyableError(_cause(error)) from error
 
 
-def _plain_key(value: Any, depth: int) -> Hashable:
+def _plain_key(value: Any, depth: int, seen: set[int]) -> Hashable:
     """Return what tells a small value of the plainest types from all others, in a tenth of pickle's time; else None."""
     kind = type(value)
     if kind in _EXACT:
@@ -83,11 +89,13 @@ def _plain_key(value: Any, depth: int) -> Hashable:
         return kind, value.hex()
     if kind is str or kind is bytes:
         return (kind, value) if len(value) <= _SHORT else None
-    if kind not in _CONTAINERS or len(value) > _FEW or not depth:
+    if kind not in _CONTAINERS or len(value) > _FEW or not depth or id(value) in seen:
         return None
+    if kind is not tuple:
+        seen.add(id(value))
     keys: list[Any] = [kind]
     for item in chain(value, value.values()) if kind is dict else value:
-        key = _plain_key(item, depth - 1)
+        key = _plain_key(item, depth - 1, seen)
         if key is None:
             return None
         keys.append(key)
@@ -103,6 +111,9 @@ def _pickled(value: Any, is_user_code: Callable[[str], bool], *, is_fast: bool) 
     pickler = _ExactPickler(text, is_user_code)
     pickler.fast = is_fast  # Without references to what came before, so that equal values have equal texts.
     pickler.dump(value)
+    if is_fast and pickler.holds_twice:
+        message = "it holds something twice"
+        raise ValueError(message)
     return ExactKey(b"".join(text.parts), tuple(pickler.kept))
 
 
@@ -147,6 +158,15 @@ class _ExactPickler(pickle.Pickler):
         super().__init__(file, _PROTOCOL)
         self._is_user_code = is_user_code
         self.kept: list[Any] = []
+        self.holds_twice = False
+        self._seen: dict[int, Any] = {}  # Kept alive, as another could get the same id.
+
+    def persistent_id(self, value: Any) -> None:
+        """Note what is held twice, of all that is about to be written; nothing is written in another way."""
+        kind: Any = type(value)
+        if _may_change(kind):
+            self.holds_twice = self.holds_twice or id(value) in self._seen
+            self._seen[id(value)] = value
 
     def reducer_override(self, value: Any) -> Any:
         kind = type(value)
@@ -188,6 +208,14 @@ def _held(cell: types.CellType) -> Any:
 _BY_IDENTITY = frozenset(
     {object, types.ModuleType, types.BuiltinFunctionType, types.MethodDescriptorType, types.CodeType, ContextVar}
 )
+
+
+@lru_cache(maxsize=10_000)
+def _may_change(kind: type) -> bool:
+    """Tell whether an object of a class may change, as far as its hash tells; those that count by identity aside."""
+    if kind is types.FunctionType or kind is Identical or kind in _BY_IDENTITY or issubclass(kind, type | ProxyBase):
+        return False
+    return kind.__hash__ is None or kind.__hash__ is object.__hash__
 
 
 @lru_cache(maxsize=10_000)

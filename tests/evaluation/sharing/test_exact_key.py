@@ -68,3 +68,28 @@ def test_list_that_holds_itself_has_a_key():
     second: list[Any] = [1]
     second.append(second)
     assert key(first) == key(second) != key([1, [1, [1]]])
+
+
+class Holder:
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: [1],
+        lambda: {"a": 1},
+        lambda: {1, 2},
+        lambda: list(range(100)),
+        lambda: bytearray(b"a"),
+        lambda: Holder(1),
+    ],
+)
+def test_one_object_held_twice_is_told_from_two_equal_ones(make) -> None:
+    one, other = make(), make()
+    twice = key((one, one))
+    assert twice != key((one, other))
+    assert key((one, other)) == key((other, make()))
+    assert twice == key((other, other))
+    assert key((Holder(one), one)) != key((Holder(one), other))
