@@ -159,7 +159,7 @@ class _ExactPickler(pickle.Pickler):
         self._is_user_code = is_user_code
         self.kept: list[Any] = []
         self.holds_twice = False
-        self._seen: dict[int, Any] = {}  # Kept alive, as another could get the same id.
+        self._seen: dict[int, Any] = {}  # So they stay alive, as another could get the same id.
 
     def persistent_id(self, value: Any) -> None:
         """Note what is held twice, of all that is about to be written; nothing is written in another way."""
