@@ -2,10 +2,11 @@
 
     python benchmarks/values.py [--rounds 7]
 
-Reads are those of a module constant, in a function that does nothing else: plain, rewritten outside any case, and
-rewritten inside one. Imports are of a package with 100 values named, from warm caches, in processes of their own,
-against the same package under the same hook without any, in time of the processor. Both sides of each ratio are
-measured in turns, short ones, so that some fall between what else the machine does; the least counts.
+Reads are those of a module constant, a class attribute, a default and a literal, each in a function that does no more:
+plain, rewritten outside any case, and rewritten inside one. Imports are of a package with 100 values named, from warm
+caches, in processes of their own, against the same package under the same hook without any, in time of the processor.
+Both sides of each ratio are measured in turns, short ones, so that some fall between what else the machine does; the
+least counts.
 """
 
 import argparse
@@ -22,7 +23,22 @@ from spearmint import RuntimeContext, Spearmint
 
 COUNT, TURNS = 20_000, 20
 MODULES, VALUES = 20, 5
-READER = "CONSTANT = 'text'\ndef read():\n    return CONSTANT\ndef start():\n    return read()\n"
+READER = """
+CONSTANT = "text"
+class Settings:
+    attribute = "text"
+def constant():
+    return CONSTANT
+def attribute():
+    return Settings.attribute
+def default(given=CONSTANT):
+    return given
+def literal():
+    return "text"
+def start():
+    return constant(), attribute(), default(), literal()
+"""
+KINDS = {"constant": "CONSTANT", "attribute": "Settings.attribute", "default": "", "literal": 'literal#"text"'}
 BODY = "    for item in sorted(items, key=len):\n        total = total + len(item) * weight\n    return total\n"
 IMPORT = """
 import gc, sys, time
@@ -36,28 +52,35 @@ print(time.process_time() - begun)
 """
 
 
-def reads(rounds: int) -> dict[str, float]:
-    """Return nanoseconds for each kind of read."""
+def reads(rounds: int) -> dict[str, dict[str, float]]:
+    """Return nanoseconds for each kind of read: plain, outside a case, and inside one."""
     with tempfile.TemporaryDirectory() as folder:
         for name in ("plain_reads", "varied_reads"):
             (Path(folder) / f"{name}.py").write_text(READER)
         sys.path.insert(0, folder)
-        entry = {"value": "varied_reads:CONSTANT", "within": "varied_reads:start", "path": "v"}
-        with spearmint.install(
-            {"packages": ["varied_reads"], "experiments": [{**entry, "configs": [{"v": "a"}], "original": False}]}
-        ):
+        entries = [
+            {"value": f"varied_reads:{value}", "configs": [{"v": "a"}], "path": "v", "original": False}
+            for value in KINDS.values()
+            if value
+        ]
+        entries[0]["within"] = "varied_reads:start"
+        with spearmint.install({"packages": ["varied_reads"], "experiments": entries}):
             plain, varied = (importlib.import_module(name) for name in ("plain_reads", "varied_reads"))
-            if (varied.start(), varied.read()) != ("a", "text"):
-                raise SystemExit("The value does not vary as it should.")
+            if (varied.start(), varied.constant()) != (("a",) * len(KINDS), "text"):
+                raise SystemExit("The values do not vary as they should.")
             case = Spearmint.run(varied.start)().main_result.experiment_case
-            found: dict[str, list[float]] = {"plain": [], "outside": [], "inside": []}
+            found: dict[str, dict[str, list[float]]] = {
+                kind: {"plain": [], "outside": [], "inside": []} for kind in KINDS
+            }
             for _ in range(rounds * TURNS):
-                found["plain"].append(timeit.timeit(plain.read, number=COUNT))
-                found["outside"].append(timeit.timeit(varied.read, number=COUNT))
-                with RuntimeContext(case):
-                    found["inside"].append(timeit.timeit(varied.read, number=COUNT))
+                for kind, times in found.items():
+                    read = getattr(varied, kind)
+                    times["plain"].append(timeit.timeit(getattr(plain, kind), number=COUNT))
+                    times["outside"].append(timeit.timeit(read, number=COUNT))
+                    with RuntimeContext(case):
+                        times["inside"].append(timeit.timeit(read, number=COUNT))
         sys.path.remove(folder)
-    return {kind: min(times) / COUNT * 1e9 for kind, times in found.items()}
+    return {kind: {way: min(one) / COUNT * 1e9 for way, one in times.items()} for kind, times in found.items()}
 
 
 def imports(rounds: int) -> tuple[float, float]:
@@ -104,10 +127,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     rounds = parser.parse_args().rounds
     found = reads(rounds)
-    plain = found["plain"]
-    print(f"a call that reads a constant: {plain:.0f} ns plain")
-    print(f"  outside a case: {found['outside'] - plain:+.0f} ns (at most +60)")
-    print(f"  inside a case:  {found['inside'] - plain:+.0f} ns (at most +200)")
+    for kind, times in found.items():
+        plain = times["plain"]
+        print(f"a call that reads a {kind}: {plain:.0f} ns plain".replace("a attr", "an attr"))
+        print(f"  outside a case: {times['outside'] - plain:+.0f} ns (at most +60)")
+        print(f"  inside a case:  {times['inside'] - plain:+.0f} ns (at most +200)")
     without, varied = imports(rounds)
     print(f"warm import of {MODULES} modules: {without * 1e3:.1f} ms; with {MODULES * VALUES} values named: ", end="")
     print(f"{varied * 1e3:.1f} ms, {varied / without:.3f} times (at most 1.05)")

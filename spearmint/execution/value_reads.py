@@ -81,6 +81,9 @@ def _constant_reader(slot: ValueSlot) -> Reader:
 
 def _default_reader(slot: ValueSlot) -> Reader:
     def read_default(plain: Any, case: Any) -> Any:
+        option = case._options.get(slot.experiment)  # noqa: SLF001 - as above
+        if option is not None and plain is option.replaced:
+            return option.read
         value = slot.value
         # Else the caller has given another.
         return _read(slot, plain, case) if value is not None and plain is value.original else plain
@@ -92,7 +95,12 @@ def _attribute_reader(slot: ValueSlot) -> Reader:
     owner, _, attribute = slot.name.partition(":")[2].rpartition(".")
 
     def read_attribute(held_by: Any, plain: Any, case: Any) -> Any:
-        return _read_if_original(slot, plain, case) if _is_of_class(held_by, owner, attribute) else plain
+        if not _is_of_class(held_by, owner, attribute):
+            return plain
+        option = case._options.get(slot.experiment)  # noqa: SLF001 - as above
+        if option is not None and plain is option.replaced:
+            return option.read
+        return _read_if_original(slot, plain, case)
 
     return read_attribute
 
