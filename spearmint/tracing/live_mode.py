@@ -19,11 +19,19 @@ def open_root(span: Span, mode: Mode, *, is_alone: bool) -> Any:
     is_live = mode == "live" or (mode == "auto" and mlflow_state.wants_live())
     if is_live:
         with suppress(Exception):  # Such as MLflow's tracing being disabled: then it is written later.
-            live = _live().LiveSpan(span, is_alone=is_alone)
-            if not live.is_ours:
-                live.mark(first_marks_of(span.trace))
-            return live
+            return _open_live(span, is_alone=is_alone)
     return _live().DetachedContext() if is_alone and mlflow_state.has_context() else None
+
+
+def _open_live(span: Span, *, is_alone: bool) -> Any:
+    try:
+        live = _live().LiveSpan(span, is_alone=is_alone)
+        if not live.is_ours:
+            live.mark(first_marks_of(span.trace))
+    except BaseException:  # Also of a signal handler: nothing else would end the span.
+        _live().forget(span)
+        raise
+    return live
 
 
 def open_child(span: Span, parent: Span) -> Any:

@@ -6,11 +6,13 @@ import threading
 
 import mlflow
 import pytest
+from mlflow.tracing.trace_manager import InMemoryTraceManager
 from mlflow.utils.autologging_utils import AUTOLOGGING_INTEGRATIONS
 
 import spearmint
 from spearmint import Config, Spearmint
 from spearmint.strategies import ShadowStrategy
+from spearmint.tracing.mlflow import live_span
 
 CONFIGS = [{"n": 1}, {"n": 2}]
 mint = Spearmint(configs=CONFIGS)
@@ -199,3 +201,22 @@ def test_variant_cancelled_by_the_end_of_its_loop_is_not_ok(traces) -> None:
     (trace,) = traces("tags.`spearmint.role` = 'variant'")
     assert trace.info.state == "ERROR"
     assert trace.info.tags["spearmint.status"] == "cancelled"
+
+
+def test_interrupted_opening_leaves_mlflow_no_trace(traces, autolog, monkeypatch) -> None:
+    manager, opened = InMemoryTraceManager.get_instance(), live_span.start_span_no_context
+
+    def interrupted(*args, **kwargs):
+        opened(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    ask("hi")
+    before = len(manager._traces), len(manager._otel_id_to_mlflow_trace_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(live_span, "start_span_no_context", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ask("hi")
+    assert (len(manager._traces), len(manager._otel_id_to_mlflow_trace_id)) == before
+    assert live_span._ours == set()
+    assert ask("hi") == "hi!"
+    assert len(traces()) == 2

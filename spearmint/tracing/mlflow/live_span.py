@@ -45,11 +45,10 @@ class LiveSpan:
 
     def __init__(self, span: Span, *, is_alone: bool) -> None:
         outer = None if is_alone else get_current_active_span()
-        name = display_name(span.experiment)
         hidden = DetachedContext()
         token = hidden.attach() if outer is None else None
         try:
-            self._span: Any = start_span_no_context(name, parent_span=outer, start_time_ns=span.started)
+            self._span: Any = start_span_no_context(_name(span), parent_span=outer, start_time_ns=span.started)
         finally:
             if token is not None:
                 hidden.detach(token)
@@ -102,6 +101,32 @@ class LiveSpan:
         taken = _manager.get_instance().pop_trace(number)
         _ours.discard(number)
         return None if taken is None else taken.trace
+
+
+def forget(span: Span) -> None:
+    """Take a trace whose opening was interrupted out of MLflow's hands: nothing else ends the span it begins with.
+
+    MLflow has not told its id; until a span is in it, it is MLflow's, which keeps it for an hour at most.
+    """
+    manager = _manager.get_instance()
+    with manager._lock:  # noqa: SLF001 - MLflow finds a trace by its ids alone
+        numbers = [
+            number
+            for number, trace_id in manager._otel_id_to_mlflow_trace_id.items()  # noqa: SLF001 - as above
+            if _begins_with(manager._traces.get(trace_id), span)  # noqa: SLF001 - as above
+        ]
+        for number in numbers:
+            manager.pop_trace(number)
+            _ours.discard(number)
+
+
+def _begins_with(trace: Any, span: Span) -> bool:
+    first = None if trace is None else next(iter(trace.span_dict.values()), None)
+    return first is not None and first.start_time_ns == span.started and first.name == _name(span)
+
+
+def _name(span: Span) -> str:
+    return display_name(span.experiment)
 
 
 def _intercept_export(number: int) -> bool:

@@ -19,7 +19,7 @@ PRIVATES = {
     "_active_run_stack": ("mlflow.tracking.fluent", None),
 }
 # Of instances: attributes that a class sets as it is made, found where a span or exporter is at hand.
-OF_INSTANCES = {"_span", "_add_event", "_client"}
+OF_INSTANCES = {"_span", "_add_event", "_client", "_traces", "_otel_id_to_mlflow_trace_id", "_lock"}
 # Public in name, but of modules that MLflow documents nowhere: a trace manager and a store's sessions.
 UNDOCUMENTED = {
     ("mlflow.tracing.trace_manager", "InMemoryTraceManager", "get_trace"),
@@ -70,7 +70,11 @@ def test_privates_of_mlflow_exist_and_are_all_named(traced) -> None:
     assert span._span.get_span_context().trace_id
     assert callable(span._span._add_event)
     assert hasattr(import_module("mlflow.tracing.provider")._get_trace_exporter(), "_client")
-    assert InMemoryTraceManager.get_instance().pop_trace(span._span.get_span_context().trace_id) is not None
+    manager = InMemoryTraceManager.get_instance()
+    with manager._lock:
+        assert manager._traces[span.trace_id].span_dict
+        assert manager._otel_id_to_mlflow_trace_id[span._span.get_span_context().trace_id] == span.trace_id
+    assert manager.pop_trace(span._span.get_span_context().trace_id) is not None
 
     store = import_module("mlflow.tracing.client").TracingClient(traced).store
     assert callable(store.ManagedSessionMaker)
