@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import SecretBytes, SecretStr
 
 from spearmint.errors import ConfigError
-from spearmint.secret_forms import MASK, passwords_in, without_passwords, without_tokens
+from spearmint.secret_forms import MASK, compiled, passwords_in, without_passwords, without_tokens
 
 # Whole words of a name: `token` and `auth_token`, but neither `max_tokens` nor `tokenizer`.
 SECRET_KEYS = (
@@ -32,10 +32,10 @@ SECRET_KEYS = (
 _STEMS = ("key", "passw", "pwd", "passphrase", "secret", "token", "auth", "bearer", "jwt", "cookie", "credential")
 _HEADER_STEMS = ("authorization", "cookie")
 _FOLDED = ("\u017f", "\u0130", "\u0131")  # Characters that `re` takes for an s or i, and `lower` does not.
-_STEM_BEFORE_A_VALUE = re.compile(rf"(?:{'|'.join(_STEMS)})[\w-]*(?:['\"]?\s*(?:=>|:=|[:=])|['\"]\s*,)")
+_STEM_BEFORE_A_VALUE = rf"(?:{'|'.join(_STEMS)})[\w-]*(?:['\"]?\s*(?:=>|:=|[:=])|['\"]\s*,)"
 
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_NAME = re.compile(r"[\w.:/-]{1,64}")
+_CAMEL = r"(?<=[a-z0-9])(?=[A-Z])"
+_NAME = r"[\w.:/-]{1,64}"
 SHORTEST_SECRET = 6  # characters; a shorter one would be found in words where it is none
 _DEPTH = 20
 _LONGEST_NAME = 64
@@ -46,11 +46,11 @@ _QUOTED = r"""b?(?:'(?:[^'\\]|\\.)*(?:'|\Z)|"(?:[^"\\]|\\.)*(?:"|\Z))"""
 _VALUE = rf"""(?!(?:none|null|true|false)\b)(?:{_QUOTED}|\[[^\]]*\]?|\{{[^}}]*\}}?|[^\s,;&'"(){{}}\[\]]+)"""
 _BETWEEN = r"""['"]?\s*(?:=>|:=|[:=])\s*(?:(?:bearer|basic|token)\s+)?"""
 
-_HEADER = re.compile(
+_HEADER = (
     r"""(?i)(?<![\w-])(?P<name>(?:proxy-)?authorization|(?:set-)?cookie)"""
     r"""(?P<between>\s*:\s*(?:(?:bearer|basic|token)\s+)?)(?P<value>[^\s'"][^\r\n'"]*)"""
 )
-_NO_PAIR = re.compile(r"[^:='\"]*").fullmatch  # what has no value after a name
+_NO_PAIR = r"[^:='\"]*"  # what has no value after a name
 
 
 class Redactor:
@@ -107,7 +107,7 @@ class Redactor:
         return self._known(name) if len(name) <= _LONGEST_NAME else self._is_secret(name)
 
     def _is_secret(self, name: str) -> bool:
-        return self._name.search(_CAMEL.sub("_", name).replace("-", "_")) is not None
+        return self._name.search(compiled(_CAMEL).sub("_", name).replace("-", "_")) is not None
 
     @cached_property
     def _known(self) -> Callable[[str], bool]:
@@ -133,7 +133,7 @@ class Redactor:
 
     def _is_name(self, value: Any) -> bool:
         text = value.decode("latin-1") if isinstance(value, bytes) else value
-        return isinstance(text, str) and _NAME.fullmatch(text) is not None and self.is_secret(text)
+        return isinstance(text, str) and compiled(_NAME).fullmatch(text) is not None and self.is_secret(text)
 
     def hide(self, text: str, secrets: Iterable[str] = ()) -> str:
         """Return a text without what looks like a secret in it, or is known to be one."""
@@ -150,8 +150,9 @@ class Redactor:
         if can_tell and not any(one in lower for one in _STEMS):
             return text
         if ":" in text and not (can_tell and not any(one in lower for one in _HEADER_STEMS)):
-            text = _HEADER.sub(self._header, text)
-        if not _NO_PAIR(text) and not (can_tell and _STEM_BEFORE_A_VALUE.search(lower) is None):
+            text = compiled(_HEADER).sub(self._header, text)
+        has_pairs = compiled(_NO_PAIR).fullmatch(text) is None
+        if has_pairs and not (can_tell and compiled(_STEM_BEFORE_A_VALUE).search(lower) is None):
             text = self._text.sub(_after_name, text)
         return self._option.sub(rf"\g<option>{MASK}", text) if "-" in text else text
 

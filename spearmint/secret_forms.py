@@ -5,22 +5,26 @@ Most texts lack the characters that a form must have, which is seen sooner than 
 
 import re
 from base64 import b64decode
+from functools import cache
 from urllib.parse import unquote
 
 MASK = "**********"
 
+compiled = cache(re.compile)
+"""Compile an expression on first use: most processes import Spearmint and hide nothing."""
+
 # Both URLs and DSNs. In a URL of the web a slash ends the password; some databases' drivers allow one in it.
-_URL = re.compile(
+_URL = (
     r"(?i)(?<![a-z0-9+.-])(?P<before>(?:(?:https?|wss?)://[^\s:/@'\"]{0,256}:(?P<web>[^\s/?#'\"<>]{1,512})"
     r"|(?!https?:|wss?:)[a-z][a-z0-9+.-]{0,30}://[^\s:/@'\"]{0,256}:(?P<password>[^\s'\"<>]{1,512})))@"
 )
-_URL_TOKEN = re.compile(r"(?<=://)[\w-]{20,}(?=@)")
-_GO_DSN = re.compile(r"(?<![\w.-])(?P<user>[\w.-]{1,64}):(?P<password>[^\s@'\"]{1,256})(?=@(?:tcp|unix)\()")
-_SIGNED = re.compile(r"(?i)(?<=[?&])(?P<name>sig|signature|x-amz-signature|x-goog-signature)=[^\s&'\"]+")
-_BASIC = re.compile(r"\b(?P<scheme>[Bb]asic\s+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})")
-_BEARER = re.compile(r"(?i)\b(?P<scheme>bearer\s+)(?:(?=[\w.~+/=-]*\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})")
+_USERINFO = r"(?<=://)[\w-]{20,}(?=@)"
+_GO_DSN = r"(?<![\w.-])(?P<user>[\w.-]{1,64}):(?P<password>[^\s@'\"]{1,256})(?=@(?:tcp|unix)\()"
+_SIGNED = r"(?i)(?<=[?&])(?P<name>sig|signature|x-amz-signature|x-goog-signature)=[^\s&'\"]+"
+_BASIC = r"\b(?P<scheme>[Bb]asic\s+)(?P<value>[A-Za-z0-9+/]{6,}={0,2})"
+_BEARER = r"(?i)\b(?P<scheme>bearer\s+)(?:(?=[\w.~+/=-]*\d)[\w.~+/=-]{6,}|[\w.~+/=-]{20,})"
 # Keys as the large providers write them, and forms that are a key of any provider.
-_TOKENS = re.compile(
+_TOKENS = (
     r"(?<![\w-])(?:"
     r"sk-(?=[\w-]*\d)[\w-]{16,}"
     r"|[rs]k_(?:live|test)_\w{10,}|whsec_\w{16,}"
@@ -35,17 +39,17 @@ _TOKEN_STARTS = (
     *("sk-", "k_live_", "k_test_", "whsec_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-"),
     *("xox", "hf_", "npm_", "pypi-", "AKIA", "ASIA", "AIza", "ya29.", "SG.", "eyJ"),
 )
-_PEM = re.compile(r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)")
+_PEM = r"(?s)-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)"
 
 
 def without_passwords(text: str) -> str:
     """Return a text without private keys, and without the passwords of URLs and DSNs."""
     if "-----BEGIN" in text:
-        text = _PEM.sub(MASK, text)
+        text = compiled(_PEM).sub(MASK, text)
     if "@" in text:
         if "://" in text:
-            text = _URL_TOKEN.sub(MASK, _URL.sub(_without_password, text))
-        text = _GO_DSN.sub(rf"\g<user>:{MASK}", text)
+            text = compiled(_USERINFO).sub(MASK, compiled(_URL).sub(_without_password, text))
+        text = compiled(_GO_DSN).sub(rf"\g<user>:{MASK}", text)
     return text
 
 
@@ -53,7 +57,7 @@ def passwords_in(text: str) -> set[str]:
     """Return the passwords of the URLs and DSNs in a text, as they stand there and decoded."""
     if "@" not in text or "://" not in text:
         return set()
-    found = {match["web"] or match["password"] for match in _URL.finditer(text)}
+    found = {match["web"] or match["password"] for match in compiled(_URL).finditer(text)}
     return found | {unquote(one) for one in found}
 
 
@@ -65,12 +69,12 @@ def _without_password(found: re.Match[str]) -> str:
 def without_tokens(text: str) -> str:
     """Return a text without signatures of URLs, keys of providers, and what stands after "Basic" and "Bearer"."""
     if "=" in text and ("?" in text or "&" in text):
-        text = _SIGNED.sub(rf"\g<name>={MASK}", text)
+        text = compiled(_SIGNED).sub(rf"\g<name>={MASK}", text)
     if any(one in text for one in _TOKEN_STARTS):
-        text = _TOKENS.sub(MASK, text)
+        text = compiled(_TOKENS).sub(MASK, text)
     if "asic" in text:
-        text = _BASIC.sub(_basic, text)
-    return _BEARER.sub(rf"\g<scheme>{MASK}", text) if "bearer" in text.lower() else text
+        text = compiled(_BASIC).sub(_basic, text)
+    return compiled(_BEARER).sub(rf"\g<scheme>{MASK}", text) if "bearer" in text.lower() else text
 
 
 def _basic(found: re.Match[str]) -> str:
