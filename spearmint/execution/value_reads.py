@@ -27,6 +27,7 @@ current_case = experiment_case_var.get
 
 _readers: dict[tuple[str, str], Reader] = {}
 _PICKLED = "_read_"
+_MOST_CLASSES = 100  # that an attribute's reader keeps in mind; of more it looks each time
 
 
 def reader_of(name: str, kind: str) -> Reader:
@@ -93,10 +94,17 @@ def _default_reader(slot: ValueSlot) -> Reader:
 
 def _attribute_reader(slot: ValueSlot) -> Reader:
     owner, _, attribute = slot.name.partition(":")[2].rpartition(".")
+    inheriting: dict[int, type] = {}  # By id: a metaclass may hash and compare as it likes.
 
     def read_attribute(held_by: Any, plain: Any, case: Any) -> Any:
-        if not _is_of_class(held_by, owner, attribute):
+        kind = held_by if isinstance(held_by, type) else type(held_by)
+        if kind is not held_by and attribute in getattr(held_by, "__dict__", ()):
             return plain
+        if inheriting.get(id(kind)) is not kind:
+            if not _has_from(kind, owner, attribute):
+                return plain
+            if len(inheriting) < _MOST_CLASSES:
+                inheriting[id(kind)] = kind
         option = case._options.get(slot.experiment)  # noqa: SLF001 - as above
         if option is not None and plain is option.replaced:
             return option.read
@@ -113,15 +121,11 @@ _KINDS: dict[str, Callable[[ValueSlot], Reader]] = {
 }
 
 
-def _is_of_class(held_by: Any, owner: str, attribute: str) -> bool:
-    """Tell whether an attribute is that of a class, rather than one that the instance or a subclass has of its own."""
-    if not isinstance(held_by, type):
-        if attribute in getattr(held_by, "__dict__", ()):
-            return False
-        held_by = type(held_by)
-    for base in held_by.__mro__:
+def _has_from(kind: type, owner: str, attribute: str) -> bool:
+    """Tell whether a class has an attribute from its owner, rather than one of its own or of a class between."""
+    for base in kind.__mro__:
         if attribute in base.__dict__:
-            return bool(base.__qualname__ == owner)
+            return base.__qualname__ == owner
     return False
 
 

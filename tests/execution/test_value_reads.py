@@ -17,7 +17,15 @@ cloudpickle = pytest.importorskip("cloudpickle")
 
 TEXTS = {
     "texts/__init__.py": "",
-    "texts/prompts.py": "SYSTEM = 'Be kind.'\nclass Search:\n    top_k = 3\n",
+    "texts/prompts.py": """
+        SYSTEM = 'Be kind.'
+
+        class Search:
+            top_k = 3
+
+            def width(self):
+                return self.top_k
+    """,
     "texts/api.py": """
         from texts.prompts import SYSTEM, Search
 
@@ -26,8 +34,8 @@ TEXTS = {
                 return f"{SYSTEM} {q} {Search.top_k} {0.75}"
             return inner
 
-        def answer(function):
-            return function("a")
+        def answer(function, given="a"):
+            return function(given)
     """,
 }
 VALUES = {
@@ -108,6 +116,28 @@ def test_reader_is_pickled_by_name(api, kind):
 
     assert pickle.loads(pickle.dumps(reader)) is reader
     assert api.make()("a") == "Be kind. a 3 0.75"
+
+
+def test_attribute_varies_where_a_class_has_it_from_its_owner(api):
+    class Odd(type):
+        def __eq__(cls, other):
+            return False
+
+        __hash__ = None
+
+    search = sys.modules["texts.prompts"].Search
+    inheriting = type("Inheriting", (search,), {})
+    kinds = [search, inheriting, Odd("Unhashable", (search,), {})]
+    own = type("Own", (search,), {"top_k": 3})
+    with override("texts.prompts:Search.top_k", {"v": 4}):
+        for _ in range(2):  # A class that was seen before is known.
+            assert [api.answer(search.width, kind()) for kind in kinds] == [4, 4, 4]
+            assert api.answer(search.width, own()) == 3
+        single = inheriting()
+        single.top_k = 3
+        assert api.answer(search.width, single) == 3
+        inheriting.top_k = 9
+        assert api.answer(search.width, inheriting()) == 9
 
 
 def test_other_context_variables_are_as_they_were():
