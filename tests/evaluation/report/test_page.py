@@ -392,6 +392,51 @@ def test_browser_saves_a_mark_of_equal_rows_once(tmp_path):
     assert told == {"lines": 1}
 
 
+# What a reader does who marks one output here, and another of the same row in a second tab, before and after.
+TWO_TABS = """<script>
+addEventListener("load", () => {
+  localStorage.clear();
+  document.querySelector("#row-body button").click();
+  const buttons = [...document.querySelectorAll("#row-body .marks button")];
+  const [row] = table.rows;
+  const key = PREFIX + row.digest;
+  const elsewhere = (marks) => {
+    localStorage.setItem(key, JSON.stringify(marks));
+    dispatchEvent(new StorageEvent("storage", { key }));
+  };
+  const pressed = () => buttons.map((node) => node.getAttribute("aria-pressed") === "true");
+  const second = { [outputOf(row, 1)[1]]: { mark: "wrong", note: "no", case: "k=2", text: "3" } };
+  elsewhere(second);
+  const told = { seen: pressed(), count: document.getElementById("row-save").textContent };
+  buttons[0].click();
+  told.kept = Object.values(JSON.parse(localStorage.getItem(key))).map((one) => one.mark).sort();
+  elsewhere({});
+  told.taken = pressed();
+  localStorage.setItem(key, JSON.stringify(second)); // and the event has not come yet
+  buttons[0].click();
+  told.both = pressed();
+  document.title = JSON.stringify(told);
+});
+</script>"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
+def test_browser_keeps_marks_that_another_tab_made(tmp_path):
+    report = Spearmint().evaluate(
+        lambda x, config: x + config["k"],
+        [{"x": 1}],
+        scorers={"n": lambda outputs: outputs},
+        configs=[{"k": 1}, {"k": 2}],
+        progress=False,
+    )
+    told = ask_browser(report.to_html(), tmp_path, "--virtual-time-budget=5000", probe=TWO_TABS)
+    assert (told["seen"], told["count"]) == ([False, False, False, True], "Save 1 marks")
+    assert told["kept"] == ["right", "wrong"]
+    assert told["taken"] == [False] * 4
+    assert told["both"] == [True, False, False, True]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium here")
 def test_browser_keeps_and_saves_marks_that_are_scores(tmp_path):

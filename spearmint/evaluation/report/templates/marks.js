@@ -1,27 +1,34 @@
 // Marks that a reader gives outputs: right, wrong, or a note. The browser keeps them by row and output.
 "use strict";
 const PREFIX = "spearmint:marks:";
-const memory = new Map(); // where the browser keeps nothing, as for some files
+const memory = new Map(); // what the browser does not keep, as for some files
 
+// Marks are read anew each time: another tab may have changed them.
 function marksOf(row) {
   if (memory.has(row.digest)) return memory.get(row.digest);
-  let kept = {};
   try {
-    kept = JSON.parse(localStorage.getItem(PREFIX + row.digest)) || {};
+    return JSON.parse(localStorage.getItem(PREFIX + row.digest)) || {};
   } catch { /* it keeps nothing, or something else wrote there */ }
-  memory.set(row.digest, kept);
-  return kept;
+  return {};
 }
 
 function keepMarks(row, marks) {
-  memory.set(row.digest, marks);
   try {
     if (Object.keys(marks).length) localStorage.setItem(PREFIX + row.digest, JSON.stringify(marks));
     else localStorage.removeItem(PREFIX + row.digest);
+    memory.delete(row.digest);
     return true;
   } catch {
+    memory.set(row.digest, marks);
     return false;
   }
+}
+
+// Calls a function when another tab has changed marks.
+function whenMarkedElsewhere(changed) {
+  addEventListener("storage", ({ key }) => {
+    if (key === null || key.startsWith(PREFIX)) changed();
+  });
 }
 
 // Changes the mark of an output, and tells whether the browser keeps it.
@@ -80,7 +87,7 @@ function markControls(row, digest, about, changed) {
   const show = () => {
     const now = marksOf(row)[digest] || { mark: null, note: "" };
     for (const [word, button] of buttons) button.setAttribute("aria-pressed", String(now.mark === word));
-    note.value = now.note;
+    if (document.activeElement !== note) note.value = now.note; // what is being typed stays
   };
   note.type = "text";
   note.placeholder = "note";

@@ -186,9 +186,13 @@ function comparedOf(row, column) {
   return [made("span", `${ours[0]} `), made("small", "begins as main")];
 }
 
-function hasMarked(isKept) {
+function showMarks() {
   for (const one of document.querySelectorAll(".marks")) one.show();
   countMarks();
+}
+
+function hasMarked(isKept) {
+  showMarks();
   if (!isKept) at("row-told").textContent = "This browser keeps no marks: save them before you close the page.";
 }
 
@@ -272,6 +276,7 @@ at("row-words").addEventListener("input", () => {
 at("row-more").addEventListener("click", more);
 at("row-save").addEventListener("click", saveMarks);
 at("row-load").addEventListener("change", loadMarks);
+whenMarkedElsewhere(showMarks);
 new IntersectionObserver((seen) => {
   if (seen.some((one) => one.isIntersecting) && !at("row-more").hidden) more();
 }).observe(at("row-more"));
