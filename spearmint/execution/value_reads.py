@@ -95,16 +95,21 @@ def _default_reader(slot: ValueSlot) -> Reader:
 def _attribute_reader(slot: ValueSlot) -> Reader:
     owner, _, attribute = slot.name.partition(":")[2].rpartition(".")
     inheriting: dict[int, type] = {}  # By id: a metaclass may hash and compare as it likes.
+    last: type | None = None  # of which the attribute was read, rather than of an instance
 
     def read_attribute(held_by: Any, plain: Any, case: Any) -> Any:
-        kind = held_by if isinstance(held_by, type) else type(held_by)
-        if kind is not held_by and attribute in getattr(held_by, "__dict__", ()):
-            return plain
-        if inheriting.get(id(kind)) is not kind:
-            if not _has_from(kind, owner, attribute):
+        nonlocal last
+        if held_by is not last:
+            kind = held_by if isinstance(held_by, type) else type(held_by)
+            if kind is not held_by and attribute in getattr(held_by, "__dict__", ()):
                 return plain
-            if len(inheriting) < _MOST_CLASSES:
-                inheriting[id(kind)] = kind
+            if inheriting.get(id(kind)) is not kind:
+                if not _has_from(kind, owner, attribute):
+                    return plain
+                if len(inheriting) < _MOST_CLASSES:
+                    inheriting[id(kind)] = kind
+            if kind is held_by:
+                last = kind
         option = case._options.get(slot.experiment)  # noqa: SLF001 - as above
         if option is not None and plain is option.replaced:
             return option.read
