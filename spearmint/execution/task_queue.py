@@ -131,13 +131,18 @@ class TaskQueue:
         """Go on where the turn that began with a variant was short."""
         self._probe = None
         self._turns_are_long = monotonic() - asked > variant_pool.limits.max_lag * _LONG_TURN_PART
-        self._start()
+        self._start_unless_ending()
 
     def _sampled(self) -> None:
         """Look anew whether what waits may begin."""
         self._probe, self._turns_are_long = None, False
         self._held_back += 1
-        self._start()
+        self._start_unless_ending()
+
+    def _start_unless_ending(self) -> None:
+        """Start what waits, but not on a loop whose tasks are being cancelled: what begins then would stay."""
+        if not any(job.task is not None and job.task.cancelling() for job in self._running):
+            self._start()
 
     def _enter(self) -> None:
         self._lag.watch(self._loop, self._sampled)
