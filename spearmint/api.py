@@ -271,7 +271,8 @@ class Spearmint(Searches):
                 arguments under equal configs of all that it reaches, and a scorer once for equal outputs.
 
         Returns:
-            The report. It keeps numbers only, and the beginning of the first 50,000 outputs.
+            The report. It keeps numbers, and of up to 50,000 outputs the beginnings; where there are more cells,
+            outputs are kept with ``store=`` alone, and the report says so.
 
         Raises:
             EvaluationError: If data or scorers are unfit, a row gives a parameter that a config fills, or the run

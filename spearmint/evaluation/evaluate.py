@@ -78,7 +78,9 @@ def evaluate(
     table.store = None if options.store is None else Path(options.store)
     table.details = frozenset(map(position_column, pairwise))
     stores_output = options.resume is not None or options.store is not None or bool(pairwise)
-    keeps_output = stores_output or len(cases) * rows * options.repeats <= KEPT_OUTPUTS
+    cells = len(cases) * rows * options.repeats
+    keeps_output = stores_output or cells <= KEPT_OUTPUTS
+    unkept = [] if keeps_output else [_unkept_sentence(cells)]
     timeout = experiment.settings.variant_timeout if options.timeout is None else options.timeout
     if options.limits is not None and options.limits.timeout is not None:
         timeout = options.limits.timeout
@@ -116,7 +118,7 @@ def evaluate(
         dataset,
         cases,
         table,
-        notes=[*unread, *outcome.notes, *_positions(table, pairwise)],
+        notes=[*unread, *unkept, *outcome.notes, *_positions(table, pairwise)],
         race=outcome.race,
         spent=outcome.spent,
         stop=outcome.stop,
@@ -147,6 +149,10 @@ def _positions(table: ResultTable, pairwise: Sequence[str]) -> Iterator[str]:
         said = position_sentence(name, table.scores(position_column(name), np.arange(table.shape[1])))
         if said:
             yield said
+
+
+def _unkept_sentence(cells: int) -> str:
+    return f"No output is kept: of more than {KEPT_OUTPUTS:,} cells, here {cells:,}, store= alone keeps outputs."
 
 
 def rescoring(options: EvaluationOptions) -> EvaluationOptions:

@@ -593,3 +593,22 @@ def test_a_report_of_failures_only_has_no_latency():
     assert report.errors == 1
     assert math.isnan(report.summary("latency")[0].p50)
     assert "1 x ValueError: always" in str(report)
+
+
+def test_report_says_where_it_keeps_no_outputs(monkeypatch, tmp_path):
+    monkeypatch.setattr("spearmint.evaluation.evaluate.KEPT_OUTPUTS", 3)
+
+    def report_of(rows, **options):
+        data = [{"x": number} for number in range(rows)]
+        return Spearmint().evaluate(
+            lambda x, config: x, data, scorers={"x": lambda outputs: outputs}, configs=[{}], progress=False, **options
+        )
+
+    assert report_of(3).notes == ()
+    report = report_of(4)
+    assert report.notes == ("No output is kept: of more than 3 cells, here 4, store= alone keeps outputs.",)
+    assert report.notes[0] in " ".join(str(report).split())
+    assert set(report.to_dataframe(cells=True)["output"]) == {None}
+    stored = report_of(4, store=tmp_path / "runs.db")
+    assert stored.notes == ()
+    assert list(stored.to_dataframe(cells=True)["output"]) == ["0", "1", "2", "3"]

@@ -227,7 +227,8 @@ class Report:
         Returns:
             By default one row per case: its id, parameters, errors and latency, and for each metric n, mean, interval
             and difference from main. Else one row per cell: case, row, repetition, status, seconds, a column for each
-            metric, and the beginning of the output for the first 50,000.
+            metric, and the beginning of the output: of the first 50,000 with ``store=``; without, of none where there
+            are more.
         """
         import pandas as pd  # noqa: PLC0415 - it takes a second to import, and only this method needs it
 

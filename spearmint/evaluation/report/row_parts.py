@@ -26,7 +26,7 @@ class Parts:
     """Collects rows and outputs; of equal outputs each part has one.
 
     Args:
-        most: Bytes that the page may hold; where all is to be kept there, of outputs.
+        most: Bytes that the page may hold, less what is reserved; where all is to be kept there, of outputs.
         write: Writes a part to a file of its own, and returns where the page finds it; None to keep all on the page.
         most_written: Bytes of outputs that such files may hold.
 
@@ -68,6 +68,10 @@ class Parts:
         self._rows.append(text)
         self._part_size += size_of(text)
         return len(self.names), [None if one is None else self._place(one) for one in outputs]
+
+    def reserve(self, size: int) -> None:
+        """Take room on the page for something else, as many bytes as given."""
+        self._most -= size
 
     def close(self) -> None:
         """End the last part."""

@@ -77,7 +77,8 @@ def row_table(
     values = {metric: _by_row([results.values(one.position, metric) for one in columns]) for metric in metrics}
     failed = _by_row([results.failed_rows(one.position) for one in columns])
     has_run = _by_row([results.has_run(one.position) for one in columns])
-    parts = Parts(round(most * (1 - _SHARE_OF_ROWS)), write=write, most_written=MOST_WRITTEN)
+    held = most if write is not None else round(most * (1 - _SHARE_OF_ROWS))
+    parts = Parts(held, write=write, most_written=MOST_WRITTEN)
     room, shown, left_out, unkept, unnamed = round(most * _SHARE_OF_ROWS), [], 0, 0, 0
     positions = [one.position for one in columns]
     for row in rows:
@@ -105,6 +106,7 @@ def row_table(
         }
         text = json_text(told)
         room -= size_of(text) + (size_of(json_text(given)) if write is None else 0)
+        parts.reserve(size_of(text))
         shown.append(text)
     parts.close()
     head = {

@@ -103,6 +103,15 @@ def test_page_too_large_keeps_outputs_in_a_folder_beside_it(tmp_path):
 
 
 @pytest.mark.usefixtures("small_pages")
+def test_page_fills_its_file_before_there_is_a_folder(tmp_path):
+    path = report_of(6, store=tmp_path / "runs.db").save(tmp_path / "report.html")
+    assert not (tmp_path / "report_files").exists()
+    assert all(f"{number} {LONG}{word} " in path.read_text() for number in range(6) for word in ("right", "wrong"))
+    report_of(10, store=tmp_path / "runs.db").save(path)
+    assert (tmp_path / "report_files").exists()
+
+
+@pytest.mark.usefixtures("small_pages")
 def test_page_as_one_file_is_cut_where_it_would_be_too_large(tmp_path):
     page = report_of(30, store=tmp_path / "runs.db").to_html()
     assert re.search(r"Of \d+ outputs only the beginnings are here, as the page would be too large", page)
