@@ -28,7 +28,7 @@ def test_clusters_of_one_row_give_the_usual_error():
 @pytest.mark.slow
 def test_clustered_intervals_cover_in_95_of_100_worlds():
     rng = np.random.default_rng(2)
-    worlds, covered, naive = 1500, 0, 0
+    worlds, covered, naive = 2000, 0, 0
     for _ in range(worlds):
         values, keys = clustered(rng)
         found, alone = clustered_estimate(values, keys), clustered_estimate(values, range(len(values)))
