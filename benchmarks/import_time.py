@@ -11,9 +11,15 @@ from floor import report, summary
 
 ROOT = Path(__file__).parent.parent
 ROUNDS = 15
+INSTALL_LIMIT = 0.88  # half of the 1.75 that it was before the tree was put in order
 QUESTIONS = (
     ("import pydantic, wrapt", "import spearmint", 1.25),
     ("import wrapt; from pydantic import BaseModel, SecretStr, TypeAdapter", "from spearmint import Spearmint", 1.6),
+    (
+        "import wrapt; from pydantic import BaseModel, SecretStr, TypeAdapter",
+        "import spearmint; spearmint.install({'packages': ['other']})",
+        INSTALL_LIMIT,
+    ),
 )
 
 

@@ -77,7 +77,9 @@ def source_of(name: str, folder: Path) -> Path:
         opened.extractall(folder, filter="data")
     archive.unlink()
     (source,) = (path for path in folder.iterdir() if path.is_dir())
-    subprocess.run([*pip, "install", "--no-deps", source, *SUITES[name].needs], check=True)
+    subprocess.run([*pip, "install", "--no-deps", source], check=True)
+    if needs := SUITES[name].needs:  # with all that they need themselves
+        subprocess.run([*pip, "install", *needs], check=True)
     return source
 
 
