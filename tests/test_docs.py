@@ -91,6 +91,6 @@ def test_readme_has_the_two_commands_of_the_gate():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     commands = re.findall(r"^```sh *\n(.*?)^``` *$", readme, re.DOTALL | re.MULTILINE)
     assert [command.rpartition("python ")[2].strip() for command in commands] == [
-        "examples/docs_search/main.py",
+        "examples/rag_service/main.py",
         "-m pytest -n 2",
     ]
