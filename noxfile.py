@@ -37,7 +37,7 @@ VERSION_BOUND = [
     "--ignore=tests/examples",
 ]
 # Whole programs that come out as that CPython has them, each in a process of its own.
-PROGRAMS = ["tests/cli/test_run.py", "tests/instrument/child_processes", "tests/instrument/rewrite", "-m=slow"]
+PROGRAMS = ["tests/cli/test_run.py", "tests/instrument/child_processes", "-m=slow"]
 # What can come out differently with another version of a dependency.
 DEPENDENCY_BOUND = [
     "tests/cases",
