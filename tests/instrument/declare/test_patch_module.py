@@ -65,6 +65,7 @@ def quick(extension, project, monkeypatch):
     sys.modules.pop("quick", None)
 
 
+@pytest.mark.slow
 def test_extension_module_functions_are_wrapped_after_it_ran(project, quick):
     handle = project.install("quick:score", "quick:Ranker.*")
     module = quick()
