@@ -3,7 +3,7 @@
 from time import thread_time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretBytes, SecretStr
 
@@ -160,6 +160,7 @@ def test_hiding_by_stems_hides_what_plain_hiding_does(text) -> None:
     assert redactor.hide(text) == plain.hide(text)
 
 
+@settings(max_examples=30)
 @given(st.from_regex(secret_forms.compiled(secret_forms._TOKENS)))
 def test_every_token_has_a_start_that_is_looked_for(text) -> None:
     assert any(start in text for start in secret_forms._TOKEN_STARTS)

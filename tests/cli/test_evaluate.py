@@ -339,7 +339,7 @@ def test_config_that_does_not_bind_is_named_by_its_file(invoke, write):
 def test_stale_results_are_refused_on_demand(invoke, write):
     assert run(invoke, "--resume", "run.jsonl", "--quiet").exit_code == 0
     sys.modules.pop("shop")
-    write(shop___py=MODULE.replace("7919", "7907"))
+    write(shop___py=MODULE.replace("7919", "104729"))
     result = run(invoke, "--resume", "run.jsonl", "--quiet", "--stale", "error")
     assert result.exit_code == 3
     assert "400 stored cells are stale: the code of shop:answer has changed" in result.stderr

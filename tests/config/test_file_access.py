@@ -78,6 +78,7 @@ def test_glob_through_link_cycle_is_refused():
     assert parse_configs("configs") == [{"a": 1}]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc")
 @pytest.mark.parametrize("pattern", ["/proc/**", "/proc/**/*.yaml", "/proc/*/*/*/*/*.yaml"])
 def test_glob_over_proc_is_refused(pattern):

@@ -26,6 +26,7 @@ def cell(text):
 """
 
 
+@pytest.mark.slow
 def test_cells_are_instrumented_when_the_extension_is_loaded(project, run, tmp_path):
     project.write({"spearmint.yaml": SETTINGS})
     done = run(
@@ -64,6 +65,7 @@ cell("print(score(), kept[0]())")
     assert done.stdout.splitlines()[-3:] == ["3 3 4 Doc.", "3", "1 1"]
 
 
+@pytest.mark.slow
 def test_extension_loads_without_settings_for_a_later_install(project, run, tmp_path):
     done = run(
         source=SHELL
@@ -100,6 +102,7 @@ def test_experiments_made_by_exec_find_those_that_they_call():
     assert [one.result for one in results] == [(1, 5), (1, 6)]
 
 
+@pytest.mark.slow
 def test_interactive_interpreter_runs_without_source(run):
     session = """
 import code, sys, io
@@ -123,6 +126,7 @@ for line in [
     assert (done.stdout, done.stderr) == ("6\n", "")
 
 
+@pytest.mark.slow
 def test_value_of_a_cell_is_told_to_stay_as_it_is(project, run):
     project.write({"spearmint.yaml": "experiments:\n  - {value: '__main__:PROMPT', configs: [{v: a}], path: v}\n"})
 

@@ -116,6 +116,7 @@ def unit_ratios(rng, shape, lift=0.0):
     return views, rng.binomial(views, rng.beta(2 + 10 * lift, 8 - 10 * lift, shape))
 
 
+@pytest.mark.slow
 def test_plan_of_a_ratio_is_by_the_delta_method(tmp_path):
     rng = np.random.default_rng(8)
     views, clicks = unit_ratios(rng, 2000)

@@ -449,6 +449,7 @@ def test_outputs_that_cannot_be_stored_are_made_again(tmp_path, load):
     assert report.notes == ("10 stored cells run again: their outputs, which 'size' needs, could not be stored.",)
 
 
+@pytest.mark.slow
 def test_new_scorer_of_traces_runs_the_function_again(tmp_path, load):
     pytest.importorskip("mlflow")
     path = tmp_path / "run.jsonl"

@@ -178,6 +178,7 @@ def test_whatever_calls_give_reads_as_mlflow_writes_it(kept, two) -> None:
     assert rows(path_of(together)) == rows(path_of(alone))
 
 
+@pytest.mark.slow
 def test_traces_of_a_batch_are_found_and_shown_alike(recorded, two) -> None:
     alone, together = two
     write_alone(recorded, alone)
