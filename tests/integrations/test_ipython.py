@@ -1,5 +1,7 @@
 """Functions that no finder is asked for: cells of IPython, `exec`, and the interactive interpreter."""
 
+import pytest
+
 from spearmint import Spearmint
 from spearmint.strategies import ShadowStrategy
 
