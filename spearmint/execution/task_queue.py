@@ -79,8 +79,7 @@ class TaskQueue:
             if room > 0:
                 number = min(room, count)
                 if is_awaited:
-                    self._awaited.add(batch)
-                    self._waiting.extendleft(repeat(batch, number))
+                    self._put_first(batch, number)
                 else:
                     self._waiting.extend(repeat(batch, number))
                 count -= number
@@ -99,6 +98,14 @@ class TaskQueue:
                 self._blocked.append(room_maker)
                 await room_maker
             self._enter()
+
+    def _put_first(self, batch: Batch, number: int) -> None:
+        """Let awaited variants wait behind other awaited ones, and before all else."""
+        ahead = next((at for at, one in enumerate(self._waiting) if one not in self._awaited), len(self._waiting))
+        self._awaited.add(batch)
+        self._waiting.rotate(-ahead)
+        self._waiting.extendleft(repeat(batch, number))
+        self._waiting.rotate(ahead)
 
     def cancel(self) -> None:
         """Settle what waits, as its loop ends, or has ended."""

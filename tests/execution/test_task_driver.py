@@ -416,6 +416,24 @@ def test_variants_of_long_turns_begin_one_after_another(account) -> None:
     assert len(set(begun)) == 5
 
 
+def test_awaited_variants_begin_in_the_order_of_their_calls(account) -> None:
+    spearmint.configure(background={"max_tasks": 1})
+    begun = []
+
+    @Spearmint(configs=CONFIGS, strategy=MultiBranchStrategy).experiment
+    async def answers(call: int, config: Config) -> int:
+        if config["n"]:
+            begun.append(call)
+        await asyncio.sleep(0)
+        return call
+
+    async def main() -> None:
+        await asyncio.gather(*(answers(call) for call in range(5)))
+
+    asyncio.run(main())
+    assert begun == [0, 1, 2, 3, 4]
+
+
 def test_loop_without_variants_has_no_timer_of_ours(account) -> None:
     @Spearmint(configs=CONFIGS, strategy=ShadowStrategy).experiment
     async def quick(config: Config) -> int:

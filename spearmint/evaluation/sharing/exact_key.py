@@ -65,11 +65,8 @@ def exact_key(value: Any, is_user_code: Callable[[str], bool]) -> ExactKey:
         return _pickled(value, is_user_code, is_fast=True)
     except UnkeyableError:
         raise
-    except (
-        ValueError,
-        RecursionError,
-    ):  # It holds itself, or something twice: then what is shared within it counts too.
-        pass
+    except (ValueError, RecursionError):
+        pass  # It holds itself, or something twice: then what is shared within it counts too.
     except Exception as error:
         raise UnkeyableError(_cause(error)) from error
     try:
