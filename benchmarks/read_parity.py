@@ -9,7 +9,6 @@ have to be the compiler's own. The reads that were found have to be all that the
 printed. Status 1 where a function differs.
 """
 
-import argparse
 import builtins
 import dis
 import inspect
@@ -17,14 +16,13 @@ import sys
 import warnings
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from types import CodeType
 from typing import Any
 
-from parity import package, standard_library
+from compared_files import Files, Found, compare_libraries
 
-from spearmint.discovery import is_supported
 from spearmint.instrument.naming.bound_names import names_bound_in
 from spearmint.instrument.rewrite.read_marks import CASE, MARK
 from spearmint.instrument.rewrite.value_rewrite import rewrite_reads
@@ -38,14 +36,12 @@ Instruction = tuple[Any, ...]
 
 
 @dataclass
-class Tally:
+class Tally(Found):
     """What was compared so far."""
 
     files: int = 0
     functions: int = 0
     reads: int = 0
-    unreadable: list[str] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
 
     def add(self, name: str, source: bytes) -> None:
         """Rewrite every read in one file, and compare."""
@@ -183,34 +179,14 @@ def _reads_in(code: CodeType, wanted: set[str]) -> Iterator[tuple[str, int]]:
             yield from _reads_in(inner, wanted)
 
 
-def measure(title: str, files: Iterator[tuple[str, bytes]]) -> bool:
+def measure(title: str, files: Files) -> bool:
     """Compare files, print the result, and tell whether all is the same."""
     tally = Tally()
     for name, source in files:
         tally.add(name, source)
     print(f"{title}: {tally.files} files, {tally.functions} code objects compared, {tally.reads} reads rewritten")
-    for line in tally.unreadable:
-        print(f"  not compiled by this Python: {line}")
-    for line in tally.differences:
-        print(f"  {line}")
-    print(f"  differences: {len(tally.differences)}  (limit 0)")
-    return not tally.differences
-
-
-def main() -> int:
-    """Compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packages", nargs="*", help="instead of the standard library")
-    parser.add_argument("--under", default="", help="only this folder of the standard library")
-    options = parser.parse_args()
-    if not is_supported():
-        raise SystemExit("Cannot compare: this Python is not supported.")
-    files = {name: package(name) for name in options.packages} or {
-        f"standard library of {sys.version.split()[0]}": standard_library(options.under)
-    }
-    results = [measure(title, found) for title, found in files.items()]  # All of them, whatever one says.
-    return 0 if all(results) else 1
+    return tally.tell()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare_libraries(__doc__, measure))

@@ -10,7 +10,6 @@ in all three; and where a literal was found, the source has to have it, or what 
 printed. Status 1 where there is one.
 """
 
-import argparse
 import ast
 import re
 import sys
@@ -22,9 +21,8 @@ from pathlib import PurePosixPath
 from types import CodeType
 from typing import Any
 
-from parity import package, standard_library
+from compared_files import Files, Found, compare_libraries
 
-from spearmint.discovery import is_supported
 from spearmint.instrument.rewrite.ast_rewrite import rewrite_tree
 from spearmint.instrument.rewrite.bytecode_rewrite import rewrite_code
 from spearmint.instrument.rewrite.result import ReadSite, RewrittenCode
@@ -37,14 +35,12 @@ _FOLDED += (ast.Call, ast.Attribute, ast.IfExp)  # What begins with one of the o
 
 
 @dataclass
-class Tally:
+class Tally(Found):
     """What was compared so far."""
 
     files: int = 0
     values: Counter[str] = field(default_factory=Counter)
     reads: Counter[str] = field(default_factory=Counter)
-    unreadable: list[str] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
 
     def add(self, name: str, source: bytes) -> None:
         """Compare the reads in one file."""
@@ -132,7 +128,7 @@ def _is_same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and repr(one) == repr(other)
 
 
-def measure(title: str, files: Iterator[tuple[str, bytes]]) -> bool:
+def measure(title: str, files: Files) -> bool:
     """Compare files, print the result, and tell whether all is the same."""
     tally = Tally()
     with warnings.catch_warnings():
@@ -143,28 +139,8 @@ def measure(title: str, files: Iterator[tuple[str, bytes]]) -> bool:
         ", ".join(f"{count} {kind}" for kind, count in sorted(counts.items())) for counts in (tally.values, tally.reads)
     )
     print(f"{title}: {tally.files} files; values: {values}; reads: {reads}")
-    for line in tally.unreadable:
-        print(f"  not compiled by this Python: {line}")
-    for line in tally.differences:
-        print(f"  {line}")
-    print(f"  differences: {len(tally.differences)}  (limit 0)")
-    return not tally.differences
-
-
-def main() -> int:
-    """Compare and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("packages", nargs="*", help="instead of the standard library")
-    parser.add_argument("--under", default="", help="only this folder of the standard library")
-    options = parser.parse_args()
-    if not is_supported():
-        raise SystemExit("Cannot compare: this Python is not supported.")
-    files = {name: package(name) for name in options.packages} or {
-        f"standard library of {sys.version.split()[0]}": standard_library(options.under)
-    }
-    results = [measure(title, found) for title, found in files.items()]  # All of them, whatever one says.
-    return 0 if all(results) else 1
+    return tally.tell()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare_libraries(__doc__, measure))
