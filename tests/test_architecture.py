@@ -63,7 +63,7 @@ HOUSE = (
     (4, "tracing", "trace_feedback"),
     (4, "tracing.mlflow", "concurrently trace_rows batch_insert experiment_ids server_store stores"),
     (4, "tracing.mlflow", "readable writer feedback_writer live_span search"),
-    (4, "tracing", "live_mode throttle export_queue exporter sampling recorder feedback"),
+    (4, "tracing", "live_mode throttle at_exit export_queue exporter sampling recorder feedback"),
     (
         4,
         "online",

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 
 from spearmint.native import GuardedLock
 from spearmint.redaction import redactor
+from spearmint.tracing.at_exit import ImportsEnded, end_imports, tell_unwritten
 from spearmint.tracing.options import TracingOptions, TracingStats
 from spearmint.tracing.span import UNSAMPLED, span_var
 from spearmint.tracing.throttle import Throttle
@@ -95,7 +96,8 @@ class ExportQueue:
         self._throttle = Throttle()
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._recorded = self._written = self._dropped = self._failed = self._pending = 0
-        self._has_thread = self._has_worker = False
+        self._has_thread = False
+        self._worker: int | None = None
         self._is_closed = False
         self._told: set[str] = set()
         self.generation = object()
@@ -150,16 +152,16 @@ class ExportQueue:
 
     def _work(self, items: "queue.SimpleQueue[Any]", generation: object) -> None:
         with self._lock:
-            if self._has_worker or generation is not self.generation:
+            if self._worker or generation is not self.generation:
                 return
-            self._has_worker = True
+            self._worker = threading.get_ident()
         # What a repr or a comparison of the user's calls here is not traced: its trace would call it once more.
         span_var.set(UNSAMPLED)
         writer: Writer | None = None
         throttle = self._throttle
         while True:
             if writer is None:
-                with self._opener.opening, suppress(Exception):
+                with self._opener.opening, suppress(Exception, ImportsEnded):
                     writer = self.make_writer()
             batch = [items.get()]
             throttle.begin()
@@ -172,7 +174,7 @@ class ExportQueue:
                 return
             if writer is not None:
                 # What fails to open fails to be written to, and is told then.
-                with self._opener.opening, suppress(Exception):
+                with self._opener.opening, suppress(Exception, ImportsEnded):
                     writer.open(batch, self._get_options())
             with self._writing:
                 try:
@@ -268,12 +270,9 @@ class ExportQueue:
             self._is_closed = True
             left, self._pending = self._pending, 0
             self._dropped += left
-        if left and sys.stderr is not None:
-            with suppress(Exception):
-                sys.stderr.write(
-                    f"spearmint: {left} {self._noun} were not written to MLflow within {timeout:g} s of exit; "
-                    "flush() before it waits longer\n"
-                )
+        if left:
+            tell_unwritten(left, self._noun, timeout)
+        end_imports(self._worker)
 
     def register(self) -> None:
         """See to it that forks and the exit of the process are waited for."""

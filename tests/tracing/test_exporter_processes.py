@@ -202,6 +202,45 @@ def test_the_exit_does_not_wait_for_a_server_without_an_answer(program, mode) ->
     assert "spearmint: 1 traces were not written to MLflow within 0.2 s of exit" in stderr
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="daemon threads are not ended by force there")
+@pytest.mark.parametrize("mode", ["deferred", "live"])
+def test_the_exit_leaves_no_import_of_ours_under_way(program, mode, tmp_path) -> None:
+    # Where it ends by force within a module written in C++, the process aborts.
+    for number in range(1000):
+        (tmp_path / f"slow_{number}.py").write_text("import time; time.sleep(0.05)\n")
+    told, stderr = program(
+        f"""
+        import atexit
+        import mlflow
+
+        def at_last():
+            found = sys._current_frames()
+            threads = [one for one in threading.enumerate() if one.name == "spearmint-traces"]
+            code, frame = [], found[threads[0].ident]
+            while frame is not None:
+                code.append(frame.f_code.co_filename)
+                frame = frame.f_back
+            tell(importing=[name for name in code if "importlib" in name], slow=[
+                name for name in sys.modules if name.startswith("slow_")
+            ])
+
+        atexit.register(at_last)
+        spearmint.configure(tracing={{"mode": "{mode}"}}, background={{"exit_timeout": 0.2}})
+        from spearmint.tracing.exporter import exporter
+
+        def make_writer():
+            for number in range(1000):
+                __import__(f"slow_{{number}}")
+
+        exporter.make_writer = make_writer
+        times(1)
+        """
+    )
+    assert "1 traces were not written" in stderr
+    assert told["importing"] == []
+    assert 1 <= len(told["slow"]) < 1000
+
+
 def test_fork_child_writes_its_own_traces_only(program, database) -> None:
     told, _ = program(
         """
