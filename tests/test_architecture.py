@@ -69,7 +69,7 @@ HOUSE = (
         "online",
         "options journal sinks account writer tokens exposures scoring stream_exposures shadow_pairs outcomes",
     ),
-    (4, "online", "rollout file_lock state_file journal_tail unit_table guards bandit_weights"),
+    (4, "online", "rollout file_lock switch_rules state_file journal_tail unit_table guards bandit_weights"),
     (4, "online", "decisions decider stages steering"),
     (4, "online", "fingerprints file_events reload"),
     (

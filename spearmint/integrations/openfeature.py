@@ -240,6 +240,8 @@ class ProviderSplit(Split):
     @override
     def assign(self, attributes: Mapping[str, Any]) -> Assignment:
         """Return which arm the provider gives a call with these attributes."""
+        if self.on_use is not None and (decided := self.on_use(self)) is not None:
+            return decided
         unit = unit_text(attributes.get(self.options.unit))
         if not unit:
             return self.without_unit

@@ -153,6 +153,10 @@ class Rollout:
         gone = seconds if keeper == self.keeper else max(0, now - self.counted) / 1e9
         return replace(self, elapsed=self.elapsed + gone, keeper=keeper, counted=now)
 
+    def rested(self) -> Self:
+        """Return it with no time gone by until now since its time was counted last."""
+        return replace(self, keeper="", counted=time_ns())
+
     def as_mapping(self) -> dict[str, Any]:
         """Return it as the state file has it."""
         made = {one.name: getattr(self, one.name) for one in fields(self)}

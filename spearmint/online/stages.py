@@ -1,22 +1,22 @@
-"""Keeps experiments at the stages that the state file says; one process of all decides what comes next."""
+"""Keeps experiments at what the state file says: off, or at a stage; one process of all decides what comes next."""
 
 import itertools
 import logging
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from time import time_ns
+from typing import Any
 
 from spearmint.assignment.stages import Stage
-from spearmint.errors import SpearmintError
-from spearmint.online.decider import Decider
 from spearmint.online.file_lock import FileLock
 from spearmint.online.rollout import Rollout
-from spearmint.online.state_file import RolloutKey, Rollouts, StateFile
+from spearmint.online.state_file import RolloutKey, Rollouts, SharedState, StateFile
+from spearmint.online.switch_rules import SwitchRule, off_rule
 from spearmint.online.writer import RecordWriter, records
-from spearmint.strategies.split import Split
+from spearmint.strategies.split import Assignment, Split
 from spearmint.warn import warn_once
 
 logger = logging.getLogger("spearmint")
@@ -49,19 +49,28 @@ class StageKeeper:
         self._generation = object()
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._decider: Decider | None = None
+        self._decider: Any = None
+        self._is_looking = False
         claim, self._claim = self._claim, None
         if claim is not None:
             claim.release()
         for split in self._alive():
-            split.on_use = self._use
+            self._settle(split)
 
     def _change(self) -> None:
         """Look at another journal from now on."""
         self._reset()
-        for split in self._alive():
+        splits = self._alive()
+        for split in splits:
             self._close(split)
-            self._look(split)
+        self._look(*splits)
+
+    def _settle(self, split: Split) -> None:
+        """Let a split's calls begin the looks where nothing looks yet, and get the first config while it is off."""
+        if not self._is_looking and (split.is_steered or self._writer.options.journal is not None):
+            split.on_use = self._use
+        else:
+            split.on_use = _refuse if split.off else None
 
     def _alive(self) -> list[Split]:
         """Return the splits in the order in which they were declared."""
@@ -75,38 +84,49 @@ class StageKeeper:
         return None if folder is None else StateFile(folder)
 
     def watch(self, split: Split) -> None:
-        """Let a split have the shares that the state file says, now and from its first call on."""
+        """Let what the state file says hold for a split, now and from its first call on."""
         self._splits[split] = next(self._count)
-        split.on_use = self._use
         self._look(split)
 
     def _close(self, split: Split) -> None:
+        split.off = ""
         if split.options.steps:  # Where nothing says that users may see the arms, they do not.
             split.set_shares(0.0, 0.0, note="its stages are not known: no journal is set")
 
-    def _look(self, split: Split) -> None:
+    def _look(self, *splits: Split) -> None:
+        """Let what the state file says hold for splits, without waiting for the thread."""
         file = self._file
-        if file is None:
-            return
-        try:
-            apply(split, file.read())
-        except SpearmintError as error:
-            warn_once(("state file", str(file.path)), str(error))
+        if file is not None:
+            try:
+                self._apply(splits, file.read_state())
+            except Exception as error:  # noqa: BLE001 - a call of the user's may be the first, and goes on
+                warn_once(("state file", str(file.path)), str(error))
+        for split in splits:
+            self._settle(split)
 
-    def _use(self) -> None:
-        """Begin to look, at the first call."""
-        if self._writer.options.journal is None:
+    def _apply(self, splits: Iterable[Split], state: SharedState) -> None:
+        for split in splits:
+            apply_switch(split, state.switches)
+            self._settle(split)
+            if split.is_steered:
+                apply(split, state.rollouts)
+
+    def _use(self, split: Split) -> Assignment | None:
+        """Begin to look, at the first call, which has what the state file says by now."""
+        if self._file is None:
             warn_once(
                 ("stages", "no journal"),
                 "Stages, guardrails and bandits stand still: there is no journal to keep their state. Experiments with "
                 "stages give every unit the first config. Set configure(online={'journal': 'journal/'}).",
             )
-            return
+            return None
         with self._lock:
-            for split in self._alive():
-                split.on_use = None
+            is_first, self._is_looking = not self._is_looking, True
+        self._look(*self._alive())
+        if is_first:
             with suppress(RuntimeError):  # The interpreter is shutting down, or the machine has no more threads.
                 threading.Thread(target=self._work, args=(self._generation,), name=_THREAD, daemon=True).start()
+        return split.disabled if split.off else None
 
     def _work(self, generation: object) -> None:
         wake = self._wake
@@ -125,27 +145,52 @@ class StageKeeper:
     def tick(self) -> None:
         """Look once: begin what is new, let splits have their shares, and decide where this process is the keeper.
 
+        What is off stays at its stage.
+
         Raises:
             SpearmintError: If the state file cannot be read or written.
         """
-        file = self._file
-        # Of several declarations under one name, as after a reload, the last one says what the stages are.
-        splits = {(split.name, split.version): split for split in self._alive()}
-        if file is None or not splits:
+        file, alive = self._file, self._alive()
+        if file is None or not alive:
             return
-        rollouts = _begun(file, splits)
-        for split in self._alive():
-            apply(split, rollouts)
+        state = file.read_state()
+        self._apply(alive, state)
+        # Of several declarations under one name, as after a reload, the last one says what the stages are.
+        splits = {(split.name, split.version): split for split in alive if split.is_steered and not split.off}
+        if not splits:
+            return
+        rollouts = _begun(file, state.rollouts, splits)
+        for split in alive:
+            if split.is_steered:
+                apply(split, rollouts)
         if self._claim is None:
             try:
                 self._claim = FileLock(file.path.with_name("keeper.lock"), waits=False)
             except BlockingIOError:  # Another process decides.
                 return
         if self._decider is None:
+            # It brings numpy and scipy, which experiments without stages need not.
+            from spearmint.online.decider import Decider  # noqa: PLC0415
+
             self._decider = Decider(file)
         rollouts = self._decider.decide(splits, rollouts)
         for split in self._alive():
-            apply(split, rollouts)
+            if split.is_steered:
+                apply(split, rollouts)
+
+
+def _refuse(split: Split) -> Assignment:
+    return split.disabled
+
+
+def apply_switch(split: Split, rules: Sequence[SwitchRule]) -> None:
+    """Let a split be off where the state file says so."""
+    rule = off_rule(rules, split.name)
+    off = "" if rule is None else rule.why or "by hand"
+    if bool(off) != bool(split.off):
+        told = f"switched off: {off}. Every unit has the first config" if off else "on again"
+        logger.warning("%s is %s.", split.name, told)
+    split.off = off
 
 
 def apply(split: Split, rollouts: Rollouts) -> None:
@@ -170,7 +215,7 @@ def first_rollout(split: Split) -> Rollout:
     return Rollout(name=split.name, version=split.version, arms=split.arms, stages=stages)
 
 
-def _begun(file: StateFile, splits: Mapping[RolloutKey, Split]) -> Rollouts:
+def _begun(file: StateFile, found: Rollouts, splits: Mapping[RolloutKey, Split]) -> Rollouts:
     """Return what the state file says, with what is declared and not in it yet, or with other stages."""
     firsts = {key: first_rollout(split) for key, split in splits.items()}
 
@@ -185,7 +230,6 @@ def _begun(file: StateFile, splits: Mapping[RolloutKey, Split]) -> Rollouts:
                 after[key] = known.with_stages(first.stages)
         return after
 
-    found = file.read()
     is_known = all(key in found and found[key].stages == first.stages for key, first in firsts.items())
     return found if is_known else file.change(edited)
 

@@ -1,17 +1,17 @@
-"""Hands splits with stages, guardrails or a bandit to what keeps them, as they are declared."""
+"""Hands splits to what keeps them at what the state file says, as they are declared."""
 
 from typing import Any
 
 
 def keep_at_its_stage(split: Any) -> None:
-    """Let what the journal says change the shares of a split, where it has stages, guardrails or a bandit.
+    """Let what the state file says hold for a split: its switch, and its stages, guardrails or bandit if it has some.
 
     Args:
         split: What an experiment's ``split`` is; None for one that assigns no units.
     """
-    if split is None or not split.is_steered:
+    if split is None:
         return
-    # What decides brings scipy along, which other experiments need not.
+    # What looks at files is of no use to other experiments.
     from spearmint.online.stages import keeper  # noqa: PLC0415
 
     keeper.watch(split)

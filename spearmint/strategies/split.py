@@ -168,11 +168,14 @@ class Split:
         set_id: The settings file that declares it; None where code does.
         live: The shares that are in force.
         shadow: The share of the calls on which the other arms run beside.
-        on_use: Called by each call, where something has to be told that there are calls.
+        off: Why it is switched off in all processes; empty where it is on.
+        on_use: Called by each call, where something has to be told that there are calls, or it is off; what it
+            returns, if not None, is what the call belongs to.
     """
 
     set_id: str | None = None
-    on_use: Callable[[], None] | None = None
+    off: str = ""
+    on_use: "Callable[[Split], Assignment | None] | None" = None
 
     def __init__(self, options: SplitStrategy, name: str, configs: Sequence[Config]) -> None:
         self.options = options
@@ -193,13 +196,11 @@ class Split:
         self.without_unit, self.excluded, self.outside = (
             Assignment(self, configs[0], None, "default") for _ in range(3)
         )
+        self.disabled = Assignment(self, configs[0], None, "disabled")
 
     @cached_property
     def version(self) -> str:
-        """What the assignment of units to arms depends on, and what arms are, as a hash.
-
-        Configs, weights, salt, algorithm, unit and targeting count; all that may change as it runs does not.
-        """
+        """Configs, weights, salt, algorithm, unit and targeting as a hash, without what may change as it runs."""
         options = self.options
         configs = [(config.config_id, config_content(config)) for config in self._configs]
         told = (configs, self._ends, self.salt, options.algorithm, options.unit, options.only_if)
@@ -216,13 +217,7 @@ class Split:
         return tuple(config.config_id for config in self._configs)
 
     def set_shares(
-        self,
-        traffic: float,
-        shadow: float,
-        weights: tuple[float, ...] | None = None,
-        *,
-        note: str = "",
-        since: int = 0,
+        self, traffic: float, shadow: float, weights: tuple[float, ...] | None = None, *, note: str = "", since: int = 0
     ) -> None:
         """Let other shares be in force for calls that begin from now on.
 
@@ -240,8 +235,8 @@ class Split:
 
     def assign(self, attributes: Mapping[str, Any]) -> Assignment:
         """Return which arm a call with these attributes belongs to; the same for the same unit under equal shares."""
-        if self.on_use is not None:
-            self.on_use()
+        if self.on_use is not None and (decided := self.on_use(self)) is not None:
+            return decided
         unit = attributes.get(self._unit)
         if type(unit) is not str:
             unit = unit_text(unit)
@@ -281,7 +276,8 @@ class Split:
     def others(self, assignment: Assignment) -> tuple[Config, ...]:
         """Return the arms that run beside that of a call, sampled anew with each call."""
         # Sampling calls for statistics, not secrets.
-        if assignment is self.excluded or not self.shadow or random.random() >= self.shadow:  # noqa: S311
+        has_none = not self.shadow or assignment in (self.excluded, self.disabled)
+        if has_none or random.random() >= self.shadow:  # noqa: S311
             return ()
         return tuple(config for config in self._configs if config is not assignment.config)
 
@@ -297,6 +293,8 @@ class Split:
 
     def explain(self, attributes: Mapping[str, Any]) -> list[AssignmentStep]:
         """Return step by step why a call with these attributes gets the config that it gets."""
+        if self.off:
+            return [AssignmentStep(f"switched off in all processes: {self.off}", goes_on=False)]
         unit = unit_text(attributes.get(self._unit))
         if not unit:
             return [AssignmentStep(f"unit: the attribute {self._unit!r} names none", goes_on=False)]

@@ -102,6 +102,7 @@ class _Pages:
         values: dict[str, Any] = {
             "versions": list(dict.fromkeys(one.version for one in report.facts.records)),
             "stages": await run_in_threadpool(self._stages.stages, name),
+            "switch": await run_in_threadpool(self._stages.switch, name),
             "traces": self._traces(name),
             "reach": await run_in_threadpool(self._options.reach, name) if self._options.reach else "",
             "token": self._options.token,
@@ -109,7 +110,7 @@ class _Pages:
         return self._page(request, "experiment.html.j2", title=name, content=content, **values)
 
     async def decide(self, request: Request) -> Response:
-        """Change the stage of an experiment, for a form of this page."""
+        """Change the stage of an experiment, or switch it, for a form of this page."""
         if int(request.headers.get("content-length", _LONGEST_FORM + 1)) > _LONGEST_FORM:
             return PlainTextResponse("That is no form of this page.", 413)
         form = {key: values[0] for key, values in parse_qs((await request.body()).decode("utf-8", "replace")).items()}

@@ -96,3 +96,26 @@ def test_nothing_begun_is_said(folder, invoke):
     assert result.stdout == "No experiment with stages, guardrails or a bandit has begun.\n"
     missing = invoke("stage", "rollback", "shop:page", "--journal", "journal")
     assert "no process has begun such an experiment yet" in missing.stderr
+
+
+def test_off_and_on_need_no_stages(invoke, folder):
+    (folder / "journal").mkdir()
+    result = invoke("stage", "off", "shop:*", "--because", "complaints", "--journal", "journal")
+    assert result.exit_code == 0
+    assert result.stdout == "shop:* is off; processes that write to this journal follow within two seconds.\n"
+    shown = invoke("stage", "show", "shop:page", "--journal", "journal").stdout
+    assert shown.startswith("shop:*: switched off at ")
+    assert shown.endswith(" UTC: complaints\n")
+    assert invoke("stage", "on", "shop:*", "--journal", "journal").exit_code == 0
+    assert StateFile(folder / "journal").read_state().switches == ()
+    assert invoke("stage", "off", "--journal", "journal").exit_code == 2
+
+
+def test_show_tells_what_is_off(state, invoke):
+    invoke("stage", "off", "shop:page", "--because", "complaints", "--journal", "journal")
+    assert (
+        "shop:page (version v2): stage 1 of 2, switched off" in invoke("stage", "show", "--journal", "journal").stdout
+    )
+    (told,) = json.loads(invoke("stage", "show", "shop:p*", "--format", "json", "--journal", "journal").stdout)
+    assert told["off"] == "complaints"
+    assert state.read()["shop:page", "v2"].stage == 0

@@ -19,6 +19,7 @@ from spearmint import RuntimeContext, experiment
 from spearmint.config import parse_configs
 from spearmint.errors import SpearmintWarning
 from spearmint.integrations.openfeature import OpenFeatureStrategy, SpearmintProvider
+from spearmint.online.state_file import StateFile
 from spearmint.proxy.proxy import experiment_of
 from spearmint.registry.changes import publish
 from spearmint.strategies import SplitStrategy
@@ -284,6 +285,22 @@ def test_in_memory_provider_drives_a_split(provider):
     assert len(exposed) == 10
     assert {one["feature_flag.result.reason"] for one in exposed} == {"targeting_match"}
     assert {one["feature_flag.context.id"]: one["feature_flag.result.variant"] for one in exposed}["user-4"] == "large"
+
+
+def test_provider_is_not_asked_while_a_split_is_off(provider, tmp_path):
+    @experiment(configs=CONFIGS, strategy=OpenFeatureStrategy("checkout", domain="chooses"))
+    def page(config):
+        return config.n
+
+    StateFile(tmp_path).switch("*page", is_on=False, why="complaints")
+    spearmint.configure(online={"journal": tmp_path})
+    try:
+        with RuntimeContext(attributes={"user_id": "user-4"}):
+            assert page() == 1
+    finally:
+        spearmint.configure(online={"journal": None})
+    with RuntimeContext(attributes={"user_id": "user-4"}):
+        assert page() == 2
 
 
 @pytest.mark.parametrize(("flag", "cause"), [("missing", "FLAG_NOT_FOUND"), ("other", "'nothing' is no config of it")])

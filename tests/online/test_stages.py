@@ -8,7 +8,7 @@ import pytest
 
 import spearmint
 from spearmint import RuntimeContext, experiment
-from spearmint.errors import SpearmintWarning
+from spearmint.errors import SpearmintError, SpearmintWarning
 from spearmint.online import stages
 from spearmint.online.bandit_weights import bandit_weights
 from spearmint.online.state_file import StateFile
@@ -28,7 +28,7 @@ def keeper(journal, monkeypatch):
     """A keeper whose looks are the test's, so that no thread comes between."""
     made = stages.StageKeeper(records)
     monkeypatch.setattr(stages, "keeper", made)
-    monkeypatch.setattr(made, "_use", lambda: None)
+    monkeypatch.setattr(made, "_use", lambda split: split.disabled if split.off else None)
     yield made
     made._reset()
     records.on_reset.remove(made._reset)
@@ -311,3 +311,66 @@ def test_bandit_of_a_cost_prefers_less(keeper):
             table.add([calls(unit, arm, "error", 0.0), calls(unit, arm, "duration", seconds)])
     options = BanditStrategy(metric="duration", floor=0.05).bandit
     assert bandit_weights(table, ("a", "b"), options, rng) == pytest.approx((0.05, 0.95))
+
+
+# The kill switch, for experiments with and without stages
+
+
+def test_switch_stops_variants_and_exposures(keeper, state, journal, caplog):
+    page = page_of(SplitStrategy(salt="exp", weights=[0, 1], shadow=1.0))
+    name = split_of(page).name
+    assert call(page, 3) == [2, 2, 2]
+    state.switch(name, is_on=False, why="complaints")
+    with caplog.at_level(logging.WARNING, logger="spearmint"):
+        keeper.tick()
+    assert f"{name} is switched off: complaints. Every unit has the first config." in caplog.text
+    before = spearmint.background_stats().submitted
+    missing = spearmint.exposure_stats().missing_unit
+    assert call(page, 3, start=3) == [1, 1, 1]
+    assert page() == 1  # Without a unit, of which there is nothing to tell.
+    assert spearmint.exposure_stats().missing_unit == missing
+    assert spearmint.background_stats().submitted == before
+    assert len(journal("exposure")) == 3
+    assert split_of(page).explain({"user_id": "ann"})[0].text == "switched off in all processes: complaints"
+    state.switch(name, is_on=True, why="mended")
+    keeper.tick()
+    assert call(page, 1, start=3) == [2]
+    assert len(journal("exposure")) == 4
+
+
+def test_switch_holds_for_what_is_declared_later(keeper, state):
+    state.switch("*.page", is_on=False, why="complaints")
+    page = page_of(SplitStrategy(salt="exp", weights=[0, 1]))
+    assert call(page, 3) == [1, 1, 1]
+
+
+def test_first_call_knows_what_is_off_by_then(journal, state):
+    page = page_of(SplitStrategy(salt="exp", weights=[0, 1]))
+    state.switch("*.page", is_on=False, why="complaints")
+    assert call(page, 3) == [1, 1, 1]
+    spearmint.configure(online={"journal": None})
+    assert call(page, 3) == [2, 2, 2]  # The switch is that of the journal.
+
+
+def test_what_is_off_stays_at_its_stage(keeper, state):
+    several = [{"traffic": 0.2, "units": 1}, {"traffic": 1.0}]
+    page = page_of(SplitStrategy(salt="exp", stages=several, weights=[0, 1]))
+    keeper.tick()
+    state.switch("*", is_on=False, why="complaints")
+    call(page, 100)  # The thread has not looked yet: these count.
+    keeper.tick()
+    assert set(call(page, 100)) == {1}
+    assert only(state).stage == 0
+    state.switch("*", is_on=True, why="mended")
+    keeper.tick()
+    assert only(state).stage == 1
+
+
+def test_state_file_that_is_broken_switches_nothing(keeper, state):
+    page = page_of(SplitStrategy(salt="exp", weights=[0, 1]))
+    state.switch("*.page", is_on=False, why="complaints")
+    keeper.tick()
+    state.path.write_text("{")
+    with pytest.raises(SpearmintError, match="Mend it"):
+        keeper.tick()
+    assert call(page, 2) == [1, 1]

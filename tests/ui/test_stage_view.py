@@ -1,11 +1,14 @@
 """Stages on the page: buttons change the state file, for requests of this page alone."""
 
+import re
+
 import numpy as np
 import pytest
 
 from spearmint.assignment.stages import Stage
 from spearmint.online.rollout import Rollout
 from spearmint.online.state_file import StateFile, latest_rollout
+from spearmint.online.switch_rules import off_rule
 from tests.evaluation.online.journal_files import EXPERIMENT, write_arms
 
 pytest.importorskip("duckdb")
@@ -69,11 +72,90 @@ def test_a_second_click_decides_nothing_more(client, state, action):
     assert latest_rollout(state.read(), EXPERIMENT).status == "rolled_back"
 
 
-def test_what_was_rolled_back_has_no_buttons(client):
+def test_what_was_rolled_back_has_no_stage_buttons(client):
     post(client, FORM)
     text = client.get("/experiment", params={"name": EXPERIMENT}).text
     assert "rolled back: by hand, on the page" in text
-    assert "<button" not in text
+    assert text.count("<button") == 1  # That of the kill switch.
+    assert 'name="action" value="off"' in text
+
+
+# The kill switch, of experiments with and without stages
+
+
+@pytest.fixture
+def plain(tmp_path):
+    """A page over a journal of an experiment without stages."""
+    rng = np.random.default_rng(2)
+    write_arms(tmp_path / "plain", {"control": rng.normal(0, 1, 50), "discount": rng.normal(0, 1, 50)})
+    made = testclient.TestClient(
+        page_app(PageOptions(TOKEN, (str(tmp_path / "plain"),))), base_url=HOST, follow_redirects=False
+    )
+    made.get("/", params={"token": TOKEN})
+    return made, StateFile(tmp_path / "plain")
+
+
+def switch_label(client):
+    text = client.get("/experiment", params={"name": EXPERIMENT}).text
+    return re.search(r'name="label" value="([^"]*)"><button name="action" value="(?:on|off)"', text)[1]
+
+
+def test_switch_needs_no_stages(plain):
+    client, state = plain
+    assert "Switch off in all processes" in client.get("/experiment", params={"name": EXPERIMENT}).text
+    answer = post(client, FORM | {"action": "off", "label": switch_label(client)})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/experiment?name=shop.rank%3Ascore")
+    assert off_rule(state.read_state().switches, EXPERIMENT).why == "by hand, on the page"
+    text = client.get("/experiment", params={"name": EXPERIMENT}).text
+    assert "Switch on again" in text
+    assert re.search(r"<b>off since [-\d: ]+ UTC: by hand, on the page</b>", text)
+    assert '<td class="words">switched off</td>' in client.get("/").text
+    assert post(client, FORM | {"action": "on", "label": switch_label(client)}).status_code == 303
+    assert off_rule(state.read_state().switches, EXPERIMENT) is None
+
+
+def test_switch_leaves_stages_where_they_are(client, state):
+    post(client, FORM | {"action": "off"})
+    assert latest_rollout(state.read(), EXPERIMENT).status == "running"
+    assert off_rule(state.read_state().switches, EXPERIMENT)
+    post(client, FORM | {"action": "next"})
+    assert off_rule(state.read_state().switches, EXPERIMENT)
+
+
+@pytest.mark.parametrize(
+    ("form", "headers"),
+    [({"token": "other"}, {}), ({"token": ""}, {}), ({}, {"origin": "http://evil.example"}), ({}, {"origin": ""})],
+)
+def test_switch_needs_token_and_same_origin(plain, form, headers):
+    client, state = plain
+    assert post(client, FORM | {"action": "off"} | form, **headers).status_code == 403
+    assert not state.path.exists()
+
+
+def test_switch_is_no_get(plain):
+    client, state = plain
+    assert client.get("/stage", params=FORM | {"action": "off"}).status_code in (303, 405)
+    assert not state.path.exists()
+
+
+def test_page_from_before_switches_nothing_on(plain):
+    client, state = plain
+    post(client, FORM | {"action": "off"})
+    old = switch_label(client)
+    state.switch(EXPERIMENT, is_on=False, why="again, for another reason")
+    answer = post(client, FORM | {"action": "on", "label": old})
+    assert answer.status_code == 404
+    assert "again, for another reason by now. Look again." in answer.text
+    assert off_rule(state.read_state().switches, EXPERIMENT)
+
+
+def test_without_a_folder_there_is_no_switch(tmp_path, plain):
+    _, state = plain
+    options = PageOptions(TOKEN, (f"{state.path.parent}/*.jsonl",))
+    client = testclient.TestClient(page_app(options), base_url=HOST, follow_redirects=False)
+    client.get("/", params={"token": TOKEN})
+    assert "Kill switch" not in client.get("/experiment", params={"name": EXPERIMENT}).text
+    assert "no folder of a journal is shown" in post(client, FORM | {"action": "off"}).text
 
 
 def test_overview_tells_the_stage(client, state):
