@@ -90,6 +90,8 @@ def scores_of(scorer: Scorer, result: Any) -> dict[str, float]:
     """Return what a scorer's result counts as, by metric; a bool counts as 0 or 1, and None is no score."""
     if result is None:
         return {}
+    if type(result) in (bool, int):
+        return {scorer.name: float(result)}
     if isinstance(result, Mapping):
         return {str(name): _number(value) for name, value in result.items() if value is not None}
     if isinstance(result, list) and result and all(hasattr(one, "feedback") for one in result):

@@ -88,7 +88,11 @@ HOUSE = (
     ),
     (7, "evaluation.run", "row_arguments case_names scorer_trace stored_output local_pool usage_meter"),
     (7, "evaluation", "marks"),
-    (7, "evaluation.run", "cell_text faults controller attempts cell judging chunk dispatcher result_table"),
+    (
+        7,
+        "evaluation.run",
+        "cell_text faults controller attempts cell cell_scores cell_run judging chunk dispatcher result_table",
+    ),
     (7, "evaluation.run", "identity journal store_database store resume options remote process_pool progress"),
     (7, "evaluation.run", "race_cells budget_cells pair_cells schedule"),
     (

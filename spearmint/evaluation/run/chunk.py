@@ -6,7 +6,8 @@ from time import perf_counter
 from typing import NamedTuple
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.evaluation.run.cell import Cell, CellResult, Subject, run_cell
+from spearmint.evaluation.run.cell import Cell, CellResult, Subject
+from spearmint.evaluation.run.cell_run import run_cell
 from spearmint.evaluation.run.judging import judge_pair
 from spearmint.evaluation.sharing.account import StepAccount
 

@@ -4,7 +4,8 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Future
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from spearmint.errors import EvaluationError
@@ -17,6 +18,8 @@ Ended = Iterator[tuple[Sequence[Cell], Sequence[CellResult]]]
 _WAITING = 2  # chunks in flight for each that runs, so that no worker waits for the next
 _LARGEST = 2000  # cells in a chunk
 _GROWTH = 4
+_LIGHT_SECONDS = 0.0003  # of a cell: most of it is ours, for which threads only wait for each other
+_LIGHT_PATIENCE = 0.1  # seconds that one chunk of such cells may take
 _MOST_LOSSES = 10  # cells lost without a result between them, after which the fault is hardly theirs
 
 
@@ -34,6 +37,7 @@ class Dispatcher:
         row: How many cells of one row and repetition are to be in one chunk, while there are enough for all workers;
             1 where it does not matter.
         keeps_rows: Whether they are to be in one chunk in any case.
+        narrows: Whether chunks of light cells run one at a time, as suits the threads of one process.
         note: Is told of each chunk that has ended.
         renew: Replaces the workers after one has died; None where that is not Spearmint's to do. Then what was in
             flight is recorded as lost, and the run ends.
@@ -48,6 +52,7 @@ class Dispatcher:
         smallest: int = 1,
         row: int = 1,
         keeps_rows: bool = False,
+        narrows: bool = False,
         note: Callable[[ChunkResult], None] | None = None,
         renew: Callable[[], None] | None = None,
     ) -> None:
@@ -57,6 +62,8 @@ class Dispatcher:
         self._smallest = smallest
         self._row = row
         self._keeps_rows = keeps_rows
+        self._narrows = narrows
+        self._width = 1 if narrows else at_once
         self._note = note
         self._renew = renew
         self._size = smallest
@@ -106,7 +113,16 @@ class Dispatcher:
             if not self._flying and self._breakage is None:
                 return
             if self._flying:
-                yield from self._take(self._done.get())
+                yield from self._take(self._next_done())
+
+    def _next_done(self) -> "Future[ChunkResult]":
+        """Wait for a chunk to end; while light cells run one at a time, one that is not so light lets all begin."""
+        if self._width < self._at_once:
+            with suppress(Empty):
+                return self._done.get(timeout=_LIGHT_PATIENCE)
+            self._width = self._at_once
+            self._fill()
+        return self._done.get()
 
     def _fill(self) -> None:
         """Submit as much as there is room for; a suspect has the executor for itself."""
@@ -114,9 +130,9 @@ class Dispatcher:
             if not self._flying:
                 self._hand_over(self._suspects.popleft())
             return
-        while len(self._flying) < self._at_once * _WAITING and self._breakage is None and not self._suspects:
+        while len(self._flying) < self._width * _WAITING and self._breakage is None and not self._suspects:
             # Towards the end chunks get smaller, so that all workers end at about the same time.
-            fair = max(self._smallest, self._left // (self._at_once * _WAITING))
+            fair = max(self._smallest, self._left // (self._width * _WAITING))
             chunk = self._next_chunk(min(self._size, fair))
             if not chunk:
                 break
@@ -223,6 +239,8 @@ class Dispatcher:
 
     def _adapt(self, count: int, seconds: float) -> None:
         """Aim at chunks of the wanted duration."""
+        if self._narrows:
+            self._width = 1 if seconds < _LIGHT_SECONDS * count else self._at_once
         wanted = self._seconds * count / max(seconds, 1e-9)
         self._size = max(self._smallest, min(_LARGEST, int(wanted), self._size * _GROWTH))
 

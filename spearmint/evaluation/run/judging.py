@@ -1,7 +1,8 @@
 """One pair: the output of a case and main's, put before a judge."""
 
 from spearmint.cases.case import ExperimentCase
-from spearmint.evaluation.run.cell import Cell, CellResult, Subject, score_output
+from spearmint.evaluation.run.cell import Cell, CellResult, Subject
+from spearmint.evaluation.run.cell_scores import score_output
 from spearmint.evaluation.run.stored_output import decode_output
 from spearmint.evaluation.sharing.account import StepAccount
 

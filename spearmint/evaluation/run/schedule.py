@@ -228,9 +228,7 @@ class Schedule:
         for row in self._rows():
             for repeat in range(repeats):
                 for case in range(cases):
-                    cell = self._new_cell(case, row, repeat)
-                    if cell is not None:
-                        yield cell
+                    yield Cell(case, row, repeat)
 
     def _rows(self) -> Iterator[Row]:
         """Yield the rows that were counted; fewer by now are an `EvaluationError`."""
@@ -263,6 +261,7 @@ class Schedule:
                 smallest=at_once if is_async and is_remote else 1,
                 row=len(self.cases) if shares else 1,
                 keeps_rows=shares and is_remote,
+                narrows=executor is None,
                 note=self._note,
                 renew=getattr(executor, "renew", None),
             )

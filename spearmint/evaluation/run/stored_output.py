@@ -48,6 +48,8 @@ def encode_output(value: Any, *, pickles: bool = False) -> str | None:
         pickles: Whether to pickle what JSON cannot say.
     """
     try:
+        if type(value) is int:  # in a fifth of the time
+            return int.__repr__(value)
         return json.dumps(_encoded(value), allow_nan=True)
     except Exception:  # noqa: BLE001 - a value of the user's may refuse in any way, or hold itself
         return _pickled(value) if pickles else None

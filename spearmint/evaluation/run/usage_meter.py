@@ -1,34 +1,12 @@
 """The tokens that one cell takes: of each attempt to call its function, and of its scorers."""
 
 from collections.abc import Callable, Sequence
-from contextvars import Token
 from typing import Any
 
 from spearmint.config.model import ATOMS
 from spearmint.evaluation.usage import NO_USAGE, CellUsage, Usages, given_usage, usage_of_output, usage_of_spans
 from spearmint.results import Outcome
 from spearmint.tracing.mlflow.token_usage import SpanUsage, observer, reused_sink_var, usage_sink_var
-
-_Token = Token[Callable[[SpanUsage], None] | None]
-
-
-class _Attempt:
-    """What takes the spans that end inside; a class, as a generator costs each cell more."""
-
-    __slots__ = ("_reset", "_spans")
-
-    def __init__(self, own: list[SpanUsage], reused: list[SpanUsage]) -> None:
-        self._spans = own, reused
-        self._reset: tuple[_Token, _Token] | None = None
-
-    def __enter__(self) -> None:
-        own, reused = self._spans
-        self._reset = usage_sink_var.set(own.append), reused_sink_var.set(reused.append)
-
-    def __exit__(self, *_: object) -> None:
-        if self._reset is not None:
-            usage_sink_var.reset(self._reset[0])
-            reused_sink_var.reset(self._reset[1])
 
 
 class UsageMeter:
@@ -38,13 +16,14 @@ class UsageMeter:
         self._attempts: list[list[SpanUsage]] = []
         self._reused: list[SpanUsage] = []
 
-    def attempt(self) -> "_Attempt":
-        """Take the spans of an attempt, inside `with`; the last attempt is the one that counts."""
+    def begin(self) -> None:
+        """Take the spans that end from here on, in this context, as those of an attempt; the last one counts."""
         spans: list[SpanUsage] = []
         self._attempts.append(spans)
         self._reused = []
         observer.attach()
-        return _Attempt(spans, self._reused)
+        usage_sink_var.set(spans.append)
+        reused_sink_var.set(self._reused.append)
 
     @property
     def spans(self) -> Sequence[SpanUsage]:

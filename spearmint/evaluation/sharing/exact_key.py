@@ -58,7 +58,7 @@ def exact_key(value: Any, is_user_code: Callable[[str], bool]) -> ExactKey:
     Raises:
         UnkeyableError: If it holds an iterator, an object of the user's that cannot be read, or too much.
     """
-    plain = _plain_key(value, _DEPTH, set())
+    plain = (type(value), value) if type(value) in _EXACT else _plain_key(value, _DEPTH, set())
     if plain is not None:
         return ExactKey(plain, ())
     try:

@@ -1,7 +1,7 @@
 """What the cases of one row have computed already, and who computes what now."""
 
 import threading
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Literal
 
@@ -11,6 +11,9 @@ from spearmint.evaluation.sharing.step_case import Execution
 from spearmint.tracing.mlflow.token_usage import SpanUsage
 
 Claim = Literal["lead", "reuse", "wait", "alone"]
+
+
+_NO_OPTIONS: Mapping[tuple[ExperimentRef, int], BoundConfig] = {}
 
 
 class Entry:
@@ -33,13 +36,13 @@ class Entry:
         self.state: Literal["running", "done", "open"] = "running"
         self.give: Callable[..., Any] = _nothing
         self.seconds = 0.0
-        self.options: Mapping[tuple[ExperimentRef, int], BoundConfig] = {}
+        self.options = _NO_OPTIONS
         self.calls = 0
-        self.spans: list[SpanUsage] = []
+        self.spans: Sequence[SpanUsage] = ()
         self.kept = kept
         self.reason = ""
-        self.waiters: list[Future[None]] = []
-        self.waits_for: list[Entry] = []
+        self.waiters: tuple[Future[None], ...] = ()
+        self.waits_for: tuple[Entry, ...] = ()
 
 
 class RowMemo:
@@ -81,9 +84,9 @@ class RowMemo:
         future.set_running_or_notify_cancel()  # Who gives up waiting cancels nothing.
         with self._lock:
             if entry.state == "running":
-                entry.waiters.append(future)
+                entry.waiters = (*entry.waiters, future)
                 for one in _entries_of(caller):
-                    one.waits_for.append(entry)
+                    one.waits_for = (*one.waits_for, entry)
                 return future
         future.set_result(None)
         return future
@@ -99,8 +102,8 @@ class RowMemo:
     def _end(self, entry: Entry, state: Literal["done", "open"]) -> None:
         with self._lock:
             entry.state = state
-            waiters, entry.waiters = entry.waiters, []
-            entry.waits_for = []
+            waiters = entry.waiters
+            entry.waiters = entry.waits_for = ()
         for waiter in waiters:
             waiter.set_result(None)
 
@@ -109,7 +112,8 @@ class RowMemo:
         with self._lock:
             for one in _entries_of(caller):
                 if entry in one.waits_for:
-                    one.waits_for.remove(entry)
+                    place = one.waits_for.index(entry)
+                    one.waits_for = one.waits_for[:place] + one.waits_for[place + 1 :]
 
 
 def _entries_of(execution: Execution | None) -> list[Entry]:

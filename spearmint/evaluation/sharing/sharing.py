@@ -1,7 +1,6 @@
 """What cells of one evaluation share: the steps of the function, and its scorers."""
 
-import threading
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -44,14 +43,14 @@ class Sharing:
 
     Args:
         shared: Which experiments are shared.
-        rows: How many rows are remembered, those that were looked at last.
+        rows: How many rows are remembered, those that were begun last.
     """
 
     def __init__(self, shared: SharedSteps, rows: int) -> None:
         self._shared = shared
         self._limit = rows
-        self._lock = threading.Lock()
-        self._rows: OrderedDict[tuple[int, int], RowMemo] = OrderedDict()
+        self._rows: dict[tuple[int, int], RowMemo] = {}
+        self._begun: deque[tuple[int, int]] = deque()
 
     @classmethod
     def of(cls, experiment: ExperimentFunction, args: tuple[Any, ...], rows: int) -> "Sharing":
@@ -71,23 +70,22 @@ class Sharing:
     def memo(self, row: int, repeat: int) -> RowMemo:
         """Return what the cases of a row have computed."""
         place = row, repeat
-        with self._lock:
-            memo = self._rows.get(place)
-            if memo is None:
-                memo = self._rows[place] = RowMemo()
-                if len(self._rows) > self._limit:
-                    self._rows.popitem(last=False)
-            else:
-                self._rows.move_to_end(place)
+        return self._rows.get(place) or self._begin(place)
+
+    def _begin(self, place: tuple[int, int]) -> RowMemo:
+        # Without a lock, which the threads of an evaluation would take for every cell and wait for each other's.
+        memo = self._rows.setdefault(place, RowMemo())
+        self._begun.append(place)
+        if len(self._begun) > self._limit:
+            with suppress(IndexError):
+                self._rows.pop(self._begun.popleft(), None)
         return memo
 
     def steps(self, row: int, repeat: int, account: StepAccount) -> "_StepsOfCell":
         """Share the steps that are called inside `with`, which gives the clock of a cell that runs alone."""
         return _StepsOfCell(CellContext(self._shared, self.memo(row, repeat), account))
 
-    def score(
-        self, memo: RowMemo, scorer: str, given: Mapping[str, Any], account: StepAccount, score: Score
-    ) -> Mapping[str, float]:
+    def score(self, memo: RowMemo, scorer: str, given: Any, account: StepAccount, score: Score) -> Mapping[str, float]:
         """Make a score, or return that of an equal output of the same row.
 
         Args:
@@ -125,8 +123,8 @@ class Sharing:
             (memo.publish if is_shared else memo.fail)(entry)
         return made
 
-    def _is_unchanged(self, given: Mapping[str, Any], content: Hashable) -> bool:
-        if all(type(value) in ATOMS for value in given.values()):
+    def _is_unchanged(self, given: Any, content: Hashable) -> bool:
+        if type(given) in ATOMS:
             return True
         try:
             return exact_key(given, self._shared.is_user_code).content == content

@@ -142,7 +142,8 @@ class StepCall:
 
     def _listen(self) -> None:
         """Note the tokens of the run, so that they count for those who get its result."""
-        spans = self._the_entry.spans
+        spans: list[SpanUsage] = []
+        self._the_entry.spans = spans
         self._listening = [(var, var.set(_noting(spans, var.get()))) for var in (usage_sink_var, reused_sink_var)]
 
     def _stop_listening(self) -> None:
