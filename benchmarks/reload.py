@@ -1,11 +1,15 @@
-"""How long a reload keeps an event loop from running, and what a call costs while files are watched.
+"""How long a reload keeps an event loop from running, what a call costs while files are watched, and who follows when.
 
 A loop under load wakes up again and again, while the file of the configs of an experiment is replaced, many times. It
 is late for many reasons: other programs, its own work, the garbage collector. Of each delay only that part counts in
 which other threads of the process computed, as those alone are the reload's; the whole delay is printed beside it.
+
+Workers, forked and spawned, call all the time, and tell when they have had what a file says now. Memory is what the
+process holds after many reloads, of which the first ones fill what is kept.
 """
 
 import asyncio
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -31,6 +35,11 @@ TURN = 0.0005
 WATCHED = 0.05
 MOST_SECONDS = 0.005
 WATCHING_RATIO = 1.05
+EVERY = 1.0  # as `reload: {every: 1.0}`
+FOLLOW_SECONDS = 1.5
+CHANGES = 8
+RELOADS = 400
+MOST_GROWTH = 4  # MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +130,87 @@ def watched_calls(file: Path) -> bool:
         return compare([Row(name="watched", floor=plain, ours=watched, limit=WATCHING_RATIO)])
 
 
+def declared(file: Path, every: float) -> Callable[[], int]:
+    """Return an experiment that gives a number of the first config of a watched file."""
+    mint = Spearmint(configs=os.fspath(file), reload=every)
+
+    @mint.experiment()
+    def page(config: Any) -> int:
+        return int(config["limit"])
+
+    return page
+
+
+def follow(page: Callable[[], int] | Path, told: Any) -> None:
+    """Call all the time, and tell each new number with the time at which it came first."""
+    if isinstance(page, Path):
+        page = declared(page, EVERY)
+    last = None
+    while last != CHANGES * CONFIGS:
+        number = page()
+        if number != last:
+            told.put((number, time.time()))
+            last = number
+        time.sleep(0.002)
+
+
+def workers(file: Path) -> bool:
+    """Tell how long after a change of a file the workers have it, which were forked or spawned."""
+    write(file, 0)
+    page = declared(file, EVERY)
+    page()
+    held = True
+    for method, given in (("fork", page), ("spawn", file)):
+        write(file, 0)
+        spearmint.reload()
+        made = multiprocessing.get_context(method)
+        told = made.Queue()
+        worker = made.Process(target=follow, args=(given, told))
+        worker.start()
+        told.get(timeout=60)
+        late = []
+        for change in range(1, CHANGES + 1):
+            time.sleep(0.37 * change)  # Changes come at all times between two looks.
+            write(file, change * CONFIGS)
+            written = time.time()
+            late.append(told.get(timeout=60)[1] - written)
+        worker.join()
+        verdict = "ok" if max(late) <= FOLLOW_SECONDS else "MISSED"
+        print(f"worker, {method}: has a change after {max(late):.2f} s at most (limit {FOLLOW_SECONDS}): {verdict}")
+        held &= verdict == "ok"
+    return held
+
+
+def resident() -> float:
+    """Return how many MB of memory this process holds now."""
+    pages = Path("/proc/self/statm").read_text("utf-8").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def memory(file: Path) -> bool:
+    """Tell by how much memory grows over many reloads, calls between them."""
+    page = declared(file, 60.0)
+    sizes = []
+    for number in range(1, RELOADS + 1):
+        write(file, number * CONFIGS)
+        spearmint.reload()
+        page()
+        if number in (RELOADS // 4, RELOADS):
+            sizes.append(resident())
+    growth = sizes[1] - sizes[0]
+    verdict = "ok" if growth <= MOST_GROWTH else "MISSED"
+    print(f"memory: {growth:+.1f} MB over {RELOADS * 3 // 4} reloads (limit {MOST_GROWTH}): {verdict}")
+    return verdict == "ok"
+
+
 def main() -> int:
     """Print the figures; return 1 when a limit is missed."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "configs.yaml")
         write(file, 0)
-        results = [watched_calls(file), pauses(file)]
+        results = [workers(file), watched_calls(file), pauses(file)]
+        if Path("/proc/self/statm").exists():
+            results.append(memory(file))
     return 0 if all(results) else 1
 
 
