@@ -68,12 +68,13 @@ def unit_hash(algorithm: str, salt: str) -> Callable[[str], float]:
     found = hash_of(algorithm)
     if found is not _blake2b:
         return partial(found, salt)
-    begun = blake2b(_bytes(f"{salt}."), digest_size=8)
+    begin, number_of = blake2b(_bytes(f"{salt}."), digest_size=8).copy, int.from_bytes
 
     def hash_unit(unit: str) -> float:
-        made = begun.copy()
+        made = begin()
         made.update(unit.encode() if unit.isascii() else _bytes(unit))
-        return (int.from_bytes(made.digest(), "big") >> 11) / 2**53
+        # Big-endian, as `_blake2b`: a power of two takes nothing from a float, and multiplying by it is half as long.
+        return (number_of(made.digest()) >> 11) * 2**-53
 
     return hash_unit
 

@@ -1,8 +1,8 @@
 """Exposures: which unit's call really ran under which arm, told once, and how its calls fare."""
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from hashlib import blake2b
+from itertools import islice
 from time import time_ns
 from typing import Any
 
@@ -123,7 +123,7 @@ class ExposureRecorder:
         writer.on_change.append(self._forget_all)
 
     def _reset(self) -> None:
-        self._seen: OrderedDict[tuple[str, ...], Exposure] = OrderedDict()
+        self._seen: dict[tuple[str, ...], Exposure] = {}
         self._called: list[Exposure] = []
 
     def _forget_all(self) -> None:
@@ -159,22 +159,30 @@ class ExposureRecorder:
 
     def _first(self, key: tuple[str, ...], assignment: Assignment, trace_id: str | None) -> Exposure | None:
         writer = self.writer
-        account, options, seen = writer.account, writer.options, self._seen
+        account, options = writer.account, writer.options
+        made = Exposure(self, assignment, trace_id)
         with account.lock:
-            found = seen.get(key)
-            if found is not None:
-                return found
-            has_room = account.admit(options.queue_size)
-            if has_room:  # What is lost is not remembered as told.
-                found = seen[key] = Exposure(self, assignment, trace_id)
-                writer.queue.append(found)
-                while len(seen) > options.dedupe:
-                    seen.popitem(last=False)
-        if not has_room:
+            if account.pending >= options.queue_size or account.is_closed:  # What is lost is not remembered as told.
+                found = self._seen.get(key)
+                if found is None:
+                    account.admit(options.queue_size)  # Which counts it as dropped.
+            else:
+                found = self._seen.setdefault(key, made)
+                if found is made:  # Else another thread has been first.
+                    account.pending += 1
+                    writer.queue.append(made)
+                    if len(self._seen) > options.dedupe:
+                        self._forget_oldest(options.dedupe)
+        if found is None:
             account.warn_of_full(options.queue_size)
         elif writer.is_idle:
             writer.notice()
         return found
+
+    def _forget_oldest(self, most: int) -> None:
+        """Forget some at once: a dict finds its first key the slower, the more before it are gone."""
+        for key in list(islice(self._seen, len(self._seen) - most + most // 64)):
+            del self._seen[key]
 
     def _miss(self, assignment: Assignment) -> None:
         with self.writer.account.lock:

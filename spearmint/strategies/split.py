@@ -248,9 +248,11 @@ class Split:
         return live.kept.get(unit) or self._assign(unit, live)
 
     def _assign(self, unit: str, live: LiveShares) -> Assignment:
-        made = self.outside
-        if not (self._is_narrowed or live.traffic < 1) or not self._failed_step(unit, live):
-            made = self.arm(arm_of(self._hash(unit), live.ends), unit, "split", live)
+        if (self._is_narrowed or live.traffic < 1) and self._failed_step(unit, live):
+            made = self.outside
+        else:  # As `arm`, whose call a new unit's caller would wait for.
+            arm = live.arms[arm_of(self._hash(unit), live.ends)]
+            made = Assignment(self, arm.config, unit, "split", arm.propensity, (arm.key, unit))
         if len(live.kept) >= _MOST_KEPT:
             live.kept.clear()
         live.kept[unit] = made

@@ -390,6 +390,16 @@ def test_remembered_units_are_bounded(journal):
     assert spearmint.exposure_stats().repeated == 1
 
 
+def test_oldest_of_many_remembered_units_go_first(journal):
+    spearmint.configure(online={"dedupe": 640})
+    page = page_of()
+    for number in range(2000):
+        called(page, f"user-{number}")
+    kept = [unit for _, unit in exposures._seen]
+    assert 630 <= len(kept) <= 640
+    assert kept == [f"user-{number}" for number in range(2000 - len(kept), 2000)]
+
+
 def test_another_journal_is_told_of_every_unit(journal, tmp_path):
     page = page_of()
     called(page)
