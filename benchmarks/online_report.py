@@ -20,6 +20,7 @@ from spearmint import online_report
 RECORDS = 10_000_000
 HOSTS = 10
 LIMIT = 3.0
+ROUNDS = 3
 START = 1_700_000_000_000_000_000
 PER_UNIT = 10 / 3  # records
 ARMS = ("control", "discount")
@@ -72,17 +73,18 @@ def main(records: int) -> bool:
         folder = Path(name)
         written = write_journals(folder, records)
         size = sum(path.stat().st_size for path in folder.iterdir())
-        floors = [count_by_duckdb(folder)]
-        began = time.perf_counter()
-        report = online_report(folder)
-        ours = time.perf_counter() - began
-        floors.append(count_by_duckdb(folder))  # before and after: a busy machine is told as such
-    floor = sum(floors) / len(floors)
+        floors, reports = [], []
+        for _ in range(ROUNDS):  # In turn, of which the best count: the others were disturbed.
+            floors.append(count_by_duckdb(folder))
+            began = time.perf_counter()
+            report = online_report(folder)
+            reports.append(time.perf_counter() - began)
+    floor, ours = min(floors), min(reports)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     print(
         f"{written:,} records, {size / 1e9:.2f} GB, {sum(report.facts.units.counts):,} units; peak memory {peak:.2f} GB"
     )
-    print(f"COUNT(*) GROUP BY {floors[0]:.1f} s and {floors[1]:.1f} s; report {ours:.1f} s")
+    print(f"COUNT(*) GROUP BY {floor:.1f} to {max(floors):.1f} s; report {ours:.1f} to {max(reports):.1f} s")
     held = ours <= LIMIT * floor
     print(f"{'ok  ' if held else 'FAIL'} report is {ours / floor:.2f} x the count, at most {LIMIT:g}")
     return held

@@ -29,6 +29,10 @@ _COLUMNS = {
     "value": ("value", "DOUBLE"),
     "count": ("count", "BIGINT"),
 }
+# Of these, few combinations occur: each has a number, and a line has that number alone.
+_LABELS = ("experiment", "arm", "version", "main", "name")
+_LABEL_NUMBER = f"hash({', '.join(_LABELS)})"
+_FIRST_LINES = 5000  # of which labels are known before all lines are read
 # The same of the few records that are accounts, which have one column together.
 _ACCOUNT = {
     "process": _SQL_STRING,
@@ -51,12 +55,12 @@ _TYPE = """
 """
 _GROUPS = """
     CREATE TABLE groups AS
-    SELECT type, experiment, arm, version, main, name, file,
-        count IS NOT NULL AS has_count, unit IS NOT NULL AS has_unit, count(*) AS records,
-        min(time) AS first, max(time) AS last, min(propensity) AS lowest,
-        max(propensity) AS highest,
-        count(*) FILTER (type = 'exposure' AND NOT coalesce(propensity > 0 AND propensity <= 1, false)) AS unknown
-    FROM lines GROUP BY ALL
+    SELECT * EXCLUDE (label) FROM (
+        SELECT type, label, file, count IS NOT NULL AS has_count, unit IS NOT NULL AS has_unit, count(*) AS records,
+            min(time) AS first, max(time) AS last, min(propensity) AS lowest, max(propensity) AS highest,
+            count(*) FILTER (type = 'exposure' AND NOT coalesce(propensity > 0 AND propensity <= 1, false)) AS unknown
+        FROM numbered GROUP BY ALL
+    ) JOIN labels USING (label)
 """
 
 
@@ -126,23 +130,41 @@ def _load(table: JournalTable) -> None:
     kinds = {"type": _SQL_STRING, **dict(_COLUMNS.values()), **_ACCOUNT}
     keys = ", ".join(f"'{key}': '{kind}'" for key, kind in kinds.items())
     names = ", ".join(f'"{key}" AS "{name}"' for name, (key, _) in _COLUMNS.items())
-    # Each column costs memory for every line, so that what few lines have is one text.
-    account = ", ".join(f"'{name}': {name}" for name in _ACCOUNT)
+    files = [glob.escape(file) for file in table.files]
+    source = f"""(
+        SELECT type, {names}, {", ".join(_ACCOUNT)}, hash(filename) AS file
+        FROM read_json(?, format = 'newline_delimited', ignore_errors = true, filename = true, columns = {{{keys}}})
+    )"""  # noqa: S608 - names of our own
+    labels = ", ".join(_LABELS)
     table.run(
         f"""
-        CREATE TABLE lines AS SELECT {_TYPE} AS type, * EXCLUDE (type, {", ".join(_ACCOUNT)}),
-            CASE type WHEN 'account' THEN to_json({{{account}}})::VARCHAR END AS account
-        FROM (
-            SELECT type, {names}, {", ".join(_ACCOUNT)}, hash(filename) AS file
-            FROM read_json(?, format = 'newline_delimited', ignore_errors = true, filename = true, columns = {{{keys}}})
+        CREATE TABLE labels AS SELECT DISTINCT {_LABEL_NUMBER} AS label, {labels} FROM (
+            SELECT {labels} FROM (SELECT {labels} FROM {source} LIMIT {_FIRST_LINES})
+            UNION ALL SELECT {", ".join(["NULL"] * len(_LABELS))}
         )
-        """,  # noqa: S608 - names of our own
-        [[glob.escape(file) for file in table.files]],
+        """,  # noqa: S608 - as above
+        [files],
     )
+    known = ", ".join(str(number) for (number,) in table.rows("SELECT label FROM labels LIMIT 1000"))
+    # A text for each line takes a tenth of the time, so that what few lines have is one text.
+    account, others = (", ".join(f"'{name}': {name}" for name in names) for names in (_ACCOUNT, _LABELS))
+    numbers = ", ".join(name for name in _COLUMNS if name not in _LABELS)
+    table.run(
+        f"""
+        CREATE TABLE numbered AS SELECT {_TYPE} AS type, {numbers}, file, {_LABEL_NUMBER} AS label,
+            CASE WHEN type = 'account' THEN to_json({{{account}}})::VARCHAR END AS account,
+            CASE WHEN label NOT IN ({known}) THEN to_json({{{others}}})::VARCHAR END AS unknown
+        FROM {source}
+        """,  # noqa: S608 - as above
+        [files],
+    )
+    told = ", ".join(f"unknown->>'{name}'" for name in _LABELS)
+    table.run(f"INSERT INTO labels SELECT DISTINCT label, {told} FROM numbered WHERE unknown IS NOT NULL")  # noqa: S608
+    table.run("CREATE VIEW lines AS SELECT * FROM numbered JOIN labels USING (label)")
     table.run("CREATE TABLE files AS SELECT unnest(?) AS path, hash(unnest(?)) AS file", [[*table.files]] * 2)
     table.run(_GROUPS)
     told = ", ".join(f"(account->>'{name}')::{kind} AS {name}" for name, kind in _ACCOUNT.items())
-    table.run(f"CREATE TABLE accounts AS SELECT {told} FROM lines WHERE type = 'account'")  # noqa: S608
+    table.run(f"CREATE TABLE accounts AS SELECT {told} FROM numbered WHERE type = 'account'")  # noqa: S608
 
 
 def journal_files(journal: JournalPath | Iterable[JournalPath]) -> list[str]:

@@ -1,6 +1,6 @@
 """From records to sufficient statistics per arm and look, in SQL: no unit comes into the memory of this process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,7 +56,8 @@ def expose(
         How many units there are.
     """
     names = list(dict.fromkeys(name for one in metrics for name in (one.outcome, one.per) if name))
-    _sum_by_unit(table, (experiment, version), arms, names)
+    counted = {one.outcome for one in metrics if one.kind == "mean"}
+    _sum_by_unit(table, (experiment, version), arms, {name: name in counted for name in names})
     # Of units exposed at the same time, the order must not depend on threads. What is sorted is kept narrow.
     table.run(
         """
@@ -80,15 +81,23 @@ def expose(
     return int(table.rows("SELECT count(*) FROM exposed")[0][0])
 
 
-def _sum_by_unit(table: JournalTable, key: tuple[str, str | None], arms: Sequence[str], names: Sequence[str]) -> None:
-    """Find each unit's first exposure, and sum up its outcomes: in one pass, as most outcomes come after it."""
+def _sum_by_unit(
+    table: JournalTable, key: tuple[str, str | None], arms: Sequence[str], names: Mapping[str, bool]
+) -> None:
+    """Find each unit's first exposure, and sum up its outcomes: in one pass, as most outcomes come after it.
+
+    Args:
+        table: The records.
+        key: The experiment, and its version.
+        arms: Its arms.
+        names: The outcomes, and of which the calls are summed up that they are means over.
+    """
     arm_of = "".join(f" WHEN arm = ? THEN {at}" for at in range(len(arms)))
     place = "".join(f" WHEN name = ? THEN {at}" for at in range(len(names)))
-    parts = "".join(
-        f", CASE WHEN place = {at} THEN total END AS t{at}, CASE WHEN place = {at} THEN calls END AS n{at}"
-        for at in range(len(names))
-    )
-    sums = "".join(f", sum(t{at}) AS s{at}, sum(n{at}) AS c{at}" for at in range(len(names)))
+    totals = [("total", "t", "s", at) for at in range(len(names))]
+    totals += [("calls", "n", "c", at) for at, is_counted in enumerate(names.values()) if is_counted]
+    parts = "".join(f", CASE WHEN place = {at} THEN {number} END AS {part}{at}" for number, part, _, at in totals)
+    sums = "".join(f", sum({part}{at}) AS {whole}{at}" for _, part, whole, at in totals)
     table.run(
         f"""
         CREATE OR REPLACE TABLE totals AS
