@@ -1,9 +1,18 @@
-"""Trees as text and tables as HTML, for terminals and notebooks."""
+"""Trees and counts as text and tables as HTML, for terminals and notebooks."""
 
 import html
 from collections.abc import Iterable, Iterator, Sequence
 
 _BLANK, _BAR, _BRANCH, _LAST = "   ", "│  ", "├─ ", "└─ "
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count and what is counted, in the plural unless it is one.
+
+    >>> counted(1, "row"), counted(2000, "row")
+    ('1 row', '2,000 rows')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def tree(nodes: Sequence[tuple[int, str]]) -> Iterator[str]:

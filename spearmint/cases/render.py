@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spearmint.cases.edge import Edge, ExperimentRef
-from spearmint.render import html_table, tree
+from spearmint.render import counted, html_table, tree
 
 _MOST_IDS = 6
 
@@ -54,18 +54,15 @@ def plan_nodes(
 
 def plan_tree(parts: Sequence[PlanNode], count: int) -> str:
     """Draw the parts of a plan as a tree."""
-    return "\n".join([*tree([(part.depth, f"{part.name}{_how(part)}: {_ids(part)}") for part in parts]), _cases(count)])
+    lines = tree([(part.depth, f"{part.name}{_how(part)}: {_ids(part)}") for part in parts])
+    return "\n".join([*lines, counted(count, "case")])
 
 
 def plan_table(parts: Sequence[PlanNode], count: int) -> str:
     """Write the same as an HTML table, for a notebook."""
     names = tree([(part.depth, part.name) for part in parts])
     rows = [(name, part.how, part.place, _ids(part)) for name, part in zip(names, parts, strict=True)]
-    return f"{html_table(('experiment', 'reached by', 'where', 'options'), rows)}<p>{_cases(count)}</p>"
-
-
-def _cases(count: int) -> str:
-    return f"{count} case" if count == 1 else f"{count} cases"
+    return f"{html_table(('experiment', 'reached by', 'where', 'options'), rows)}<p>{counted(count, 'case')}</p>"
 
 
 def _how(part: PlanNode) -> str:

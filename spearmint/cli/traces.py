@@ -18,6 +18,7 @@ from rich.table import Table
 from spearmint.cli.output import console, examples, fail
 from spearmint.errors import SpearmintError
 from spearmint.redaction import redactor
+from spearmint.render import counted
 from spearmint.statistics.intervals import Estimate, wilson
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -161,7 +162,7 @@ def _write_rows(reader: Any, found: list[Any], to: Path, *, differing: set[str],
     try:
         rows, left_out = rows_of(reader, chosen[::-1])
         for reason, count in left_out.items():
-            click.echo(f"{count} calls are left out: {reason}.", err=True)
+            click.echo(f"Left out, {counted(count, 'call')}: {reason}.", err=True)
         if not rows:
             raise fail(f"Cannot write {str(to)!r}: no call is left to write. Is this the right --experiment?", 1)
         write_whole(to, "".join(f"{json.dumps(row)}\n" for row in rows))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spearmint.errors import EvaluationError
+from spearmint.render import counted
 from spearmint.statistics.agreement import Accuracy, accuracy, cohens_kappa, krippendorffs_alpha
 
 
@@ -56,7 +57,7 @@ def agreement(judges: Mapping[str, Sequence[Any]], humans: Sequence[Any]) -> Agr
         raise EvaluationError("Cannot tell the agreement of no judges: give their marks by name.")
     for name, marks in judges.items():
         if len(marks) != len(humans):
-            counts = f"it has marks of {len(marks)} rows, and people of {len(humans)}"
+            counts = f"it has marks of {counted(len(marks), 'row')}, and people of {len(humans)}"
             raise EvaluationError(f"Cannot compare judge {name!r} with people: {counts}. Give None for a missing mark.")
     told = {
         name: JudgeAgreement(cohens_kappa(marks, humans), accuracy(marks, humans) if _pass(marks, humans) else None)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.spending import usd_text
+from spearmint.render import counted
 
 _WHOLE = ("cells", "rows")
 
@@ -65,7 +66,7 @@ class Stop(NamedTuple):
 
     def sentences(self, *, is_raced: bool) -> Iterator[str]:
         """Say what ended it, and what that means for a race."""
-        ended = f"ended the evaluation after {self.rows} of {self.of} rows"
+        ended = f"ended the evaluation after {self.rows} of {counted(self.of, 'row')}"
         if self.limit == "quota":
             yield f"A quota that is used up {ended}: {self.quota}"
         else:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spearmint.errors import EvaluationError
+from spearmint.render import counted
 from spearmint.statistics.sign_test import TIE, sign_test
 from spearmint.tracing.equality import as_bool, equal
 
@@ -103,7 +104,7 @@ def position_sentence(name: str, positions: NDArray[np.float64]) -> str:
     first, second = int((known > 0).sum()), int((known < 0).sum())
     if not first + second:
         return ""
-    pairs = "1 pair" if len(known) == 1 else f"{len(known)} pairs"
+    pairs = counted(len(known), "pair")
     p_value = sign_test(first, second, len(known)).p_value
     told = f"The judge of {name} contradicted itself in {first + second} of {pairs}, which count as ties"
     leans = f"it leaned to the first place in {first}, to the second in {second}"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.directions import is_lower_better
+from spearmint.render import counted
 from spearmint.statistics.betting import PairwiseEvidence
 from spearmint.statistics.intervals import Values
 
@@ -175,7 +176,7 @@ class RaceOutcome:
         """
         for drop in self.drops:
             if drop.case == case:
-                return f"dropped after {drop.rows} rows by {names[drop.by]}"
+                return f"dropped after {counted(drop.rows, 'row')} by {names[drop.by]}"
         return "won" if case == self.winner else "survived"
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from spearmint.evaluation.cost import PriceList
 from spearmint.evaluation.usage import NO_USAGE, CellUsage, Usages
+from spearmint.render import counted
 from spearmint.tracing.mlflow.token_usage import observer
 
 
@@ -41,14 +42,14 @@ class Spent:
             yield f"Spent: {self}."
 
     def __str__(self) -> str:
-        told = f"{self.calls:,} {'call' if self.calls == 1 else 'calls'}, {self.seconds:,.1f} s"
+        told = f"{counted(self.calls, 'call')}, {self.seconds:,.1f} s"
         if self.input_tokens or self.output_tokens:
             told += f", {self.input_tokens:,} tokens in and {self.output_tokens:,} out"
         if not math.isnan(self.usd):
             parts = [("retries", self.usd_of_retries), ("scorers", self.usd_of_judges)]
             of = ", ".join(f"{usd_text(usd)} of it for {name}" for name, usd in parts if usd)
             told += f", {usd_text(self.usd)}{f' ({of})' if of else ''}"
-        unknown = f"the cost of {self.unknown:,} {'call' if self.unknown == 1 else 'calls'} is unknown"
+        unknown = f"the cost of {counted(self.unknown, 'call')} is unknown"
         return f"{told}; {unknown}" if self.unknown else told
 
 

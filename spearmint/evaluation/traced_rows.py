@@ -9,6 +9,7 @@ from typing import Any
 
 from spearmint.errors import EvaluationError, SpearmintError
 from spearmint.redaction import redactor
+from spearmint.render import counted
 from spearmint.warn import warn
 
 TRACES = "traces:"
@@ -93,7 +94,7 @@ def rows_of(reader: Any, executions: Sequence[Any]) -> tuple[list[dict[str, Any]
         else:
             rows.append(_row(call))
     if masked:
-        found = ", ".join(f"{name} ({count} calls)" for name, count in masked.most_common(_NAMED))
+        found = ", ".join(f"{name} ({counted(count, 'call')})" for name, count in masked.most_common(_NAMED))
         raise EvaluationError(
             f"Cannot make rows of traces that are masked: {found}. A masked value is not what the function was given. "
             "Choose other calls, or write such rows by hand."
@@ -123,7 +124,7 @@ def read_rows(where: str, experiment: str) -> list[dict[str, Any]]:
     except Exception as error:  # such as a filter that MLflow cannot read
         text = redactor().excerpt(str(error), _LONGEST)
         raise EvaluationError(f"Cannot read rows from {TRACES + where!r}: {text}") from error
-    told = "; ".join(f"{count} calls are left out: {reason}" for reason, count in left_out.items())
+    told = "; ".join(f"left out, {counted(count, 'call')}: {reason}" for reason, count in left_out.items())
     if not rows:
         raise EvaluationError(f"Cannot read rows from {TRACES + where!r}: no call of {experiment} is there. {told}")
     if told:

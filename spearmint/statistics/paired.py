@@ -57,8 +57,8 @@ class Difference:
     @property
     def shortage(self) -> str:
         """What is missing for a verdict, in words; empty where there are rows enough."""
-        count, unit = (self.n, "rows") if self.clusters is None else (self.clusters, "clusters")
-        return f"{count} {unit}, at least {FEWEST_ROWS} are needed" if count < FEWEST_ROWS else ""
+        count, unit = (self.n, "row") if self.clusters is None else (self.clusters, "cluster")
+        return f"{count} {unit}{'s' * (count != 1)}, at least {FEWEST_ROWS} are needed" if count < FEWEST_ROWS else ""
 
     @property
     def verdict(self) -> Verdict:

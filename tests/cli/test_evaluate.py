@@ -125,7 +125,7 @@ def test_too_few_rows_cannot_tell(invoke, write):
 @pytest.mark.usefixtures("project")
 def test_a_config_that_fails_where_main_does_not_never_passes(invoke):
     result = run(invoke, "--gate", "right=-0.5", "--quiet", target="shop:fragile")
-    assert "1 rows failed that main did" in result.stdout
+    assert "1 row failed that main did" in result.stdout
     assert result.exit_code == 2
 
 

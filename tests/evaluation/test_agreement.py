@@ -28,7 +28,7 @@ def test_one_judge_alone_has_no_alpha():
 
 
 def test_agreement_of_other_rows_or_of_nobody_is_refused():
-    with pytest.raises(EvaluationError, match=r"judge 'short'.*1 rows, and people of 6"):
+    with pytest.raises(EvaluationError, match=r"judge 'short'.*1 row, and people of 6"):
         agreement({"short": [True]}, HUMANS)
     with pytest.raises(EvaluationError, match="no judges"):
         agreement({}, HUMANS)

@@ -73,7 +73,7 @@ def test_row_that_cannot_be_marked_has_no_score(tmp_path):
     human = precomputed(marked(tmp_path / "marks.jsonl", ("r", "o", "right")))
     rows = [{"x": object(), "expected": "one"}]
     report = evaluated(rows=rows, scorers=[human, size], configs=CONFIGS[:1])
-    assert "1 rows cannot be marked" in report.to_html()
+    assert "1 row cannot be marked" in report.to_html()
     assert report.errors == 0
     assert report.summary("size")[0].estimate.n == 1
 

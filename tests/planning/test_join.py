@@ -369,7 +369,7 @@ def test_a_plan_beyond_what_python_counts_is_no_matter(account):
         run(outer)
     plan = full_plan(experiment_of(outer)[0])
     assert plan.size == count
-    assert str(plan).endswith(f"{count} cases")
+    assert str(plan).endswith(f"{count:,} cases")
 
 
 def test_dropped_cases_warn_once_for_each_experiment(account, caplog):

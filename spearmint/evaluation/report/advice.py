@@ -11,6 +11,7 @@ from spearmint.evaluation.report.scales import number, percent
 from spearmint.evaluation.report.summary import Summary
 from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.evaluation.spending import usd_text
+from spearmint.render import counted
 from spearmint.statistics.paired import Difference
 
 
@@ -104,9 +105,9 @@ def _certainty(
     verdict = difference.shortage or difference.verdict
     if is_confirmation:
         told = "Confirmed" if is_better else "Not confirmed"
-        yield f"{told} on {difference.n:,} rows held out: {away} against main, {verdict}."
+        yield f"{told} on {counted(difference.n, 'row')} held out: {away} against main, {verdict}."
         return
-    yield f"Against main: {away} on {difference.n:,} rows, {verdict}."
+    yield f"Against main: {away} on {counted(difference.n, 'row')}, {verdict}."
     if others > 1:
         yield f"Not confirmed: these same rows chose {label} from {others + 1} configs, which flatters its mean."
 

@@ -10,6 +10,7 @@ from spearmint.evaluation.report.labels import seconds_text
 from spearmint.evaluation.report.scales import Scale, number, percent, scale_over
 from spearmint.evaluation.report.summary import Summary
 from spearmint.evaluation.spending import usd_text
+from spearmint.render import counted
 from spearmint.statistics.paired import Difference
 
 _KINDS = {"higher": "up", "lower": "down"}
@@ -87,7 +88,8 @@ def scores_chart(metric: str, labels: Sequence[str], summaries: Sequence[Summary
     marks = []
     for label, one in zip(labels, summaries, strict=True):
         mean = one.estimate
-        tip = f"{label}: {number(mean.value)} {interval_text(mean.low, mean.high)}, {mean.n} rows, {one.errors} errors"
+        counts = f"{counted(mean.n, 'row')}, {counted(one.errors, 'error')}"
+        tip = f"{label}: {number(mean.value)} {interval_text(mean.low, mean.high)}, {counts}"
         text = number(mean.value)
         if one.difference is not None:
             tip += f"; {_difference_text(one.difference)}, {one.verdict}"
@@ -108,7 +110,7 @@ def effects_chart(metric: str, effects: Sequence[Effect]) -> Chart:
         marks = []
         for one in of_parameter:
             label, mean = one.label, one.estimate
-            tip = f"{path}={label}: {number(mean.value)} {interval_text(mean.low, mean.high)}, {mean.n} rows"
+            tip = f"{path}={label}: {number(mean.value)} {interval_text(mean.low, mean.high)}, {counted(mean.n, 'row')}"
             if one.difference is None:
                 marks.append(_mark(scale, label, "main", (0.0, math.nan, math.nan), (number(mean.value), tip)))
                 continue

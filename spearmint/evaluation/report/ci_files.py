@@ -9,6 +9,7 @@ from spearmint.evaluation.report.files import write_whole
 from spearmint.evaluation.report.gate import GateResult
 from spearmint.evaluation.report.labels import readable, short_id
 from spearmint.evaluation.report.markdown import cell
+from spearmint.render import counted
 
 _SIGNS = {"pass": "✅", "regression": "❌", "inconclusive": "❔"}
 
@@ -67,9 +68,9 @@ def _compared(case: ComparedCase) -> str:
 
 def sentences_of(comparison: Comparison) -> list[str]:
     """Say which rows and cases the runs have in common, and which not."""
-    sentences = [f"{comparison.rows} rows in both runs."]
+    sentences = [f"{counted(comparison.rows, 'row')} in both runs."]
     if comparison.new_rows or comparison.lost_rows:
-        sentences.append(f"{comparison.new_rows} rows are new, {comparison.lost_rows} are lost.")
+        sentences.append(f"New rows: {comparison.new_rows:,}; lost rows: {comparison.lost_rows:,}.")
     for what, ids in (("new", comparison.new_cases), ("lost", comparison.lost_cases)):
         if ids:
             sentences.append(f"Cases that are {what}: {', '.join(map(short_id, ids))}.")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from spearmint.evaluation.report.labels import seconds_text
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.spending import usd_text
+from spearmint.render import counted
 
 
 def estimate_lines(report: Report, seconds: float) -> Iterator[str]:
@@ -20,8 +21,8 @@ def estimate_lines(report: Report, seconds: float) -> Iterator[str]:
     factor = rows / max(done, 1)
     spent = report.spent
     again = f", {repeats} times each" if repeats > 1 else ""
-    yield f"Estimate for {rows:,} rows, from {done:g}:"
-    yield f"  cells  {cases * rows * repeats:,} ({cases} {'config' if cases == 1 else 'configs'}{again})"
+    yield f"Estimate for {counted(rows, 'row')}, from {done:g}:"
+    yield f"  cells  {cases * rows * repeats:,} ({counted(cases, 'config')}{again})"
     yield f"  calls  {round(spent.calls * factor):,}"
     yield f"  time   about {seconds_text(seconds * factor)}"
     if spent.input_tokens or spent.output_tokens:

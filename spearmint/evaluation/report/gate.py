@@ -11,6 +11,7 @@ from spearmint.evaluation.directions import is_lower_better
 from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.report import Report
 from spearmint.evaluation.report.scales import percent
+from spearmint.render import counted
 from spearmint.statistics.paired import Difference
 from spearmint.suggest import did_you_mean
 
@@ -104,7 +105,7 @@ def decide(gate: Gate, case_id: str, found: Difference, newly: int) -> GateResul
     elif worse < gate.margin or math.isnan(worse):
         reason = f"{numbers}, has the margin {gate.margin:+g} in it"
     elif newly:
-        reason = f"{numbers}, is within the margin {gate.margin:+g}, but {newly} rows failed that main did"
+        reason = f"{numbers}, is within the margin {gate.margin:+g}, but {counted(newly, 'row')} failed that main did"
     else:
         verdict, reason = "pass", f"{numbers}, is within the margin {gate.margin:+g}"
     return GateResult(gate, case_id, verdict, reason)

@@ -7,6 +7,7 @@ from spearmint.evaluation.race import RaceOutcome
 from spearmint.evaluation.report.labels import labels_of
 from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
+from spearmint.render import counted
 from spearmint.statistics.paired import Difference, difference
 
 
@@ -41,7 +42,7 @@ def confirmation_of(results: ResultTable, outcome: RaceOutcome, metric: str) -> 
 def race_sentences(results: ResultTable, outcome: RaceOutcome, cases: Sequence[EvaluatedCase]) -> Iterator[str]:
     """Say how a race ended."""
     race, winner = outcome.race, labels_of(cases)[outcome.winner]
-    some = f"{len(outcome.survivors)} of {len(cases)} cases are left after {outcome.rows} rows"
+    some = f"{len(outcome.survivors)} of {counted(len(cases), 'case')} are left after {counted(outcome.rows, 'row')}"
     yield f"Race by {race.metric}: {some}; the best is ever dropped with a probability of at most {race.delta:g}."
     found = confirmation_of(results, outcome, race.metric)
     if outcome.winner == 0:
@@ -51,4 +52,5 @@ def race_sentences(results: ResultTable, outcome: RaceOutcome, cases: Sequence[E
     else:
         verdict = found.shortage or f"{found.verdict}, p = {found.p_value:.2g}"
         interval = f"[{found.low:+.3f}, {found.high:+.3f}]"
-        yield f"Confirmation on {found.n} rows held out: {winner} {found.value:+.3f} {interval} vs. main, {verdict}."
+        away = f"{winner} {found.value:+.3f} {interval} vs. main, {verdict}"
+        yield f"Confirmation on {counted(found.n, 'row')} held out: {away}."

@@ -29,6 +29,7 @@ from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.identity import row_keys
 from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.evaluation.spending import NOTHING_SPENT, Spent
+from spearmint.render import counted
 from spearmint.statistics.confidence_set import confidence_set
 from spearmint.statistics.paired import Difference
 
@@ -310,7 +311,8 @@ class Report:
 
     def __repr__(self) -> str:
         cases, rows, repeats = self.results.shape
-        return f"<Report of {self.function}: {cases} cases, {rows} rows, {repeats} repeats, {self.errors} errors>"
+        counts = (cases, "case"), (rows, "row"), (repeats, "repeat"), (self.errors, "error")
+        return f"<Report of {self.function}: {', '.join(counted(*one) for one in counts)}>"
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows: the best, which parameter matters, and the charts."""

@@ -14,6 +14,7 @@ from spearmint.evaluation.report.labels import cut, text_of
 from spearmint.evaluation.report.row_parts import LONGEST_BEGINNING, Output, Parts, json_text, size_of
 from spearmint.evaluation.run.result_table import KEPT_OUTPUTS, CellKey, ResultTable
 from spearmint.redaction import redactor
+from spearmint.render import counted
 from spearmint.statistics.intervals import is_pass_or_fail
 
 MOST_BYTES = 40_000_000
@@ -159,7 +160,7 @@ def _cut(parts: Parts, unnamed: int) -> Iterator[str]:
     if parts.refused:
         yield f"{parts.refused:,} outputs are left out, as the page would be too large."
     if unnamed:
-        yield f"{unnamed:,} rows cannot be marked: they hold what has no form that is the same in every process."
+        yield f"{counted(unnamed, 'row')} cannot be marked, for want of a form that is the same in every process."
 
 
 def _by_row(columns: Sequence[NDArray[Any]]) -> NDArray[Any]:

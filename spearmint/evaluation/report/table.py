@@ -27,6 +27,7 @@ from spearmint.evaluation.run.case_names import EvaluatedCase
 from spearmint.evaluation.run.result_table import ResultTable
 from spearmint.evaluation.spending import usd_text
 from spearmint.redaction import redactor
+from spearmint.render import counted
 from spearmint.statistics.intervals import Estimate
 from spearmint.statistics.paired import Difference
 
@@ -104,7 +105,7 @@ def title_of(function: str, data: str, results: ResultTable) -> str:
     """Return a report's heading."""
     cases, rows, repeats = results.shape
     again = f", {repeats} times each" if repeats > 1 else ""
-    return f"{function}: {cases} {'case' if cases == 1 else 'cases'} on {rows} rows of {data}{again}"
+    return f"{function}: {counted(cases, 'case')} on {counted(rows, 'row')} of {data}{again}"
 
 
 def _effects_table(metric: str, effects: Sequence[Effect]) -> Table:

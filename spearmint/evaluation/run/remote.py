@@ -27,12 +27,15 @@ from spearmint.evaluation.run.row_arguments import Arguments
 from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.evaluation.sharing.sharing import Sharing
 from spearmint.execution.worker_initializers import worker_initializers
+from spearmint.proxy.by_value import teach_picklers
 from spearmint.proxy.proxy import experiment_of, plain_function
 from spearmint.registry.experiment import ExperimentFunction
 from spearmint.registry.registry import registry
 from spearmint.registry.settings import ExperimentSettings
 from spearmint.scorers import compile_scorers
 from spearmint.strategies.builtin import SingleConfigStrategy
+
+teach_picklers()  # The one that is imported here may be the first.
 
 _MOST_PAYLOADS = 4  # evaluations that a worker remembers
 _KEPT_ROWS = 10_000  # of a chunk

@@ -15,6 +15,7 @@ from spearmint.config.model import Config
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.directions import is_lower_better
 from spearmint.evaluation.report.labels import readable, short_id, text_of
+from spearmint.render import counted
 from spearmint.statistics.paired import Difference
 from spearmint.suggest import did_you_mean
 
@@ -137,7 +138,8 @@ class SearchResult:
         if (found := self.confirmed) is not None:
             verdict = found.shortage or f"{found.verdict}, p = {found.p_value:.2g}"
             interval = f"[{found.low:+.3f}, {found.high:+.3f}]"
-            yield Text(f"Confirmation on {found.n} rows held out: {found.value:+.3f} {interval} vs. main, {verdict}.")
+            away = f"{found.value:+.3f} {interval} vs. main, {verdict}"
+            yield Text(f"Confirmation on {counted(found.n, 'row')} held out: {away}.")
 
     def __str__(self) -> str:
         written = io.StringIO()

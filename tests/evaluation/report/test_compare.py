@@ -79,7 +79,7 @@ def test_a_row_that_fails_anew_leaves_the_gate_open(saved):
     found = compare_runs(saved("old", shift=9), saved("new", shift=9, fails_on=3))
     [first, _] = found.check_gate(parse_gate("right=-0.1"))
     assert (first.verdict, found.cases["right"][0].newly_failed) == ("inconclusive", 1)
-    assert "1 rows failed" in first.reason
+    assert "1 row failed" in first.reason
 
 
 def test_a_metric_or_candidate_that_runs_do_not_have_is_refused(saved):

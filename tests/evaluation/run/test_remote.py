@@ -2,6 +2,8 @@ import json
 import multiprocessing
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -125,6 +127,37 @@ def test_nested_experiment_of_a_function_travels(processes):
         outer, ROWS, scorers={"added": lambda inputs, outputs: outputs - inputs["x"]}, executor=processes
     )
     assert sorted(one.estimate.value for one in report.summary()) == [1, 2]
+
+
+SCRIPT = """
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from spearmint import Spearmint
+
+mint = Spearmint(configs=[{"k": 1}, {"k": 2}])
+
+@mint.experiment(configs=[{"n": 10}, {"n": 20}])
+def inner(x, config):
+    return x * config["n"]
+
+@mint.experiment
+def outer(x, config):
+    return inner(x) + config["k"]
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        scorers = {"value": lambda outputs: outputs}
+        report = mint.evaluate(outer, [{"x": 1}], scorers=scorers, executor=pool, progress=False)
+    print(sorted(report.to_dataframe()["value.mean"]))
+"""
+
+
+@pytest.mark.slow
+def test_nested_experiments_of_a_script_travel_with_their_configs(tmp_path):
+    (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
+    command = [sys.executable, "-W", "error::spearmint.errors.SpearmintWarning", "script.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "[11.0, 12.0, 21.0, 22.0]\n"), done.stderr
 
 
 def test_nested_experiment_that_cannot_travel_is_an_error(processes):

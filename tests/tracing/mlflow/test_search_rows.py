@@ -91,7 +91,7 @@ def test_masked_value_is_refused_by_name_and_no_file_is_made(traced, tmp_path) -
     assert spearmint.flush(30)
     result = to(path, experiment="login")
     assert result.exit_code == 1
-    assert "Cannot make rows of traces that are masked: input 'password' (1 calls)." in result.stderr
+    assert "Cannot make rows of traces that are masked: input 'password' (1 call)." in result.stderr
     assert not path.exists()
     with pytest.raises(EvaluationError, match="input 'password'"):
         mint.evaluate(login, "traces:", scorers=[same], progress=False)
@@ -106,10 +106,10 @@ def test_call_that_is_not_there_whole_is_left_out_and_counted(traced, tmp_path) 
     result = to(path)
     assert result.exit_code == 0
     assert [row["inputs"] for row in rows(path)] == [{"x": 1}]
-    assert "1 calls are left out: input 'note' is cut (max_chars and max_items bound what is kept).\n" in result.stderr
-    assert "1 calls are left out: input 'note' is there as text only.\n" in result.stderr
+    assert "Left out, 1 call: input 'note' is cut (max_chars and max_items bound what is kept).\n" in result.stderr
+    assert "Left out, 1 call: input 'note' is there as text only.\n" in result.stderr
     assert result.stderr.endswith(f"1 of 3 calls are in {str(path)!r}.\n")
-    with pytest.warns(SpearmintWarning, match="1 calls are left out: input 'note' is cut"):
+    with pytest.warns(SpearmintWarning, match="left out, 1 call: input 'note' is cut"):
         mint.evaluate(divide, "traces:", scorers=[same], progress=False)
 
 
