@@ -3,9 +3,9 @@
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, Token, copy_context
+from contextvars import ContextVar, copy_context
 from types import MappingProxyType, TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, cast
+from typing import Any, ParamSpec, Self, TypeAlias, TypeVar, cast
 
 from spearmint.cases.case import ExperimentCase
 from spearmint.errors import DeclarationError
@@ -23,7 +23,7 @@ class RuntimeContext:
     """Make a case, or attributes, current for the code inside ``with``.
 
     It nests: attributes join those of the contexts around it, and the inner value of a name wins. Several threads and
-    tasks may be inside one at once.
+    tasks may be inside one at once, and generators may leave theirs in any order: each exit takes its own back.
 
     Args:
         case: The case that experiments called inside take part in; None leaves the current one.
@@ -38,7 +38,7 @@ class RuntimeContext:
     {'user_id': 'ann', 'plan': 'pro'}
     """
 
-    __slots__ = ("_attributes", "_case", "_tokens")
+    __slots__ = ("_attributes", "_case")
 
     def __init__(self, case: ExperimentCase | None = None, *, attributes: Mapping[str, Any] | None = None) -> None:
         if case is not None and not isinstance(case, ExperimentCase):
@@ -52,23 +52,47 @@ class RuntimeContext:
             raise DeclarationError(message)
         self._case = case
         self._attributes = dict(attributes or {})
-        # By the attributes that each entry has made current: threads and tasks leave in an order of their own.
-        self._tokens: dict[int, tuple[Token[Any] | None, Token[Any]]] = {}
 
     def __enter__(self) -> Self:
-        case = None if self._case is None else experiment_case_var.set(self._case)
-        attributes = MappingProxyType({**attributes_var.get(), **self._attributes})
-        self._tokens[id(attributes)] = case, attributes_var.set(attributes)
+        around = attributes_var.get()
+        _entries_var.set((*_entries_var.get(), (self, around, experiment_case_var.get())))
+        attributes_var.set(MappingProxyType({**around, **self._attributes}))
+        if self._case is not None:
+            experiment_case_var.set(self._case)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        tokens = self._tokens.pop(id(attributes_var.get()), None)
-        case, attributes = tokens or self._tokens.popitem()[1]  # The last one, where another context is still inside.
-        attributes_var.reset(attributes)
-        if case is not None:
-            experiment_case_var.reset(case)
+        entries = _entries_var.get()
+        if not entries or entries[-1][0] is not self:
+            self._leave_out_of_order(entries)
+            return
+        _, attributes, case = entries[-1]
+        _entries_var.set(entries[:-1])
+        attributes_var.set(attributes)
+        if self._case is not None:
+            experiment_case_var.set(case)
+
+    def _leave_out_of_order(self, entries: "_Entries") -> None:
+        """Take this one from under those that are still inside, as generators that take turns leave it."""
+        place = next((place for place in reversed(range(len(entries))) if entries[place][0] is self), None)
+        if place is None:  # It was entered elsewhere, as where the collector closes a generator on another thread.
+            return
+        _, attributes, case = entries[place]
+        kept = [*entries[:place]]
+        for context, _, around in entries[place + 1 :]:
+            kept.append((context, attributes, case if around is self._case else around))
+            attributes = MappingProxyType({**attributes, **context._attributes})  # noqa: SLF001 - of the same class
+        _entries_var.set(tuple(kept))
+        attributes_var.set(attributes)
+        if self._case is not None and experiment_case_var.get() is self._case:
+            experiment_case_var.set(case)
+
+
+_Entries: TypeAlias = tuple[tuple[RuntimeContext, Mapping[str, Any], ExperimentCase | None], ...]
+_entries_var: ContextVar[_Entries] = ContextVar("spearmint_entries", default=())
+"""Each entry that has not been left, the innermost last, with the attributes and the case around it."""
 
 
 def propagate(function: Callable[P, R]) -> Callable[P, R]:

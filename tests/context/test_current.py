@@ -168,3 +168,79 @@ def test_one_context_may_be_entered_by_threads_at_once():
         thread.join(30)
 
     assert left == [{}, {}]
+
+
+def test_exits_out_of_order_take_no_entry_of_another_thread():
+    ann, plan = RuntimeContext(attributes={"user_id": "ann"}), RuntimeContext(attributes={"plan": "pro"})
+    entered, has_left, left = threading.Event(), threading.Event(), []
+
+    def visit():
+        with ann:
+            entered.set()
+            assert has_left.wait(30)
+        left.append(dict(attributes_var.get()))
+
+    ann.__enter__()
+    plan.__enter__()
+    visitor = threading.Thread(target=visit)
+    visitor.start()
+    assert entered.wait(30)
+    ann.__exit__(None, None, None)
+    plan.__exit__(None, None, None)
+    has_left.set()
+    visitor.join(30)
+
+    assert left == [{}]
+
+
+def test_exits_out_of_order_leave_nothing_current():
+    main, variant = cases()
+    ann, plan = RuntimeContext(main, attributes={"user_id": "ann"}), RuntimeContext(variant, attributes={"plan": "pro"})
+    ann.__enter__()
+    plan.__enter__()
+    ann.__exit__(None, None, None)
+    assert (experiment_case_var.get(), dict(attributes_var.get())) == (variant, {"plan": "pro"})
+    plan.__exit__(None, None, None)
+    assert (experiment_case_var.get(), dict(attributes_var.get())) == (None, {})
+
+
+def test_generators_that_take_turns_leave_nothing_current():
+    def visit(user_id):
+        with RuntimeContext(attributes={"user_id": user_id}):
+            yield
+
+    first, second = visit("ann"), visit("bob")
+    next(first)
+    next(second)
+    first.close()
+    assert dict(attributes_var.get()) == {"user_id": "bob"}
+    second.close()
+    assert dict(attributes_var.get()) == {}
+
+
+def test_inner_exit_out_of_order_keeps_the_case_set_since():
+    main, variant = cases()
+    outer, inner = RuntimeContext(main), RuntimeContext(attributes={"n": 1})
+    outer.__enter__()
+    inner.__enter__()
+    token = experiment_case_var.set(variant)
+    outer.__exit__(None, None, None)
+    assert (experiment_case_var.get(), dict(attributes_var.get())) == (variant, {"n": 1})
+    experiment_case_var.reset(token)
+    inner.__exit__(None, None, None)
+    experiment_case_var.set(None)
+    assert dict(attributes_var.get()) == {}
+
+
+def test_exit_in_a_copied_context_leaves_the_original_inside():
+    ann = RuntimeContext(attributes={"user_id": "ann"})
+
+    def leave():
+        ann.__exit__(None, None, None)
+        return dict(attributes_var.get())
+
+    with ann:
+        assert contextvars.copy_context().run(leave) == {}
+        assert dict(attributes_var.get()) == {"user_id": "ann"}
+        assert contextvars.Context().run(leave) == {}
+    assert dict(attributes_var.get()) == {}
