@@ -32,6 +32,7 @@ HOUSE = (
     (0, "signatures", ""),
     (0, "giving_way", ""),
     (0, "import_path", ""),
+    (0, "imports_under_way", ""),
     (0, "process_options", ""),
     (0, "scorers", ""),
     (1, "config", "flatten canonical model paths id_template sweep expansion"),

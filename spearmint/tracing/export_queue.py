@@ -24,7 +24,7 @@ logger = logging.getLogger("spearmint")
 
 _FORK_SECONDS = 0.5
 _FIRST_WRITE_SECONDS = 5.0  # MLflow and its drivers import the last of what they need with the first traces
-_OPENING_SECONDS = 20.0
+OPENING_SECONDS = 20.0
 _POLL_SECONDS = 0.02
 
 
@@ -302,7 +302,7 @@ class ExportQueue:
         writing = _FORK_SECONDS if self._has_written else _FIRST_WRITE_SECONDS
         locks = [(self._writing, writing)]
         if self._opener is self:
-            locks.insert(0, (self.opening, _OPENING_SECONDS))
+            locks.insert(0, (self.opening, OPENING_SECONDS))
         self._held = [lock for lock, seconds in locks if lock.acquire(timeout=seconds)]
 
     def _after_fork_in_parent(self) -> None:

@@ -1,12 +1,14 @@
 """The one exporter of traces of the process: what is set about them, and which could not be recorded."""
 
 import importlib
+import os
 from collections.abc import Callable
 from time import monotonic
 from typing import Any
 
+from spearmint.imports_under_way import wait_for_import
 from spearmint.redaction import set_patterns
-from spearmint.tracing.export_queue import ExportQueue, Writer
+from spearmint.tracing.export_queue import OPENING_SECONDS, ExportQueue, Writer
 from spearmint.tracing.options import TracingOptions
 from spearmint.tracing.span import Trace
 
@@ -73,3 +75,6 @@ def _mlflow_writer() -> Writer:
 
 
 exporter = TraceExporter()
+if hasattr(os, "register_at_fork"):
+    # Before the first trace, since it may be a thread of the user's that imports MLflow.
+    os.register_at_fork(before=lambda: wait_for_import("mlflow", OPENING_SECONDS))

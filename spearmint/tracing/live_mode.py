@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from spearmint.imports_under_way import is_half_imported
 from spearmint.tracing.attributes import attributes_of, describe_alone
 from spearmint.tracing.marks import first_marks_of
 from spearmint.tracing.mlflow import state as mlflow_state
@@ -14,8 +15,8 @@ from spearmint.tracing.span import Span
 
 def open_root(span: Span, mode: Mode, *, is_alone: bool) -> Any:
     """Open in MLflow what the root of a trace needs, and return what to attach while it runs, or None."""
-    if "mlflow.tracing.provider" not in sys.modules:
-        return None
+    if "mlflow.tracing.provider" not in sys.modules or is_half_imported("mlflow"):
+        return None  # A call does not wait for an import, which in the child of a fork may never end.
     is_live = mode == "live" or (mode == "auto" and mlflow_state.wants_live())
     if is_live:
         with suppress(Exception):  # Such as MLflow's tracing being disabled: then it is written later.

@@ -288,6 +288,98 @@ def test_fork_within_an_execution_leaves_its_trace_to_the_parent(program, databa
     assert len(outputs(database)) == 2
 
 
+FORK_AMID_AN_IMPORT = """
+        import signal
+
+        def fork_amid_an_import(until):
+            idle = threading.Event()
+            others = [threading.Thread(target=idle.wait) for _ in range(3)]  # No thread of the child has their idents.
+            importer = threading.Thread(target=__import__, args=("mlflow",))
+            for thread in (*others, importer):
+                thread.start()
+            while until not in sys.modules:
+                time.sleep(0.001)
+            child = os.fork()
+            idle.set()
+            if child == 0:
+                signal.alarm(60)  # Ends a child that hangs.
+            return child
+
+        def check(child):
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+            times(4)
+            assert spearmint.flush(100)
+            tell(parent=counts())
+"""
+
+
+@pytest.mark.parametrize(("until", "mode"), [("mlflow", "auto"), ("mlflow.tracing.provider", "live")])
+def test_fork_waits_for_a_users_import_of_mlflow(program, database, until, mode) -> None:
+    told, stderr = program(
+        f"""
+{FORK_AMID_AN_IMPORT}
+        spearmint.configure(tracing={{"mode": "{mode}"}})
+        child = fork_amid_an_import("{until}")
+        if child == 0:
+            assert times(3) == 3
+            assert spearmint.flush(50)
+            tell(child=counts())
+            os._exit(0)
+        check(child)
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told == {"child": {"recorded": 1, "written": 1}, "parent": {"recorded": 1, "written": 1}}
+    assert outputs(database) == [3, 4]
+    assert "Traces are lost" not in stderr
+
+
+def test_fork_waits_for_the_import_of_the_first_trace(program, database) -> None:
+    told, _ = program(
+        """
+        times(1)
+        while "mlflow.tracing.provider" not in sys.modules:
+            time.sleep(0.001)
+        child = os.fork()
+        if child == 0:
+            assert times(3) == 3
+            assert spearmint.flush(50)
+            tell(child=counts())
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert spearmint.flush(100)
+        tell(parent=counts())
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told == {"child": {"recorded": 1, "written": 1}, "parent": {"recorded": 1, "written": 1}}
+    assert outputs(database) == [1, 3]
+
+
+def test_child_with_half_of_mlflow_calls_and_exits(program, database) -> None:
+    told, _ = program(
+        f"""
+{FORK_AMID_AN_IMPORT}
+        from spearmint.tracing import exporter
+        exporter.OPENING_SECONDS = 0.0  # Longer than that takes the import.
+        spearmint.configure(tracing={{"mode": "live"}})
+        child = fork_amid_an_import("mlflow.tracing.provider")
+        if child == 0:
+            assert [times(n) for n in range(3)] == [0, 1, 2]
+            grandchild = os.fork()
+            if grandchild == 0:
+                assert times(3) == 3
+                sys.exit(0)
+            assert os.waitpid(grandchild, 0)[1] == 0
+            sys.exit(0)
+        check(child)
+        """,
+        MLFLOW_TRACKING_URI=database,
+    )
+    assert told == {"parent": {"recorded": 1, "written": 1}}
+    assert outputs(database) == [4]
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_multiprocessing_child_writes_its_traces_before_it_ends(program, database, method) -> None:
     program(

@@ -220,3 +220,15 @@ def test_interrupted_opening_leaves_mlflow_no_trace(traces, autolog, monkeypatch
     assert live_span._ours == set()
     assert ask("hi") == "hi!"
     assert len(traces()) == 2
+
+
+def test_call_amid_an_import_of_mlflow_waits_for_nothing(traces, autolog, monkeypatch) -> None:
+    def refused(*args, **kwargs):
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.__spec__, "_initializing", True)
+        patch.setattr(live_span, "LiveSpan", refused)
+        patch.setattr(live_span, "DetachedContext", refused)
+        assert ask("hi") == "hi!"
+    assert len(traces()) == 1
