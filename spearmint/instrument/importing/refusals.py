@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+from spearmint.errors import SettingsError
 from spearmint.instrument.rewrite.module_rewriter import ModuleRewriter
 
 
@@ -29,6 +30,10 @@ _run.__code__ = _run.__code__.replace(co_filename="<frozen importlib._bootstrap>
 
 def note(error: Exception, rewriter: ModuleRewriter, namespace: dict[str, Any]) -> None:
     """Add to an error which experiment was being made when it was raised, if one was."""
+    if isinstance(
+        error, SettingsError
+    ):  # It is the settings', and says where; no decorator has anything to do with it.
+        return
     for name in _made_in(error.__traceback__, namespace):
         if name in map(_plain, rewriter.wrapped):
             target = f"{rewriter.name}:{name}"

@@ -1,5 +1,6 @@
 """Decorators that refuse an experiment, and what their error says."""
 
+import sys
 import traceback
 
 import pytest
@@ -77,3 +78,24 @@ def test_error_of_the_settings_gets_no_note(project):
     with pytest.raises(SettingsError) as caught:
         project.load("strict")
     assert "Cannot bind parameter 'bost'" in str(caught.value)
+
+
+def test_error_of_the_settings_blames_no_decorator(project):
+    project.write(
+        {
+            "choosers.py": """
+            made = []
+
+            class Picky:
+                def __init__(self, share):
+                    made.append(share)
+                    raise TypeError("no such share")
+        """,
+            "plain.py": "def f(boost=1):\n    return boost\n",
+        }
+    )
+    project.install({"target": "plain:f", "strategy": {"use": "choosers:Picky", "with": {"share": 2}}, **BOOST})
+    with pytest.raises(SettingsError, match=r"Cannot make strategy .choosers:Picky. with \{.share.: 2\}") as caught:
+        project.load("plain")
+    assert getattr(caught.value, "__notes__", []) == []
+    assert sys.modules["choosers"].made == [2]  # A user's constructor may cost, or do, something.
