@@ -29,8 +29,8 @@ def _open_live(span: Span, *, is_alone: bool) -> Any:
         live = _live().LiveSpan(span, is_alone=is_alone)
         if not live.is_ours:
             live.mark(first_marks_of(span.trace))
-    except BaseException:  # Also of a signal handler: nothing else would end the span.
-        _live().forget(span)
+    except BaseException as error:  # Also of a signal handler: nothing else would end the span.
+        _live().forget(span, error)
         raise
     return live
 

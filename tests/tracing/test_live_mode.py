@@ -222,6 +222,44 @@ def test_interrupted_opening_leaves_mlflow_no_trace(traces, autolog, monkeypatch
     assert len(traces()) == 2
 
 
+@pytest.mark.parametrize("moment", ["register_trace", "register_span"])
+def test_interrupt_before_the_first_span_leaves_no_number(traces, autolog, monkeypatch, moment) -> None:
+    manager = InMemoryTraceManager.get_instance()
+    register = getattr(manager, moment)
+
+    def interrupted(*args, **kwargs):
+        if moment == "register_trace":
+            register(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    ask("hi")
+    before = len(manager._traces), len(manager._otel_id_to_mlflow_trace_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(manager, moment, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ask("hi")
+    assert (len(manager._traces), len(manager._otel_id_to_mlflow_trace_id)) == before
+    assert ask("hi") == "hi!"
+    assert len(traces()) == 2
+
+
+def test_interrupted_opening_in_a_users_trace_leaves_it_whole(traces, autolog, monkeypatch) -> None:
+    manager = InMemoryTraceManager.get_instance()
+
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with mlflow.start_span("mine") as mine:
+        with monkeypatch.context() as patch:
+            patch.setattr(manager, "register_span", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                ask("hi")
+        assert manager.get_root_span_id(mine.trace_id) == mine.span_id
+        assert ask("hi") == "hi!"
+    mlflow.flush_trace_async_logging()
+    assert tree(mlflow.get_trace(mine.trace_id)) == [("mine", None), ("ask", "mine"), ("complete", "ask")]
+
+
 def test_call_amid_an_import_of_mlflow_waits_for_nothing(traces, autolog, monkeypatch) -> None:
     def refused(*args, **kwargs):
         raise AssertionError

@@ -5,15 +5,16 @@ MLflow's queues, which lose without a count and hold up the exit, never see it. 
 trace is the user's, and MLflow delivers it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from types import TracebackType
 from typing import Any
 
 from mlflow.entities import SpanStatus, SpanStatusCode, Trace
 from mlflow.tracing import provider
 from mlflow.tracing.fluent import get_current_active_span, start_span_no_context
 from mlflow.tracing.trace_manager import InMemoryTraceManager
-from opentelemetry.sdk.trace import Event
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.trace import INVALID_SPAN, set_span_in_context
 
 from spearmint.tracing.attributes import Description, display_name
@@ -103,10 +104,11 @@ class LiveSpan:
         return None if taken is None else taken.trace
 
 
-def forget(span: Span) -> None:
+def forget(span: Span, error: BaseException) -> None:
     """Take a trace whose opening was interrupted out of MLflow's hands: nothing else ends the span it begins with.
 
-    MLflow has not told its id; until a span is in it, it is MLflow's, which keeps it for an hour at most.
+    MLflow has not told its id. It is found by its first span; where that is not in it yet, by what the error came
+    through. Where MLflow has caught an error there, the empty trace is MLflow's, which keeps it for an hour at most.
     """
     manager = _manager.get_instance()
     with manager._lock:  # noqa: SLF001 - MLflow finds a trace by its ids alone
@@ -115,9 +117,18 @@ def forget(span: Span) -> None:
             for number, trace_id in manager._otel_id_to_mlflow_trace_id.items()  # noqa: SLF001 - as above
             if _begins_with(manager._traces.get(trace_id), span)  # noqa: SLF001 - as above
         ]
-        for number in numbers:
+        for number in {*numbers, *_begun_in(error.__traceback__)}:
             manager.pop_trace(number)
             _ours.discard(number)
+
+
+def _begun_in(trace: TracebackType | None) -> Iterator[int]:
+    """Yield the numbers of traces that were being begun in OpenTelemetry's callback as an error came."""
+    while trace is not None:
+        frame, trace = trace.tb_frame, trace.tb_next
+        begun = frame.f_locals.get("span") if frame.f_code.co_name == SpanProcessor.on_start.__name__ else None
+        if isinstance(begun, ReadableSpan) and begun.parent is None and begun.context is not None:
+            yield begun.context.trace_id
 
 
 def _begins_with(trace: Any, span: Span) -> bool:
