@@ -4,6 +4,7 @@ import dataclasses
 import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -200,6 +201,9 @@ def _why_missing(path: Path) -> str:
         names = os.listdir(path.parent)  # noqa: PTH208 - names are compared, not paths
     except (OSError, ValueError):
         return f"there is no folder {str(path.parent)!r}"
+    if path.name in names:
+        with suppress(OSError):
+            return f"it is a link to {str(path.readlink())!r}, which leads nowhere"
     close = get_close_matches(path.name, names, n=3)
     hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
     return f"there is no {_shown(path.name)} in {str(path.parent)!r}{hint}"

@@ -151,6 +151,13 @@ def test_a_missing_file_names_the_folder_and_close_matches(folder):
     assert "there is no folder 'confgs'" in refusal("confgs/b.yaml")
 
 
+@pytest.mark.parametrize("target", ["link.yaml", "nowhere.yaml"])
+def test_link_that_leads_nowhere_is_told_as_one(tmp_path, target):
+    (tmp_path / "link.yaml").symlink_to(target)
+    with pytest.raises(ConfigError, match=f"it is a link to '{target}', which leads nowhere"):
+        parse_configs(tmp_path / "link.yaml")
+
+
 @pytest.mark.parametrize(
     ("path", "cause"),
     [
