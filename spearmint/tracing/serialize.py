@@ -78,6 +78,12 @@ class Renderer:
         hidden = self._redactor.hide(clipped, self.secrets)
         if hidden != clipped:
             self.losses.add("masked")
+        if not hidden.isascii():
+            # A lone surrogate, as of a file name or half an emoji, is what no database takes.
+            writable = hidden.encode(errors="backslashreplace").decode()
+            if writable != hidden:
+                hidden = writable
+                self.losses.add("text")
         if len(text) <= self._max_chars:
             return hidden
         self.losses.add("cut")

@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 import spearmint
-from spearmint import Spearmint
+from spearmint import RuntimeContext, Spearmint
 from spearmint.redaction import Redactor
 from spearmint.tracing.serialize import Renderer
 from spearmint.tracing.snapshot import Truncated, snapshot
@@ -181,6 +181,25 @@ def test_a_hostile_value_reaches_the_function_and_harms_nothing(traces) -> None:
     assert [trace.info.state for trace in traces()] == ["OK", "OK"]
 
 
+def test_lone_surrogates_anywhere_are_written_escaped(traces) -> None:
+    @Spearmint(configs=[{"n": "\ud801"}, {"n": "b"}]).experiment()
+    def hand_on(value, config):
+        if value is None:
+            raise KeyError("\udcff.txt")
+        return value
+
+    with RuntimeContext(attributes={"file": "\udcfe"}):
+        assert hand_on({"é\ud800": "half \ud83d"}) == {"é\ud800": "half \ud83d"}
+        with pytest.raises(KeyError):
+            hand_on(None)
+    failed, done = sorted(traces(), key=lambda trace: trace.info.state)
+    assert done.data.spans[0].outputs == {"é\\ud800": "half \\ud83d"}
+    assert done.data.spans[0].inputs["config"] == {"n": "\\ud801"}
+    assert done.info.tags["spearmint.attribute.file"] == "\\udcfe"
+    assert "udcff.txt" in failed.data.spans[0].events[0].attributes["exception.message"]
+    assert spearmint.tracing_stats().written == 2
+
+
 def test_a_repr_that_takes_long_holds_up_the_worker_only(traces) -> None:
     begun, may_end = threading.Event(), threading.Event()
 
@@ -307,6 +326,7 @@ def test_value_that_is_there_whole_is_not_lost(value) -> None:
         (object(), "text"),
         (math.nan, "text"),
         (2**70, "text"),
+        ("half \ud83d", "text"),
         ({1: 2}, "text"),
     ],
 )
