@@ -104,7 +104,7 @@ class Journal:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists() and not self.path.is_file():
                 self._refuse("it is no file")
-            self._file = self.path.open("a+b", buffering=0)
+            self._file = open(self.path, "a+b", buffering=0, opener=_open_own)
         except OSError as error:
             raise self._unwritable(error) from error
         try:
@@ -286,6 +286,11 @@ def result_line(one: StoredCell, row: int) -> str:
     about = {"case": one.case, "case_id": one.case_id, "row": row, "repeat": one.repeat, "inputs": one.row.inputs}
     about |= {"nth": one.row.nth, "expectations": one.row.expectations, "code": one.code, "scorers": one.scorers}
     return _line({**about, **one.result._asdict()}).decode()
+
+
+def _open_own(path: str, flags: int) -> int:
+    """Open a file; one that is made is its owner's alone, since the outputs in it are not masked."""
+    return os.open(path, flags, 0o600)
 
 
 def _head_of(function: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import json
 import signal
+import stat
 import subprocess
 import sys
 import types
@@ -54,6 +55,14 @@ def test_results_are_written_as_they_come_and_not_run_again(tmp_path):
     assert [one.p50 for one in again.summary("exact")] == [one.p50 for one in first.summary("exact")]
     assert again.to_dataframe(cells=True).equals(first.to_dataframe(cells=True))
     assert len(lines_of(path)) == 91
+
+
+def test_journal_is_its_owners_alone_unless_it_is_there(tmp_path):
+    path, there = tmp_path / "run.jsonl", tmp_path / "there.jsonl"
+    there.touch(mode=0o640)
+    for one in (path, there):
+        evaluate(one, DOUBLES[:1])
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (path, there)] == [0o600, 0o640]
 
 
 def test_lines_without_what_came_later_are_read(tmp_path):
