@@ -52,7 +52,7 @@ class Line:
         parameters: What varies in the configs of the case, by path.
         role: ``"main"`` or ``"variant"``.
         executions: How many there are.
-        errors: How many of them did not succeed.
+        errors: How many of them ended otherwise than they should.
         p50: Median duration, in seconds.
         p95: The duration that 95 % do not exceed.
         compared: How many were compared with main.
@@ -214,7 +214,7 @@ def _line(experiment: str, role: str, case_id: str, group: Sequence[Any]) -> Lin
         parameters=group[0].parameters,
         role=role,
         executions=len(group),
-        errors=sum(one.status != "success" for one in group),
+        errors=sum(one.is_error for one in group),
         p50=plain_statistics.median(seconds),
         p95=seconds[math.ceil(0.95 * len(seconds)) - 1],
         compared=len(compared),

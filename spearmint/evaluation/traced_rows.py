@@ -44,7 +44,7 @@ def stratified_sample(executions: Sequence[Any], differing: set[str], size: int,
     kinds = defaultdict(list)
     # By what they are, not by the order in which a store tells them.
     for one in sorted(executions, key=lambda one: (one.began_ms, one.trace_id)):
-        is_kind = (one.status != "success", one.call_id in differing, one.seconds >= slow and durations[0] < slow)
+        is_kind = (one.is_error, one.call_id in differing, one.seconds >= slow and durations[0] < slow)
         kinds[next((kind for kind, holds in zip(_SPECIAL, is_kind, strict=True) if holds), "usual")].append(one)
     chosen: list[Any] = []
     for kind in _SPECIAL:

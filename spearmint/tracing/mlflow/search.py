@@ -34,6 +34,7 @@ class TracedExecution:
         began_ms: When it began, in milliseconds since the epoch.
         nested: From the name of each other experiment of the case to the id of its config.
         parameters: The values of the case's configs that vary, by path, as far as they had room.
+        is_ok: Whether MLflow has its trace as one that went well.
     """
 
     trace_id: str
@@ -50,6 +51,12 @@ class TracedExecution:
     began_ms: int = 0
     nested: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    is_ok: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it ended otherwise than it should; a stream may be closed by its reader at any time."""
+        return self.status != "success" and not (self.status == "cancelled" and self.is_ok)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +197,7 @@ class TraceReader:
 def _execution(info: Any) -> TracedExecution:
     tags = info.tags
     config_id = tags.get(f"{PREFIX}config_id", "")
-    state = "success" if str(info.state) == "OK" else "failed"
+    is_ok = str(info.state) == "OK"
     return TracedExecution(
         trace_id=info.trace_id,
         experiment=tags[f"{PREFIX}experiment"],
@@ -198,7 +205,7 @@ def _execution(info: Any) -> TracedExecution:
         case_id=tags.get(f"{PREFIX}case_id", config_id),
         role=tags.get(f"{PREFIX}role", "main"),
         call_id=tags.get(f"{PREFIX}call_id", ""),
-        status=tags.get(f"{PREFIX}status", state),
+        status=tags.get(f"{PREFIX}status", "success" if is_ok else "failed"),
         equal=tags.get(f"{PREFIX}equal"),
         seconds=(info.execution_duration or 0) / 1000,
         request=info.request_preview or "",
@@ -206,6 +213,7 @@ def _execution(info: Any) -> TracedExecution:
         began_ms=info.request_time,
         nested={name.removeprefix(CONFIG): text for name, text in tags.items() if name.startswith(CONFIG)},
         parameters=json.loads(tags.get(f"{PREFIX}parameters", "{}")),
+        is_ok=is_ok,
     )
 
 

@@ -1,5 +1,6 @@
 """``spearmint traces``: the table, its filters, what differs, and what cannot be read."""
 
+import asyncio
 import contextlib
 import json
 
@@ -60,6 +61,34 @@ def test_table_has_a_line_per_config_with_errors_and_matches(recorded) -> None:
     expected = wilson(1, 3)
     assert " ".join(lines[1][10:]) == f"33.3% [{expected.low:.1%}, {expected.high:.1%}] of 3"
     assert lines[0][10:] == ["-"]
+
+
+@pytest.mark.parametrize("is_live", [False, True])
+def test_stream_that_its_reader_closes_is_no_error(traced, is_live) -> None:
+    @experiment(configs=CONFIGS)
+    def count(config: Config):
+        yield from range(3)
+
+    @experiment(configs=CONFIGS)
+    async def waits(config: Config):
+        await asyncio.Event().wait()
+
+    async def cancelled():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(waits(), 0.01)
+
+    with mlflow.start_span("mine") if is_live else contextlib.nullcontext():
+        stream = count()
+        next(stream)
+        stream.close()
+    asyncio.run(cancelled())
+    assert spearmint.flush(30)
+    mlflow.flush_trace_async_logging()
+    lines = as_json()["cases"]
+    assert [(line["experiment"].rpartition(".")[2], line["executions"], line["errors"]) for line in lines] == [
+        ("count", 1, 0),
+        ("waits", 1, 1),
+    ]
 
 
 def test_experiments_and_configs_are_chosen_by_name_and_id(recorded) -> None:
