@@ -22,6 +22,7 @@ from spearmint.render import counted
 from spearmint.statistics.intervals import Estimate, wilson
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_FILTERS = ("experiment", "config_id", "case_id", "role", "differs", "since")
 _PAIRS = 5
 _PIPE_WIDTH = 10_000  # No line of a table is folded where no terminal shows it.
 
@@ -176,10 +177,12 @@ def _show(reader: Any, found: list[Any], *, show_diffs: bool, form: str) -> None
     pairs = _differing(reader, found) if show_diffs else []
     if form == "json":
         click.echo(json.dumps({"cases": list(map(_as_json, lines)), "diffs": pairs}, indent=2, ensure_ascii=False))
-    elif not lines:
-        click.echo("No executions are recorded. Is tracing on, and is this the right --tracking-uri?")
-    else:
+    elif lines:
         _print(lines, pairs)
+    elif given := [f"--{one.replace('_', '-')}" for one in _FILTERS if click.get_current_context().params[one]]:
+        click.echo(f"No execution that is recorded fits {' and '.join(given)}. Leave something out to see more.")
+    else:
+        click.echo("No executions are recorded. Is tracing on, and is this the right --tracking-uri?")
 
 
 def _first(executions: Iterable[Any], limit: int) -> tuple[list[Any], bool]:

@@ -63,6 +63,11 @@ def test_table_has_a_line_per_config_with_errors_and_matches(recorded) -> None:
     assert lines[0][10:] == ["-"]
 
 
+def test_filters_that_nothing_fits_are_named(recorded) -> None:
+    told = "No execution that is recorded fits --config-id and --role. Leave something out to see more.\n"
+    assert invoke("--config-id", "nosuch", "--role", "main").stdout == told
+
+
 @pytest.mark.parametrize("is_live", [False, True])
 def test_stream_that_its_reader_closes_is_no_error(traced, is_live) -> None:
     @experiment(configs=CONFIGS)
