@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 import pytest
+from scipy import special
 
 from spearmint import Config, Race, Spearmint
 from spearmint.errors import EvaluationError
@@ -258,27 +259,67 @@ def test_repeats_of_a_row_count_as_their_mean():
     assert report.race.rows % 20 == 0
 
 
+def race_by_the_formulas(scores, block=20, delta=0.05):
+    """Race in many worlds at once with nothing but the formulas: after how many rows each case leaves, 0 for never."""
+    worlds, rows, cases = scores.shape
+    won = np.zeros((worlds, cases, cases))
+    left = np.zeros((worlds, cases), dtype=int)
+    for first in range(0, rows, block):
+        racing = left == 0
+        goes_on = np.flatnonzero(racing.sum(axis=1) > 1)
+        passed = np.where(racing[goes_on, None], scores[goes_on, first : first + block], 0.5)
+        both = racing[goes_on, :, None] & racing[goes_on, None, :]
+        won[goes_on] += np.where(both, np.swapaxes(passed, 1, 2) @ (1 - passed), 0)
+        ahead, behind = won[goes_on], np.swapaxes(won[goes_on], 1, 2)
+        evidence = 2 ** (ahead + behind + 1) * special.beta(ahead + 1, behind + 1)
+        evidence *= special.betainc(behind + 1, ahead + 1, 0.5)
+        evidence[:, np.arange(cases), np.arange(cases)] = 0
+        is_dropped = racing[goes_on] & (evidence.sum(axis=1) >= (cases - 1) / delta)
+        left[goes_on] = np.where(is_dropped, first + block, left[goes_on])
+    return left
+
+
+def drawn_world(rng, draw):
+    """Draw 64 cases, and whether each passes 1,000 rows."""
+    if draw == "shares":  # from 0.4 to 0.8, on rows that are hard or easy for all
+        shares = rng.uniform(0.4, 0.8, 64)
+        return shares, rng.random((1000, 64)) < shares + rng.choice([-0.1, 0.1], size=(1000, 1))
+    log_odds = rng.normal(0.4, 0.5, 64)  # on rows whose difficulty varies twice as much as the cases
+    return log_odds, rng.random((1000, 64)) < special.expit(log_odds + rng.normal(0, 1, (1000, 1)))
+
+
 @pytest.mark.slow
-def test_race_keeps_the_best_and_saves_cells_in_many_worlds():
+@pytest.mark.parametrize(("draw", "most"), [("shares", 0.32), ("log odds", 0.26)])
+def test_race_in_60_worlds_saves_cells_as_its_formulas_do(draw, most):
     rng = np.random.default_rng(0)
-    worlds, cases, rows = 30, 32, 1000
-    kept, cells, regret = 0, 0, []
-    for _ in range(worlds):
-        shares = rng.uniform(0.4, 0.8, cases)
-        hard = rng.choice([-0.1, 0.1], size=(rows, 1))
-        scores = (rng.random((rows, cases)) < shares + hard).astype(float)
-        race = Race("right", confirm=0)
-        state = RaceState(race, cases)
-        for first in range(0, rows, race.block):
-            cells += race.block * len(state.racing)
-            state.add_block(scores[first : first + race.block, :, None])
+    cells, regret = 0, []
+    for _ in range(60):
+        truth, passes = drawn_world(rng, draw)
+        state = RaceState(Race("right", confirm=0), 64)
+        for first in range(0, 1000, 20):
+            cells += 20 * len(state.racing)
+            state.add_block(passes[first : first + 20, :, None].astype(float))
             if len(state.racing) == 1:
                 break
-        kept += int(shares.argmax()) in state.racing
-        regret.append(shares.max() - shares[state.winner])
-    assert kept >= worlds * 0.95 - 3 * np.sqrt(worlds * 0.05 * 0.95)
-    assert cells / (worlds * cases * rows) < 0.4
-    assert np.mean(regret) < 0.015
+        by_formulas = race_by_the_formulas(passes[None].astype(float))[0]
+        assert {drop.case: drop.rows for drop in state.drops} == {
+            int(case): int(by_formulas[case]) for case in np.flatnonzero(by_formulas)
+        }
+        assert int(truth.argmax()) in state.racing
+        assert state.winner == passes.sum(axis=0).argmax()  # as without a race
+        regret.append(truth.max() - truth[state.winner])
+    assert cells / (60 * 64 * 1000) < most
+    assert draw != "shares" or np.mean(regret) < 0.01
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cases", [2, 8])
+def test_the_best_is_dropped_in_one_of_20_worlds_at_most(cases):
+    rng = np.random.default_rng(4)
+    worlds = 2000
+    passes = rng.random((worlds, 600, cases)) < rng.uniform(0.2, 0.8, (worlds, 600, 1))
+    lost = (race_by_the_formulas(passes.astype(float))[:, 0] > 0).mean()
+    assert 0 < lost <= 0.05
 
 
 def test_state_keeps_one_case_whatever_comes():

@@ -72,7 +72,7 @@ class RaceCells(Iterator[Cell]):
         if not self._has_ended:
             if self._begun == len(self._blocks) or self._begun > self._judged + _AHEAD:
                 return False
-            self._waiting = self._cells(self._blocks[self._begun], self._state.racing)
+            self._waiting = self._block(self._blocks[self._begun])
             self._begun += 1
             return True
         winner = self._state.winner
@@ -85,6 +85,14 @@ class RaceCells(Iterator[Cell]):
     @property
     def _has_ended(self) -> bool:
         return len(self._state.racing) == 1 or self._judged == len(self._blocks)
+
+    def _block(self, rows: Positions) -> Iterator[Cell]:
+        """Yield the cells of a block row by row, each under the cases that are in the race when it begins."""
+        for place in range(len(rows)):
+            self._judge()
+            if self._has_ended:
+                return
+            yield from self._cells(rows[place : place + 1], self._state.racing)
 
     def _cells(self, rows: Positions, cases: Sequence[int]) -> Iterator[Cell]:
         for row in rows:

@@ -77,3 +77,29 @@ def test_workers_are_not_idle_while_a_block_ends():
     )
     assert report.errors == 0
     assert not np.isnan(report.results.values(0, "right")).any()
+
+
+def test_a_block_begun_ahead_is_not_run_by_what_was_dropped():
+    rows = [Row(number, f"data[{number}]", {}, {}) for number in range(40)]
+    table = ResultTable(3, 40, 1)
+    cells = RaceCells(Race("right", block=20, confirm=0, delta=0.5), rows, table, Cell)
+    front = [next(cells) for _ in range(3 * 20)]
+    ahead = [next(cells) for _ in range(3)]  # begun while the last cell of the block in front is out
+    for cell in front:
+        table.record(CellKey(cell.case, cell.row.number, 0), result_of(float(cell.case > 0)))
+    rest = list(cells)
+    assert {cell.case for cell in ahead} == {0, 1, 2}
+    assert {cell.case for cell in rest} == {1, 2}
+    assert len(rest) == 2 * 19
+
+
+def test_a_race_that_has_been_won_runs_nothing_more_of_a_block():
+    rows = [Row(number, f"data[{number}]", {}, {}) for number in range(60)]
+    table = ResultTable(2, 60, 1)
+    cells = RaceCells(Race("right", block=20, confirm=0, delta=0.5), rows, table, Cell)
+    front = [next(cells) for _ in range(2 * 20 + 2)]
+    for cell in front[: 2 * 20]:
+        table.record(CellKey(cell.case, cell.row.number, 0), result_of(float(cell.case)))
+    assert list(cells) == []
+    assert cells.outcome.winner == 1
+    assert cells.outcome.rows == 20
