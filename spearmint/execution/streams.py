@@ -117,8 +117,13 @@ def stream(
                 del sent
     finally:
         try:
-            _end(case, span, outcome)
-        finally:  # Also where a signal handler has raised: variants are to be settled.
+            try:
+                end_with(span, outcome)
+            except BaseException:  # Of a signal handler, which may raise as a function begins.
+                end_with(span, outcome)
+                raise
+            _count(case, outcome)
+        finally:  # Variants are to be settled.
             if driver is not None:
                 driver.end(outcome)
         del advance, outcome  # The traceback holds this frame, which would hold the exception.
@@ -167,7 +172,12 @@ async def astream(
                 del sent
     finally:
         try:
-            _end(case, span, outcome)
+            try:
+                end_with(span, outcome)
+            except BaseException:
+                end_with(span, outcome)
+                raise
+            _count(case, outcome)
         finally:
             if driver is not None:
                 await driver.end(outcome)
@@ -184,15 +194,6 @@ async def _abegin(driver: AsyncDriver | None, begin: Begin | None) -> Any:
     if driver is not None:
         await driver.begin()
     return None if begin is None else begin()
-
-
-def _end(case: ExperimentCase, span: Any, outcome: Outcome) -> None:
-    try:
-        end_with(span, outcome)
-    except BaseException:  # Of a signal handler.
-        end_with(span, outcome)
-        raise
-    _count(case, outcome)
 
 
 def _count(case: ExperimentCase, outcome: Outcome) -> None:

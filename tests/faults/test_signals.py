@@ -301,6 +301,43 @@ def test_signals_at_any_moment_lose_and_double_no_trace(program, kind) -> None:
     assert (done.stdout, done.stderr) == ("interrupted\nwhole\nwritten\n", "")
 
 
+AT_EACH_FUNCTION = """
+def interrupt_each_function(action):
+    global interrupted
+    is_over, place = False, 0
+    while not is_over:
+        place += 1
+        left = place
+
+        def hook(frame, event, _):
+            nonlocal left
+            if event == "call" and f"{os.sep}spearmint{os.sep}" in frame.f_code.co_filename:
+                left -= 1
+                if not left:
+                    sys.setprofile(None)
+                    raise Interruption
+
+        sys.setprofile(hook)
+        try:
+            action()
+            is_over = left > 0
+        except Interruption:
+            interrupted += 1
+        finally:
+            sys.setprofile(None)
+        current = experiment_case_var.get(), span_var.get()
+        assert current == (None, None), (place, current)
+    print("interrupted" if interrupted > 10 else f"interrupted {interrupted} times only")
+"""
+
+
+@pytest.mark.parametrize("kind", TRACED_KINDS)
+def test_interrupts_as_a_function_begins_lose_no_trace(program, kind) -> None:
+    source = f"{COMMON}\n{TRACED}\n{TRACED_KINDS[kind]}\n{AT_EACH_FUNCTION}\naction()\n"
+    done = program(f"{source}interrupt_each_function(action)\ncheck()\ncheck_traces()\n", deadline=60)
+    assert (done.stdout, done.stderr) == ("interrupted\nwhole\nwritten\n", "")
+
+
 def test_signals_at_any_moment_lose_no_variant_of_a_loop(program) -> None:
     done = program(f"{COMMON}\n{ASYNC}", deadline=60)
     assert (done.stdout, done.stderr) == ("interrupted\nwhole\n", "")

@@ -33,8 +33,7 @@ class CellResult(NamedTuple):
         calls: How often the function was called for it; 0 where its output had been stored.
         refusal: Why a service takes no more calls, so that the cell, or one of its scores, is left for another run;
             empty if it does.
-        digest: What an output is recognised by that is shown and not stored, in hexadecimal digits; None where none is
-            known.
+        digest: What the output is recognised by, in hexadecimal digits; None where none is known.
     """
 
     seconds: float

@@ -14,7 +14,7 @@ from spearmint.evaluation.run.cell_scores import score_output
 from spearmint.evaluation.run.cell_text import error_text, preview
 from spearmint.evaluation.run.local_pool import call_within
 from spearmint.evaluation.run.scorer_trace import traced
-from spearmint.evaluation.run.stored_output import decode_output, encode_output, output_digest_of
+from spearmint.evaluation.run.stored_output import decode_output, encode_output, is_pickled, output_digest_of
 from spearmint.evaluation.run.usage_meter import UsageMeter
 from spearmint.evaluation.sharing.account import StepAccount
 from spearmint.execution.invoke import invoke_blocking
@@ -53,24 +53,29 @@ def run_cell(subject: Subject, case: ExperimentCase, cell: Cell, account: StepAc
         text = error_text(error, case, cell.row)
         failed = CellResult(outcome.duration, text, {}, {}, None, status, usage=usage)
         return failed._replace(attempt=cell.attempt + attempts - 1, calls=attempts, refusal=refusal)
+    stored, digest = _kept(subject, outcome.value)
     result = CellResult(
         outcome.duration,
         None,
         {},
         {},
         preview(outcome.value, case, cell.row) if subject.keeps_output else None,
-        stored=encode_output(outcome.value, pickles=subject.pickles) if subject.stores_output else None,
+        stored=stored,
         attempt=cell.attempt + attempts - 1,
         calls=attempts,
         usage=usage,
-        digest=_digest(outcome.value) if subject.keeps_output and not subject.stores_output else None,
+        digest=digest,
     )
     return score_output(subject, case, cell, result, account, output=outcome.value, trace=trace)
 
 
-def _digest(output: Any) -> str | None:
-    text = encode_output(output)
-    return None if text is None else output_digest_of(text).hex()
+def _kept(subject: Subject, output: Any) -> tuple[str | None, str | None]:
+    """Return an output as it is stored, and what it is recognised by."""
+    if not (subject.keeps_output or subject.stores_output):
+        return None, None
+    text = encode_output(output, pickles=subject.pickles and subject.stores_output)
+    digest = None if text is None or is_pickled(text) else output_digest_of(text).hex()
+    return text if subject.stores_output else None, digest
 
 
 def _failure(made: Any, *, is_traced: bool) -> BaseException | None:

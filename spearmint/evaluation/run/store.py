@@ -130,12 +130,12 @@ class RunStore(RunReader):
 
     def write(self, identity: Identity, cells: Sequence[Cell], results: Sequence[CellResult]) -> None:  # noqa: ARG002 - as the journal's
         """Write results; they outlive this process from here on."""
-        digests = [None if one.stored is None else output_digest_of(one.stored) for one in results]
+        digests = [None if one.stored is None else one.output_digest or output_digest_of(one.stored) for one in results]
         texts = {digest: one.stored for digest, one in zip(digests, results, strict=True) if digest}
         rows = (
             (
                 *(self._run, cell.case, cell.row.number, cell.repeat, result.attempt, result.error is not None),
-                *(json.dumps(result._replace(stored=None)._asdict()), digest),
+                *(json.dumps(result._replace(stored=None, digest=None)._asdict()), digest),
             )
             for cell, result, digest in zip(cells, results, digests, strict=True)
         )

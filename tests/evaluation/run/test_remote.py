@@ -153,7 +153,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_nested_experiments_of_a_script_travel_with_their_configs(tmp_path):
+def test_nested_experiments_of_a_script_travel_to_processes(tmp_path):
     (tmp_path / "script.py").write_text(SCRIPT, encoding="utf-8")
     command = [sys.executable, "-W", "error::spearmint.errors.SpearmintWarning", "script.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

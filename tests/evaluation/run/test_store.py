@@ -1,3 +1,4 @@
+import importlib
 import json
 import multiprocessing
 import os
@@ -16,6 +17,7 @@ from spearmint import Budget, Spearmint
 from spearmint.errors import EvaluationError
 from spearmint.evaluation.run import store_database
 from spearmint.evaluation.run.store_database import Database
+from spearmint.evaluation.run.stored_output import output_digest_of
 from tests.evaluation import subjects
 
 ROOT = Path(__file__).parents[3]
@@ -52,6 +54,17 @@ def test_results_and_outputs_are_stored_once_per_content(path):
     assert ask(path, "select function, rows, repeats, ended > started from runs") == [
         ("tests.evaluation.subjects:times", 30, 2, 1)
     ]
+
+
+def test_an_output_that_is_stored_is_hashed_once(path, monkeypatch):
+    hashed = []
+    for name in ("cell", "cell_run", "store"):
+        module = importlib.import_module(f"spearmint.evaluation.run.{name}")
+        monkeypatch.setattr(module, "output_digest_of", lambda text: hashed.append(text) or output_digest_of(text))
+    evaluate(path, data=[{"x": 777}])
+    assert {777, 1554, 2331} == {int(text) for text in hashed if text.isdigit()}
+    assert hashed.count("777") == hashed.count("1554") == 1
+    assert ask(path, "select text from contents where text = '1554'") == [("1554",)]
 
 
 def test_store_is_its_owners_alone(path):
